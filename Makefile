@@ -1,0 +1,35 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+setup: .venv/.installed  ## create .venv and install nfcodec with its development tools
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: .venv/.installed  ## compress the sample picture with and without RPP and look at the numbers
+	$(BIN)/python benchmarks/demo.py
+
+check: .venv/.installed  ## lint, formatting, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+test: .venv/.installed  ## run the tests
+	$(BIN)/python -m pytest
+
+bench: .venv/.installed  ## run the benchmark suite
+	$(BIN)/pip install -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove everything that can be made again
+	rm -rf .venv build dist demo-output htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

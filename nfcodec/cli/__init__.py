@@ -1,0 +1,87 @@
+"""The command `nfcodec`. Each verb is a module that is imported when it is used; torch only when one encodes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nfcodec.cli import _console
+from nfcodec.errors import NfcError
+from nfcodec.version import __version__
+
+VERBS = ("encode", "decode", "info", "verify", "compare", "doctor")
+
+INTERRUPTED = 130
+OUT_OF_MEMORY = 6
+
+
+class LazyGroup(click.Group):
+    """A group that finds the command `verb` in the module `nfcodec.cli.verb`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the documentation."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        return importlib.import_module(f"nfcodec.cli.{cmd_name}").command
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        _console.out(f"nfcodec {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Version.")
+def command() -> None:
+    """Turn an image into the weights of a small neural field (.nfc), and back.
+
+    \b
+    nfcodec encode photo.png photo.nfc --psnr 40 --transform rpp
+    nfcodec decode photo.nfc photo-again.png
+
+    `-` stands for standard input or output. Exit codes: 0 ok, 1 unexpected, 2 usage, 3 cannot read the input, 4 not
+    an .nfc file or corrupt, 5 PSNR target not reached, 6 limit exceeded, 7 cannot write, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every failure is one line on stderr."""
+    _console.reset()
+    try:
+        result: Any = command.main(args=arguments, prog_name="nfcodec", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        _console.err(error.format_message())
+        return error.exit_code
+    except click.ClickException as error:
+        _console.error(error.format_message())
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            _console.err(f"Try '{error.ctx.command_path} --help'.")
+        return error.exit_code
+    except NfcError as error:
+        return _fail(error, str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _console.err("nfcodec: interrupted")
+        return INTERRUPTED
+    except MemoryError as error:
+        return _fail(error, "out of memory", OUT_OF_MEMORY)
+    except Exception as error:
+        return _fail(error, f"internal error: {type(error).__name__}: {error}", 1)
+
+
+def _fail(error: BaseException, message: str, code: int) -> int:
+    _console.error(message)
+    if _console.verbosity() > 0:
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    return code

@@ -1,0 +1,155 @@
+"""What the verbs print: data and JSON on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nfcodec.errors import WriteError
+
+if TYPE_CHECKING:
+    from nfcodec.fitting.events import Event
+
+STDIO = "-"
+_state = {"verbosity": 0}
+
+
+def reset() -> None:
+    """Forget the verbosity of an earlier call of `main`."""
+    _state["verbosity"] = 0
+
+
+def set_verbosity(level: int) -> None:
+    """Set -1 for -q, 1 for -v."""
+    _state["verbosity"] = level
+
+
+def verbosity() -> int:
+    """Return -1 after -q, 1 or more after -v, else 0."""
+    return _state["verbosity"]
+
+
+def out(text: str) -> None:
+    """Print a line on stdout now, so that a closed pipe shows here."""
+    with _broken_pipe_is_an_exit_code():
+        print(text, flush=True)
+
+
+def out_bytes(data: bytes) -> None:
+    """Write raw data to stdout."""
+    with _broken_pipe_is_an_exit_code():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+def out_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on stdout; infinite and undefined numbers become null."""
+    out(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+
+
+def err(text: str) -> None:
+    """Print text on stderr; a stderr that is closed is nobody's problem."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def error(message: str) -> None:
+    """Print the one line that says what went wrong."""
+    err(f"nfcodec: error: {_one_line(message)}")
+
+
+def warning(message: str) -> None:
+    """Print a warning, also with -q."""
+    err(f"nfcodec: warning: {_one_line(message)}")
+
+
+def note(message: str) -> None:
+    """Print a message for humans unless -q."""
+    if verbosity() >= 0:
+        err(message)
+
+
+def version(distribution: str) -> str | None:
+    """Return the installed version of a distribution, None without one."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Format a number for humans; None is a dash."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+@contextlib.contextmanager
+def progress() -> Generator[Callable[[Event], None] | None]:
+    """Yield a listener that draws a bar on stderr; None when stderr is no terminal, or with -q."""
+    if verbosity() < 0 or not sys.stderr.isatty():
+        yield _log_message if verbosity() > 0 else None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[psnr]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("starting", total=None, psnr="")
+
+    def show(event: Event) -> None:
+        psnr = f"{event.psnr_db:.2f} of {event.target_psnr_db:.2f} dB" if math.isfinite(event.psnr_db) else ""
+        total = event.max_steps or None
+        bar.update(task, description=event.phase, completed=event.step, total=total, psnr=psnr)
+        if event.message and verbosity() > 0:
+            bar.console.print(event.message, markup=False, highlight=False)
+
+    with bar:
+        yield show
+
+
+@contextlib.contextmanager
+def _broken_pipe_is_an_exit_code() -> Generator[None]:
+    """Stop without a message when the reader of stdout has gone, as a filter should."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        with contextlib.suppress(OSError, ValueError):  # or the interpreter's last flush would fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(WriteError.exit_code) from error
+    except OSError as error:
+        raise WriteError(f"cannot write to standard output: {error.strerror or error}") from error
+
+
+def _log_message(event: Event) -> None:
+    if event.message:
+        err(f"{event.seconds:8.2f} s  {event.phase} {event.step}: {event.message}")
+
+
+def _one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

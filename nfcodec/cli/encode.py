@@ -1,0 +1,92 @@
+"""`nfcodec encode`: an image file becomes an .nfc file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nfcodec.cli import _console
+from nfcodec.cli._options import (
+    NFC_SUFFIX,
+    STDIO,
+    check_output,
+    default_output,
+    input_name,
+    json_option,
+    overwrite_option,
+    positive,
+    quiet_option,
+    read_input,
+    verbose_option,
+    write_output,
+)
+
+if TYPE_CHECKING:
+    from nfcodec.codec import Encoded
+
+MAX_PSNR_DB = 150
+
+
+@click.command("encode", epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp")
+@click.argument("source", metavar="IN")
+@click.argument("target", metavar="[OUT]", required=False)
+@click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), default=40.0, show_default=True,
+              metavar="DB", help="The PSNR that the decoded file is guaranteed to reach.")  # fmt: skip
+@click.option("--field", type=click.Choice(["ngp", "siren"]), default="ngp", show_default=True, help="Neural field.")
+@click.option("--transform", default="none", show_default=True, metavar="CHAIN",
+              help="Applied before the fit, undone by the decoder: none, or names joined by + (rpp, standardize+rpp,"
+                   " gamma:2).")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, metavar="N",
+              help="Seed of the permutation and the initial weights.")  # fmt: skip
+@click.option("-e", "--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="1 fast, 9 small.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--engine", default="auto", show_default=True, metavar="NAME", help="See `nfcodec doctor`.")
+@click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Stop the fit after N steps.")
+@click.option(
+    "--time-limit", "time_limit_s", type=float, callback=positive(), metavar="S", help="Stop the fit after S seconds."
+)
+@click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
+@overwrite_option
+@json_option
+@quiet_option
+@verbose_option
+def command(source: str, target: str | None, overwrite: bool, as_json: bool, **options: Any) -> None:
+    """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc.
+
+    OUT is written only if it decodes to the PSNR asked for; otherwise the exit code is 5 and there is no file.
+    """
+    out = default_output(source, target, NFC_SUFFIX)
+    if out == STDIO and as_json:
+        raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
+    from nfcodec.files import raster_from_bytes
+
+    data = read_input(source)
+    raster = raster_from_bytes(data, name=input_name(source))
+    check_output(out, overwrite)
+
+    from nfcodec.codec import EncodeOptions, encode
+
+    encode_options = EncodeOptions(**options)
+    with _console.progress() as on_event:
+        encoded = encode(raster, encode_options, on_event)
+    write_output(out, encoded.data, overwrite)
+    for message in encoded.report.get("warnings", []):
+        _console.warning(message)
+    if as_json:
+        _console.out_json({"path": out, **encoded.report})
+    _console.note(_summary(out, encoded))
+
+
+def _summary(out: str, encoded: Encoded) -> str:
+    report = encoded.report
+    name = "standard output" if out == STDIO else out
+    text = (
+        f"{name}: {report['bytes']} bytes, {report['bpp']:.3f} bpp, {report['psnr_db']:.2f} dB "
+        f"(target {report['target_psnr_db']:g}) in {report['seconds']:.1f} s, {report['steps']} steps"
+    )
+    if report.get("png_bytes"):
+        text += f"; PNG: {report['png_bytes']} bytes"
+    if report.get("bound_bytes") is not None:
+        text += f"; lower bound for this transform: {report['bound_bytes']} bytes"
+    return text

@@ -1,0 +1,42 @@
+"""`nfcodec info`: what a header says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nfcodec.cli import _console
+from nfcodec.cli._options import json_option, read_input, verbose_option
+
+
+@click.command("info")
+@click.argument("source", metavar="IN")
+@json_option
+@verbose_option
+def command(source: str, as_json: bool) -> None:
+    """Show what the .nfc file IN says about itself, without decoding it."""
+    from nfcodec.codec import inspect
+
+    info = inspect(read_input(source)).to_dict()
+    if as_json:
+        _console.out_json({"path": source, **info})
+        return
+    rows = {"path": source, **_readable(info)}
+    width = max(map(len, rows))
+    _console.out("\n".join(f"{name:{width}}  {value}" for name, value in rows.items()))
+
+
+def _readable(info: dict[str, Any]) -> dict[str, str]:
+    rows: dict[str, str] = {}
+    for key, value in info.items():
+        if isinstance(value, float):
+            text = f"{value:.4f}".rstrip("0").rstrip(".")
+        elif isinstance(value, dict):
+            text = ", ".join(f"{name} {item}" for name, item in value.items())  # pyright: ignore[reportUnknownVariableType]
+        elif isinstance(value, list | tuple):
+            text = ", ".join(map(str, value)) or "none"  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            text = {"None": "-", "True": "yes", "False": "no"}.get(str(value), str(value))
+        rows[key.replace("_", " ")] = text
+    return rows

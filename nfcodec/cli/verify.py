@@ -1,0 +1,61 @@
+"""`nfcodec verify`: does a file decode to the samples that its encoder saw, and to the PSNR it promises?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nfcodec.cli import _console
+from nfcodec.cli._options import input_name, json_option, quiet_option, read_input, read_picture, verbose_option
+
+_CORRUPT, _BELOW_TARGET = 4, 5
+_PSNR_TOLERANCE_DB = 1e-9
+
+
+@click.command("verify")
+@click.argument("source", metavar="IN")
+@click.option("--reference", metavar="IMG", help="Also measure the PSNR against this image.")
+@json_option
+@quiet_option
+@verbose_option
+@click.pass_context
+def command(ctx: click.Context, source: str, reference: str | None, as_json: bool) -> None:
+    """Decode the .nfc file IN and compare with the digest it carries.
+
+    Exit code 4: the samples differ. Exit code 5: the PSNR against the reference is below the file's target.
+    """
+    from nfcodec.codec import inspect, verify
+    from nfcodec.errors import UsageError
+
+    data = read_input(source)
+    target_psnr_db = inspect(data).target_psnr_db
+    result = verify(data)
+    report: dict[str, Any] = {"path": source, **result.to_dict()}
+    code = 0 if result.ok else _CORRUPT
+    if reference is not None:
+        from nfcodec.metrics import psnr_db
+
+        original = read_picture(reference)
+        if original.samples.shape != result.raster.samples.shape or original.depth != result.raster.depth:
+            raise UsageError(f"{input_name(reference)} and {input_name(source)} differ in size, channels or depth")
+        psnr = psnr_db(original.samples, result.raster.samples, original.peak)
+        reached = psnr + _PSNR_TOLERANCE_DB >= target_psnr_db
+        report |= {"reference_psnr_db": psnr, "target_psnr_db": target_psnr_db, "reached": reached}
+        code = code or (0 if reached else _BELOW_TARGET)
+    if as_json:
+        _console.out_json(report)
+    elif code == 0:
+        _console.note(_summary(source, report))
+    if code == _CORRUPT:
+        _console.error(f"{input_name(source)} does not decode to the samples that its digest names")
+    elif code == _BELOW_TARGET:
+        _console.error(f"{report['reference_psnr_db']:.4f} dB is below the target of {target_psnr_db:g} dB")
+    ctx.exit(code)
+
+
+def _summary(source: str, report: dict[str, Any]) -> str:
+    text = f"{input_name(source)}: ok"
+    if "reference_psnr_db" in report:
+        text += f", {report['reference_psnr_db']:.4f} dB against the reference (target {report['target_psnr_db']:g})"
+    return text

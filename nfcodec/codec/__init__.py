@@ -1,0 +1,22 @@
+"""encode, decode, inspect, verify: the one place where the parts meet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcodec.codec.decoder import decode
+from nfcodec.codec.info import Info, Verification, inspect, verify
+
+if TYPE_CHECKING:
+    from nfcodec.codec.encoder import Encoded, EncodeOptions, encode
+
+__all__ = ["EncodeOptions", "Encoded", "Info", "Verification", "decode", "encode", "inspect", "verify"]
+
+
+def __getattr__(name: str) -> object:
+    """Load the encoder on first use: only it needs the fitting machinery."""
+    if name in ("Encoded", "EncodeOptions", "encode"):
+        from nfcodec.codec import encoder
+
+        return getattr(encoder, name)
+    raise AttributeError(name)

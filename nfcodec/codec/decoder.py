@@ -1,0 +1,82 @@
+"""From bytes to samples, exactly, in integers; needs numpy and no torch."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
+from nfcodec.coding import Decoder, code_plane, decode_weights
+from nfcodec.errors import FormatError
+from nfcodec.fields import OUTPUT_BITS, Quantized
+from nfcodec.format import ALPHA, PLANES, WEIGHTS, unpack_metadata
+from nfcodec.limits import DEFAULT_LIMITS, Limits
+from nfcodec.raster import Raster, Samples
+
+DIGEST_BYTES = 8
+
+
+def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
+    """Decode a file.
+
+    The samples are checked against the digest in the file.
+
+    Raises:
+        FormatError: the bytes are no valid file, or do not decode to the samples they promise.
+        LimitError: decoding would exceed `limits`.
+    """
+    document = parse(data, limits)
+    raster = reconstruct(document, limits)
+    if digest(raster) != document.header.digest:
+        raise FormatError("the decoded samples do not match the digest in the file")
+    return raster
+
+
+def reconstruct(document: Document, limits: Limits) -> Raster:
+    """Decode without comparing the digest."""
+    header = document.header
+    symbols = decode_weights(document.layout, document.chunks[WEIGHTS])
+    weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
+    outputs = document.spec.evaluate(document.geometry, weights)
+    value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
+    moved = value_map.to_samples(outputs)
+    order = document.chain.order(header.height, header.width, _key_planes(document))
+    samples = np.empty_like(moved)
+    samples[slice(None) if order is None else order] = moved
+    alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
+    metadata = {
+        key: unpack_metadata(document.chunks[kind], limits)
+        for key, kind in METADATA_CHUNKS.items()
+        if kind in document.chunks
+    }
+    shaped: Samples = samples.reshape(header.height, header.width, header.channels)
+    return Raster(shaped, alpha, metadata)
+
+
+def digest(raster: Raster) -> bytes:
+    """The first 8 bytes of the SHA-256 of the samples, then alpha, in raster order, little-endian."""
+    hasher = hashlib.sha256()
+    for plane in (raster.samples, raster.alpha):
+        if plane is not None:
+            hasher.update(np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data)
+    return hasher.digest()[:DIGEST_BYTES]
+
+
+def _key_planes(document: Document) -> list[Samples]:
+    if not document.chain.n_planes:
+        return []
+    decoder = Decoder(document.chunks[PLANES])
+    n_planes = document.chain.n_planes
+    return [_plane(document, decoder, last=i == n_planes - 1) for i in range(n_planes)]
+
+
+def _plane(document: Document, decoder: Decoder, *, last: bool) -> Samples:
+    header = document.header
+    plane: npt.NDArray[np.int64] = code_plane(decoder, header.height, header.width, header.depth, None)
+    if plane.min() < 0 or plane.max() >> header.depth:
+        raise FormatError("a lossless plane leaves the range of its samples")
+    if last:
+        decoder.finish()
+    return plane.astype(np.uint16) if header.depth == 16 else plane.astype(np.uint8)

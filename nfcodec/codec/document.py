@@ -1,0 +1,62 @@
+"""A parsed and checked .nfc file: everything that is known before anything is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nfcodec.errors import FormatError
+from nfcodec.fields import FieldSpec, Geometry, Step, TensorSpec, unpack_field
+from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, read_chunks
+from nfcodec.limits import Limits
+from nfcodec.transforms import Chain
+
+METADATA_CHUNKS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
+
+
+@dataclass(frozen=True)
+class Document:
+    """The parts of a file, consistent with each other and within the limits."""
+
+    chunks: Chunks
+    header: Header
+    spec: FieldSpec
+    chain: Chain
+    steps: dict[str, Step]
+    size_bytes: int
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.header.height, self.header.width, self.header.channels)
+
+    @property
+    def layout(self) -> list[TensorSpec]:
+        return self.spec.layout(self.geometry)
+
+    @property
+    def bpp(self) -> float:
+        return 8 * self.size_bytes / self.geometry.n_pixels
+
+
+def parse(data: bytes, limits: Limits) -> Document:
+    """Read a file's structure and check it; decodes nothing. Raises FormatError or LimitError."""
+    limits.check("file_bytes", len(data))
+    chunks = read_chunks(data)
+    header = Header.unpack(chunks[HEADER], limits)
+    spec = unpack_field(header.field_id, header.field)
+    geometry = Geometry(header.height, header.width, header.channels)
+    spec.check(geometry, limits)
+    chain, end = Chain.unpack(header.chain, 0, header.channels)
+    if end != len(header.chain):
+        raise FormatError("the transform chain is followed by other bytes")
+    layout = spec.layout(geometry)
+    if len(header.steps) != 2 * len(layout):
+        raise FormatError("the quantizer steps do not match the field")
+    steps = {
+        tensor.name: Step(
+            header.steps[2 * i], int.from_bytes(header.steps[2 * i + 1 : 2 * i + 2], "little", signed=True)
+        )
+        for i, tensor in enumerate(layout)
+    }
+    if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
+        raise FormatError("the header does not match the chunks that are there")
+    return Document(chunks, header, spec, chain, steps, len(data))

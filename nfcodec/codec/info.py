@@ -1,0 +1,99 @@
+"""What a file says about itself, and whether it keeps its word."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nfcodec.codec.decoder import digest, reconstruct
+from nfcodec.codec.document import METADATA_CHUNKS, parse
+from nfcodec.format import MAJOR, MINOR
+from nfcodec.limits import DEFAULT_LIMITS, Limits
+from nfcodec.raster import Raster
+
+
+@dataclass(frozen=True)
+class Info:
+    """The header of a file, in plain values. `parameters` counts the field's; `macs` is for the whole picture."""
+
+    bytes: int
+    bpp: float
+    width: int
+    height: int
+    channels: int
+    depth: int
+    alpha: bool
+    field: str
+    parameters: int
+    macs: int
+    transform: str
+    seed: int | None
+    side_info_bytes: int
+    target_psnr_db: float
+    psnr_db: float
+    digest: str
+    chunks: dict[str, int]
+    metadata: list[str]
+    encoder_version: str
+    format_version: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, JSON-able; an infinite PSNR becomes None."""
+        values = asdict(self)
+        values["psnr_db"] = None if self.psnr_db == float("inf") else self.psnr_db
+        return values
+
+
+def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
+    """Read a file's header; decodes nothing. Raises FormatError or LimitError."""
+    document = parse(data, limits)
+    header, geometry, chunks = document.header, document.geometry, document.chunks
+    return Info(
+        bytes=len(data),
+        bpp=document.bpp,
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        depth=header.depth,
+        alpha=header.alpha,
+        field=document.spec.name,
+        parameters=document.spec.n_parameters(geometry),
+        macs=document.spec.macs_per_pixel(geometry) * geometry.n_pixels,
+        transform=str(document.chain),
+        seed=document.chain.seed,
+        side_info_bytes=side_info_bytes(header.chain, chunks),
+        target_psnr_db=header.target_psnr_db,
+        psnr_db=header.psnr_db,
+        digest=header.digest.hex(),
+        chunks={kind.decode("latin-1"): len(payload) for kind, payload in chunks.items()},
+        metadata=[key for key, kind in METADATA_CHUNKS.items() if kind in chunks],
+        encoder_version=".".join(map(str, header.encoder_version)),
+        format_version=f"{MAJOR}.{MINOR}",
+    )
+
+
+def side_info_bytes(chain: bytes, chunks: dict[bytes, bytes]) -> int:
+    """Bytes that undo the transforms: the chain's description and its key planes."""
+    return len(chain) + len(chunks.get(b"PLAN", b""))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Whether the decoded samples have the digest that the file promises."""
+
+    ok: bool
+    digest: str
+    expected: str
+    raster: Raster
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without the raster."""
+        return {"ok": self.ok, "digest": self.digest, "expected": self.expected}
+
+
+def verify(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Verification:
+    """Decode a file and compare the samples' digest. Raises FormatError or LimitError if it cannot be decoded."""
+    document = parse(data, limits)
+    raster = reconstruct(document, limits)
+    found, expected = digest(raster).hex(), document.header.digest.hex()
+    return Verification(found == expected, found, expected, raster)

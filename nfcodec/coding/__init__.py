@@ -1,0 +1,19 @@
+"""From integers to bytes: integer probability tables, contexts, and the range coder."""
+
+from nfcodec.coding.entropy import Decoder, Encoder
+from nfcodec.coding.grids import FEATURES, NEIGHBOURS
+from nfcodec.coding.planes import code_plane
+from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_weights, estimate_bytes
+
+__all__ = [
+    "FEATURES",
+    "MAX_SYMBOL",
+    "NEIGHBOURS",
+    "Decoder",
+    "Encoder",
+    "Symbols",
+    "code_plane",
+    "decode_weights",
+    "encode_weights",
+    "estimate_bytes",
+]

@@ -1,0 +1,88 @@
+"""The range coder: integer frequency tables in, bytes out. The only module that imports constriction.
+
+A table is a vector of integers >= 1 that sum to 2^24. constriction's `Categorical(perfect=False)`, given the float64
+values f - 1, reproduces exactly this integer cumulative distribution on every platform, so files do not depend on
+anybody's floating-point library. Its three traps are kept in here: a coder is never reused (`clear()` loses its carry
+state), parameters are valid by construction (invalid ones panic), and corrupt input decodes silently (callers check
+a CRC first and `Decoder.finish` after).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.errors import FormatError
+
+_stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue]  (it has no stubs)
+
+TABLE_BITS = 24
+TABLE_TOTAL = 1 << TABLE_BITS
+
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+
+
+class SymbolCoder(Protocol):
+    """One direction of coding; the models run the same code for encoding, decoding and estimating."""
+
+    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+        """Code `n` symbols (indices into `frequencies`) and return them; a decoder ignores `symbols`."""
+        ...
+
+
+def _model(frequencies: Int64Array) -> Any:
+    return _stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
+
+
+class Encoder:
+    """Writes symbols into a range-coded stream."""
+
+    def __init__(self) -> None:
+        self._coder = _stream.queue.RangeEncoder()
+
+    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+        if symbols is None:
+            raise ValueError("an encoder needs symbols")
+        self._coder.encode(symbols, _model(frequencies))
+        return symbols
+
+    def finish(self) -> bytes:
+        """The stream, as 32-bit little-endian words."""
+        return self._coder.get_compressed().astype("<u4").tobytes()
+
+
+class Decoder:
+    """Reads symbols back. Any bytes decode to *something*: check a CRC before."""
+
+    def __init__(self, stream: bytes) -> None:
+        if len(stream) % 4:
+            raise FormatError("an entropy-coded stream must be a whole number of 32-bit words")
+        self._coder = _stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
+
+    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+        try:
+            return self._coder.decode(_model(frequencies), n)
+        except AssertionError as error:
+            raise FormatError("the entropy-coded stream is corrupt") from error
+
+    def finish(self) -> None:
+        """Raise FormatError if the stream has words that no symbol used."""
+        if not self._coder.maybe_exhausted():
+            raise FormatError("the entropy-coded stream is longer than its symbols")
+
+
+class Estimator:
+    """Counts the bits that an Encoder would write, to within a word."""
+
+    def __init__(self) -> None:
+        self.bits = 0.0
+
+    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+        if symbols is None:
+            raise ValueError("an estimator needs symbols")
+        self.bits += float(n * TABLE_BITS - np.log2(frequencies)[symbols].sum())
+        return symbols

@@ -1,0 +1,132 @@
+"""Coding the symbols of dense grid levels: which context each symbol gets, and in which order they come.
+
+Two orders exist, chosen by the encoder and named in the file:
+
+* `NEIGHBOURS`, for fields of pictures: coarse levels first; a level's features one after the other; a feature in four
+  interleaved passes, so that whole passes decode at once. The context is the weighted mean magnitude of what is
+  already known around the symbol: neighbours of earlier passes, the feature before it, the coarser level.
+* `FEATURES`, for permuted pictures, where neighbours say nothing: a level's features one after the other in raster
+  order; the context is the pair of the two features coded before at the same place.
+
+docs/format.md, "Grid symbols", is the normative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.tables import AdaptiveModel, prior_scale
+
+NEIGHBOURS, FEATURES = 1, 2
+PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
+CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
+CLASS_SCALES = [prior_scale(m) for m in (0, 0, 1, 3, 4, 5, 7, 9, 12, 15, 20, 28, 40, 60, 92, 160)]  # from eighths
+N_BUCKETS = 16
+
+
+@dataclass(frozen=True)
+class LevelShape:
+    """A dense level: (rows, cols, features), one entry every 2^log2_stride pixels."""
+
+    rows: int
+    cols: int
+    features: int
+    log2_stride: int
+
+
+def code_levels(
+    coder: SymbolCoder,
+    order: int,
+    shapes: Sequence[LevelShape],
+    limits: Sequence[int],
+    levels: Sequence[Int64Array] | None,
+) -> list[Int64Array]:
+    """Code the symbols of dense levels, given coarse to fine; a decoder passes None for `levels`.
+
+    Args:
+        limits: for each feature index, the largest magnitude over all levels.
+
+    Returns:
+        One int64 array (rows, cols, features) a level.
+    """
+    if order == NEIGHBOURS:
+        models = [AdaptiveModel(limit, CLASS_SCALES) for limit in limits]
+    else:
+        models = [
+            AdaptiveModel(limit, [prior_scale(2 * limit)] * N_BUCKETS ** min(f, 2)) for f, limit in enumerate(limits)
+        ]
+    done: list[Int64Array] = []
+    for i, shape in enumerate(shapes):
+        level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
+        for f in range(shape.features):
+            values = None if levels is None else levels[i][:, :, f]
+            if order == NEIGHBOURS:
+                coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
+                _code_in_passes(coder, models[f], level, f, coarser, values)
+            else:
+                contexts = _feature_contexts(level, f, limits)
+                flat = None if values is None else values.reshape(-1)
+                level[:, :, f] = models[f].code(coder, contexts, flat).reshape(level.shape[:2])
+        done.append(level)
+    return done
+
+
+def _at_finer(coarser: Int64Array, shape: LevelShape, finer: LevelShape, f: int) -> Int64Array:
+    """Magnitudes of the coarser level's feature `f`, at the entries of the finer level."""
+    shift = shape.log2_stride - finer.log2_stride
+    rows = np.minimum(np.arange(finer.rows) >> shift, shape.rows - 1)
+    cols = np.minimum(np.arange(finer.cols) >> shift, shape.cols - 1)
+    return np.abs(coarser[:, :, f])[rows][:, cols]
+
+
+def _code_in_passes(
+    coder: SymbolCoder,
+    model: AdaptiveModel,
+    level: Int64Array,
+    f: int,
+    coarser: Int64Array | None,
+    values: Int64Array | None,
+) -> None:
+    """Code feature `f` into `level` in the four passes of `NEIGHBOURS`."""
+    rows, cols = level.shape[:2]
+    base, base_weight = np.zeros((rows, cols), np.int64), 0
+    if coarser is not None:
+        base, base_weight = base + 16 * coarser, 16
+    if f:
+        before = np.pad(np.abs(level[:, :, f - 1]), 1, mode="edge")
+        cross = before[:-2, 1:-1] + before[2:, 1:-1] + before[1:-1, :-2] + before[1:-1, 2:]
+        base, base_weight = base + 3 * (4 * before[1:-1, 1:-1] + cross), base_weight + 24
+    magnitude = np.zeros((rows + 2, cols + 2), np.int64)
+    known = np.zeros_like(magnitude)
+    for row, col in PASSES:
+        if row >= rows or col >= cols:
+            continue
+        here = np.s_[row::2, col::2]
+        total: Int64Array = base[here].copy()
+        weight = np.full(total.shape, base_weight, np.int64)
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                if dy or dx:
+                    there = np.s_[1 + row + dy : 1 + rows + dy : 2, 1 + col + dx : 1 + cols + dx : 2]
+                    gain = 8 if dy and dx else 16
+                    total += gain * magnitude[there]
+                    weight += gain * known[there]
+        contexts = np.searchsorted(CLASS_BOUNDS, 16 * total // np.maximum(weight, 1), side="right")
+        chosen = None if values is None else values[here].reshape(-1)
+        coded = model.code(coder, contexts.reshape(-1), chosen).reshape(total.shape)
+        level[:, :, f][here] = coded
+        magnitude[1:-1, 1:-1][here] = np.abs(coded)
+        known[1:-1, 1:-1][here] = 1
+
+
+def _feature_contexts(level: Int64Array, f: int, limits: Sequence[int]) -> Int64Array:
+    """The bucket (of N_BUCKETS) of feature f - 1, and of f - 2 if there is one, as one number a pixel."""
+    contexts = np.zeros(level.shape[0] * level.shape[1], np.int64)
+    for g in range(max(0, f - 2), f):
+        bucket = (level[:, :, g].reshape(-1) + limits[g]) * N_BUCKETS // (2 * limits[g] + 1)
+        contexts = contexts * N_BUCKETS + bucket
+    return contexts

@@ -1,0 +1,65 @@
+"""Lossless coding of an integer plane (alpha, sort keys): dyadic interpolation and adaptive tables.
+
+The sample at (0, 0) comes first; then, for steps s = 2^k .. 1, the samples at odd multiples of s, each predicted by
+the rounded mean of its nearest known neighbours: the four diagonal ones for (odd, odd), then the four direct ones for
+(even, odd) and for (odd, even). The context is the bit length of those neighbours' spread.
+docs/format.md, "Lossless planes", is the normative text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.tables import AdaptiveModel, prior_scale
+
+_DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+_DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))
+_PHASES = ((1, 1, _DIAGONAL), (0, 1, _DIRECT), (1, 0, _DIRECT))
+
+
+def code_plane(coder: SymbolCoder, rows: int, cols: int, depth: int, plane: Int64Array | None) -> Int64Array:
+    """Code a plane of values 0 .. 2^depth - 1; a decoder passes None.
+
+    Returns:
+        The plane, int64 (rows, cols). From corrupt input its values can leave the range: check them.
+    """
+    peak = (1 << depth) - 1
+    model = AdaptiveModel(peak, [prior_scale(2 << bits) for bits in range(depth + 1)])
+    out = np.zeros((rows, cols), np.int64)
+    half = 1 << (depth - 1)
+    first = None if plane is None else plane[:1, 0] - half
+    out[0, 0] = half + model.code(coder, np.array([depth]), first)[0]
+    step = 1
+    while step * 2 < max(rows, cols):
+        step *= 2
+    while step:
+        for odd_row, odd_col, around in _PHASES:
+            r, c = np.arange(odd_row * step, rows, 2 * step), np.arange(odd_col * step, cols, 2 * step)
+            if not (len(r) and len(c)):
+                continue
+            mean, spread = _neighbourhood(out, r, c, step, around)
+            contexts = np.searchsorted(1 << np.arange(depth), spread, side="right").reshape(-1)
+            residual = None if plane is None else (plane[np.ix_(r, c)] - mean).reshape(-1)
+            out[np.ix_(r, c)] = mean + model.code(coder, contexts, residual).reshape(mean.shape)
+        step //= 2
+    return out
+
+
+def _neighbourhood(
+    plane: Int64Array, rows: Int64Array, cols: Int64Array, step: int, around: tuple[tuple[int, int], ...]
+) -> tuple[Int64Array, Int64Array]:
+    """Rounded mean, and largest minus smallest, of the neighbours inside the plane at (rows x cols) + step * around."""
+    shape = (len(rows), len(cols))
+    total, count = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    low, high = np.full(shape, 1 << 62), np.full(shape, -(1 << 62))
+    for dy, dx in around:
+        r, c = rows + dy * step, cols + dx * step
+        in_r, in_c = np.flatnonzero((r >= 0) & (r < plane.shape[0])), np.flatnonzero((c >= 0) & (c < plane.shape[1]))
+        inside = np.ix_(in_r, in_c)
+        values = plane[np.ix_(r[in_r], c[in_c])]
+        total[inside] += values
+        count[inside] += 1
+        low[inside] = np.minimum(low[inside], values)
+        high[inside] = np.maximum(high[inside], values)
+    return (total + count // 2) // count, high - low

@@ -1,0 +1,112 @@
+"""Adaptive frequency tables in integer arithmetic: the probability model of every symbol in a file.
+
+A model codes integers v in [-limit, limit], each in a context 0 .. n_contexts - 1 that the caller computes from what
+is already decoded. Symbols come in batches that double in size; inside a batch the tables stand still, so a whole
+group of symbols with one context is coded in one call. Nothing about the tables is transmitted but `limit` and the
+scale of the prior. docs/format.md, "Adaptive tables", is the normative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nfcodec.coding.entropy import TABLE_TOTAL, Int32Array, Int64Array, SymbolCoder
+
+FIRST_BATCH = 32
+LAST_BATCH = 8192
+COUNT_WEIGHT = 64
+PRIOR_WEIGHT = 2048
+PRIOR_FLOOR = 4
+MAX_ALPHABET = 512
+N_SCALES = 64
+
+
+def prior_weights(limit: int, scale: int) -> Int64Array:
+    """The two-sided geometric start of a table over -limit .. limit, as integers.
+
+    `scale` (0 .. N_SCALES - 1) is logarithmic: B = (4 + scale % 4) * 2^(scale // 4) eighths; each step away from zero
+    multiplies by B / (B + 8), in 16-bit fixed point, rounded down.
+    """
+    eighths = (4 + (scale & 3)) << (scale >> 2)
+    ratio = (eighths << 16) // (eighths + 8)
+    side = np.zeros(limit + 1, np.int64)
+    weight = 1 << 24
+    for k in range(limit + 1):
+        side[k] = weight
+        weight = (weight * ratio) >> 16
+        if weight == 0:
+            break
+    both = np.concatenate([side[:0:-1], side])
+    return both * PRIOR_WEIGHT // int(both.sum()) + PRIOR_FLOOR
+
+
+def prior_scale(eighths: int) -> int:
+    """The largest `scale` whose B is at most `eighths` (a mean magnitude in eighths of a symbol), at least 0."""
+    octave = max(0, eighths.bit_length() - 3)
+    return min(N_SCALES - 1, max(0, 4 * octave + (eighths >> octave) - 4))
+
+
+def frequencies(weights: Int64Array) -> Int64Array:
+    """Scale non-negative integer weights to integers >= 1 that sum to 2^24; the remainder goes to the first largest."""
+    table = 1 + weights * (TABLE_TOTAL - len(weights)) // int(weights.sum())
+    table[np.argmax(table)] += TABLE_TOTAL - int(table.sum())
+    return table
+
+
+class _Tables:
+    """Counts of one alphabet 0 .. n_symbols - 1 in each context."""
+
+    def __init__(self, priors: Sequence[Int64Array]) -> None:
+        self._counts = np.array(priors, np.int64)
+        self._n_coded = 0
+
+    def code(self, coder: SymbolCoder, contexts: Int64Array, symbols: Int32Array | None) -> Int32Array:
+        coded = np.empty(len(contexts), np.int32)
+        if self._counts.shape[1] == 1:  # nothing to tell apart
+            coded[:] = 0
+            return coded
+        start = 0
+        while start < len(contexts):
+            stop = min(len(contexts), start + min(max(FIRST_BATCH, self._n_coded), LAST_BATCH))
+            batch = contexts[start:stop]
+            by_context = np.argsort(batch, kind="stable")
+            present, first = np.unique(batch[by_context], return_index=True)
+            groups = np.split(by_context, first[1:])
+            for context, group in zip(present, groups, strict=True):
+                chosen = None if symbols is None else symbols[start:stop][group]
+                table = frequencies(self._counts[context])
+                coded[start:stop][group] = coder.code(chosen, table, len(group))
+            np.add.at(self._counts, (batch, coded[start:stop]), COUNT_WEIGHT)
+            self._n_coded += stop - start
+            start = stop
+        return coded
+
+
+class AdaptiveModel:
+    """Codes integers in [-limit, limit] in contexts; large alphabets split into a high and a low part.
+
+    Args:
+        limit: largest magnitude, >= 0.
+        scales: the prior scale of each context (see `prior_weights`).
+    """
+
+    def __init__(self, limit: int, scales: Sequence[int]) -> None:
+        self.shift = 0
+        while (2 * limit >> self.shift) + 2 > MAX_ALPHABET:
+            self.shift += 1
+        self.limit = (limit + (1 << self.shift) - 1) >> self.shift  # of the high part: -limit .. limit
+        self._high = _Tables([prior_weights(self.limit, max(0, s - 4 * self.shift)) for s in scales])
+        flat = np.full(1 << self.shift, PRIOR_FLOOR, np.int64)
+        self._low = _Tables([flat] * 3)
+
+    def code(self, coder: SymbolCoder, contexts: Int64Array, values: Int64Array | None) -> Int64Array:
+        """Code one run of values; returns them as int64. A decoder passes None."""
+        high_in = None if values is None else ((values >> self.shift) + self.limit).astype(np.int32)
+        high = self._high.code(coder, contexts, high_in).astype(np.int64) - self.limit
+        if self.shift == 0:
+            return high
+        low_in = None if values is None else (values & ((1 << self.shift) - 1)).astype(np.int32)
+        kind = np.where(high == 0, 0, np.where(high == -1, 1, 2))
+        return (high << self.shift) + self._low.code(coder, kind, low_in)

@@ -1,0 +1,128 @@
+"""The WGHT payload: every symbol of a field's parameters in one range-coded stream.
+
+    order u8 | models | stream
+
+`models` holds, for dense grid levels, the largest magnitude of each feature over all levels (varints); then for each
+other tensor its largest magnitude (varint) and the scale of its prior (u8). The stream codes the dense levels first,
+coarse to fine, then the other tensors in layout order, each in raster order with a single context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
+from nfcodec.coding.grids import FEATURES, NEIGHBOURS, LevelShape, code_levels
+from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
+from nfcodec.errors import FormatError
+from nfcodec.varint import put_varint, take_varint
+
+MAX_SYMBOL = 1 << 24
+
+Symbols = dict[str, Int64Array]
+
+
+class TensorLike(Protocol):
+    """What the coder needs to know of a tensor."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def log2_stride(self) -> int | None: ...
+
+
+def _split(layout: Sequence[TensorLike]) -> tuple[list[tuple[str, LevelShape]], list[TensorLike]]:
+    """Dense grid levels, and all other tensors."""
+    dense = [
+        (t.name, LevelShape(t.shape[0], t.shape[1], t.shape[2], t.log2_stride))
+        for t in layout
+        if t.log2_stride is not None
+    ]
+    return dense, [t for t in layout if t.log2_stride is None]
+
+
+def _n_features(dense: Sequence[tuple[str, LevelShape]]) -> int:
+    return max((shape.features for _, shape in dense), default=0)
+
+
+def _limits(dense: Sequence[tuple[str, LevelShape]], symbols: Mapping[str, Int64Array]) -> list[int]:
+    limits = [0] * _n_features(dense)
+    for name, shape in dense:
+        for f in range(shape.features):
+            limits[f] = max(limits[f], int(np.abs(symbols[name][:, :, f]).max()))
+    return limits
+
+
+def _scale(values: Int64Array) -> int:
+    return prior_scale(int(8 * np.abs(values).mean())) if values.size else 0
+
+
+def _code_rest(coder: SymbolCoder, tensor: TensorLike, limit: int, scale: int, values: Int64Array | None) -> Int64Array:
+    n = int(np.prod(tensor.shape, dtype=np.int64))
+    flat = None if values is None else values.reshape(-1)
+    return AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), flat).reshape(tensor.shape)
+
+
+def _write(coder: SymbolCoder, layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array]) -> bytes:
+    """Code everything into `coder`; returns the bytes before the stream."""
+    dense, rest = _split(layout)
+    limits = _limits(dense, symbols)
+    head = bytes([order]) + b"".join(put_varint(limit) for limit in limits)
+    code_levels(coder, order, [shape for _, shape in dense], limits, [symbols[name] for name, _ in dense])
+    for tensor in rest:
+        values = symbols[tensor.name]
+        limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
+        head += put_varint(limit) + bytes([scale])
+        _code_rest(coder, tensor, limit, scale, values)
+    return head
+
+
+def encode_weights(layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array]) -> bytes:
+    """The WGHT payload of the symbols, by tensor name; int64 arrays of the layout's shapes, magnitudes <= 2^24."""
+    encoder = Encoder()
+    head = _write(encoder, layout, order, symbols)
+    return head + encoder.finish()
+
+
+def estimate_bytes(layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array]) -> float:
+    """The size of `encode_weights`'s result, without making it."""
+    estimator = Estimator()
+    return len(_write(estimator, layout, order, symbols)) + estimator.bits / 8
+
+
+def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
+    """The inverse of `encode_weights`. Raises FormatError."""
+    dense, rest = _split(layout)
+    order, at = payload[0] if payload else 0, 1
+    if order not in (NEIGHBOURS, FEATURES):
+        raise FormatError("unknown order of the grid symbols")
+    limits: list[int] = []
+    for _ in range(_n_features(dense)):
+        limit, at = _take_limit(payload, at)
+        limits.append(limit)
+    models: list[tuple[int, int]] = []
+    for _ in rest:
+        limit, at = _take_limit(payload, at)
+        if at >= len(payload) or payload[at] >= N_SCALES:
+            raise FormatError("a tensor's prior scale is missing or out of range")
+        models.append((limit, payload[at]))
+        at += 1
+    decoder = Decoder(payload[at:])
+    levels = code_levels(decoder, order, [shape for _, shape in dense], limits, None)
+    symbols = {name: level for (name, _), level in zip(dense, levels, strict=True)}
+    for tensor, (limit, scale) in zip(rest, models, strict=True):
+        symbols[tensor.name] = _code_rest(decoder, tensor, limit, scale, None)
+    decoder.finish()
+    return symbols
+
+
+def _take_limit(payload: bytes, at: int) -> tuple[int, int]:
+    limit, at = take_varint(payload, at)
+    if limit > MAX_SYMBOL:
+        raise FormatError("a symbol's magnitude is out of range")
+    return limit, at

@@ -1,0 +1,27 @@
+"""Neural fields: what they are, how their parameters are laid out, and their exact integer evaluation."""
+
+from nfcodec.fields.base import FieldSpec, Geometry, Parameters, TensorSpec, field_class, field_names, unpack_field
+from nfcodec.fields.fixed_point import OUTPUT_BITS, Quantized, Step
+from nfcodec.fields.levels import DenseLevel, GridLevel, HashLevel, hash_levels, safe_scale
+from nfcodec.fields.ngp import Ngp
+from nfcodec.fields.siren import Siren
+
+__all__ = [
+    "OUTPUT_BITS",
+    "DenseLevel",
+    "FieldSpec",
+    "Geometry",
+    "GridLevel",
+    "HashLevel",
+    "Ngp",
+    "Parameters",
+    "Quantized",
+    "Siren",
+    "Step",
+    "TensorSpec",
+    "field_class",
+    "field_names",
+    "hash_levels",
+    "safe_scale",
+    "unpack_field",
+]

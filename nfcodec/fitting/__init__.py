@@ -1,0 +1,9 @@
+"""Fitting a field to a transformed picture, up to quantized weights that reach the target."""
+
+from nfcodec.fitting.events import Event, Listener, ignore
+from nfcodec.fitting.plan import candidates
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.solution import Request, Solution
+from nfcodec.fitting.solve import solve
+
+__all__ = ["Event", "Listener", "Problem", "Request", "Solution", "candidates", "ignore", "solve"]

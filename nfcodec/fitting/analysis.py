@@ -1,0 +1,85 @@
+"""The start of a fit on dense levels: a closed-loop Laplacian analysis instead of zeros.
+
+Each level, from coarse to fine, codes what the quantized coarser ones left over, in an orthonormal colour basis
+(Karhunen-Loeve), so that one quantizer step serves all features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters
+
+Image = npt.NDArray[np.float64]
+
+
+def suits_analysis(spec: object) -> bool:
+    """Whether a field is made of dense levels, each with as many features as there are channels, and a skip."""
+    return isinstance(spec, Ngp) and spec.skip and all(isinstance(level, DenseLevel) for level in spec.levels)
+
+
+def color_basis(targets: npt.NDArray[np.float32]) -> tuple[Image, Image]:
+    """Mean (C,) and principal axes (C, C), one a column, largest variance first, of targets (n, C)."""
+    mean = targets.mean(axis=0, dtype=np.float64)
+    centered = targets - mean
+    _, axes = np.linalg.eigh(centered.T @ centered)
+    axes = axes[:, ::-1]
+    return mean, axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)
+
+
+def interpolate(level: DenseLevel, table: Image, geometry: Geometry) -> Image:
+    """Bilinear interpolation of a table (rows, cols, F) to (H, W, F)."""
+    y, x = level.axis(geometry.height), level.axis(geometry.width)
+    fy, fx = (y.fraction / (1 << y.bits))[:, None, None], (x.fraction / (1 << x.bits))[:, None]
+    band = table[y.low] * (1 - fy) + table[y.high] * fy
+    return band[:, x.low] * (1 - fx) + band[:, x.high] * fx
+
+
+def _block_means(image: Image, log2_stride: int) -> Image:
+    """Means over blocks of 2^log2_stride, edges repeated."""
+    block = 1 << log2_stride
+    rows, cols = -(-image.shape[0] // block), -(-image.shape[1] // block)
+    padded = np.pad(image, ((0, rows * block - image.shape[0]), (0, cols * block - image.shape[1]), (0, 0)), "edge")
+    return padded.reshape(rows, block, cols, block, -1).mean(axis=(1, 3))
+
+
+def analyse(
+    spec: Ngp, geometry: Geometry, targets: npt.NDArray[np.float32], step: float, parameters: Parameters
+) -> tuple[Parameters, Mapping[str, float]]:
+    """Parameters whose levels and linear part reproduce the targets to within the quantizer step.
+
+    Args:
+        targets: (H * W, C).
+        step: quantizer step of every level, in the unit of the targets.
+        parameters: initial values of the other tensors.
+
+    Returns:
+        The parameters, and the step of each level's table.
+    """
+    mean, axes = color_basis(targets)
+    channels = geometry.channels
+    left = ((targets - mean) @ axes).reshape(geometry.height, geometry.width, channels)
+    start = dict(parameters)
+    for i, level in enumerate(spec.levels):
+        assert isinstance(level, DenseLevel)
+        used = min(level.features, channels)
+        table = np.zeros(level.shape(geometry))
+        table[:, :, :used] = _block_means(left[:, :, :used], level.log2_stride)
+        if i < len(spec.levels) - 1:
+            table = np.round(table / step) * step
+            left[:, :, :used] -= interpolate(level, table[:, :, :used], geometry)
+        start[f"level{i}"] = table.astype(np.float32)
+    skip = np.zeros((channels, spec.encoding_size), np.float32)
+    at = 0
+    for level in spec.levels:
+        used = min(level.features, channels)
+        skip[:, at : at + used] = axes[:, :used]
+        at += level.features
+    start["skip"] = skip
+    if spec.hidden:
+        start[f"weight{len(spec.hidden)}"] = np.zeros_like(parameters[f"weight{len(spec.hidden)}"])
+    start["bias_out"] = mean.astype(np.float32)
+    return start, {f"level{i}": step for i in range(len(spec.levels))}

@@ -1,0 +1,112 @@
+"""Fitting dense levels: an analysis start, then a fit of MSE + lambda bits through a softened quantizer.
+
+The recipe (soft rounding with noise that hardens, straight-through at the very end) is Cool-chic's (Leguay et al.
+2023, 2024), started from an analysis instead of zeros; lambda is steered so that the rounded field ends at the target.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nfcodec.fields import Ngp, Parameters, Step
+from nfcodec.fitting import engines
+from nfcodec.fitting.analysis import analyse
+from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
+from nfcodec.fitting.landing import land, land_by_step
+from nfcodec.fitting.loop import Schedule, fit
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.solution import Request, Solution, quantize
+
+STEP_RATIO = 3.4
+"""Quantizer step over the root mean squared error that the target allows (sqrt 12 for a uniform error)."""
+
+RATE_RATIO = 1.2
+"""Start of lambda over the mean squared error that the target allows."""
+
+GRID_RATE = 0.1
+"""Learning rate of the levels, in quantizer steps."""
+
+NETWORK_RATE = 1e-2
+LAST_RATE = 0.02
+SOFTNESS = (0.35, 0.08)
+STRAIGHT_THROUGH = 0.04
+"""Share of the steps, at the end, that see true rounding."""
+
+CONTROL_INTERVAL = 5
+CONTROL_GAIN = 0.3
+"""log2(lambda) moves by this much per dB off the target, each interval."""
+
+FIT_STEPS = {1: 15, 2: 25, 3: 40, 4: 70, 5: 120, 6: 200, 7: 400, 8: 800, 9: 1600}
+
+
+def start_dense(problem: Problem, request: Request, coarseness: float = 1.0) -> tuple[Parameters, dict[str, float]]:
+    """Parameters by analysis, and quantizer steps for all tensors, in the unit of the stored values."""
+    spec = problem.spec
+    assert isinstance(spec, Ngp)
+    error = math.sqrt(allowed_mse(problem, request.psnr_db))
+    initial = spec.initial(problem.geometry, request.seed)
+    step = Step.nearest(STEP_RATIO * coarseness * error).value
+    parameters, steps = analyse(spec, problem.geometry, problem.targets, step, initial)
+    network_step = 2.0 ** math.floor(math.log2(error / 16))
+    return parameters, {name: steps.get(name, network_step) for name in parameters}
+
+
+def solve_dense(problem: Problem, request: Request) -> Solution:
+    """Fit a field of dense levels. The result may miss the target; the caller decides what that means."""
+    spec = problem.spec
+    assert isinstance(spec, Ngp)
+    n_steps = (
+        FIT_STEPS[request.effort] if request.max_steps is None else min(request.max_steps, FIT_STEPS[request.effort])
+    )
+    began = time.monotonic()
+    if not spec.hidden or n_steps == 0:  # nothing but a linear map: the analysis solves it
+        weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
+        return Solution(weights, psnr_db, 0, time.monotonic() - began, "analysis", "cpu")
+    parameters, steps = start_dense(problem, request)
+    objective = Objective(steps, RATE_RATIO * allowed_mse(problem, request.psnr_db), SOFTNESS[0])
+    engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed)
+    control = _RateControl(engine, objective, problem, request.psnr_db, n_steps)
+    schedule = Schedule(
+        math.inf, n_steps, Rates(GRID_RATE * steps["level0"], NETWORK_RATE), request.deadline, LAST_RATE
+    )
+    result = fit(problem, engine, schedule, request.clock("fit"), control)
+    seconds = time.monotonic() - began
+    weights, psnr_db = land(problem, request, quantize(problem, result.parameters, steps))
+    if psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
+        weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
+    return Solution(weights, psnr_db, result.steps, seconds, engine.name, engine.device)
+
+
+def allowed_mse(problem: Problem, psnr_db: float) -> float:
+    """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average."""
+    targets = problem.value_map.targets
+    slopes = np.diff(targets, axis=1) * problem.peak
+    columns = problem.samples.astype(np.int64).T
+    counts = np.stack([np.bincount(column, minlength=problem.peak + 1) for column in columns])[:, 1:]
+    gain = float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
+    return gain * 10 ** (-psnr_db / 10)
+
+
+@dataclass
+class _RateControl:
+    """Hardens the quantizer over the fit, and steers lambda so that the rounded field ends just over the target."""
+
+    engine: Engine
+    objective: Objective
+    problem: Problem
+    psnr_db: float
+    n_steps: int
+
+    def __call__(self, step: int, stats: Stats) -> None:
+        rate_weight, progress = self.objective.rate_weight, (step + 1) / self.n_steps
+        if step % CONTROL_INTERVAL == CONTROL_INTERVAL - 1:
+            rounded_db = self.problem.psnr_db(self.engine.evaluate().squared_error)
+            excess_db = max(-2.0, min(2.0, rounded_db - self.psnr_db))
+            rate_weight *= 2 ** (CONTROL_GAIN * excess_db)
+        softness = SOFTNESS[0] + (SOFTNESS[1] - SOFTNESS[0]) * progress if progress < 1 - STRAIGHT_THROUGH else 0.0
+        self.objective = replace(self.objective, rate_weight=rate_weight, softness=softness)
+        self.engine.set_objective(self.objective)

@@ -1,0 +1,78 @@
+"""What a fitting engine is. Engines only fit: the exact decoder alone defines what a file means."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nfcodec.fields import Parameters
+from nfcodec.fitting.problem import Problem
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a fit minimises: MSE + rate_weight * bits a pixel, seen through the quantizer.
+
+    Attributes:
+        steps: quantizer step by tensor name, in the unit of the stored values; tensors without one stay real.
+        rate_weight: lambda; 0 turns the rate model of the dense levels off.
+        softness: gradients see dense levels through soft rounding with noise, from 0.35 (soft) to 0.08 (hard); 0 is
+            true rounding with straight-through gradients, which all other tensors with a step always get.
+    """
+
+    steps: Mapping[str, float] = field(default_factory=dict[str, float])
+    rate_weight: float = 0.0
+    softness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Of the current parameters over the full batch: mean squared error in the fitted domain, bits a pixel of the
+    rate model (0 without one), and the sum of squared errors of the decoded samples."""
+
+    mse: float
+    bits_per_pixel: float
+    squared_error: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rates, in real parameter units: of the grid tables and of everything else."""
+
+    grid: float
+    network: float
+
+
+class Engine(ABC):
+    """Holds parameters and optimiser state for one problem."""
+
+    name: str
+    device: str
+
+    @abstractmethod
+    def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None: ...
+
+    @abstractmethod
+    def gradient(self) -> Stats:
+        """Compute the exact full-batch gradient at the current parameters, and their statistics."""
+
+    @abstractmethod
+    def update(self, rates: Rates) -> None:
+        """One optimiser step with the gradient just computed."""
+
+    @abstractmethod
+    def evaluate(self) -> Stats:
+        """The statistics of the current parameters, without a gradient."""
+
+    @abstractmethod
+    def set_objective(self, objective: Objective) -> None:
+        """Change what is minimised from the next `gradient` on."""
+
+    @abstractmethod
+    def parameters(self) -> Parameters:
+        """A copy of the current parameters."""
+
+    @abstractmethod
+    def restore(self, parameters: Parameters) -> None:
+        """Set the parameters and forget the optimiser's momentum."""

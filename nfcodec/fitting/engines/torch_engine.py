@@ -1,0 +1,180 @@
+"""The torch engine: any field, on the CPU or on CUDA; exact full-batch gradients accumulated over bands of rows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nfcodec.errors import EngineError
+from nfcodec.fields import Parameters
+from nfcodec.fitting.engines.base import Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines.torch_fields import Band, torch_field
+from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
+
+BAND_PIXELS = 1 << 16
+"""Pixels a band; bounds memory. A multiple of rows that keeps a band's activations near the caches."""
+
+
+def describe() -> str:
+    """Version and devices, for `nfcodec doctor`."""
+    devices = ["cpu"] + [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return f"torch {torch.__version__} on {', '.join(devices)}"
+
+
+def create(device: str, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> Engine:
+    """Make the engine on "auto", "cpu" or "cuda". Raises EngineError."""
+    cuda = torch.cuda.is_available()
+    if device.startswith("cuda") and not cuda:
+        raise EngineError("no CUDA device is available to torch")
+    return TorchEngine(problem, parameters, objective, seed, "cuda" if device == "auto" and cuda else device)
+
+
+class TorchEngine(Engine):
+    """Adam on the full batch."""
+
+    name = "torch"
+
+    def __init__(
+        self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "auto"
+    ) -> None:
+        self.device = "cpu" if device == "auto" else device
+        self._problem, self._device = problem, torch.device(self.device)
+        self._layout = {tensor.name: tensor for tensor in problem.spec.layout(problem.geometry)}
+        self._field = torch_field(problem.spec, problem.geometry, self._device)
+        self._targets = torch.from_numpy(problem.targets).to(self._device)
+        self._samples = torch.from_numpy(problem.samples.astype(np.float32)).to(self._device)
+        thresholds = torch.from_numpy((problem.value_map.thresholds * OUTPUT_UNIT).astype(np.float32))
+        self._thresholds = list(thresholds.to(self._device))
+        self._parameters = {name: torch.from_numpy(value.copy()).to(self._device) for name, value in parameters.items()}
+        self._gradients = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
+        self._generator = torch.Generator(self._device).manual_seed(seed)
+        self._objective = objective
+        self._optimizer = self._new_optimizer()
+        rows = max(1, BAND_PIXELS // problem.geometry.width)
+        rows = rows if rows < 128 else rows // 128 * 128
+        self._bands = [
+            Band(start, min(start + rows, problem.geometry.height)) for start in range(0, problem.geometry.height, rows)
+        ]
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        grid = [value for name, value in self._parameters.items() if name.startswith("level")]
+        network = [value for name, value in self._parameters.items() if not name.startswith("level")]
+        groups = [{"params": group} for group in (grid, network) if group]
+        betas = (0.9, 0.99) if grid else (0.9, 0.999)
+        return torch.optim.Adam(groups, lr=1e-3, betas=betas, eps=1e-15 if grid else 1e-8, fused=True)
+
+    def gradient(self) -> Stats:
+        for gradient in self._gradients.values():
+            gradient.zero_()
+        return self._run(differentiate=True)
+
+    def evaluate(self) -> Stats:
+        return self._run(differentiate=False)
+
+    def _run(self, *, differentiate: bool) -> Stats:
+        n_pixels, width = self._problem.geometry.n_pixels, self._problem.geometry.width
+        mse = rate = squared_error = 0.0
+        for band in self._bands:
+            pixels = slice(band.start * width, band.stop * width)
+            slices = {name: self._field.rows_used(name, band) for name in self._parameters}
+            leaves = {
+                name: (value if slices[name] is None else value[slices[name]]).detach()
+                for name, value in self._parameters.items()
+            }
+            with torch.set_grad_enabled(differentiate):
+                if differentiate:
+                    for leaf in leaves.values():
+                        leaf.requires_grad_()
+                seen = {name: self._quantized(name, leaf, training=differentiate) for name, leaf in leaves.items()}
+                out = self._field(seen, band)
+                error = (out - self._targets[pixels]).square().sum()
+                bits = self._bits(seen, band, slices)
+                loss = error / self._targets.numel() + self._objective.rate_weight * bits / n_pixels
+            if differentiate:
+                gradients = torch.autograd.grad(loss, list(leaves.values()))
+                for name, gradient in zip(leaves, gradients, strict=True):
+                    whole, used = self._gradients[name], slices[name]
+                    (whole if used is None else whole[used]).add_(gradient)
+            mse += float(error.detach()) / self._targets.numel()
+            rate += float(bits.detach()) / n_pixels
+            squared_error += self._squared_error(out.detach(), pixels)
+        return Stats(mse, rate, squared_error)
+
+    def _squared_error(self, out: Tensor, pixels: slice) -> float:
+        """Sum of squared errors of the samples that the outputs decode to."""
+        total = 0.0
+        for channel, thresholds in enumerate(self._thresholds):
+            column = out[:, channel].contiguous() * self._problem.value_map.sign
+            decoded = torch.bucketize(column, thresholds, right=True)
+            total += float((decoded - self._samples[pixels, channel]).square().sum(dtype=torch.float64))
+        return total
+
+    def _quantized(self, name: str, leaf: Tensor, *, training: bool) -> Tensor:
+        """The tensor as the field sees it: rounded to its step, or with noise in place of rounding."""
+        step = self._objective.steps.get(name)
+        if step is None:
+            return leaf
+        step /= self._layout[name].unit
+        softness = self._objective.softness
+        if training and softness > 0 and self._layout[name].log2_stride is not None:
+            noise = torch.randn(leaf.shape, generator=self._generator, device=self._device)
+            symbols = _soft_round(_soft_round(leaf / step, softness) + (0.07 + 0.43 * softness) * noise, softness)
+            return symbols * step
+        return leaf + (torch.round(leaf / step) * step - leaf).detach()
+
+    def _bits(self, seen: dict[str, Tensor], band: Band, slices: dict[str, slice | None]) -> Tensor:
+        """Estimated bits of the dense levels' entries in a band: Laplace, scaled by the local mean magnitude."""
+        bits = torch.zeros((), device=self._device)
+        if self._objective.rate_weight == 0:
+            return bits
+        for name, table in seen.items():
+            log2_stride = self._layout[name].log2_stride
+            if log2_stride is None:
+                continue
+            symbols = (table / self._objective.steps[name]).permute(2, 0, 1)[None]
+            with torch.no_grad():
+                scale = functional.avg_pool2d(symbols.abs(), 3, 1, 1, count_include_pad=False) + 0.1
+            used = slices[name]
+            first = (used.start if used else 0) << log2_stride
+            own = (torch.arange(table.shape[0], device=self._device) << log2_stride) + first
+            mine = ((own >= band.start) & (own < band.stop)).to(symbols.dtype)[:, None]
+            bits = bits + (_laplace_bits(symbols, scale) * mine).sum()
+        return bits
+
+    def update(self, rates: Rates) -> None:
+        groups = self._optimizer.param_groups
+        has_grid = len(groups) == 2 or any(name.startswith("level") for name in self._parameters)
+        for group, rate in zip(groups, (rates.grid, rates.network) if has_grid else (rates.network,), strict=False):
+            group["lr"] = rate
+        for name, value in self._parameters.items():
+            value.grad = self._gradients[name]
+        self._optimizer.step()
+
+    def set_objective(self, objective: Objective) -> None:
+        self._objective = objective
+
+    def parameters(self) -> Parameters:
+        return {name: value.detach().cpu().numpy().copy() for name, value in self._parameters.items()}
+
+    def restore(self, parameters: Parameters) -> None:
+        for name, value in self._parameters.items():
+            value.copy_(torch.from_numpy(parameters[name]))
+        self._optimizer = self._new_optimizer()
+
+
+def _soft_round(x: Tensor, softness: float) -> Tensor:
+    """A differentiable rounding: the identity for large `softness`, rounding for small."""
+    middle = torch.floor(x) + 0.5
+    return middle + torch.tanh((x - middle) / softness) / (2 * math.tanh(0.5 / softness))
+
+
+def _laplace_bits(symbols: Tensor, scale: Tensor) -> Tensor:
+    """-log2 of a Laplace distribution's mass in [q - 1/2, q + 1/2], differentiable in q, for real q."""
+    magnitude = symbols.abs()
+    inside = -torch.log((1 - torch.exp(-0.5 / scale) * torch.cosh(magnitude.clamp(max=0.5) / scale)).clamp(min=1e-9))
+    outside = magnitude.clamp(min=0.5) / scale - torch.log(torch.sinh(0.5 / scale))
+    return torch.where(magnitude < 0.5, inside, outside) / math.log(2)

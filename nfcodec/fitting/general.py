@@ -1,0 +1,153 @@
+"""Fitting any other field: to a little over the target, quantizer steps, then fine-tuning through the quantizer."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from nfcodec.fields import Ngp, Parameters, Quantized, Siren
+from nfcodec.fitting import engines
+from nfcodec.fitting.engines import Engine, Objective, Rates
+from nfcodec.fitting.loop import FitResult, Schedule, fit
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.solution import Request, Solution, quantize
+
+MARGIN_DB = 1.0
+"""The fit goes this far over the target; quantization may then cost as much."""
+
+MAX_STEPS = 10_000
+MAX_WIDENINGS = 2
+COARSER = 2**0.5
+"""Factor on all quantizer steps from one fine-tuning to the next."""
+
+FINE_TUNINGS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 8, 9: 10}
+FINE_TUNING_STEPS = {1: 0, 2: 20, 3: 40, 4: 60, 5: 80, 6: 120, 7: 200, 8: 400, 9: 800}
+
+
+def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem]:
+    """Fit by gradient steps from random weights, widening the field if it cannot reach the target.
+
+    The result may miss the target, if steps or time run out; the caller decides what that means.
+    """
+    began, done, widenings = time.monotonic(), 0, 0
+    budget = MAX_STEPS if request.max_steps is None else request.max_steps
+    while True:
+        initial = problem.spec.initial(problem.geometry, request.seed)
+        engine = engines.create(request.engine, request.device, problem, initial, Objective(), request.seed)
+        schedule = Schedule(request.psnr_db + MARGIN_DB, budget - done, default_rates(problem), request.deadline)
+        result = fit(problem, engine, schedule, request.clock("fit"))
+        done += result.steps
+        wider = widened(problem) if widenings < MAX_WIDENINGS else None
+        if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
+            break
+        problem, widenings = wider, widenings + 1
+    weights, psnr_db, tuned = _quantize_and_tune(problem, request, engine, result, budget - done)
+    seconds = time.monotonic() - began
+    return Solution(weights, psnr_db, done + tuned, seconds, engine.name, engine.device), problem
+
+
+def default_rates(problem: Problem) -> Rates:
+    """Learning rates that need no tuning, thanks to the loop's recovery from spikes."""
+    if isinstance(problem.spec, Ngp):
+        return Rates(2.0**-6, 2.0**-6)
+    width = problem.spec.width if isinstance(problem.spec, Siren) else 128
+    rate = 2.0**-9.5 * min(1.0, 128 / width) ** 0.5
+    return Rates(rate, rate)
+
+
+def widened(problem: Problem) -> Problem | None:
+    """The same problem with half as many neurons again, if its field has a width to grow."""
+    spec = problem.spec
+    if not isinstance(spec, Siren) or spec.width >= 4096:
+        return None
+    return replace(problem, spec=replace(spec, width=min(4096, spec.width * 3 // 2)))
+
+
+def _quantize_and_tune(
+    problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int
+) -> tuple[dict[str, Quantized], float, int]:
+    """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps as the effort allows."""
+    steps = _balanced_steps(problem, engine, result.psnr_db - request.psnr_db)
+    steps, weights, psnr_db = _coarsest(problem, request, result.parameters, steps)
+    done = 0
+    for _ in range(FINE_TUNINGS[request.effort]):
+        n_steps = min(FINE_TUNING_STEPS[request.effort], budget - done)
+        if n_steps < 1 or request.expired():
+            break
+        coarser = {name: step * COARSER for name, step in steps.items()}
+        engine.restore(result.parameters)
+        coarser = {name: weight.step.value for name, weight in quantize(problem, result.parameters, coarser).items()}
+        engine.set_objective(Objective(coarser))
+        rates = default_rates(problem)
+        schedule = Schedule(
+            request.psnr_db + 0.01, n_steps, Rates(rates.grid / 4, rates.network / 4), request.deadline, decay=0.1
+        )
+        tuned = fit(problem, engine, schedule, request.clock("fine-tune"))
+        done += tuned.steps
+        candidate = quantize(problem, tuned.parameters, coarser)
+        candidate_db = problem.exact_psnr_db(candidate)
+        if candidate_db < request.psnr_db:
+            break
+        steps, weights, psnr_db, result = coarser, candidate, candidate_db, replace(result, parameters=tuned.parameters)
+    return weights, psnr_db, done
+
+
+def _balanced_steps(problem: Problem, engine: Engine, margin_db: float) -> dict[str, float]:
+    """Quantizer steps whose errors use up the margin, each tensor in proportion to its number of parameters.
+
+    At high rate a tensor's error grows with the square of its step and its bits fall with the step's logarithm, so
+    equal error per parameter minimises the bits.
+    """
+    parameters = engine.parameters()
+    engine.set_objective(Objective())
+    base = engine.evaluate().mse
+    allowed = base * (10 ** (max(margin_db, 0.05) / 10) - 1)
+    layout = problem.spec.layout(problem.geometry)
+    n_parameters = sum(tensor.size for tensor in layout)
+    steps: dict[str, float] = {}
+    for tensor in layout:
+        rms = float((parameters[tensor.name].astype("f8") ** 2).mean() ** 0.5) * tensor.unit
+        step, share = max(rms, 1e-9) / 64, allowed * tensor.size / n_parameters
+        error = 0.0
+        for _ in range(6):
+            engine.set_objective(Objective({tensor.name: step}))
+            error = engine.evaluate().mse - base
+            if error > 0.3 * share:
+                break
+            step *= 4
+        steps[tensor.name] = step * min(1.0, math.sqrt(share / max(error, 1e-30)))
+    engine.set_objective(Objective())
+    return steps
+
+
+def _coarsest(
+    problem: Problem, request: Request, parameters: Parameters, steps: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, Quantized], float]:
+    """Scale all steps by one factor, a power of 2^(1/4), to the largest that still reaches the target."""
+    clock, tried = request.clock("quantize"), 0
+
+    def measure(exponent: int) -> tuple[dict[str, float], dict[str, Quantized], float]:
+        nonlocal tried
+        scaled = {name: step * 2 ** (exponent / 4) for name, step in steps.items()}
+        weights = quantize(problem, parameters, scaled)
+        psnr_db = problem.exact_psnr_db(weights)
+        tried += 1
+        clock.tell(tried, 40, psnr_db)
+        return scaled, weights, psnr_db
+
+    exponent, best = 0, measure(0)
+    direction = 1 if best[2] >= request.psnr_db else -1
+    while abs(exponent) < 40:
+        exponent += direction
+        trial = measure(exponent)
+        if direction == 1:
+            if trial[2] < request.psnr_db:
+                break
+            best = trial
+        else:
+            best = trial if trial[2] > best[2] else best
+            if trial[2] >= request.psnr_db:
+                break
+    return best

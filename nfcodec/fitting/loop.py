@@ -1,0 +1,111 @@
+"""The fitting loop: full-batch steps to a PSNR, with recovery from spikes. One loop for every engine."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nfcodec.fields import Parameters
+from nfcodec.fitting.engines import Engine, Rates, Stats
+from nfcodec.fitting.events import Event, Listener, ignore
+from nfcodec.fitting.problem import Problem
+
+SPIKE = 4.0
+"""A mean squared error this many times the best is a spike: go back to the best parameters, at a lower rate."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a fit stops, and how fast it goes.
+
+    Attributes:
+        goal_psnr_db: stop when the samples reach it; infinite to use all steps.
+        max_steps: gradient steps at most.
+        deadline: `time.monotonic()` value to stop at; infinite for none.
+        rates: at the start.
+        decay: final factor on the rates, reached along a half cosine over max_steps; 1 for constant rates.
+    """
+
+    goal_psnr_db: float
+    max_steps: int
+    rates: Rates
+    deadline: float = math.inf
+    decay: float = 1.0
+
+    def rates_at(self, step: int) -> Rates:
+        """The rates of a step, 0 .. max_steps - 1."""
+        progress = 0.5 - 0.5 * math.cos(math.pi * step / max(1, self.max_steps))
+        factor = 1.0 + (self.decay - 1.0) * progress
+        return Rates(self.rates.grid * factor, self.rates.network * factor)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The parameters with the best PSNR seen (the last ones for an infinite goal), and how they came about."""
+
+    parameters: Parameters
+    psnr_db: float
+    steps: int
+    seconds: float
+    reached: bool
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Turns steps into events: the phase's name, the file's target, the encode's start and listener."""
+
+    phase: str
+    target_psnr_db: float
+    started: float
+    listen: Listener = ignore
+
+    def tell(self, step: int, max_steps: int, psnr_db: float, message: str = "") -> None:
+        """Emit one event."""
+        seconds = time.monotonic() - self.started
+        self.listen(Event(self.phase, step, max_steps, psnr_db, self.target_psnr_db, seconds, message))
+
+
+def fit(
+    problem: Problem,
+    engine: Engine,
+    schedule: Schedule,
+    clock: Clock,
+    before_step: Callable[[int, Stats], None] | None = None,
+) -> FitResult:
+    """Step until the goal, the step limit or the deadline.
+
+    A step is one full-batch gradient and one update. The statistics belong to the parameters before the update, so
+    the step count at which a PSNR is reached is exact. When the error spikes or stops being a number, the loop goes
+    back to the best parameters and halves the rates.
+
+    Args:
+        before_step: called with the step number and its statistics before each update (the rate controller).
+    """
+    began = time.monotonic()
+    best, best_mse, best_psnr = engine.parameters(), math.inf, -math.inf
+    slowdown, saved_at, step = 1.0, 0, 0
+    while True:
+        stats = engine.gradient()
+        psnr_db = problem.psnr_db(stats.squared_error) if math.isfinite(stats.mse) else -math.inf
+        clock.tell(step, schedule.max_steps, psnr_db)
+        if psnr_db >= schedule.goal_psnr_db:
+            return FitResult(engine.parameters(), psnr_db, step, time.monotonic() - began, True)
+        if not stats.mse < SPIKE * best_mse:
+            engine.restore(best)
+            slowdown /= 2
+            stats = engine.gradient()
+        elif stats.mse < best_mse and (step >= saved_at + 10 or stats.mse < 0.5 * best_mse):
+            best, best_mse, best_psnr, saved_at = engine.parameters(), stats.mse, psnr_db, step
+        if step >= schedule.max_steps or time.monotonic() >= schedule.deadline:
+            break
+        if before_step is not None:
+            before_step(step, stats)
+        rates = schedule.rates_at(step)
+        engine.update(Rates(rates.grid * slowdown, rates.network * slowdown))
+        step += 1
+    seconds = time.monotonic() - began
+    if schedule.goal_psnr_db < math.inf and best_psnr > psnr_db:
+        return FitResult(best, best_psnr, step, seconds, False)
+    return FitResult(engine.parameters(), psnr_db, step, seconds, schedule.goal_psnr_db == math.inf)

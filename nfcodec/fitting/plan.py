@@ -1,0 +1,54 @@
+"""Which field to fit when the user names only its kind."""
+
+from __future__ import annotations
+
+import math
+
+from nfcodec.errors import UsageError
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, field_names
+
+MAX_LOG2_STRIDE = 6
+HIDDEN_WIDTH = 16
+
+
+def candidates(field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_db: float) -> list[FieldSpec]:
+    """Fields to choose from; the solver takes the one that promises the smallest file.
+
+    Args:
+        field: "ngp", "siren", or a field, which is then the only candidate.
+        permutes: whether the chain moves pixels.
+
+    Raises:
+        UsageError: an unknown field name.
+    """
+    if isinstance(field, FieldSpec):
+        return [field]
+    if field == "siren":
+        return [default_siren(geometry, permutes, psnr_db)]
+    if field == "ngp":
+        return [default_ngp(geometry), table_ngp(geometry)] if permutes else [default_ngp(geometry)]
+    raise UsageError(f"unknown field {field!r}; known: {', '.join(field_names())}")
+
+
+def default_ngp(geometry: Geometry) -> Ngp:
+    """Dense dyadic levels from a stride of 64 pixels (less for small pictures) to every pixel, one residual layer."""
+    shorter = min(geometry.height, geometry.width)
+    coarsest = min(MAX_LOG2_STRIDE, max(0, math.ceil(math.log2(shorter)) - 1))
+    levels = tuple(DenseLevel(s, geometry.channels) for s in range(coarsest, -1, -1))
+    return Ngp(levels, hidden=(HIDDEN_WIDTH,) if geometry.n_pixels >= 4096 else (), bias=True, skip=True)
+
+
+def table_ngp(geometry: Geometry) -> Ngp:
+    """One entry a pixel and a linear map: for permuted pictures, whose pixels say nothing about each other."""
+    return Ngp((DenseLevel(0, geometry.channels),), hidden=(), bias=True, skip=True)
+
+
+def default_siren(geometry: Geometry, permutes: bool, psnr_db: float) -> Siren:
+    """The paper's depth, and a width that gives its 3 parameters a gray pixel at 50 dB, fewer at lower targets.
+
+    A permuted picture must be memorised, so it gets no fewer than 2 a pixel.
+    """
+    per_pixel = 3.0 * 2 ** ((psnr_db - 50) / 10)
+    per_pixel = max(per_pixel, 2.0 if permutes else 0.0) * (2 if geometry.channels == 3 else 1)
+    width = math.sqrt(per_pixel * geometry.n_pixels / 3)
+    return Siren(width=min(4096, max(16, 8 * round(width / 8))), hidden_layers=3)

@@ -1,0 +1,67 @@
+"""What a fit delivers to the codec, and what it is asked for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nfcodec.fields import Parameters, Quantized, Step
+from nfcodec.fitting.events import Listener, ignore
+from nfcodec.fitting.loop import Clock
+from nfcodec.fitting.problem import Problem
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a picture is to be fitted.
+
+    Attributes:
+        psnr_db: the decoded samples must reach it.
+        effort: 1 (fast) .. 9 (small files).
+        max_steps: bound on gradient steps in all; None for the effort's own.
+        deadline: `time.monotonic()` value after which no step begins.
+        started: `time.monotonic()` value that events count from.
+    """
+
+    psnr_db: float
+    effort: int
+    seed: int
+    engine: str = "auto"
+    device: str = "auto"
+    max_steps: int | None = None
+    deadline: float = math.inf
+    started: float = 0.0
+    listen: Listener = ignore
+
+    def clock(self, phase: str) -> Clock:
+        """The clock of a phase."""
+        return Clock(phase, self.psnr_db, self.started, self.listen)
+
+    def expired(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Quantized weights that a file can hold, and how they came about."""
+
+    weights: dict[str, Quantized]
+    psnr_db: float
+    steps: int
+    fit_seconds: float
+    engine: str
+    device: str
+
+
+def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float]) -> dict[str, Quantized]:
+    """Round parameters to the representable steps nearest to `steps` (in the unit of the stored values)."""
+    weights: dict[str, Quantized] = {}
+    for tensor in problem.spec.layout(problem.geometry):
+        step = Step.nearest(steps[tensor.name])
+        stored = parameters[tensor.name].astype(np.float64) * tensor.unit
+        weights[tensor.name] = Quantized(np.round(stored / step.value).astype(np.int64), step)
+    return weights

@@ -1,0 +1,30 @@
+"""From problems to one solution: which candidate, and which way of fitting it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from nfcodec.coding import FEATURES, NEIGHBOURS, estimate_bytes
+from nfcodec.fitting.analysis import suits_analysis
+from nfcodec.fitting.dense import solve_dense, start_dense
+from nfcodec.fitting.general import solve_general
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.solution import Request, Solution, quantize
+
+
+def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Problem]:
+    """Fit the candidate whose start promises the smallest file; also return which one that was."""
+    problem = problems[0] if len(problems) == 1 else min(problems, key=lambda each: _promise_bytes(each, request))
+    if suits_analysis(problem.spec):
+        return solve_dense(problem, request), problem
+    return solve_general(problem, request)
+
+
+def _promise_bytes(problem: Problem, request: Request) -> float:
+    """The size of a candidate's start, before any fitting; infinite if only fitting would tell."""
+    if not suits_analysis(problem.spec):
+        return math.inf
+    symbols = {name: weight.symbols for name, weight in quantize(problem, *start_dense(problem, request)).items()}
+    layout = problem.spec.layout(problem.geometry)
+    return min(estimate_bytes(layout, order, symbols) for order in (NEIGHBOURS, FEATURES))

@@ -1,0 +1,81 @@
+"""The container: a signature and a sequence of chunks, each with a CRC. docs/format.md is the normative text.
+
+8B 4E 46 43 0D 0A 1A 0A   major u8   minor u8   { type 4 bytes, length u32, payload, crc32(type + payload) u32 } ...
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
+
+SIGNATURE = b"\x8bNFC\r\n\x1a\n"
+MAJOR, MINOR = 1, 0
+
+HEADER, PLANES, WEIGHTS, ALPHA = b"HEAD", b"PLAN", b"WGHT", b"ALPH"
+ICC, EXIF, XMP = b"iccp", b"exif", b"xmpm"
+ORDER = (HEADER, PLANES, WEIGHTS, ALPHA, ICC, EXIF, XMP)
+"""Chunk types in the order they must come; those whose first letter is small may be dropped without harm."""
+
+Chunks = dict[bytes, bytes]
+
+
+def write_chunks(chunks: Chunks) -> bytes:
+    """Serialize chunks in the fixed order."""
+    out = bytearray(SIGNATURE + bytes([MAJOR, MINOR]))
+    for kind in ORDER:
+        if kind in chunks:
+            payload = chunks[kind]
+            out += kind + struct.pack("<I", len(payload)) + payload
+            out += struct.pack("<I", zlib.crc32(kind + payload))
+    return bytes(out)
+
+
+def read_chunks(data: bytes) -> Chunks:
+    """Parse a whole file and check every CRC.
+
+    Raises:
+        NotNfcError: the signature is another file's.
+        UnsupportedError: a newer major version, or a chunk this version must not ignore.
+        FormatError: truncated, damaged, out of order, or followed by other bytes.
+    """
+    _check_signature(data)
+    chunks: Chunks = {}
+    at, last = len(SIGNATURE) + 2, -1
+    while at < len(data):
+        if at + 12 > len(data):
+            raise FormatError("the file is truncated inside a chunk")
+        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        end = at + 8 + length
+        if end + 4 > len(data):
+            raise FormatError("the file is truncated inside a chunk")
+        payload = data[at + 8 : end]
+        if zlib.crc32(kind + payload) != int.from_bytes(data[end : end + 4], "little"):
+            raise FormatError("a chunk's CRC does not match: the file is damaged")
+        at = end + 4
+        if kind in ORDER:
+            if ORDER.index(kind) <= last:
+                raise FormatError("chunks are repeated or out of order")
+            last = ORDER.index(kind)
+            chunks[kind] = payload
+        elif not 97 <= kind[0] <= 122:
+            raise UnsupportedError(f"the file needs a newer nfcodec (chunk {kind!r})")
+    for kind in (HEADER, WEIGHTS):
+        if kind not in chunks:
+            raise FormatError(f"the file is truncated: there is no {kind.decode()} chunk")
+    return chunks
+
+
+def _check_signature(data: bytes) -> None:
+    if data.startswith(b"Filetype: Flipper"):
+        raise NotNfcError("this is a Flipper Zero NFC dump, not an nfcodec image")
+    head = data[: len(SIGNATURE)]
+    if head != SIGNATURE[: len(head)] or not head:
+        if data[:4] == SIGNATURE[:4]:
+            raise FormatError("the signature is damaged, as by a transfer in text mode")
+        raise NotNfcError("this is not an nfcodec file")
+    if len(data) < len(SIGNATURE) + 2:
+        raise FormatError("the file is truncated")
+    if data[len(SIGNATURE)] != MAJOR:
+        raise UnsupportedError(f"format version {data[len(SIGNATURE)]} is not supported; this nfcodec reads {MAJOR}")

@@ -1,0 +1,41 @@
+"""Every guard against files and images that ask for too much, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nfcodec.errors import LimitError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds that are checked before memory is allocated or time is spent.
+
+    Each bound is inclusive. The cost of decoding a neural field is known from the header alone, so `max_macs`
+    (pixels x multiplications a pixel) stops "compute bombs": tiny files that ask for hours.
+    """
+
+    max_dimension: int = 32_768
+    max_pixels: int = 89_478_485  # Pillow's MAX_IMAGE_PIXELS
+    max_parameters: int = 2**28
+    max_macs: int = 10**13
+    max_levels: int = 32
+    max_layers: int = 64
+    max_width: int = 4096
+    max_header_bytes: int = 65_536
+    max_metadata_bytes: int = 2**24
+    max_file_bytes: int = 2**31
+
+    def check(self, name: str, value: int) -> None:
+        """Raise LimitError if `value` is over the limit called `name` (a field name without `max_`)."""
+        bound: int = getattr(self, f"max_{name}")
+        if value > bound:
+            raise LimitError(f"{name.replace('_', ' ')}: {value} is over the limit of {bound}")
+
+    def check_geometry(self, width: int, height: int) -> None:
+        """Check an image's sides and pixel count."""
+        self.check("dimension", max(width, height))
+        self.check("pixels", width * height)
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,71 @@
+"""Permutations of pixels that come out the same on every machine and with every numpy version.
+
+An *order* is an int64 vector with each of 0..n-1 once; it moves things by `moved[i] = source[order[i]]`.
+numpy guarantees the raw words of its bit generators, but not `Generator.permutation`, so only the words are used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.errors import UnsupportedError, UsageError
+
+Int64Array = npt.NDArray[np.int64]
+
+PHILOX_ARGSORT = 1
+MAX_SEED = 2**64 - 1
+
+
+def seeded_permutation(n: int, seed: int, algorithm: int = PHILOX_ARGSORT) -> Int64Array:
+    """A pseudo-random order of 0..n-1, the random pixel permutation (RPP) of Seo et al., CVPR 2024.
+
+    Algorithm 1 draws n raw 64-bit words from Philox4x64-10 (key = seed, counter = 0; numpy increments the counter
+    before each block of four, so the first block has counter 1) and sorts their indices by word, ties by index.
+
+    Args:
+        n: how many, >= 0.
+        seed: 0 .. 2^64 - 1.
+        algorithm: a wire id; only 1 exists, 2 is reserved.
+
+    Raises:
+        UsageError: n or seed is out of range.
+        UnsupportedError: the algorithm is unknown.
+    """
+    if algorithm != PHILOX_ARGSORT:
+        raise UnsupportedError(f"unknown permutation algorithm {algorithm}")
+    check_seed(seed)
+    if n < 0:
+        raise UsageError(f"cannot permute {n} things")
+    keys = np.random.Philox(key=seed, counter=0).random_raw(n)
+    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+
+
+def check_seed(seed: int) -> None:
+    """Raise UsageError unless `seed` fits 64 bits."""
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"a seed must be between 0 and 2^64 - 1, not {seed}")
+
+
+def invert(order: Int64Array) -> Int64Array:
+    """The order that undoes `order`: `invert(order)[order[i]] = i`. The argument must be a permutation."""
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(order.size, dtype=np.int64)
+    return inverse
+
+
+def zigzag_path(height: int, width: int) -> Int64Array:
+    """Flat indices (row * width + column) of all pixels along the JPEG zigzag from the upper left, (H * W,) int64.
+
+    Diagonal d = row + column is walked downwards if d is odd and upwards if d is even:
+    (0,0); (0,1), (1,0); (2,0), (1,1), (0,2); ...
+
+    Raises:
+        UsageError: a side is under 1.
+    """
+    if min(height, width) < 1:
+        raise UsageError(f"a zigzag needs at least one pixel, not {height} x {width}")
+    rows = np.arange(height, dtype=np.int32)[:, None]
+    diagonals = rows + np.arange(width, dtype=np.int32)
+    along = np.where(diagonals % 2 == 1, rows, -rows)
+    return np.lexsort((along.ravel(), diagonals.ravel())).astype(np.int64, copy=False)

@@ -1,0 +1,92 @@
+"""An image in memory: colour samples, an optional alpha plane, and metadata carried along unread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.errors import UsageError
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+METADATA_KEYS = ("icc", "exif", "xmp")
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Samples as stored (sRGB code values for ordinary pictures), never normalised.
+
+    Attributes:
+        samples: (H, W, C) with C = 1 (gray) or 3 (RGB); uint8 for depth 8, uint16 for depth 16.
+        alpha: (H, W) of the same dtype, or None.
+        metadata: raw blobs under the keys "icc", "exif", "xmp".
+    """
+
+    samples: Samples
+    alpha: Samples | None = None
+    metadata: dict[str, bytes] = field(default_factory=dict[str, bytes])
+
+    def __post_init__(self) -> None:
+        samples, alpha = self.samples, self.alpha
+        if samples.ndim != 3 or samples.shape[2] not in (1, 3):
+            raise UsageError(f"samples must be (H, W, 1) or (H, W, 3), not {samples.shape}")
+        if samples.dtype not in (np.uint8, np.uint16):  # pyright: ignore[reportUnnecessaryContains]
+            raise UsageError(f"samples must be uint8 or uint16, not {samples.dtype}")
+        if min(samples.shape) < 1:
+            raise UsageError("an image needs at least one pixel")
+        if alpha is not None and (alpha.shape != samples.shape[:2] or alpha.dtype != samples.dtype):
+            raise UsageError("alpha must be (H, W) with the dtype of the colour samples")
+        if unknown := set(self.metadata) - set(METADATA_KEYS):
+            raise UsageError(f"unknown metadata: {', '.join(sorted(unknown))}")
+
+    @classmethod
+    def from_array(cls, array: npt.NDArray[np.generic]) -> Raster:
+        """Take an array (H, W) or (H, W, C), C in 1..4 (gray, gray + alpha, RGB, RGBA), uint8 or uint16."""
+        if array.dtype not in (np.uint8, np.uint16):  # pyright: ignore[reportUnnecessaryContains]
+            raise UsageError(f"an image array must be uint8 or uint16, not {array.dtype}")
+        if array.ndim == 2:
+            array = array[:, :, None]
+        if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
+            raise UsageError(f"an image array must be (H, W) or (H, W, C) with C in 1..4, not {array.shape}")
+        n_color = 1 if array.shape[2] < 3 else 3
+        samples: Samples = np.ascontiguousarray(array[:, :, :n_color])  # pyright: ignore
+        alpha: Samples | None = np.ascontiguousarray(array[:, :, n_color]) if array.shape[2] > n_color else None  # pyright: ignore
+        return cls(samples, alpha)
+
+    def to_array(self) -> Samples:
+        """Return (H, W) for plain gray, else (H, W, C) with alpha last."""
+        if self.alpha is not None:
+            return np.concatenate([self.samples, self.alpha[:, :, None]], axis=2)  # pyright: ignore[reportReturnType]
+        return self.samples[:, :, 0] if self.channels == 1 else self.samples
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.samples.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.samples.shape[1]
+
+    @property
+    def channels(self) -> int:
+        """Colour channels, alpha not counted."""
+        return self.samples.shape[2]
+
+    @property
+    def n_pixels(self) -> int:
+        """Rows times columns."""
+        return self.height * self.width
+
+    @property
+    def depth(self) -> int:
+        """Bits a sample: 8 or 16."""
+        return 8 * self.samples.dtype.itemsize
+
+    @property
+    def peak(self) -> int:
+        """The largest sample value, 2^depth - 1."""
+        return (1 << self.depth) - 1

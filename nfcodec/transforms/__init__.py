@@ -1,0 +1,29 @@
+"""Transforms of the image before it is fitted: permutations of pixels and maps of sample values."""
+
+from nfcodec.transforms.base import Permutation, Pointwise, Transform, register, registered
+from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, parse_chain, warnings
+from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
+from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize
+from nfcodec.transforms.value_map import ValueMap
+
+__all__ = [
+    "MAX_TRANSFORMS",
+    "Center",
+    "Chain",
+    "Gamma",
+    "Inversion",
+    "Permutation",
+    "Pointwise",
+    "RandomPermutation",
+    "Scale",
+    "Spec",
+    "Standardize",
+    "Transform",
+    "ValueMap",
+    "Zigzag",
+    "intensities",
+    "parse_chain",
+    "register",
+    "registered",
+    "warnings",
+]

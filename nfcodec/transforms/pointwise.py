@@ -1,0 +1,186 @@
+"""The five value transforms of Seo et al., CVPR 2024, on samples z in [0, 1].
+
+Parameters are integers in units of 10^-6, so that they mean the same number everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.raster import Samples
+from nfcodec.transforms.base import Pointwise, check_size, register
+from nfcodec.transforms.curves import MICRO, Affine, Power, Step
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_NUMBER = re.compile(r"[+-]?([0-9]{1,9}(\.[0-9]{0,6})?|\.[0-9]{1,6})")
+_CHUNK = 1 << 20
+
+
+@register("inversion", wire_id=16)
+@dataclass(frozen=True)
+class Inversion(Pointwise):
+    """1 - z. Stores nothing."""
+
+    decreasing: ClassVar[bool] = True
+
+    def step(self, channel: int) -> Step:
+        """1 - z."""
+        return Affine(-1, 1, 1)
+
+
+@register("standardize", wire_id=17)
+@dataclass(frozen=True)
+class Standardize(Pointwise):
+    """(z - mean) / sigma, each channel by its own statistics in the source image, wherever in the chain it stands.
+
+    Stored for each channel as mean u32 and sigma u32; mean 0 .. 10^6, sigma 1 .. 10^6.
+    """
+
+    statistics: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> Self:
+        """Measure every channel of the source."""
+        return cls(tuple(mean_and_sigma(samples[:, :, channel]) for channel in range(samples.shape[2])))
+
+    @classmethod
+    def packed_size(cls, channels: int) -> int:
+        """Eight bytes a channel."""
+        return 8 * channels
+
+    def pack(self) -> bytes:
+        """Mean u32 and sigma u32 of each channel in turn."""
+        return b"".join(struct.pack("<II", mean, sigma) for mean, sigma in self.statistics)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Self:
+        """The inverse of `pack`; FormatError if a value is out of range."""
+        check_size(payload, 8, 24)
+        statistics = tuple(struct.iter_unpack("<II", payload))
+        for mean, sigma in statistics:
+            if mean > MICRO or not 1 <= sigma <= MICRO:
+                raise FormatError(f"standardize: mean {mean} or sigma {sigma} is out of range")
+        return cls(statistics)
+
+    def step(self, channel: int) -> Step:
+        """(z - mean) / sigma."""
+        mean, sigma = self.statistics[channel]
+        return Affine(MICRO, -mean, sigma)
+
+    @property
+    def channels(self) -> int:
+        """As many as have statistics."""
+        return len(self.statistics)
+
+
+@dataclass(frozen=True)
+class _OneParameter(Pointwise):
+    """A transform with one parameter in units of 10^-6, stored as i32."""
+
+    parameter: int
+
+    minimum: ClassVar[int] = MICRO // 1000
+    maximum: ClassVar[int] = MICRO * 1000
+    default: ClassVar[int] = 2 * MICRO
+
+    @classmethod
+    def parse(cls, text: str | None) -> int:
+        if text is None:
+            return cls.default
+        if not _NUMBER.fullmatch(text):
+            raise UsageError(f"{cls.name}: {text!r} is not a decimal number with at most six digits after the point")
+        whole, _, fraction = text.partition(".")
+        parameter = int(whole + fraction.ljust(6, "0"))
+        if not cls.minimum <= parameter <= cls.maximum:
+            allowed = f"{decimal_text(cls.minimum)} and {decimal_text(cls.maximum)}"
+            raise UsageError(f"{cls.name}: the parameter must be between {allowed}, not {text}")
+        return parameter
+
+    @classmethod
+    def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> Self:
+        return cls(cls.default if parameter is None else parameter)
+
+    @classmethod
+    def packed_size(cls, channels: int) -> int:
+        return 4
+
+    def pack(self) -> bytes:
+        return struct.pack("<i", self.parameter)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Self:
+        check_size(payload, 4)
+        parameter = int.from_bytes(payload, "little", signed=True)
+        if not cls.minimum <= parameter <= cls.maximum:
+            raise FormatError(f"{cls.name}: the parameter {parameter} is out of range")
+        return cls(parameter)
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}:{decimal_text(self.parameter)}"
+
+
+@register("scale", wire_id=18)
+@dataclass(frozen=True)
+class Scale(_OneParameter):
+    """t z, t in 0.001 .. 1000."""
+
+    def step(self, channel: int) -> Step:
+        """t z."""
+        return Affine(self.parameter, 0, MICRO)
+
+
+@register("center", wire_id=19)
+@dataclass(frozen=True)
+class Center(_OneParameter):
+    """t (z - 1/2), t in 0.001 .. 1000."""
+
+    def step(self, channel: int) -> Step:
+        """t (z - 1/2)."""
+        return Affine(2 * self.parameter, -self.parameter, 2 * MICRO)
+
+
+@register("gamma", wire_id=20)
+@dataclass(frozen=True)
+class Gamma(_OneParameter):
+    """sign(z) |z|^(1/gamma), gamma in 0.05 .. 20."""
+
+    minimum: ClassVar[int] = MICRO // 20
+    maximum: ClassVar[int] = MICRO * 20
+
+    def step(self, channel: int) -> Step:
+        """sign(z) |z|^(1/gamma)."""
+        return Power(self.parameter)
+
+
+def mean_and_sigma(channel: Samples) -> tuple[int, int]:
+    """Mean and standard deviation (over n, not n - 1) in units of 10^-6 of full scale, exact, rounded half up.
+
+    sigma is at least 1; that of a constant channel is 10^6.
+    """
+    values, total, squares = channel.reshape(-1), 0, 0
+    for start in range(0, values.size, _CHUNK):
+        chunk = values[start : start + _CHUNK].astype(np.int64)
+        total += int(chunk.sum())
+        squares += int(np.dot(chunk, chunk))
+    full_scale = values.size * ((1 << (8 * values.dtype.itemsize)) - 1)
+    mean = (2 * MICRO * total + full_scale) // (2 * full_scale)
+    variance = values.size * squares - total * total
+    if variance == 0:
+        return mean, MICRO
+    sigma = (math.isqrt(4 * MICRO * MICRO * variance) + full_scale) // (2 * full_scale)
+    return mean, max(1, sigma)
+
+
+def decimal_text(micro: int) -> str:
+    """A number in units of 10^-6 as a decimal without trailing zeros: 2_000_000 -> "2", 500_000 -> "0.5"."""
+    return f"{micro // MICRO}.{micro % MICRO:06d}".rstrip("0").rstrip(".")

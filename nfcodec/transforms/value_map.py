@@ -1,0 +1,125 @@
+"""From sample values to the numbers a field fits, and exactly back.
+
+A composed value map T is monotone; `sign` S is +1 if it increases and -1 if it decreases, so that S T increases.
+Sample k of 0..peak has the target T(k / peak). A field's output o is an integer in units of 2^-fraction_bits, and the
+sample that it stands for is, in the increasing case and in the decreasing one,
+
+    the number of k in 1..peak with threshold_k <= S o,
+    threshold_k = ceil(2^fraction_bits * S * T((k - 1/2) / peak)), clamped to +- 2^(fraction_bits + 16),
+
+that is the k whose k / peak is nearest to T^-1(o), the larger one if halfway. Thresholds never decrease with k; where T
+is so flat that neighbours share one (gamma 0.5 near black at 16 bits), the samples between cannot be told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.errors import UsageError
+from nfcodec.permutation import Int64Array
+from nfcodec.raster import Samples
+from nfcodec.transforms.curves import FloatArray, Step, approximate, ceilings
+
+MAX_FRACTION_BITS = 36
+_BUCKET_BITS = 17
+_MAX_SCAN = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ValueMap:
+    """A compiled value map.
+
+    Attributes:
+        depth: bits a sample, 8 or 16.
+        sign: +1 if the map increases, -1 if it decreases.
+        targets: (C, peak + 1) float64, T(k / peak); approximate, for fitting only.
+        thresholds: (C, peak) int64, never decreasing along k; exact.
+    """
+
+    depth: int
+    sign: int
+    targets: FloatArray
+    thresholds: Int64Array
+
+    def to_targets(self, samples: Samples) -> FloatArray:
+        """Samples (..., C) to the float64 values (..., C) that a field should put out."""
+        return self.targets[np.arange(self.targets.shape[0]), samples]
+
+    def to_samples(self, outputs: Int64Array) -> Samples:
+        """Field outputs (n, C) in units of 2^-fraction_bits to samples (n, C), uint8 or uint16.
+
+        Raises:
+            UsageError: the number of channels is not the map's.
+        """
+        if outputs.ndim != 2 or outputs.shape[1] != len(self._inverses):
+            raise UsageError(f"outputs must be (n, {len(self._inverses)}), not {outputs.shape}")
+        shape = outputs.shape
+        samples: Samples = np.empty(shape, np.uint8) if self.depth == 8 else np.empty(shape, np.uint16)
+        for channel, inverse in enumerate(self._inverses):
+            samples[:, channel] = inverse.count(outputs[:, channel] * self.sign)
+        return samples
+
+    @cached_property
+    def _inverses(self) -> list[_Counter]:
+        return [_Counter(thresholds) for thresholds in self.thresholds]
+
+
+class _Counter:
+    """Counts the thresholds <= x: `np.searchsorted(thresholds, x, side="right")`, faster for many x.
+
+    The range is cut into at most 2^17 buckets of equal width. A table has the count at each bucket's lower end; the few
+    thresholds inside the bucket are compared one by one.
+    """
+
+    def __init__(self, thresholds: Int64Array) -> None:
+        self._thresholds = thresholds
+        self._low, self._high = int(thresholds[0]) - 1, int(thresholds[-1])
+        self._shift = max(0, (self._high - self._low).bit_length() - _BUCKET_BITS)
+        n_buckets = ((self._high - self._low) >> self._shift) + 1
+        edges = self._low + (np.arange(n_buckets + 1, dtype=np.int64) << self._shift)
+        counts = np.searchsorted(thresholds, edges, side="right")
+        ends = np.searchsorted(thresholds, edges[1:] - 1, side="right")
+        self._scan = int((ends - counts[:-1]).max())
+        self._first = counts[:-1].astype(np.int32)
+        self._next = np.append(thresholds, self._high + 1)
+
+    def count(self, x: Int64Array) -> npt.NDArray[np.integer]:
+        if self._scan > _MAX_SCAN:
+            return np.searchsorted(self._thresholds, x, side="right")
+        x = np.clip(x, self._low, self._high)
+        counts = self._first[(x - self._low) >> self._shift]
+        for _ in range(self._scan):
+            counts += x >= self._next[counts]
+        return counts
+
+
+def compile_value_map(curves: Sequence[Sequence[Step]], sign: int, depth: int, fraction_bits: int) -> ValueMap:
+    """Tabulate one curve a channel.
+
+    Args:
+        curves: for each channel the steps from z = k / peak to the value that is fitted.
+        sign: +1 if the curves increase, -1 if they decrease.
+        depth: 8 or 16.
+        fraction_bits: 0 .. 36.
+
+    Raises:
+        UsageError: depth or fraction_bits is out of range.
+        LimitError: a curve is too ill-conditioned to tabulate (see `ceilings`).
+    """
+    if depth not in (8, 16):
+        raise UsageError(f"depth must be 8 or 16, not {depth}")
+    if not 0 <= fraction_bits <= MAX_FRACTION_BITS:
+        raise UsageError(f"fraction_bits must be between 0 and {MAX_FRACTION_BITS}, not {fraction_bits}")
+    peak = (1 << depth) - 1
+    unit = np.arange(peak + 1) / peak
+    halfway = 2 * np.arange(1, peak + 1, dtype=np.int64) - 1
+    distinct = list(dict.fromkeys(tuple(curve) for curve in curves))
+    channels = [distinct.index(tuple(curve)) for curve in curves]
+    targets = np.stack([approximate(curve, unit) for curve in distinct])
+    thresholds = np.stack([ceilings(curve, halfway, 2 * peak, sign << fraction_bits) for curve in distinct])
+    return ValueMap(depth, sign, targets[channels], thresholds[channels])

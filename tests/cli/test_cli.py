@@ -1,0 +1,424 @@
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import nfcodec.codec
+from nfcodec.cli import main
+from nfcodec.files import image_bytes, read_image
+from nfcodec.metrics import psnr_db
+from nfcodec.raster import Raster
+
+PSNR_DB = 30.0
+ENCODE_KEYS = {
+    "path", "bytes", "bpp", "pixels", "width", "height", "channels", "depth", "psnr_db", "target_psnr_db", "reached",
+    "field", "parameters", "transform", "seed", "steps", "fit_seconds", "seconds", "engine", "device",
+    "side_info_bytes",
+}  # fmt: skip
+
+
+def picture():
+    y, x = np.mgrid[0:16, 0:16]
+    channels = [8 * x + 5 * y, 255 - 9 * x, 128 + 60 * np.sin(x / 3) * np.cos(y / 4)]
+    return Raster.from_array(np.stack(channels, axis=2).clip(0, 255).astype(np.uint8))
+
+
+PNG = image_bytes(picture())
+
+
+@pytest.fixture(scope="session")
+def nfc():
+    """The bytes of a small file, encoded once."""
+    options = nfcodec.codec.EncodeOptions(psnr_db=PSNR_DB, transform="rpp")
+    return nfcodec.codec.encode(picture(), options).data
+
+
+@pytest.fixture
+def run(monkeypatch, capsysbinary, tmp_path):
+    """Run a command line in an empty directory; returns its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
+        code = main([str(argument) for argument in arguments])
+        out, err = capsysbinary.readouterr()
+        return SimpleNamespace(code=code, out=out, err=err.decode())
+
+    return call
+
+
+def assert_one_clear_line(result):
+    lines = [line for line in result.err.splitlines() if not line.startswith("Try ")]
+    assert len(lines) == 1, result.err
+    assert lines[0].startswith("nfcodec: error: ")
+    assert result.out == b""
+
+
+def files():
+    return sorted(os.listdir("."))
+
+
+# ------------------------------------------------------------------------------------------------------ encode, decode
+
+
+def test_encode_and_decode(run):
+    with open("a.png", "wb") as file:
+        file.write(PNG)
+    result = run("encode", "a.png", "--psnr", PSNR_DB, "--json")
+    assert result.code == 0, result.err
+    report = json.loads(result.out)
+    assert report.keys() >= ENCODE_KEYS
+    assert report["path"] == "a.nfc"
+    assert report["bytes"] == os.path.getsize("a.nfc")
+    assert report["bpp"] == pytest.approx(8 * report["bytes"] / 256)
+    assert report["reached"] is True
+    assert "dB" in result.err
+
+    assert run("decode", "a.nfc", "b.png").code == 0
+    reached = psnr_db(picture().samples, read_image("b.png").samples, 255)
+    assert reached >= PSNR_DB
+    assert reached == pytest.approx(report["psnr_db"], abs=1e-3)
+    assert files() == ["a.nfc", "a.png", "b.png"]
+
+
+def test_encode_through_pipes(run):
+    result = run("encode", "-", "-", "--psnr", PSNR_DB, "-q", stdin=PNG)
+    assert (result.code, result.err) == (0, "")
+    assert run("decode", "-", "--format", "npy", stdin=result.out).out == run("decode", "-", "-", "--format", "npy",
+                                                                               stdin=result.out).out  # fmt: skip
+    assert files() == []
+
+
+@pytest.mark.parametrize(("format", "start"), [(None, b"\x89PNG"), ("png", b"\x89PNG"), ("ppm", b"P6\n"),
+                                               ("npy", b"\x93NUMPY")])  # fmt: skip
+def test_decode_to_stdout(run, nfc, format, start):
+    result = run("decode", "-", *(["--format", format] if format else []), stdin=nfc)
+    assert result.code == 0, result.err
+    assert result.out.startswith(start)
+
+
+@pytest.mark.parametrize(("name", "start"), [("b.PNG", b"\x89PNG"), ("b.ppm", b"P6\n"), ("b.npy", b"\x93NUMPY"),
+                                             ("b", b"\x89PNG")])  # fmt: skip
+def test_the_suffix_says_the_format(run, nfc, name, start):
+    assert run("decode", "-", name, stdin=nfc).code == 0
+    with open(name, "rb") as file:
+        assert file.read().startswith(start)
+
+
+def test_no_png_under_the_name_of_a_jpeg(run, nfc):
+    result = run("decode", "-", "b.jpg", stdin=nfc)
+    assert result.code == 2
+    assert_one_clear_line(result)
+
+
+@pytest.mark.parametrize("name", ["-dash.nfc", "ä 图 ☂.nfc", "two words.nfc"])
+def test_names(run, nfc, name):
+    with open(name, "wb") as file:
+        file.write(nfc)
+    assert run("info", "--", name).code == 0
+    assert run("decode", "--", name).code == 0
+    assert files() == sorted([name, name.replace(".nfc", ".png")])
+
+
+def test_nothing_is_overwritten_unless_told(run, nfc):
+    for name in ("a.nfc", "a.png"):
+        with open(name, "wb") as file:
+            file.write(nfc if name == "a.nfc" else PNG)
+    for arguments in (("decode", "a.nfc"), ("encode", "a.png")):
+        result = run(*arguments)
+        assert result.code == 7
+        assert_one_clear_line(result)
+    assert run("decode", "a.nfc", "-f").code == 0
+    with open("a.png", "rb") as file:
+        assert file.read() != PNG
+
+
+def test_encode_looks_at_the_output_before_the_fit(run, monkeypatch):
+    monkeypatch.setattr(nfcodec.codec, "encode", lambda *_, **__: pytest.fail("it fitted"))
+    for target in ("missing/a.nfc", "."):
+        result = run("encode", "-", target, stdin=PNG)
+        assert result.code == 7
+        assert_one_clear_line(result)
+
+
+# ---------------------------------------------------------------------------------------------------------- exit codes
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("encode", "-", "--psnr", "nan"),
+        ("encode", "-", "--psnr", "-1"),
+        ("encode", "-", "--psnr", "0"),
+        ("encode", "-", "--psnr", "200"),
+        ("encode", "-", "--psnr", "inf"),
+        ("encode", "-", "--psnr", "high"),
+        ("encode", "-", "--field", "mlp"),
+        ("encode", "-", "--seed", "-1"),
+        ("encode", "-", "--seed", str(2**64)),
+        ("encode", "-", "--effort", "10"),
+        ("encode", "-", "--max-steps", "0"),
+        ("encode", "-", "--time-limit", "nan"),
+        ("encode", "-", "--json"),
+        ("encode", "-", "a.nfc", "--transform", "rot13"),
+        ("encode",),
+        ("decode", "-", "--format", "jpg"),
+        ("transcode", "-"),
+        ("info", "-", "--what"),
+    ],
+)
+def test_usage_errors(run, arguments):
+    result = run(*arguments, stdin=PNG)
+    assert result.code == 2
+    assert_one_clear_line(result)
+    assert files() == []
+
+
+def test_no_arguments_show_the_help(run):
+    result = run()
+    assert result.code == 2
+    assert "encode" in result.err
+    assert result.out == b""
+
+
+@pytest.mark.parametrize("arguments", [("encode", "missing.png"), ("decode", "missing.nfc"), ("info", "missing.nfc"),
+                                       ("verify", "."), ("compare", "missing.png", "-")])  # fmt: skip
+def test_missing_input(run, arguments):
+    result = run(*arguments)
+    assert result.code == 3
+    assert_one_clear_line(result)
+
+
+@pytest.mark.parametrize("data", [b"", b"no image", PNG[: len(PNG) // 2]])
+def test_input_that_is_no_image(run, data):
+    result = run("encode", "-", "a.nfc", stdin=data)
+    assert result.code == 3
+    assert_one_clear_line(result)
+    assert files() == []
+
+
+@pytest.mark.parametrize("verb", ["info", "decode", "verify"])
+def test_corrupt_files(run, nfc, verb):
+    flipped = nfc[:-20] + bytes([nfc[-20] ^ 1]) + nfc[-19:]
+    for data in (b"", PNG, b"Filetype: Flipper NFC device\n", nfc[:-1], nfc + b"\0", flipped):
+        result = run(verb, "-", stdin=data)
+        assert result.code == 4, (verb, data[:8], result.err)
+        assert_one_clear_line(result)
+    assert files() == []
+
+
+def test_target_not_reached(run):
+    arguments = ("encode", "-", "a.nfc", "--psnr", "120", "--max-steps", "2")
+    result = run(*arguments, stdin=PNG)
+    assert result.code == 5
+    assert_one_clear_line(result)
+    assert files() == []
+    result = run(*arguments, "--best-effort", "--json", stdin=PNG)
+    assert result.code == 0
+    assert "warning" in result.err
+    assert json.loads(result.out)["reached"] is False
+    assert files() == ["a.nfc"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "word"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 6, "memory"),
+        (RuntimeError("odd\nthing"), 1, "internal error: RuntimeError: odd thing"),
+    ],
+)
+def test_failures_in_the_middle(run, monkeypatch, failure, code, word):
+    def fail(*_, **__):
+        raise failure
+
+    monkeypatch.setattr(nfcodec.codec, "encode", fail)
+    result = run("encode", "-", "a.nfc", stdin=PNG)
+    assert result.code == code
+    assert word in result.err
+    assert "Traceback" not in result.err
+    assert len(result.err.strip().splitlines()) == 1
+    assert files() == []
+    if code != 130:
+        assert "Traceback" in run("encode", "-", "a.nfc", "-v", stdin=PNG).err
+
+
+def test_limits(run):
+    result = run("encode", "-", "a.nfc", stdin=b"P5 100000 100000 65535\n")
+    assert result.code == 6
+    assert_one_clear_line(result)
+
+
+def test_full_disk(run, nfc, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    result = run("decode", "-", "a.png", stdin=nfc)
+    assert result.code == 7
+    assert "No space left" in result.err
+    assert files() == []
+
+
+# ------------------------------------------------------------------------------------------------ info, verify, compare
+
+
+def test_info(run, nfc):
+    info = json.loads(run("info", "-", "--json", stdin=nfc).out)
+    assert (info["width"], info["height"], info["channels"], info["depth"]) == (16, 16, 3, 8)
+    assert info["bytes"] == len(nfc)
+    assert info["transform"] == "rpp"
+    text = run("info", "-", stdin=nfc).out.decode()
+    assert "transform" in text
+    assert "rpp" in text
+
+
+def test_verify(run, nfc):
+    with open("a.png", "wb") as file:
+        file.write(PNG)
+    assert run("verify", "-", stdin=nfc).code == 0
+    result = run("verify", "-", "--reference", "a.png", "--json", stdin=nfc)
+    assert result.code == 0
+    report = json.loads(result.out)
+    assert report["ok"] is True
+    assert report["reference_psnr_db"] >= PSNR_DB
+
+
+def test_verify_against_another_picture(run, nfc):
+    other = Raster.from_array(255 - picture().samples)
+    for name, raster in (("other.png", other), ("small.png", Raster.from_array(np.zeros((2, 2), np.uint8)))):
+        with open(name, "wb") as file:
+            file.write(image_bytes(raster))
+    assert run("verify", "-", "--reference", "other.png", stdin=nfc).code == 5
+    assert run("verify", "-", "--reference", "small.png", stdin=nfc).code == 2
+
+
+def test_verify_notices_other_samples(run, nfc, monkeypatch):
+    verification = nfcodec.codec.verify(nfc)
+    fake = SimpleNamespace(ok=False, raster=verification.raster, to_dict=lambda: {"ok": False})
+    monkeypatch.setattr(nfcodec.codec, "verify", lambda *_, **__: fake)
+    result = run("verify", "-", stdin=nfc)
+    assert result.code == 4
+    assert_one_clear_line(result)
+
+
+def test_compare(run, nfc):
+    with open("a.png", "wb") as file:
+        file.write(PNG)
+    report = json.loads(run("compare", "a.png", "-", "--json", stdin=nfc).out)
+    assert report["psnr_db"] >= PSNR_DB
+    same = json.loads(run("compare", "a.png", "a.png", "--json").out)
+    assert (same["psnr_db"], same["identical"]) == (None, True)
+    assert b"PSNR" in run("compare", "a.png", "a.png").out
+    with open("small.npy", "wb") as file:
+        np.save(file, np.zeros((4, 4), np.uint8))
+    result = run("compare", "a.png", "small.npy")
+    assert result.code == 2
+    assert_one_clear_line(result)
+
+
+def test_doctor(run):
+    result = run("doctor")
+    assert result.code == 0
+    for word in (b"nfcodec", b"python", b"numpy", b"torch", b"engine"):
+        assert word in result.out
+
+
+def test_help_and_version(run):
+    for verb in ("encode", "decode", "info", "verify", "compare", "doctor"):
+        result = run(verb, "--help")
+        assert result.code == 0
+        assert b"Usage: nfcodec" in result.out
+    assert run("--version").out.startswith(b"nfcodec ")
+
+
+def test_progress_bar_only_on_a_terminal(run, monkeypatch):
+    from nfcodec.cli import _console
+
+    _console.reset()
+    with _console.progress() as listener:
+        assert listener is None
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    event = SimpleNamespace(phase="fit", step=3, max_steps=9, psnr_db=31.5, target_psnr_db=40.0, seconds=1, message="")
+    with _console.progress() as listener:
+        listener(event)
+        listener(SimpleNamespace(**{**vars(event), "psnr_db": float("nan"), "max_steps": 0}))
+    assert "fit" in terminal.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------------ whole processes
+
+
+def process(*arguments, **options):
+    command = [sys.executable, "-m", "nfcodec", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)
+
+
+def test_as_a_module(nfc):
+    result = process("decode", "-", "-", input=nfc)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(b"\x89PNG")
+
+
+def imported_by(arguments, stdin=b""):
+    code = f"import sys; from nfcodec.cli import main; main({arguments!r}); print(*sys.modules, file=sys.stderr)"
+    result = subprocess.run([sys.executable, "-c", code], input=stdin, capture_output=True, timeout=120, check=True)
+    return set(result.stderr.decode().split())
+
+
+def test_help_imports_nothing_heavy():
+    assert not {"torch", "numba", "numpy", "PIL", "rich", "scipy"} & imported_by(["--help"])
+
+
+@pytest.mark.parametrize("arguments", [["info", "-"], ["decode", "-", "-"], ["verify", "-"]])
+def test_no_torch_without_a_fit(nfc, arguments):
+    assert not {"torch", "numba", "rich", "scipy"} & imported_by(arguments, nfc)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX pipes")
+@pytest.mark.parametrize("arguments", [["info", "a.nfc"], ["decode", "a.nfc", "-"]])
+def test_closed_pipe(nfc, tmp_path, arguments):
+    (tmp_path / "a.nfc").write_bytes(nfc)
+    code = f"import sys; sys.stdin.read(); from nfcodec.cli import main; sys.exit(main({arguments!r}))"
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, **pipes) as child:
+        assert child.stdin
+        assert child.stdout
+        assert child.stderr
+        child.stdout.close()
+        child.stdin.close()
+        assert child.stderr.read() == b""
+        assert child.wait(60) == 7
+
+
+INTERRUPT_THE_FIT = """
+import contextlib, os, signal, sys
+from nfcodec.cli import _console, main
+
+@contextlib.contextmanager
+def progress():
+    yield lambda event: os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+_console.progress = progress
+sys.exit(main(["encode", "a.png", "--psnr", "45"]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
+def test_ctrl_c_leaves_no_file(tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    command = [sys.executable, "-c", INTERRUPT_THE_FIT]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    assert result.returncode == 130
+    assert b"interrupted" in result.stderr
+    assert b"Traceback" not in result.stderr
+    assert os.listdir(tmp_path) == ["a.png"]

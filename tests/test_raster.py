@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from nfcodec.errors import UsageError
+from nfcodec.raster import Raster
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    ("shape", "channels", "alpha"),
+    [((5, 7), 1, False), ((5, 7, 1), 1, False), ((5, 7, 2), 1, True), ((5, 7, 3), 3, False), ((5, 7, 4), 3, True)],
+)
+def test_arrays_come_back(dtype, shape, channels, alpha):
+    array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    raster = Raster.from_array(array)
+    assert (raster.height, raster.width, raster.channels, raster.n_pixels) == (5, 7, channels, 35)
+    assert (raster.alpha is not None) == alpha
+    assert raster.depth == 8 * array.itemsize
+    assert raster.peak == np.iinfo(dtype).max
+    back = raster.to_array()
+    assert back.dtype == dtype
+    np.testing.assert_array_equal(back, array[:, :, 0] if shape == (5, 7, 1) else array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((3, 3), np.float32),
+        np.zeros((3, 3), np.int16),
+        np.zeros((3, 3), bool),
+        np.zeros(3, np.uint8),
+        np.zeros((3, 3, 5), np.uint8),
+        np.zeros((3, 3, 0), np.uint8),
+        np.zeros((0, 3), np.uint8),
+        np.zeros((1, 3, 3, 3), np.uint8),
+    ],
+)
+def test_other_arrays_are_refused(array):
+    with pytest.raises(UsageError):
+        Raster.from_array(array)
+
+
+def test_alpha_must_match():
+    samples = np.zeros((2, 3, 3), np.uint8)
+    with pytest.raises(UsageError):
+        Raster(samples, np.zeros((3, 2), np.uint8))
+    with pytest.raises(UsageError):
+        Raster(samples, np.zeros((2, 3), np.uint16))
+
+
+def test_unknown_metadata_is_refused():
+    with pytest.raises(UsageError, match="gps"):
+        Raster(np.zeros((1, 1, 1), np.uint8), None, {"gps": b""})

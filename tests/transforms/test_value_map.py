@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfcodec.errors import UsageError
+from nfcodec.transforms import Chain, parse_chain
+from nfcodec.transforms.value_map import ValueMap, _Counter
+
+PAPER = [
+    *("none", "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2"),
+    *("center:1", "center:2", "gamma:0.5", "gamma:2"),
+]
+CHAINS = ["standardize+rpp", "inversion+center:1+gamma:2", "gamma:2.2+inversion+standardize", "inversion+inversion"]
+
+# The start of the sha256 of the thresholds (3 channels, 24 fraction bits, `image` below) as little-endian int64.
+# They never change: files depend on them.
+FROZEN = {
+    (8, "none"): "e1bf4301bc95bcd3",
+    (8, "inversion"): "784d632923a9b5be",
+    (8, "standardize"): "4722b44f7e2fb53a",
+    (8, "scale:0.5"): "c22885039d1c4388",
+    (8, "scale:2"): "056857d65341ab32",
+    (8, "center:1"): "34d56f1ec70bea40",
+    (8, "center:2"): "d65d20b41e8cecaa",
+    (8, "gamma:0.5"): "3965398971e6a0fa",
+    (8, "gamma:2"): "f4f046dac60f797c",
+    (8, "inversion+center:1+gamma:2"): "171fba0accc2990b",
+    (8, "gamma:2.2+inversion+standardize"): "1034ad84935130f9",
+    (16, "none"): "1a84bdf898ce78c3",
+    (16, "inversion"): "50213d69477c842d",
+    (16, "standardize"): "fa20b35eda0fed3c",
+    (16, "scale:0.5"): "819fb29e7b1b99f9",
+    (16, "scale:2"): "f55ffe6eefe4372e",
+    (16, "center:1"): "ff43c0982cf45d48",
+    (16, "center:2"): "42826e874b800efd",
+    (16, "gamma:0.5"): "2f06460438878762",
+    (16, "gamma:2"): "994a1d146273e641",
+    (16, "inversion+center:1+gamma:2"): "72e6a2d2c9841e4c",
+    (16, "gamma:2.2+inversion+standardize"): "93ec63cb4ff0c744",
+}
+
+
+def image(depth: int):
+    """A fixed (5, 7, 3) image."""
+    words = np.arange(1, 106, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(64 - depth)
+    return words.astype(np.uint8 if depth == 8 else np.uint16).reshape(5, 7, 3)
+
+
+def value_map(text: str, depth: int = 8, channels: int = 3, fraction_bits: int = 24) -> ValueMap:
+    samples = image(depth)[:, :, :channels]
+    return Chain.prepare(parse_chain(text), samples).value_map(depth, channels, fraction_bits)
+
+
+def all_samples(depth: int, channels: int = 3):
+    dtype = np.uint8 if depth == 8 else np.uint16
+    return np.repeat(np.arange(1 << depth).astype(dtype)[:, None], channels, axis=1)
+
+
+def outputs_of(mapping: ValueMap, samples, fraction_bits: int = 24):
+    """What a perfect field puts out."""
+    return np.rint(mapping.to_targets(samples) * 2.0**fraction_bits).astype(np.int64)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("text", PAPER + CHAINS)
+def test_every_8_bit_sample_survives(text: str, channels: int):
+    mapping = value_map(text, 8, channels)
+    samples = all_samples(8, channels)
+    back = mapping.to_samples(outputs_of(mapping, samples))
+    assert back.dtype == np.uint8
+    assert (back == samples).all()
+
+
+@pytest.mark.parametrize("text", [text for text in PAPER + CHAINS if text != "gamma:0.5"])
+def test_every_16_bit_sample_survives(text: str):
+    mapping = value_map(text, 16)
+    samples = all_samples(16)
+    back = mapping.to_samples(outputs_of(mapping, samples))
+    assert back.dtype == np.uint16
+    assert (back == samples).all()
+
+
+def test_16_bit_gamma_one_half_is_flat_near_black():
+    """2^24 z^2 cannot tell the lowest samples apart; from 256 on everything survives, as all does at 36 bits."""
+    samples = all_samples(16)
+    mapping = value_map("gamma:0.5", 16)
+    back = mapping.to_samples(outputs_of(mapping, samples))
+    assert (back[256:] == samples[256:]).all()
+    assert np.abs(back.astype(int) - samples).max() < 256
+    fine = value_map("gamma:0.5", 16, fraction_bits=36)
+    assert (fine.to_samples(outputs_of(fine, samples, 36)) == samples).all()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("text", PAPER + CHAINS)
+def test_definition(text: str, depth: int):
+    mapping = value_map(text, depth)
+    peak = (1 << depth) - 1
+    assert mapping.targets.shape == (3, peak + 1)
+    assert mapping.thresholds.shape == (3, peak)
+    assert mapping.thresholds.dtype == np.int64
+    assert (np.diff(mapping.thresholds) >= 0).all()
+    assert mapping.sign == (-1 if text.count("inversion") == 1 else 1)
+    signed = mapping.sign * mapping.targets * 2.0**24
+    assert (signed[:, :-1] <= mapping.thresholds).all()
+    assert (mapping.thresholds <= np.ceil(signed[:, 1:]) + 1).all()
+
+
+@pytest.mark.parametrize("text", PAPER + CHAINS)
+def test_at_a_threshold_the_sample_steps(text: str):
+    mapping = value_map(text)
+    at = mapping.to_samples(mapping.sign * mapping.thresholds.T)
+    below = mapping.to_samples(mapping.sign * (mapping.thresholds.T - 1))
+    assert (at == all_samples(8)[1:]).all()
+    assert (below == all_samples(8)[:-1]).all()
+
+
+def test_identity_thresholds_are_those_of_rounding():
+    mapping = value_map("none", 8, 1)
+    assert mapping.thresholds[0].tolist() == [-(-((2 * k - 1) << 24) // 510) for k in range(1, 256)]
+    assert mapping.targets[0].tolist() == [k / 255 for k in range(256)]
+
+
+@pytest.mark.parametrize(("depth", "text"), FROZEN)
+def test_frozen_thresholds(depth: int, text: str):
+    table = value_map(text, depth).thresholds.astype("<i8").tobytes()
+    assert hashlib.sha256(table).hexdigest()[:16] == FROZEN[depth, text]
+
+
+@pytest.mark.parametrize("text", ["none", "inversion", "gamma:0.5", "scale:1000"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_far_outputs_saturate(text: str, depth: int):
+    mapping = value_map(text, depth, 1)
+    far = mapping.sign * np.array([[-(2**62)], [2**62]])
+    assert mapping.to_samples(far).tolist() == [[0], [(1 << depth) - 1]]
+
+
+def test_clamped_thresholds():
+    mapping = value_map("scale:1000+scale:1000+gamma:0.05", 8, 1)
+    assert mapping.thresholds[0, -1] == 2**40
+    assert (mapping.to_samples(np.array([[2**40 - 1], [2**40]])) == [[0], [255]]).all()
+
+
+@given(st.lists(st.integers(-(2**52), 2**52) | st.integers(-300, 300), min_size=1), st.lists(st.integers()))
+def test_counter_counts(thresholds: list[int], extra: list[int]):
+    table = np.sort(np.array(thresholds, np.int64))
+    near = np.concatenate(
+        [table - 1, table, table + 1, np.clip(np.array(extra, object), -(2**63), 2**63 - 1).astype(np.int64)]
+    )
+    assert _Counter(table).count(near).tolist() == np.searchsorted(table, near, side="right").tolist()
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3, 1)])
+def test_bad_outputs(shape: tuple[int, ...]):
+    with pytest.raises(UsageError, match="outputs"):
+        value_map("none").to_samples(np.zeros(shape, np.int64))
+
+
+@pytest.mark.parametrize(("depth", "bits"), [(7, 24), (32, 24), (8, -1), (8, 37)])
+def test_bad_arguments(depth: int, bits: int):
+    with pytest.raises(UsageError):
+        Chain().value_map(depth, 3, bits)
