@@ -24,6 +24,7 @@ from nfcodec.cli._options import (
 
 if TYPE_CHECKING:
     from nfcodec.codec import Encoded
+    from nfcodec.raster import Raster
 
 MAX_PSNR_DB = 150
 
@@ -71,6 +72,7 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     with _console.progress() as on_event:
         encoded = encode(raster, encode_options, on_event)
     write_output(out, encoded.data, overwrite)
+    encoded.report["png_bytes"] = _png_bytes(raster)
     for message in encoded.report.get("warnings", []):
         _console.warning(message)
     if as_json:
@@ -78,15 +80,24 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     _console.note(_summary(out, encoded))
 
 
+def _png_bytes(raster: Raster) -> int:
+    """What the picture takes as a PNG without metadata."""
+    from dataclasses import replace
+
+    from nfcodec.files import image_bytes
+
+    return len(image_bytes(replace(raster, metadata={}), "png"))
+
+
 def _summary(out: str, encoded: Encoded) -> str:
     report = encoded.report
     name = "standard output" if out == STDIO else out
+    psnr = "lossless" if report["psnr_db"] is None else f"{report['psnr_db']:.2f} dB"
     text = (
-        f"{name}: {report['bytes']} bytes, {report['bpp']:.3f} bpp, {report['psnr_db']:.2f} dB "
+        f"{name}: {report['bytes']} bytes, {report['bpp']:.3f} bpp, {psnr} "
         f"(target {report['target_psnr_db']:g}) in {report['seconds']:.1f} s, {report['steps']} steps"
     )
-    if report.get("png_bytes"):
-        text += f"; PNG: {report['png_bytes']} bytes"
-    if report.get("bound_bytes") is not None:
+    text += f"; PNG: {report['png_bytes']} bytes"
+    if report["bound_bytes"] is not None:
         text += f"; lower bound for this transform: {report['bound_bytes']} bytes"
     return text

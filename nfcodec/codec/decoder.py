@@ -60,7 +60,7 @@ def digest(raster: Raster) -> bytes:
     hasher = hashlib.sha256()
     for plane in (raster.samples, raster.alpha):
         if plane is not None:
-            hasher.update(np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data)
+            hasher.update(np.ascontiguousarray(plane, f"<u{plane.itemsize}").data)
     return hasher.digest()[:DIGEST_BYTES]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from nfcodec.bounds import marginal_bound_bits
 from nfcodec.codec.decoder import decode, digest
 from nfcodec.codec.document import METADATA_CHUNKS
 from nfcodec.codec.info import side_info_bytes
@@ -121,6 +122,7 @@ def encode(
     if reached_db < options.psnr_db and not options.best_effort:
         raise TargetNotReachedError(f"reached {reached_db:.2f} dB of {options.psnr_db:g} dB", reached_db)
     report = _report(raster, chain, problem, solution, options, data, header, chunks, reached_db)
+    report["bound_bytes"] = _bound_bytes(chain, problem, options.psnr_db)
     report["seconds"] = time.monotonic() - started
     return Encoded(data, report)
 
@@ -162,6 +164,14 @@ def _assemble(
         steps=b"".join(struct.pack("Bb", step.mantissa, step.exponent) for step in steps),
     )
     return chunks, header
+
+
+def _bound_bytes(chain: Chain, problem: Problem, target_psnr_db: float) -> int | None:
+    """The least bytes for a picture that the chain has stripped of all order; None if it has not."""
+    if chain.seed is None or chain.n_planes:
+        return None
+    bits = marginal_bound_bits(problem.samples, target_psnr_db, problem.peak)
+    return None if bits is None else math.ceil(bits * problem.geometry.n_pixels / 8)
 
 
 def _code_planes(planes: Sequence[Samples], depth: int) -> bytes:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from nfcodec.errors import FormatError
 
-_stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue]  (it has no stubs)
+# the library has no stubs
+_stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
 
 TABLE_BITS = 24
 TABLE_TOTAL = 1 << TABLE_BITS

@@ -24,7 +24,7 @@ from nfcodec.coding.tables import AdaptiveModel, prior_scale
 NEIGHBOURS, FEATURES = 1, 2
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
 CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
-CLASS_SCALES = [prior_scale(m) for m in (0, 0, 1, 3, 4, 5, 7, 9, 12, 15, 20, 28, 40, 60, 92, 160)]  # from eighths
+CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21]  # prior scales for these classes
 N_BUCKETS = 16
 
 
@@ -54,7 +54,7 @@ def code_levels(
         One int64 array (rows, cols, features) a level.
     """
     if order == NEIGHBOURS:
-        models = [AdaptiveModel(limit, CLASS_SCALES) for limit in limits]
+        models = [AdaptiveModel(limit, CLASS_SCALES * 2) for limit in limits]
     else:
         models = [
             AdaptiveModel(limit, [prior_scale(2 * limit)] * N_BUCKETS ** min(f, 2)) for f, limit in enumerate(limits)
@@ -102,11 +102,11 @@ def _code_in_passes(
         base, base_weight = base + 3 * (4 * before[1:-1, 1:-1] + cross), base_weight + 24
     magnitude = np.zeros((rows + 2, cols + 2), np.int64)
     known = np.zeros_like(magnitude)
-    for row, col in PASSES:
+    for first, (row, col) in zip((True, False, False, False), PASSES, strict=True):
         if row >= rows or col >= cols:
             continue
         here = np.s_[row::2, col::2]
-        total: Int64Array = base[here].copy()
+        total = np.array(base[here])
         weight = np.full(total.shape, base_weight, np.int64)
         for dy in (-1, 0, 1):
             for dx in (-1, 0, 1):
@@ -116,6 +116,7 @@ def _code_in_passes(
                     total += gain * magnitude[there]
                     weight += gain * known[there]
         contexts = np.searchsorted(CLASS_BOUNDS, 16 * total // np.maximum(weight, 1), side="right")
+        contexts += 0 if first else len(CLASS_SCALES)  # the first pass knows no neighbours: tables of its own
         chosen = None if values is None else values[here].reshape(-1)
         coded = model.code(coder, contexts.reshape(-1), chosen).reshape(total.shape)
         level[:, :, f][here] = coded

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nfcodec.coding.entropy import TABLE_TOTAL, Int32Array, Int64Array, SymbolCoder
+from nfcodec.errors import FormatError
 
 FIRST_BATCH = 32
 LAST_BATCH = 8192
@@ -93,7 +94,7 @@ class AdaptiveModel:
     """
 
     def __init__(self, limit: int, scales: Sequence[int]) -> None:
-        self.shift = 0
+        self._largest, self.shift = limit, 0
         while (2 * limit >> self.shift) + 2 > MAX_ALPHABET:
             self.shift += 1
         self.limit = (limit + (1 << self.shift) - 1) >> self.shift  # of the high part: -limit .. limit
@@ -102,11 +103,14 @@ class AdaptiveModel:
         self._low = _Tables([flat] * 3)
 
     def code(self, coder: SymbolCoder, contexts: Int64Array, values: Int64Array | None) -> Int64Array:
-        """Code one run of values; returns them as int64. A decoder passes None."""
+        """Code one run of values; returns them as int64. A decoder passes None; FormatError for one over the limit."""
         high_in = None if values is None else ((values >> self.shift) + self.limit).astype(np.int32)
         high = self._high.code(coder, contexts, high_in).astype(np.int64) - self.limit
         if self.shift == 0:
             return high
         low_in = None if values is None else (values & ((1 << self.shift) - 1)).astype(np.int32)
         kind = np.where(high == 0, 0, np.where(high == -1, 1, 2))
-        return (high << self.shift) + self._low.code(coder, kind, low_in)
+        coded = (high << self.shift) + self._low.code(coder, kind, low_in)
+        if values is None and np.abs(coded).max(initial=0) > self._largest:
+            raise FormatError("a symbol is over the limit that the file states")
+        return coded

@@ -60,7 +60,7 @@ class Quantized:
     @property
     def values(self) -> npt.NDArray[np.float64]:
         """The real numbers meant."""
-        return self.symbols * self.step.value
+        return self.symbols.astype(np.float64) * self.step.value
 
     def limit(self) -> int:
         """The largest magnitude among the symbols."""

@@ -164,11 +164,11 @@ def hash_levels(
         raise UsageError("hash levels: 1 to 32 levels, base resolution 2 or more, log2 table size 1 to 24")
     if per_level_scale != 2.0 and not _scales_are_safe(n_levels, base_resolution, per_level_scale):
         raise UsageError(f"per_level_scale {per_level_scale} puts a level too close to an integer; see safe_scale()")
-    log2_scale = np.float32(np.log2(np.float64(np.float32(per_level_scale))))
+    log2_scale = float(np.float32(np.log2(np.float64(np.float32(per_level_scale)))))
     levels: list[HashLevel] = []
     for level in range(n_levels):
-        power = np.float32(np.exp2(np.float64(np.float32(level) * log2_scale)))
-        scale = float(np.float32(power * np.float32(base_resolution)) - np.float32(1))
+        power = float(np.float32(np.exp2(np.float64(np.float32(level * log2_scale)))))
+        scale = float(np.float32(float(np.float32(power * base_resolution)) - 1))
         resolution = int(np.ceil(scale)) + 1
         size = min(-(-resolution * resolution // 8) * 8, 1 << log2_table_size)
         levels.append(HashLevel(scale, resolution, size, features))

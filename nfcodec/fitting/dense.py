@@ -85,7 +85,7 @@ def allowed_mse(problem: Problem, psnr_db: float) -> float:
     """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average."""
     targets = problem.value_map.targets
     slopes = np.diff(targets, axis=1) * problem.peak
-    columns = problem.samples.astype(np.int64).T
+    columns = np.transpose(problem.samples.astype(np.int64))
     counts = np.stack([np.bincount(column, minlength=problem.peak + 1) for column in columns])[:, 1:]
     gain = float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
     return gain * 10 ** (-psnr_db / 10)

@@ -107,6 +107,6 @@ def _wishes(problem: Problem, weights: Weights) -> tuple[str, npt.NDArray[np.flo
     assert isinstance(spec, Ngp)
     name, features = f"level{len(spec.levels) - 1}", spec.levels[-1].features
     outputs = spec.evaluate(problem.geometry, weights) * OUTPUT_UNIT
-    basis = weights["skip"].values[:, -features:]
-    wish: npt.NDArray[np.float64] = (problem.targets - outputs) @ np.linalg.pinv(basis).T / weights[name].step.value
+    inverse = np.transpose(np.linalg.pinv(weights["skip"].values[:, -features:]))
+    wish: npt.NDArray[np.float64] = (problem.targets - outputs) @ inverse / weights[name].step.value
     return name, wish.reshape(weights[name].symbols.shape)

@@ -214,7 +214,7 @@ def test_corrupt_files(run, nfc, verb):
 
 
 def test_target_not_reached(run):
-    arguments = ("encode", "-", "a.nfc", "--psnr", "120", "--max-steps", "2")
+    arguments = ("encode", "-", "a.nfc", "--field", "siren", "--psnr", "60", "--max-steps", "2")
     result = run(*arguments, stdin=PNG)
     assert result.code == 5
     assert_one_clear_line(result)

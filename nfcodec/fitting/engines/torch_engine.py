@@ -16,7 +16,8 @@ from nfcodec.fitting.engines.torch_fields import Band, torch_field
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 
 BAND_PIXELS = 1 << 16
-"""Pixels a band; bounds memory. A multiple of rows that keeps a band's activations near the caches."""
+BAND_FLOATS = 1 << 22
+"""Bounds on a band: its pixels, and its pixels times the widest layer. They bound memory, whatever the picture."""
 
 
 def describe() -> str:
@@ -49,16 +50,21 @@ class TorchEngine(Engine):
         self._samples = torch.from_numpy(problem.samples.astype(np.float32)).to(self._device)
         thresholds = torch.from_numpy((problem.value_map.thresholds * OUTPUT_UNIT).astype(np.float32))
         self._thresholds = list(thresholds.to(self._device))
-        self._parameters = {name: torch.from_numpy(value.copy()).to(self._device) for name, value in parameters.items()}
+        self._parameters = {
+            name: torch.from_numpy(np.array(value)).to(self._device) for name, value in parameters.items()
+        }
         self._gradients = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
         self._generator = torch.Generator(self._device).manual_seed(seed)
         self._objective = objective
         self._optimizer = self._new_optimizer()
-        rows = max(1, BAND_PIXELS // problem.geometry.width)
-        rows = rows if rows < 128 else rows // 128 * 128
+        rows = max(1, min(BAND_PIXELS, BAND_FLOATS // self._widest()) // problem.geometry.width)
         self._bands = [
             Band(start, min(start + rows, problem.geometry.height)) for start in range(0, problem.geometry.height, rows)
         ]
+
+    def _widest(self) -> int:
+        """Numbers a pixel in the widest matrix product."""
+        return max([1, *(max(each.shape) for each in self._layout.values() if not each.name.startswith("level"))])
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
         grid = [value for name, value in self._parameters.items() if name.startswith("level")]

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nfcodec.coding import FEATURES, NEIGHBOURS, decode_weights, encode_weights, estimate_bytes
+from nfcodec.coding.weights import MAX_SYMBOL
+from nfcodec.errors import FormatError
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren
+from nfcodec.varint import put_varint
+
+GEOMETRY = Geometry(11, 7, 3)
+SPECS = {
+    "ngp": Ngp((DenseLevel(2, 1), DenseLevel(1, 3), DenseLevel(0, 3)), hidden=(5,), bias=True, skip=True),
+    "siren": Siren(width=8, hidden_layers=1),
+}
+LAYOUTS = {name: spec.layout(GEOMETRY) for name, spec in SPECS.items()}
+either_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+either_order = pytest.mark.parametrize("order", [NEIGHBOURS, FEATURES])
+
+
+def random_symbols(layout, scale=4.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return {t.name: np.round(rng.laplace(0, scale, t.shape)).astype(np.int64) for t in layout}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name, values in a.items():
+        assert values.shape == b[name].shape
+        assert np.array_equal(values, b[name]), name
+
+
+@either_order
+@either_layout
+@pytest.mark.parametrize("scale", [0.0, 0.3, 40.0, 20_000.0])
+def test_round_trip(layout, order, scale):
+    symbols = random_symbols(layout, scale)
+    payload = encode_weights(layout, order, symbols)
+    assert_same(decode_weights(layout, payload), symbols)
+    assert abs(estimate_bytes(layout, order, symbols) - len(payload)) <= 8
+
+
+@either_layout
+def test_extreme_symbols(layout):
+    symbols = random_symbols(layout, 0.2)
+    for i, values in enumerate(symbols.values()):
+        values.reshape(-1)[-1] = MAX_SYMBOL * (-1) ** i
+    assert_same(decode_weights(layout, encode_weights(layout, NEIGHBOURS, symbols)), symbols)
+
+
+def test_zeros_cost_only_the_models():
+    layout = LAYOUTS["ngp"]
+    symbols = {t.name: np.zeros(t.shape, np.int64) for t in layout}
+    assert len(encode_weights(layout, NEIGHBOURS, symbols)) == 1 + 3 + 2 * (len(layout) - 3)
+
+
+@either_layout
+@either_order
+def test_every_truncation_is_refused_or_a_value(layout, order):
+    payload = encode_weights(layout, order, random_symbols(layout))
+    for size in range(len(payload)):
+        try:
+            symbols = decode_weights(layout, payload[:size])
+        except FormatError:
+            continue
+        assert {name: value.shape for name, value in symbols.items()} == {t.name: t.shape for t in layout}
+
+
+@either_layout
+@either_order
+def test_damage_is_refused_or_a_value(layout, order):
+    payload = encode_weights(layout, order, random_symbols(layout, 90.0))
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(payload)
+        for at in rng.integers(0, len(payload), rng.integers(1, 4)):
+            damaged[at] ^= int(rng.integers(1, 256))
+        try:
+            decode_weights(layout, bytes(damaged))
+        except FormatError:
+            refused += 1
+    assert refused > 0
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.sampled_from(sorted(LAYOUTS)), st.sampled_from([b"", b"\1", b"\2"]), st.binary(max_size=120))
+def test_garbage_is_refused_or_a_value(name, order, garbage):
+    try:
+        symbols = decode_weights(LAYOUTS[name], order + garbage)
+    except FormatError:
+        return
+    assert symbols.keys() == {t.name for t in LAYOUTS[name]}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from([NEIGHBOURS, FEATURES]),
+    st.lists(st.integers(0, 5000) | st.just(MAX_SYMBOL), min_size=3, max_size=3),
+    st.integers(0, 2**32),
+)
+def test_noise_for_a_stream_is_refused_or_a_value(order, limits, seed):
+    """A well-formed head with wide alphabets, then noise: the deepest that garbage gets."""
+    layout = LAYOUTS["ngp"]
+    head = bytes([order]) + b"".join(put_varint(limit) for limit in limits)
+    head += (put_varint(300) + b"\5") * (len(layout) - 3)
+    stream = np.random.default_rng(seed).integers(0, 256, 4000).astype(np.uint8).tobytes()
+    with pytest.raises(FormatError):  # far too long for so few symbols
+        decode_weights(layout, head + stream)
+
+
+def test_bad_heads():
+    layout = LAYOUTS["siren"]
+    good = encode_weights(layout, NEIGHBOURS, random_symbols(layout))
+    for bad in (
+        b"",
+        b"\0" + good[1:],
+        b"\3" + good[1:],
+        b"\1" + put_varint(MAX_SYMBOL + 1) + good[2:],
+        good[:2] + b"\x40" + good[3:],  # a prior scale of 64
+        good + b"\1" * 8,
+        good + b"\1",
+    ):
+        with pytest.raises(FormatError):
+            decode_weights(layout, bad)
+
+
+def test_the_payload_is_frozen():
+    """Files live longer than libraries: these bytes may never change."""
+    layout = LAYOUTS["ngp"]
+    symbols = {}
+    for i, tensor in enumerate(layout):
+        pattern = np.arange(tensor.size) * 2_654_435_761 % 2**32 >> 8
+        symbols[tensor.name] = (pattern % (4**i + 2) - 4**i // 2).reshape(tensor.shape)
+    digests = [hashlib.sha256(encode_weights(layout, order, symbols)).hexdigest() for order in (NEIGHBOURS, FEATURES)]
+    assert digests == [
+        "3e595bf61e2d644ed96775cb8d5120c282da60d2897931a645bdd34cf59c705f",
+        "b713a7a27dbaff0d6a65184af86063ad2ac256a36ad49fd8a6587a16f360f3ef",
+    ]

@@ -1,0 +1,66 @@
+"""The golden files decode to the same samples on every run, thread count and processor kernel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nfcodec
+
+FOLDER = Path(__file__).with_name("golden")
+FILES = sorted(FOLDER.glob("*.nfc"))
+FROZEN = "to be frozen"
+
+DECODE_ALL = """
+import hashlib, sys
+from pathlib import Path
+import nfcodec
+digest = hashlib.sha256()
+for path in sorted(Path(sys.argv[1]).glob("*.nfc")):
+    digest.update(nfcodec.decode_array(path.read_bytes()).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_there_are_enough():
+    assert len(FILES) >= 24
+
+
+def test_the_files_are_frozen():
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in FILES)).hexdigest()
+    assert digest == FROZEN, "golden files define the format: see make_golden.py before changing one"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_decodes_to_the_expected_samples(path):
+    decoded, expected = nfcodec.decode_array(path.read_bytes()), np.load(path.with_suffix(".npy"))
+    assert decoded.dtype == expected.dtype
+    assert np.array_equal(decoded, expected)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"OPENBLAS_NUM_THREADS": "1"},
+        {"OPENBLAS_NUM_THREADS": "2"},
+        {"OPENBLAS_CORETYPE": "Haswell"},
+        {"OPENBLAS_CORETYPE": "Prescott", "OPENBLAS_NUM_THREADS": "1"},
+    ],
+    ids=str,
+)
+def test_decoding_does_not_depend_on_the_machine(environment):
+    expected = hashlib.sha256(b"".join(np.load(path.with_suffix(".npy")).tobytes() for path in FILES)).hexdigest()
+    run = subprocess.run(
+        [sys.executable, "-c", DECODE_ALL, str(FOLDER)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == expected
