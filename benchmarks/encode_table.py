@@ -2,8 +2,8 @@
 
     python -m benchmarks.encode_table --data FOLDER kodim05 kodim13 --transform none rpp --psnr 40 50
 
-Bytes are those of the files; seconds and peak memory are of whole processes, start-up included; `xWebP` is the size of a
-lossless WebP (method 6) over ours; `xbound` is our size over the rate-distortion bound of the permuted picture's
+Bytes are those of the files; seconds and peak memory are of whole processes, start-up included; `xWebP` is the size
+of a lossless WebP (method 6) over ours; `xbound` is our size over the rate-distortion bound of the permuted picture's
 colours (see nfcodec/bounds.py). Rows are also written as JSON lines with `--json FILE`.
 """
 

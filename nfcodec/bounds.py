@@ -9,6 +9,8 @@ colours, where both sums of the iteration are Gaussian blurs.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +63,7 @@ def marginal_bound_bits(samples: Samples, psnr_db: float, peak: int) -> float | 
     return max(0.0, rate - (n_channels * variance - distortion) / (2 * variance * math.log(2)))
 
 
-def _blur(lattice: Lattice, kernels: list[npt.NDArray[np.float64]]) -> Lattice:
+def _blur(lattice: Lattice, kernels: Sequence[npt.NDArray[np.floating[Any]]]) -> Lattice:
     """Convolve each axis with its symmetric kernel; the lattice's borders are empty."""
     for axis, kernel in enumerate(kernels):
         half = len(kernel) // 2

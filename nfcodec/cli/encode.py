@@ -75,6 +75,8 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     encoded.report["png_bytes"] = _png_bytes(raster)
     for message in encoded.report.get("warnings", []):
         _console.warning(message)
+    if not encoded.report["reached"]:
+        _console.warning(f"the target of {encoded.report['target_psnr_db']:g} dB is not reached")
     if as_json:
         _console.out_json({"path": out, **encoded.report})
     _console.note(_summary(out, encoded))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
 from nfcodec.coding import Decoder, code_plane, decode_weights
-from nfcodec.errors import FormatError
+from nfcodec.errors import FormatError, LimitError
 from nfcodec.fields import OUTPUT_BITS, Quantized
 from nfcodec.format import ALPHA, PLANES, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -35,8 +35,20 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
 
 
 def reconstruct(document: Document, limits: Limits) -> Raster:
-    """Decode without comparing the digest."""
+    """Decode without comparing the digest. Raises FormatError, or LimitError also where the memory does not suffice."""
+    try:
+        return _reconstruct(document, limits)
+    except MemoryError as error:
+        raise LimitError("the picture does not fit in memory") from error
+
+
+def _reconstruct(document: Document, limits: Limits) -> Raster:
     header = document.header
+    metadata = {
+        key: unpack_metadata(document.chunks[kind], limits)
+        for key, kind in METADATA_CHUNKS.items()
+        if kind in document.chunks
+    }
     symbols = decode_weights(document.layout, document.chunks[WEIGHTS])
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
     outputs = document.spec.evaluate(document.geometry, weights)
@@ -46,11 +58,6 @@ def reconstruct(document: Document, limits: Limits) -> Raster:
     samples = np.empty_like(moved)
     samples[slice(None) if order is None else order] = moved
     alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
-    metadata = {
-        key: unpack_metadata(document.chunks[kind], limits)
-        for key, kind in METADATA_CHUNKS.items()
-        if kind in document.chunks
-    }
     shaped: Samples = samples.reshape(header.height, header.width, header.channels)
     return Raster(shaped, alpha, metadata)
 

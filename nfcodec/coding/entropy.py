@@ -31,7 +31,7 @@ class SymbolCoder(Protocol):
     """One direction of coding; the models run the same code for encoding, decoding and estimating."""
 
     def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
-        """Code `n` symbols (indices into `frequencies`) and return them; a decoder ignores `symbols`."""
+        """Code `n` symbols, indices into at least two `frequencies`, and return them; a decoder ignores `symbols`."""
         ...
 
 

@@ -8,6 +8,7 @@ docs/format.md, "Exact arithmetic", is the normative text.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,15 @@ ACTIVATION_BITS = 16
 """Encodings and hidden activations of `ngp` are integers in units of 2^-16."""
 
 _EXACT = 2.0**52
+_BLOCK_VALUES = 1 << 21  # activations of a layer that are in memory at a time: 16 MiB
+
+
+def in_blocks(network: Callable[[ExactArray], ExactArray], x: ExactArray, widest: int) -> ExactArray:
+    """Apply a network whose widest layer is `widest` to the columns of x, so few at a time that memory is bounded."""
+    columns = max(1, _BLOCK_VALUES // widest)
+    if x.shape[1] <= columns:
+        return network(x)
+    return np.concatenate([network(x[:, i : i + columns]) for i in range(0, x.shape[1], columns)], axis=1)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields.base import ByteReader, FieldSpec, Geometry, Parameters, TensorSpec, register
-from nfcodec.fields.fixed_point import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Quantized
+from nfcodec.fields.fixed_point import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Quantized, in_blocks
 from nfcodec.fields.levels import DenseLevel, GridLevel, HashLevel, hash_levels, safe_scale
+from nfcodec.limits import Limits
 
 _DENSE, _HASH = 0, 1
 
@@ -79,6 +80,12 @@ class Ngp(FieldSpec):
         widths = (self.encoding_size, *self.hidden, geometry.channels)
         return 5 * self.encoding_size + sum(a * b for a, b in pairwise(widths))
 
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        limits.check("levels", len(self.levels))
+        limits.check("layers", len(self.hidden))
+        limits.check("width", max(self.hidden, default=0))
+        super().check(geometry, limits)
+
     def initial(self, geometry: Geometry, seed: int) -> Parameters:
         """Tables U(+-1e-4), matrices Xavier-uniform, biases 0, as tiny-cuda-nn (from another random stream)."""
         rng = np.random.default_rng(seed)
@@ -137,8 +144,7 @@ class Ngp(FieldSpec):
         if skip and not last:
             skip = Affine(weights["skip"], bias_out, ACTIVATION_BITS, OUTPUT_BITS, bound)
 
-        def rows(start: int, stop: int) -> ExactArray:
-            encoding = np.concatenate([level(start, stop) for level, _ in grids])
+        def network(encoding: ExactArray) -> ExactArray:
             out = np.zeros((geometry.channels, encoding.shape[1])) if skip is None else skip(encoding)
             if last is not None:
                 x = encoding
@@ -147,6 +153,10 @@ class Ngp(FieldSpec):
                     np.maximum(x, 0, out=x)
                 out += last(x)
             return out
+
+        def rows(start: int, stop: int) -> ExactArray:
+            encoding = np.concatenate([level(start, stop) for level, _ in grids])
+            return in_blocks(network, encoding, max(self.encoding_size, *self.hidden, geometry.channels))
 
         return rows
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields.base import ByteReader, FieldSpec, Geometry, Parameters, TensorSpec, register
-from nfcodec.fields.fixed_point import OUTPUT_BITS, Affine, ExactArray, Quantized
+from nfcodec.fields.fixed_point import OUTPUT_BITS, Affine, ExactArray, Quantized, in_blocks
+from nfcodec.limits import Limits
 
 PHASE_BITS = 16
 """Phases are integers modulo 2^16: one turn."""
@@ -82,6 +83,11 @@ class Siren(FieldSpec):
     def macs_per_pixel(self, geometry: Geometry) -> int:
         return self.width * (2 + self.hidden_layers * self.width + geometry.channels)
 
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        limits.check("layers", self.hidden_layers + 1)
+        limits.check("width", self.width)
+        super().check(geometry, limits)
+
     def initial(self, geometry: Geometry, seed: int) -> Parameters:
         """First layer U(-1/2, 1/2), others U(+-sqrt(6 / fan_in) / omega_0), biases U(+-1 / sqrt(fan_in)) (paper)."""
         rng = np.random.default_rng(seed)
@@ -120,10 +126,13 @@ class Siren(FieldSpec):
         last = Affine(weights["weight_out"], weights["bias_out"], in_bits, OUTPUT_BITS, in_bound)
         xs, ys, sines = coordinates(geometry.width), coordinates(geometry.height), sine_table()
 
-        def rows(start: int, stop: int) -> ExactArray:
-            x = np.stack([np.tile(xs, stop - start), np.repeat(ys[start:stop], geometry.width)])
+        def network(x: ExactArray) -> ExactArray:
             for layer in layers:
                 x = sines[layer(x).astype(np.int64) & ((1 << PHASE_BITS) - 1)]
             return last(x)
+
+        def rows(start: int, stop: int) -> ExactArray:
+            x = np.stack([np.tile(xs, stop - start), np.repeat(ys[start:stop], geometry.width)])
+            return in_blocks(network, x, self.width)
 
         return rows

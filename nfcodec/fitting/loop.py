@@ -43,7 +43,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class FitResult:
-    """The parameters with the best PSNR seen (the last ones for an infinite goal), and how they came about."""
+    """The parameters that reached the goal, else the best ones kept (the last ones for an infinite goal)."""
 
     parameters: Parameters
     psnr_db: float
@@ -96,6 +96,7 @@ def fit(
             engine.restore(best)
             slowdown /= 2
             stats = engine.gradient()
+            psnr_db = problem.psnr_db(stats.squared_error)
         elif stats.mse < best_mse and (step >= saved_at + 10 or stats.mse < 0.5 * best_mse):
             best, best_mse, best_psnr, saved_at = engine.parameters(), stats.mse, psnr_db, step
         if step >= schedule.max_steps or time.monotonic() >= schedule.deadline:

@@ -51,7 +51,7 @@ def read_chunks(data: bytes) -> Chunks:
         if end + 4 > len(data):
             raise FormatError("the file is truncated inside a chunk")
         payload = data[at + 8 : end]
-        if zlib.crc32(kind + payload) != int.from_bytes(data[end : end + 4], "little"):
+        if zlib.crc32(payload, zlib.crc32(kind)) != int.from_bytes(data[end : end + 4], "little"):
             raise FormatError("a chunk's CRC does not match: the file is damaged")
         at = end + 4
         if kind in ORDER:

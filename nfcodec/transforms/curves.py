@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float64]
 
 MICRO = 1_000_000
 CLAMP_BITS = 16
-MAX_UNDECIDED = 1 << 13
+MAX_EXACT_STEPS = 1 << 12
 
 _CONTEXT = decimal.Context(
     prec=50, rounding=decimal.ROUND_HALF_EVEN, Emin=-999_999, Emax=999_999, capitals=1, clamp=0, flags=[], traps=[]
@@ -119,7 +119,7 @@ def ceilings(steps: Sequence[Step], numerators: Int64Array, denominator: int, sc
         (n,) int64, clamped to +- 2^16 scale.
 
     Raises:
-        LimitError: floats leave over 8192 integers open, and decimals would take seconds: a hostile curve.
+        LimitError: floats leave so many integers open that decimals would take over 4096 steps: a hostile curve.
     """
     z = numerators / denominator
     low, high = _widen(z, z)
@@ -129,7 +129,7 @@ def ceilings(steps: Sequence[Step], numerators: Int64Array, denominator: int, sc
     low, high = np.clip(low, -clamp, clamp), np.clip(high, -clamp, clamp)
     result = np.ceil(high - 0.9e-20).astype(np.int64)  # the tolerance, rounded towards the safe side
     undecided = np.flatnonzero(np.ceil(low - 1.1e-20) != result)
-    if undecided.size > MAX_UNDECIDED:
+    if undecided.size * len(steps) > MAX_EXACT_STEPS:
         raise LimitError("the value transforms cancel each other too closely to be tabulated")
     for index in undecided:
         result[index] = _exact_ceiling(steps, int(numerators[index]), denominator, scale)

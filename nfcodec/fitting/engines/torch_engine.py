@@ -34,6 +34,10 @@ def create(device: str, problem: Problem, parameters: Parameters, objective: Obj
     return TorchEngine(problem, parameters, objective, seed, "cuda" if device == "auto" and cuda else device)
 
 
+SMALL_FLOATS = 1 << 18
+"""A picture with fewer numbers a layer is fitted on one thread: waiting for others would take longer."""
+
+
 class TorchEngine(Engine):
     """Adam on the full batch."""
 
@@ -82,6 +86,15 @@ class TorchEngine(Engine):
         return self._run(differentiate=False)
 
     def _run(self, *, differentiate: bool) -> Stats:
+        threads = torch.get_num_threads()
+        if self._problem.geometry.n_pixels * self._widest() < SMALL_FLOATS:
+            torch.set_num_threads(1)
+        try:
+            return self._run_bands(differentiate=differentiate)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _run_bands(self, *, differentiate: bool) -> Stats:
         n_pixels, width = self._problem.geometry.n_pixels, self._problem.geometry.width
         mse = rate = squared_error = 0.0
         for band in self._bands:

@@ -1,0 +1,348 @@
+"""Hostile .nfc files, made from golden ones, with every CRC right: what is wrong in them only the parser can find."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren
+from nfcodec.format import ALPHA, HEADER, ICC, PLANES, WEIGHTS, Header, read_chunks, write_chunks
+from nfcodec.format.chunks import SIGNATURE
+from nfcodec.limits import DEFAULT_LIMITS
+from nfcodec.varint import put_varint
+
+GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
+NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
+FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
+STEP = b"\x80\xe0"  # 128 * 2^-32
+
+
+def golden(name: str) -> bytes:
+    return (GOLDEN / f"{name}.nfc").read_bytes()
+
+
+def container(chunks: Iterable[tuple[bytes, bytes]], major: int = 1, minor: int = 0) -> bytes:
+    """A file of any chunks in any order."""
+    out = SIGNATURE + bytes([major, minor])
+    for kind, payload in chunks:
+        out += kind + struct.pack("<I", len(payload)) + payload + struct.pack("<I", zlib.crc32(kind + payload))
+    return out
+
+
+def with_chunk(data: bytes, kind: bytes, payload: bytes | None) -> bytes:
+    """Replace or add one chunk; None removes it."""
+    chunks = {key: value for key, value in read_chunks(data).items() if key != kind}
+    return write_chunks(chunks if payload is None else {**chunks, kind: payload})
+
+
+def header_of(data: bytes) -> Header:
+    return Header.unpack(read_chunks(data)[HEADER], DEFAULT_LIMITS)
+
+
+def with_header(data: bytes, **fields: Any) -> bytes:
+    """Replace fields of the header."""
+    return with_chunk(data, HEADER, replace(header_of(data), **fields).pack())
+
+
+def with_weights(data: bytes, stream: bytes) -> bytes:
+    """Replace the range-coded stream, which is all but the first bytes of WGHT up to a whole number of words."""
+    payload = read_chunks(data)[WEIGHTS]
+    spec, header = Ngp.unpack(header_of(data).field), header_of(data)
+    layout = spec.layout(Geometry(header.height, header.width, header.channels))
+    at = 1
+    for n_more in [0] * n_features(layout) + [1] * sum(tensor.log2_stride is None for tensor in layout):
+        while payload[at] > 127:
+            at += 1
+        at += 1 + n_more
+    assert (len(payload) - at) % 4 == 0
+    return with_chunk(data, WEIGHTS, payload[:at] + stream)
+
+
+def n_features(layout: Iterable[Any]) -> int:
+    return max((tensor.shape[2] for tensor in layout if tensor.log2_stride is not None), default=0)
+
+
+def build(
+    spec: FieldSpec | tuple[int, bytes],
+    width: int = 8,
+    height: int = 8,
+    *,
+    limit: int = 0,
+    order: int = 1,
+    stream: bytes = b"",
+    steps: bytes | None = None,
+    chain: bytes = b"\0",
+    channels: int = 1,
+    depth: int = 8,
+    extra: dict[bytes, bytes] | None = None,
+) -> bytes:
+    """A file with any field; all tensors have one `limit`, and the digest is wrong. A tuple is a raw description."""
+    wire_id, field = spec if isinstance(spec, tuple) else (spec.wire_id, spec.pack())
+    layout = [] if isinstance(spec, tuple) else spec.layout(Geometry(height, width, channels))
+    header = Header(
+        encoder_version=(0, 0, 0), width=width, height=height, channels=channels, depth=depth,
+        alpha=ALPHA in (extra or {}), target_psnr_db=40.0, psnr_db=40.0, digest=b"no match", field_id=wire_id,
+        field=field, chain=chain, steps=STEP * len(layout) if steps is None else steps,
+    )  # fmt: skip
+    n_rest = sum(tensor.log2_stride is None for tensor in layout)
+    models = put_varint(limit) * n_features(layout) + (put_varint(limit) + b"\0") * n_rest
+    return write_chunks({HEADER: header.pack(), WEIGHTS: bytes([order]) + models + stream, **(extra or {})})
+
+
+def hash_level(scale: float, size: int, code: int = 0x40) -> tuple[int, bytes]:
+    """The description of an ngp field with one hash level, one hidden layer of four, no biases."""
+    return 2, struct.pack("<BBfIBHB", 1, code, scale, size, 1, 4, 0)
+
+
+def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = True) -> bytes:
+    """A frame, of one segment, that states any content size."""
+    return (
+        b"\x28\xb5\x2f\xfd" + (b"\xe4" if checksum else b"\xe0") + struct.pack("<Q", content_size) + blocks + bytes(4)
+    )
+
+
+def hostile() -> dict[str, tuple[bytes, str]]:
+    """Name to (file, name of the expected error)."""
+    return {**_too_large(), **_fields(), **_chains(), **_streams(), **_metadata(), **_containers(), **_not_ours()}
+
+
+def _too_large() -> dict[str, tuple[bytes, str]]:
+    base, tiny = golden(NGP), Siren(4, 1)
+    tables = (2, b"\x20" + hash_level(9.0, 1 << 24)[1][1:10] * 32 + b"\0\2")
+    return {
+        "2^31 pixels": (with_header(base, width=1 << 16, height=1 << 15), "LimitError"),
+        "2^31 pixels, allowed sides": (with_header(base, width=1 << 15, height=1 << 15), "LimitError"),
+        "65535 x 65535": (with_header(base, width=65535, height=65535), "LimitError"),
+        "largest varints": (with_header(base, width=2**35 - 1, height=2**35 - 1), "LimitError"),
+        "one pixel too wide": (with_header(base, width=32769, height=1), "LimitError"),
+        "10^15 multiplications": (build(Siren(4096, 15), 2000, 2000), "LimitError"),
+        "10^15 multiplications, ngp": (build(Ngp((DenseLevel(7, 1),), (4096,) * 15), 2048, 2048), "LimitError"),
+        "over 2^28 parameters, siren": (build(Siren(4096, 16)), "LimitError"),
+        "over 2^28 parameters, hashed": (build(tables), "LimitError"),
+        "over 2^28 parameters, dense": (build(Ngp((DenseLevel(0, 8),), (4,)), 9000, 9000), "LimitError"),
+        "a header of 70 kB": (build((1, bytes(70_000))), "LimitError"),
+        "no columns": (with_header(base, width=0), "FormatError"),
+        "no rows": (with_header(base, height=0), "FormatError"),
+        "wide layer, one row": (build(Siren(4096, 0), 16_384, 1), "FormatError"),
+        "wide layer, square": (build(Ngp((DenseLevel(7, 1),), (4096,)), 128, 128), "FormatError"),
+        "wide layer, no stream": (build(Siren(1024, 1), limit=1), "FormatError"),
+        "alpha without bits": (build(tiny, 700, 700, extra={ALPHA: b""}), "FormatError"),
+        "eight key planes": (build(tiny, 90, 90, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b""}), "FormatError"),
+        "eight permutations": (build(tiny, 400, 400, chain=b"\x08" + (b"\1\1" + bytes(8)) * 8), "FormatError"),
+    }  # fmt: skip
+
+
+def _fields() -> dict[str, tuple[bytes, str]]:
+    base, header = golden(NGP), header_of(golden(NGP))
+    n_steps, limit = len(header.steps) // 2, 1 << 24
+    dense = Ngp((DenseLevel(0, 8),), (4,))
+    found = {
+        f"hash scale {scale!r}": (build(hash_level(scale, 64), steps=STEP * 3), "FormatError")
+        for scale in (float("nan"), float("inf"), -float("inf"), 0.0, -0.0, -1.0, 65535.0, 3e38)
+    }
+    found |= {
+        f"hash size {size}": (build(hash_level(7.0, size), steps=STEP * 3), "FormatError")
+        for size in (0, 1, 12, (1 << 24) + 8, 0xFFFFFFF8)
+    }
+    models = b"\1" + b"\0\0" * 3  # a valid WGHT payload for one hash level and two matrices
+    denormal = with_chunk(build(hash_level(1e-45, 8), steps=STEP * 3), WEIGHTS, models)
+    return found | {
+        "hash scale denormal": (denormal, "FormatError"),
+        "hash level with a stride": (build(hash_level(7.0, 64, 0x48), steps=STEP * 3), "FormatError"),
+        "hash level of three features": (build(hash_level(7.0, 64, 0x42), steps=STEP * 3), "FormatError"),
+        "level of kind 3": (build(hash_level(7.0, 64, 0xC0), steps=STEP * 3), "FormatError"),
+        "255 levels": (build((2, b"\xff" + b"\0" * 255 + b"\0\2")), "FormatError"),
+        "no levels": (build((2, b"\0\0\2")), "FormatError"),
+        "two dense levels of one stride": (build((2, b"\2\0\0\0\2")), "FormatError"),
+        "255 hidden layers": (build((2, b"\1\0\xff" + b"\1\0" * 255 + b"\0")), "FormatError"),
+        "hidden layer of no neurons": (build((2, b"\1\0\1\0\0\0")), "FormatError"),
+        "siren of no neurons": (build((1, b"\0\0\1")), "FormatError"),
+        "siren of 65535 neurons": (build((1, b"\xff\xff\1")), "FormatError"),
+        "unknown field": (with_header(base, field_id=3), "UnsupportedError"),
+        "another field's description": (with_header(base, field_id=1), "FormatError"),
+        "no field": (with_header(base, field=b""), "FormatError"),
+        "unknown mode": (_patch_header(base, 3, 0x7F), "UnsupportedError"),
+        "steps missing": (with_header(base, steps=header.steps[:-2]), "FormatError"),
+        "half a step missing": (with_header(base, steps=header.steps[:-1]), "FormatError"),
+        "no steps": (with_header(base, steps=b""), "FormatError"),
+        "a step too many": (with_header(base, steps=header.steps + STEP), "FormatError"),
+        "largest steps": (with_header(base, steps=b"\xff\x7f" * n_steps), "FormatError"),
+        "smallest steps": (with_header(base, steps=b"\x80\x80" * n_steps), "FormatError"),
+        "steps that are not normalized": (with_header(base, steps=b"\x7f\0" * n_steps), "FormatError"),
+        "a step of nothing": (with_header(base, steps=b"\0\0" * n_steps), "FormatError"),
+        "symbols up to 2^24": (build(Siren(16, 1), limit=limit), "FormatError"),
+        "symbols up to 2^24, 512 contexts": (build(dense, limit=limit, order=2), "FormatError"),
+        "symbols over 2^24": (build(Siren(16, 1), limit=limit + 1), "FormatError"),
+    }  # fmt: skip
+
+
+def _chains() -> dict[str, tuple[bytes, str]]:
+    base, siren = golden(NGP), Siren(4, 0)
+
+    def one(wire_id: int, number: int) -> bytes:
+        return bytes([1, wire_id]) + struct.pack("<i", number)
+
+    cancelling = b"\x08" + b"".join(one(20, gamma)[1:] for gamma in (10**6, 2 * 10**7, 50000))
+    cancelling += b"\x11" + b"".join(struct.pack("<II", 177937 + c, 174644) for c in range(3))
+    cancelling += b"".join(one(20, gamma)[1:] for gamma in (10**6, 50000, 10**6)) + b"\x10"
+    expensive = b"\x08" + one(20, 10**6)[1:] + one(19, 10**9)[1:] + one(20, 5877151)[1:] + one(20, 50000)[1:]
+    expensive += one(18, 282256465)[1:] + one(20, 2 * 10**7)[1:]
+    expensive += b"\x11" + b"".join(struct.pack("<II", 722817 + c, 10**6) for c in range(3)) + one(19, 10**9)[1:]
+    broken = {
+        "unknown transform": b"\x01\x7f",
+        "transform 0": b"\x01\x00",
+        "255 transforms": b"\xff" + b"\x10" * 255,
+        "nine transforms": b"\x09" + b"\x10" * 9,
+        "fewer transforms than counted": b"\x04\x10",
+        "more transforms than counted": b"\x01\x10\x10",
+        "no chain": b"",
+        "gamma 0": one(20, 0),
+        "gamma negative": one(20, -(10**6)),
+        "scale 0": one(18, 0),
+        "scale -2^31": one(18, -(2**31)),
+        "center 2^31 - 1": one(19, 2**31 - 1),
+        "sigma 0": b"\x01\x11" + struct.pack("<II", 0, 0) * 3,
+        "mean 2^32 - 1": b"\x01\x11" + struct.pack("<II", 2**32 - 1, 1) * 3,
+        "gamma cut short": b"\x01\x14\x00\x00",
+        "unknown permutation": b"\x01\x01\x02" + bytes(8),
+        "key plane missing": b"\x01\x02",
+    }
+    found = {name: (with_header(base, chain=chain), "FormatError") for name, chain in broken.items()}
+    return found | {
+        "ill-conditioned curves": (build(siren, chain=cancelling, channels=3, depth=16), "LimitError"),
+        "the most decimals that are allowed": (build(siren, chain=expensive, channels=3, depth=16), "FormatError"),
+        "key plane nobody asked for": (with_chunk(base, PLANES, bytes(8)), "FormatError"),
+        "alpha missing": (with_chunk(golden(ALPHA_FILE), ALPHA, None), "FormatError"),
+        "alpha of zeros": (with_chunk(golden(ALPHA_FILE), ALPHA, bytes(400)), "FormatError"),
+        "alpha of ones": (with_chunk(golden(ALPHA_FILE), ALPHA, b"\xff" * 400), "FormatError"),
+        "alpha of three bytes": (with_chunk(golden(ALPHA_FILE), ALPHA, b"abc"), "FormatError"),
+        "keys of zeros": (with_chunk(golden(ZIGZAG), PLANES, bytes(400)), "FormatError"),
+        "no keys": (with_chunk(golden(ZIGZAG), PLANES, b""), "FormatError"),
+        "limits on a 16-bit key": (_huge_plane(), "FormatError"),
+    }
+
+
+def _streams() -> dict[str, tuple[bytes, str]]:
+    base, rng = golden(NGP), random.Random(7)
+    streams = {
+        "empty stream": b"",
+        "stream of zeros": bytes(4000),
+        "short stream of zeros": bytes(8),
+        "stream of ones": b"\xff" * 4000,
+        "short stream of ones": b"\xff" * 8,
+        **{f"random stream {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(8)},
+    }
+    found = {name: with_weights(base, stream) for name, stream in streams.items()}
+    weights = read_chunks(base)[WEIGHTS]
+    found |= {f"WGHT of {n} bytes": with_chunk(base, WEIGHTS, weights[:n]) for n in range(4)}
+    found |= {
+        "WGHT with three bytes more": with_chunk(base, WEIGHTS, weights + b"abc"),
+        "WGHT with a megabyte more": with_chunk(base, WEIGHTS, weights + bytes(1 << 20)),
+        "unknown order": with_chunk(base, WEIGHTS, b"\3" + weights[1:]),
+        "the other order": with_chunk(base, WEIGHTS, bytes([3 - weights[0]]) + weights[1:]),
+        "limit in six bytes": with_chunk(base, WEIGHTS, weights[:1] + b"\x80" * 5 + b"\1" + weights[2:]),
+        "limit with a needless byte": with_chunk(base, WEIGHTS, weights[:1] + b"\x81\0" + weights[2:]),
+        "all bytes are 0xff": with_chunk(base, WEIGHTS, b"\1" + b"\xff" * 64),
+        "prior scale 64": with_chunk(build(Siren(4, 0)), WEIGHTS, b"\1" + b"\0\x40" * 4),
+    }
+    return {name: (data, "FormatError") for name, data in found.items()}
+
+
+def _metadata() -> dict[str, tuple[bytes, str]]:
+    base = golden(NGP)
+    bomb = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(bytes(20_000_000))
+    good = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(b"abc")
+    blobs = {
+        "zstd bomb of 20 MB": (bomb, "LimitError"),
+        "zstd bomb of 2^40 bytes": (zstd_frame(1 << 40), "LimitError"),
+        "zstd bomb of 2^64 - 3 bytes": (zstd_frame(2**64 - 3), "LimitError"),
+        "zstd frame smaller than it says": (zstd_frame(1 << 24), "FormatError"),
+        "zstd frame of nothing": (zstd_frame(0), "FormatError"),
+        "zstd frame larger than it says": (zstd_frame(1, b"\x03\0\x10\0" * 64), "FormatError"),
+        "zstd without a checksum": (zstandard.ZstdCompressor(write_checksum=False).compress(b"abc"), "FormatError"),
+        "zstd of unknown size": (zstandard.ZstdCompressor(write_content_size=False).compress(b"abc"), "FormatError"),
+        "zstd cut short": (good[:-1], "FormatError"),
+        "zstd followed by bytes": (good + b"!", "FormatError"),
+        "two zstd frames": (good * 2, "FormatError"),
+        "zstd skippable frame": (struct.pack("<II", 0x184D2A50, 4) + b"abcd", "FormatError"),
+        "empty metadata": (b"", "FormatError"),
+        "metadata that is no zstd": (b"plain text", "FormatError"),
+    }
+    return {name: (with_chunk(base, ICC, blob), error) for name, (blob, error) in blobs.items()}
+
+
+def _containers() -> dict[str, tuple[bytes, str]]:
+    base = golden(NGP)
+    chunks = list(read_chunks(base).items())
+    head, weights = chunks
+    broken = {
+        "no chunks": [],
+        "no header": [weights],
+        "no weights": [head],
+        "header twice": [head, head, weights],
+        "weights twice": [head, weights, weights],
+        "weights first": [weights, head],
+        "metadata twice": [*chunks, (ICC, b"a"), (ICC, b"a")],
+        "metadata first": [(ICC, b"a"), *chunks],
+        "empty header": [(HEADER, b""), weights],
+        "header of one byte": [(HEADER, b"\0"), weights],
+        "width in six bytes": [(HEADER, head[1][:16] + b"\x80" * 5 + b"\1" + head[1][17:]), weights],
+        "width with a needless byte": [(HEADER, head[1][:16] + b"\x94\0" + head[1][17:]), weights],
+        "unknown critical chunk": [head, (b"NEW1", b""), weights],
+        "chunk named by zeros": [head, (bytes(4), b""), weights],
+    }
+    found = {name: (container(parts), "FormatError") for name, parts in broken.items()}
+    long_chunk = container([head]) + b"WGHT" + struct.pack("<I", 0xFFFFFFFF) + b"\0" * 64
+    return found | {
+        "trailing byte": (base + b"\0", "FormatError"),
+        "a file twice": (base * 2, "FormatError"),
+        "chunk of 4 GB": (long_chunk, "FormatError"),
+        "version 2": (container(chunks, major=2), "UnsupportedError"),
+        "text mode transfer": (base.replace(b"\r\n", b"\n", 1), "FormatError"),
+        "signature only": (SIGNATURE, "FormatError"),
+        "100,000 unknown chunks": (container([*chunks, *([(b"junk", b"")] * 100_000)])[:-1], "FormatError"),
+    }
+
+
+def _not_ours() -> dict[str, tuple[bytes, str]]:
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + bytes(17)
+    others = {"empty file": b"", "PNG": png, "JPEG": b"\xff\xd8\xff\xe0" + bytes(64), "Flipper Zero": FLIPPER,
+              "text": b"not an image\n", "zeros": bytes(4096), "one byte": b"n"}  # fmt: skip
+    return {name: (data, "NotNfcError") for name, data in others.items()}
+
+
+def _patch_header(data: bytes, at: int, value: int) -> bytes:
+    payload = bytearray(read_chunks(data)[HEADER])
+    payload[at] = value
+    return with_chunk(data, HEADER, bytes(payload))
+
+
+def _huge_plane() -> bytes:
+    """16-bit keys whose stream drives every prediction as far out of range as it goes."""
+    return build(Siren(4, 0), 64, 64, chain=b"\x01\x02", depth=16, extra={PLANES: b"\xee" * 4096})
+
+
+def mutations(n: int, seed: int) -> Iterable[bytes]:
+    """Golden files with a few bytes of one chunk changed, added or lost."""
+    rng, names = random.Random(seed), (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED)
+    for _ in range(n):
+        data = golden(rng.choice(names))
+        chunks = read_chunks(data)
+        kind = rng.choice([HEADER, *chunks])
+        payload = bytearray(chunks[kind])
+        for _ in range(rng.choice((1, 1, 2, 4))):
+            at, action = rng.randrange(len(payload)), rng.randrange(4)
+            if action < 2:
+                payload[at] = rng.randrange(256)
+            elif action == 2:
+                payload[at:at] = rng.randbytes(rng.choice((1, 2, 4)))
+            elif len(payload) > 8:
+                del payload[at : at + rng.choice((1, 2, 4))]
+        yield with_chunk(data, kind, bytes(payload))

@@ -1,0 +1,56 @@
+"""Every truncation and every flipped bit of a golden file is noticed, or does not matter."""
+
+from __future__ import annotations
+
+import forge
+import pytest
+
+from nfcodec.codec import decode, inspect
+from nfcodec.errors import FormatError, LimitError
+
+NAMES = (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, "ngp-metadata")
+
+
+def outcome(data: bytes) -> tuple[bytes, object] | None:
+    """The decoded samples and header, or None for a file that is refused; anything else that is raised fails."""
+    found: list[object] = []
+    for read in (decode, inspect):
+        try:
+            found.append(read(data))
+        except (FormatError, LimitError):
+            found.append(None)
+        except BaseException as error:  # a panic of an extension module is no Exception
+            pytest.fail(f"{read.__name__} raised {error!r}")
+    raster, info = found
+    return None if raster is None or info is None else (raster.to_array().tobytes(), info)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_truncation(name):
+    data = forge.golden(name)
+    ends = chunk_ends(data)
+    for size in range(len(data)):
+        # a file that ends with a chunk is a shorter file: its header has to miss what is gone, metadata aside
+        assert outcome(data[:size]) is None or (name == "ngp-metadata" and size in ends), size
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_flipped_bit(name):
+    data = forge.golden(name)
+    expected, unnoticed = outcome(data), []
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        found = outcome(bytes(flipped))
+        if found is not None:
+            assert found == expected, bit
+            unnoticed.append(bit // 8)
+    assert set(unnoticed) == {9}, "the minor version is the one byte that may change without harm"
+
+
+def chunk_ends(data: bytes) -> set[int]:
+    ends, at = set(), 10
+    while at < len(data):
+        at += 12 + int.from_bytes(data[at + 4 : at + 8], "little")
+        ends.add(at)
+    return ends

@@ -1,0 +1,122 @@
+"""Forged files with valid CRCs end in one clear NfcError, within 1 s and 200 MB."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import forge
+import pytest
+
+import nfcodec
+from nfcodec.errors import NfcError
+
+pytest.importorskip("resource", reason="needs a system that limits and measures memory")
+
+SECONDS, GROWN_BYTES = 1.0, 200 << 20
+HOSTILE = forge.hostile()
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+
+
+def run_workshop(what: str) -> dict[str, dict]:
+    script = Path(__file__).with_name("workshop.py")
+    command = [sys.executable, str(script), what]
+    result = subprocess.run(command, env={**os.environ, **ONE_THREAD}, capture_output=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr.decode()[-2000:]
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return run_workshop("hostile")
+
+
+def assert_cheap(outcome: dict) -> None:
+    assert outcome["seconds"] < SECONDS
+    assert outcome["grown"] < GROWN_BYTES
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_file(outcomes, name):
+    outcome, expected = outcomes[name], getattr(nfcodec.errors, HOSTILE[name][1])
+    assert outcome["nfc_error"], outcome
+    assert issubclass(getattr(nfcodec.errors, outcome["error"]), expected), outcome
+    assert outcome["message"].isprintable()
+    assert 10 < len(outcome["message"]) < 160
+    assert_cheap(outcome)
+
+
+def test_mutations():
+    outcomes = run_workshop("mutations")
+    assert len(outcomes) == 500
+    for name, outcome in outcomes.items():
+        assert outcome["error"] is None or outcome["nfc_error"], (name, outcome)
+        assert_cheap(outcome)
+    assert sum(outcome["error"] is not None for outcome in outcomes.values()) > 400
+
+
+@pytest.mark.parametrize("kind", [b"junk", b"zzzz"])
+def test_unknown_chunks_that_may_be_skipped(kind):
+    chunks = list(forge.read_chunks(forge.golden(forge.NGP)).items())
+    expected = nfcodec.decode_array(forge.golden(forge.NGP))
+    for at in range(3):
+        data = forge.container([*chunks[:at], (kind, b"?"), *chunks[at:]])
+        assert (nfcodec.decode_array(data) == expected).all()
+
+
+def test_forging_alone_changes_nothing():
+    """The helpers make valid files when there is nothing hostile to do: what is refused is refused for its content."""
+    for name in (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.HASHED):
+        data = forge.golden(name)
+        chunks = forge.read_chunks(data)
+        assert forge.with_header(data) == data
+        assert forge.container(chunks.items()) == data
+        assert forge.with_chunk(data, b"WGHT", chunks[b"WGHT"]) == data
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [
+        ({"max_levels": 2}, "ngp-rgb"),
+        ({"max_layers": 0}, "ngp-rgb"),
+        ({"max_width": 3}, "ngp-rgb"),
+        ({"max_layers": 2}, "siren-gray"),
+        ({"max_width": 23}, "siren-gray"),
+        ({"max_dimension": 19}, "siren-gray"),
+        ({"max_pixels": 479}, "siren-gray"),
+        ({"max_parameters": 100}, "siren-gray"),
+        ({"max_macs": 1000}, "siren-gray"),
+        ({"max_header_bytes": 20}, "siren-gray"),
+        ({"max_file_bytes": 100}, "siren-gray"),
+        ({"max_metadata_bytes": 100}, "ngp-metadata"),
+    ],
+    ids=str,
+)
+def test_limits_of_your_own(limits, name):
+    with pytest.raises(nfcodec.errors.LimitError):
+        nfcodec.codec.decode(forge.golden(name), nfcodec.limits.Limits(**limits))
+
+
+def test_too_little_memory_is_a_limit(monkeypatch):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("nfcodec.codec.decoder.decode_weights", fail)
+    for read in (nfcodec.codec.decode, nfcodec.codec.verify):
+        with pytest.raises(nfcodec.errors.LimitError, match="memory"):
+            read(forge.golden(forge.NGP))
+
+
+def test_wide_layers_are_evaluated_in_blocks_exactly(monkeypatch):
+    for name in (forge.NGP, forge.SIREN, forge.HASHED):
+        expected = nfcodec.decode_array(forge.golden(name))
+        monkeypatch.setattr("nfcodec.fields.fixed_point._BLOCK_VALUES", 500)
+        assert (nfcodec.decode_array(forge.golden(name)) == expected).all()
+        monkeypatch.undo()
+
+
+def test_errors_are_nfc_errors():
+    assert all(issubclass(getattr(nfcodec.errors, error), NfcError) for _, error in HOSTILE.values())

@@ -1,0 +1,74 @@
+"""Gives hostile files to the readers in a process that may not grow: `python workshop.py hostile | mutations`.
+
+Prints one JSON object: the name of each file to the error's class and message (or none), seconds and bytes of memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import forge
+
+from nfcodec.codec import decode, inspect, verify
+from nfcodec.errors import FormatError, NfcError
+
+ADDRESS_SPACE = 700 << 20
+N_MUTATIONS, SEED = 500, 20
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had; `ru_maxrss` can be that of the process that started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def examine(read: Callable[[bytes], Any], data: bytes) -> dict[str, Any]:
+    """What becomes of a file. Nothing but an NfcError may come out, not even a panic, which is a BaseException."""
+    before, started = peak_bytes(), time.process_time()
+    found: dict[str, Any] = {"error": None, "message": "", "nfc_error": False}
+    try:
+        read(data)
+    except BaseException as error:
+        found = {"error": type(error).__name__, "message": str(error), "nfc_error": isinstance(error, NfcError)}
+    return {**found, "seconds": time.process_time() - started, "grown": peak_bytes() - before}
+
+
+def read_all(data: bytes) -> None:
+    """Everything that reads a file; all have to agree that it is bad."""
+    try:
+        inspect(data)
+    except NfcError:
+        decode(data)
+        raise AssertionError("inspect refuses what decode accepts") from None
+    try:
+        decode(data)
+    except FormatError as error:
+        if "digest" in str(error) and verify(data).ok:
+            raise AssertionError("verify accepts what decode refuses") from None
+        raise
+
+
+def main(what: str) -> dict[str, Any]:
+    files: Iterable[tuple[str, bytes]]
+    if what == "hostile":
+        files, read = [(name, data) for name, (data, _) in forge.hostile().items()], decode
+    else:
+        files, read = [(str(i), data) for i, data in enumerate(forge.mutations(N_MUTATIONS, SEED))], read_all
+    for name in (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.HASHED):
+        decode(forge.golden(name))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, hard))
+    return {name: examine(read, data) for name, data in files}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1])))

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nfcodec.fields import OUTPUT_BITS, Geometry
+from nfcodec.fitting import Problem
+from nfcodec.transforms import Chain, parse_chain
+
+
+@pytest.fixture
+def make_problem():
+    """Make the problem of fitting a field to a smooth picture with some noise."""
+
+    def make(spec, height: int = 24, width: int = 20, channels: int = 3, transform: str = "none", depth: int = 8):
+        rng = np.random.default_rng(0)
+        y, x = np.mgrid[0:height, 0:width]
+        planes = [120 + 60 * np.sin(x / (4 + c)) * np.cos(y / 6) + 3 * x - 2 * y for c in range(channels)]
+        noisy = np.stack(planes, axis=2) + rng.normal(0, 3, (height, width, channels))
+        unit = ((1 << depth) - 1) / 255
+        samples = (noisy.clip(0, 255) * unit).astype(np.uint8 if depth == 8 else np.uint16)
+        chain = Chain.prepare(parse_chain(transform), samples, 0)
+        value_map = chain.value_map(depth, channels, OUTPUT_BITS)
+        order = chain.order(height, width, chain.planes)
+        flat = samples.reshape(-1, channels)
+        return Problem(spec, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
+
+    return make

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from nfcodec.errors import EngineError, UsageError
+from nfcodec.fields import DenseLevel, HashLevel, Ngp, Siren
+from nfcodec.fitting import engines
+from nfcodec.fitting.engines import Objective, Rates, torch_engine
+from nfcodec.fitting.engines.torch_engine import TorchEngine
+from nfcodec.fitting.solution import quantize
+
+DENSE = Ngp((DenseLevel(2, 3), DenseLevel(1, 2), DenseLevel(0, 3)), hidden=(6,), bias=True, skip=True)
+HASHED = Ngp((HashLevel(7.25, 9, 88, 2), HashLevel(20.5, 22, 128, 2)), hidden=(8, 8))
+SPECS = {"siren": Siren(width=10, hidden_layers=2), "dense": DENSE, "hashed": HASHED}
+each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+
+
+def start(problem, seed: int = 0):
+    """Parameters that are not too small for any of them to matter."""
+    rng = np.random.default_rng(seed)
+    initial = problem.spec.initial(problem.geometry, seed)
+    grid = {name: rng.normal(0, 0.3, value.shape) for name, value in initial.items() if name.startswith("level")}
+    return {name: grid.get(name, value + 0.02).astype(np.float32) for name, value in initial.items()}
+
+
+def engine_for(problem, parameters, objective=None) -> TorchEngine:
+    return TorchEngine(problem, parameters, objective or Objective(), 0, "cpu")
+
+
+def gradients(engine: TorchEngine) -> dict[str, np.ndarray]:
+    return {name: gradient.numpy().copy() for name, gradient in engine._gradients.items()}
+
+
+def plain_outputs(spec, geometry, p):
+    """The whole picture at once, in float64, with none of the engine's code."""
+    height, width = geometry.height, geometry.width
+    if isinstance(spec, Siren):
+        y, x = torch.meshgrid(
+            torch.linspace(-1, 1, height, dtype=torch.float64),
+            torch.linspace(-1, 1, width, dtype=torch.float64),
+            indexing="ij",
+        )
+        z = torch.stack([x.reshape(-1), y.reshape(-1)], 1)
+        for i in range(1 + spec.hidden_layers):
+            z = torch.sin(30 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
+        return z @ p["weight_out"].T + p["bias_out"]
+    features = []
+    for i, level in enumerate(spec.levels):
+        table = p[f"level{i}"]
+        if isinstance(level, DenseLevel):
+            image = table.permute(2, 0, 1)[None]
+            image = functional.interpolate(image, scale_factor=2.0**level.log2_stride, mode="bilinear")
+            features.append(image[0, :, :height, :width].permute(1, 2, 0).reshape(-1, level.features))
+        else:
+            down, across, out = level.axis(height), level.axis(width), 0.0
+            for row, fy in ((down.low, 1 - down.fraction / 4096), (down.high, down.fraction / 4096)):
+                for col, fx in ((across.low, 1 - across.fraction / 4096), (across.high, across.fraction / 4096)):
+                    index = torch.from_numpy(level.index(col[None, :], row[:, None]).reshape(-1))
+                    out = out + table[index] * torch.from_numpy(np.outer(fy, fx).reshape(-1, 1))
+            features.append(out)
+    encoding = torch.cat(features, 1)
+    z, n = encoding, len(spec.hidden)
+    for i in range(n):
+        z = torch.relu(z @ p[f"weight{i}"].T + (p[f"bias{i}"] if spec.bias else 0))
+    out = z @ p[f"weight{n}"].T
+    return out + (encoding @ p["skip"].T if spec.skip else 0) + (p["bias_out"] if spec.bias else 0)
+
+
+def plain_mse(problem, parameters) -> float:
+    p = {name: torch.from_numpy(value.astype(np.float64)) for name, value in parameters.items()}
+    error = plain_outputs(problem.spec, problem.geometry, p) - torch.from_numpy(problem.targets.astype(np.float64))
+    return float(error.square().mean())
+
+
+@each_spec
+def test_gradient_equals_autograd_on_a_plain_field(make_problem, monkeypatch, spec):
+    monkeypatch.setattr(torch_engine, "BAND_PIXELS", 60)  # bands of three rows
+    problem = make_problem(spec)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    stats = engine.gradient()
+    p = {name: torch.from_numpy(value.astype(np.float64)).requires_grad_() for name, value in parameters.items()}
+    targets = torch.from_numpy(problem.targets.astype(np.float64))
+    loss = (plain_outputs(spec, problem.geometry, p) - targets).square().mean()
+    loss.backward()
+    assert stats.mse == pytest.approx(loss.item(), rel=1e-4)
+    assert stats.bits_per_pixel == 0
+    for name, gradient in gradients(engine).items():
+        reference = p[name].grad.numpy()
+        assert np.abs(reference).max() > 0
+        assert np.abs(gradient - reference).max() < 2e-3 * np.abs(reference).max(), name
+
+
+@each_spec
+def test_gradient_equals_finite_differences(make_problem, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    engine.gradient()
+    rng = np.random.default_rng(1)
+    for name, gradient in gradients(engine).items():
+        direction = rng.normal(0, 1, gradient.shape)
+        step = 1e-6
+        ahead = {**parameters, name: parameters[name] + step * direction}
+        behind = {**parameters, name: parameters[name] - step * direction}
+        difference = (plain_mse(problem, ahead) - plain_mse(problem, behind)) / (2 * step)
+        scale = np.linalg.norm(gradient) * np.linalg.norm(direction) / gradient.size**0.5
+        assert abs(float((gradient * direction).sum()) - difference) < 5e-3 * scale, name
+
+
+@pytest.mark.parametrize(("spec", "rate_weight"), [(SPECS["siren"], 0.0), (HASHED, 0.0), (DENSE, 0.0), (DENSE, 0.01)])
+def test_bands_do_not_matter(make_problem, monkeypatch, spec, rate_weight):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    steps = dict.fromkeys(parameters, 0.01) if spec is DENSE else {}
+    results = []
+    for band_pixels in (1 << 16, 20, 100, 220):
+        monkeypatch.setattr(torch_engine, "BAND_PIXELS", band_pixels)
+        engine = engine_for(problem, parameters, Objective(steps, rate_weight))
+        results.append((engine.gradient(), engine.evaluate(), gradients(engine)))
+    (stats, evaluated, whole), *others = results
+    assert evaluated == stats
+    assert (stats.bits_per_pixel > 0) == (rate_weight > 0)
+    for other_stats, _, banded in others:
+        assert other_stats.mse == pytest.approx(stats.mse, rel=1e-5)
+        assert other_stats.bits_per_pixel == pytest.approx(stats.bits_per_pixel, rel=1e-5)
+        assert other_stats.squared_error == pytest.approx(stats.squared_error, rel=1e-4)
+        for name, gradient in whole.items():
+            assert np.abs(banded[name] - gradient).max() < 1e-4 * np.abs(gradient).max(), name
+
+
+@each_spec
+@pytest.mark.parametrize("transform", ["none", "inversion", "gamma:2"])
+def test_squared_error_is_that_of_the_decoded_samples(make_problem, spec, transform):
+    """The engine counts sample errors as the exact decoder does, up to its float32 outputs."""
+    problem = make_problem(spec, transform=transform)
+    parameters = start(problem)
+    steps = {tensor.name: 2.0**-14 * tensor.unit for tensor in spec.layout(problem.geometry)}
+    stats = engine_for(problem, parameters).evaluate()
+    exact_db = problem.exact_psnr_db(quantize(problem, parameters, steps))
+    assert problem.psnr_db(stats.squared_error) == pytest.approx(exact_db, abs=0.05)
+
+
+@each_spec
+def test_objective_rounds_parameters(make_problem, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    layout = {tensor.name: tensor for tensor in spec.layout(problem.geometry)}
+    steps = dict.fromkeys(parameters, 0.03)
+    rounded = {
+        name: value.astype(np.float32)
+        for name, value in (
+            (name, weight.values / layout[name].unit) for name, weight in quantize(problem, parameters, steps).items()
+        )
+    }
+    steps = {name: weight.step.value for name, weight in quantize(problem, parameters, steps).items()}
+    through, direct = engine_for(problem, parameters, Objective(steps)), engine_for(problem, rounded)
+    assert through.gradient().mse == pytest.approx(direct.gradient().mse, rel=1e-4)
+    assert through.gradient().mse != pytest.approx(engine_for(problem, parameters).gradient().mse, rel=1e-4)
+    for name, gradient in gradients(direct).items():  # straight through the rounding
+        assert np.abs(gradients(through)[name] - gradient).max() < 1e-3 * np.abs(gradient).max()
+    for name, value in through.parameters().items():
+        assert np.array_equal(value, parameters[name])
+
+
+def test_soft_rounding_has_noise_in_gradients_only(make_problem):
+    problem = make_problem(DENSE)
+    parameters = start(problem)
+    steps = dict.fromkeys(parameters, 0.05)
+    soft, hard = (engine_for(problem, parameters, Objective(steps, 0.001, softness)) for softness in (0.3, 0.0))
+    assert soft.evaluate() == hard.evaluate()
+    assert soft.gradient().mse != hard.gradient().mse
+    assert soft.gradient() != soft.gradient()
+    again = engine_for(problem, parameters, Objective(steps, 0.001, 0.3))
+    first = engine_for(problem, parameters, Objective(steps, 0.001, 0.3))
+    assert again.gradient() == first.gradient()
+
+
+def test_rate_falls_with_magnitude(make_problem):
+    problem = make_problem(DENSE)
+    parameters = start(problem)
+    steps = dict.fromkeys(parameters, 0.01)
+    large = engine_for(problem, parameters, Objective(steps, 1.0)).evaluate().bits_per_pixel
+    small = {name: value * (0.1 if name.startswith("level") else 1) for name, value in parameters.items()}
+    assert engine_for(problem, small, Objective(steps, 1.0)).evaluate().bits_per_pixel < large - 3
+    bits = torch_engine._laplace_bits(torch.arange(-400.0, 401.0), torch.tensor(2.5))
+    assert float((2.0**-bits).sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+@each_spec
+def test_updates_go_downhill_and_restore_forgets(make_problem, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    first = engine.gradient().mse
+    for _ in range(10):
+        engine.gradient()
+        engine.update(Rates(1e-3, 1e-3))
+    moved = engine.parameters()
+    assert engine.evaluate().mse < first
+    assert all(not np.array_equal(moved[name], parameters[name]) for name in parameters)
+    engine.restore(parameters)
+    assert engine.gradient().mse == pytest.approx(first, rel=1e-6)
+    engine.update(Rates(1e-3, 1e-3))
+    fresh = engine_for(problem, parameters)
+    fresh.gradient()
+    fresh.update(Rates(1e-3, 1e-3))
+    for name, value in fresh.parameters().items():
+        assert np.array_equal(engine.parameters()[name], value)
+
+
+def test_grid_and_network_have_their_own_rates(make_problem):
+    problem = make_problem(DENSE)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    engine.gradient()
+    engine.update(Rates(0.0, 1e-3))
+    for name, value in engine.parameters().items():
+        assert np.array_equal(value, parameters[name]) == name.startswith("level")
+
+
+def test_engines_by_name(make_problem):
+    problem = make_problem(SPECS["siren"])
+    assert engines.engine_names() == ["torch"]
+    engine = engines.create("auto", "cpu", problem, start(problem), Objective(), 0)
+    assert (engine.name, engine.device) == ("torch", "cpu")
+    with pytest.raises(UsageError, match="torch"):
+        engines.create("abacus", "cpu", problem, start(problem), Objective(), 0)
+    assert dict(engines.report())["torch"].startswith("torch ")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_cuda_device(make_problem):
+    problem = make_problem(SPECS["siren"])
+    with pytest.raises(EngineError, match="CUDA"):
+        engines.create("torch", "cuda", problem, start(problem), Objective(), 0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@each_spec
+def test_cuda_equals_cpu(make_problem, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    cpu, cuda = engine_for(problem, parameters), TorchEngine(problem, parameters, Objective(), 0, "cuda")
+    assert cuda.gradient().mse == pytest.approx(cpu.gradient().mse, rel=1e-4)
+    for name, gradient in gradients(cpu).items():
+        assert np.abs(cuda._gradients[name].cpu().numpy() - gradient).max() < 1e-3 * np.abs(gradient).max()

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nfcodec
+from nfcodec import FormatError, ImageReadError, NfcError, TargetNotReachedError, UsageError, WriteError
+from nfcodec.fields import Siren
+from nfcodec.limits import Limits
+from nfcodec.metrics import psnr_db
+
+SIREN = Siren(width=16, hidden_layers=1)
+
+
+def array(mode: str = "RGB", depth: int = 8, height: int = 12, width: int = 10) -> np.ndarray:
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [120 + 60 * np.sin(x / (3 + c)) + 5 * y for c in range(len(mode))]
+    stacked = np.stack(planes, axis=2) * ((1 << depth) - 1) / 255
+    stacked = stacked.astype(np.uint8 if depth == 8 else np.uint16)
+    return stacked[:, :, 0] if mode == "L" else stacked
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return nfcodec.encode(array(), psnr=30)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_pil_images(mode):
+    image = Image.fromarray(array(mode))
+    assert image.mode == mode
+    decoded = nfcodec.decode(nfcodec.encode(image, psnr=35))
+    assert (decoded.mode, decoded.size) == (mode, image.size)
+    n_color = len(mode.rstrip("A"))
+    ours, source = (np.asarray(each).reshape(12, 10, -1) for each in (decoded, image))
+    assert psnr_db(ours[:, :, :n_color], source[:, :, :n_color], 255) >= 35
+    assert np.array_equal(ours[:, :, n_color:], source[:, :, n_color:])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_arrays(mode, depth):
+    source = array(mode, depth)
+    decoded = nfcodec.decode_array(nfcodec.encode(source, psnr=45))
+    assert (decoded.shape, decoded.dtype) == (source.shape, source.dtype)
+    if mode in ("L", "RGB"):
+        assert psnr_db(decoded, source, (1 << depth) - 1) >= 45
+    else:
+        assert np.array_equal(decoded[:, :, -1], source[:, :, -1])
+        assert psnr_db(decoded[:, :, :-1], source[:, :, :-1], (1 << depth) - 1) >= 45
+
+
+def test_a_gray_16_bit_picture_is_a_pil_image():
+    source = array("L", 16)
+    decoded = nfcodec.decode(nfcodec.encode(Image.fromarray(source), psnr=50))
+    assert decoded.mode.startswith("I")
+    assert psnr_db(np.asarray(decoded).astype(np.uint16), source, 65_535) >= 50
+
+
+def test_16_bit_colour_is_no_pil_image():
+    data = nfcodec.encode(array("RGB", 16), psnr=30)
+    with pytest.raises(UsageError):
+        nfcodec.decode(data)
+    assert nfcodec.decode_array(data).dtype == np.uint16
+
+
+def test_metadata_travels_with_pil_images():
+    image = Image.fromarray(array())
+    exif = Image.Exif()
+    exif[0x010E] = "a picture"
+    image.info.update(icc_profile=b"profile" * 30, exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")
+    decoded = nfcodec.decode(nfcodec.encode(image, psnr=30))
+    for key in ("icc_profile", "exif", "xmp"):
+        assert decoded.info[key] == image.info[key]
+    assert decoded.getexif()[0x010E] == "a picture"
+
+
+def test_fields_transforms_and_seeds():
+    data = nfcodec.encode(array(), psnr=25, field=SIREN, transform="standardize+rpp", seed=9, effort=1)
+    info = nfcodec.inspect(data)
+    assert (info.field, info.seed, info.width, info.height) == ("siren", 9, 10, 12)
+    assert info.transform.startswith("standardize")
+    assert psnr_db(nfcodec.decode_array(data), array(), 255) >= 25
+
+
+def test_report():
+    events = []
+    encoded = nfcodec.encode_with_report(array(), psnr=25, field=SIREN, effort=1, on_event=events.append)
+    assert encoded.report["bytes"] == len(encoded.data)
+    assert max(event.psnr_db for event in events) >= 25
+
+
+def test_unreachable_targets():
+    with pytest.raises(TargetNotReachedError):
+        nfcodec.encode(array(), psnr=70, field=SIREN, max_steps=1)
+    assert nfcodec.encode(array(), psnr=70, field=SIREN, max_steps=1, best_effort=True)
+
+
+@pytest.mark.parametrize(
+    "options", [{"psnr": 0}, {"colour": "red"}, {"field": "x"}, {"transform": "x"}, {"seed": -1}], ids=str
+)
+def test_bad_options(options):
+    with pytest.raises(UsageError):
+        nfcodec.encode(array(), **options)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4), np.int32),
+        np.zeros(4, np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros((2, 4, 4, 3), np.uint8),
+    ],
+    ids=str,
+)
+def test_bad_arrays(image):
+    with pytest.raises(UsageError):
+        nfcodec.encode(image)
+
+
+def test_limits(data):
+    with pytest.raises(nfcodec.LimitError):
+        nfcodec.encode(array(), limits=Limits(max_pixels=100))
+    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect):
+        with pytest.raises(nfcodec.LimitError):
+            read(data, limits=Limits(max_pixels=100))
+
+
+@pytest.mark.parametrize("bad", [b"", b"hello", b"\x8bNFC\r\n\x1a\n", b"\x8bNFC\r\n\x1a\n\1\0HEAD"])
+def test_other_bytes(bad):
+    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect, nfcodec.NfcFile):
+        with pytest.raises(FormatError):
+            read(bad)
+
+
+def test_files(tmp_path, data):
+    path = tmp_path / "a.nfc"
+    nfcodec.save(array(), path, psnr=30)
+    assert path.read_bytes() == data
+    with pytest.raises(WriteError):
+        nfcodec.save(array(), path, psnr=30)
+    nfcodec.save(array(), path, overwrite=True, psnr=20)
+    assert path.read_bytes() != data
+    file = nfcodec.open(path)
+    assert file.info.target_psnr_db == 20
+    assert file.verify()
+    assert np.array_equal(file.array(), np.asarray(file.image()))
+    assert np.array_equal(np.asarray(nfcodec.load(path)), file.array())
+    with pytest.raises(ImageReadError):
+        nfcodec.open(tmp_path / "b.nfc")
+
+
+def test_a_failed_save_leaves_no_file(tmp_path):
+    with pytest.raises(TargetNotReachedError):
+        nfcodec.save(array(), tmp_path / "a.nfc", psnr=70, field=SIREN, max_steps=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_public_is_there():
+    for name in nfcodec.__all__:
+        assert hasattr(nfcodec, name)
+    errors = [getattr(nfcodec, name) for name in nfcodec.__all__ if name.endswith("Error")]
+    assert all(issubclass(error, NfcError) for error in errors)
+
+
+def loaded_after(code: str, *arguments: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after running some code."""
+    program = f"import sys\n{code}\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
+    command = [sys.executable, "-c", program, *arguments]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_loads_nothing_heavy():
+    loaded = loaded_after("import nfcodec")
+    assert "nfcodec" in loaded
+    assert not loaded & {"torch", "numba", "PIL", "numpy", "constriction", "zstandard", "click", "rich"}
+
+
+def test_decoding_needs_no_torch(tmp_path, data):
+    (tmp_path / "a.nfc").write_bytes(data)
+    code = (
+        "import nfcodec\nfile = nfcodec.open(sys.argv[1])\n"
+        "file.info\nassert file.verify()\nassert file.array().any()\nfile.image()"
+    )
+    loaded = loaded_after(code, str(tmp_path / "a.nfc"))
+    assert {"numpy", "PIL", "constriction"} <= loaded
+    assert not loaded & {"torch", "numba", "click", "rich"}
