@@ -78,8 +78,8 @@ def code_levels(
 def _at_finer(coarser: Int64Array, shape: LevelShape, finer: LevelShape, f: int) -> Int64Array:
     """Magnitudes of the coarser level's feature `f`, at the entries of the finer level."""
     shift = shape.log2_stride - finer.log2_stride
-    rows = np.minimum(np.arange(finer.rows) >> shift, shape.rows - 1)
-    cols = np.minimum(np.arange(finer.cols) >> shift, shape.cols - 1)
+    rows = np.arange(finer.rows) >> shift
+    cols = np.arange(finer.cols) >> shift
     return np.abs(coarser[:, :, f])[rows][:, cols]
 
 

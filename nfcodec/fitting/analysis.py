@@ -16,9 +16,13 @@ from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters
 Image = npt.NDArray[np.float64]
 
 
-def suits_analysis(spec: object) -> bool:
-    """Whether a field is made of dense levels, each with as many features as there are channels, and a skip."""
-    return isinstance(spec, Ngp) and spec.skip and all(isinstance(level, DenseLevel) for level in spec.levels)
+def suits_analysis(spec: object, geometry: Geometry) -> bool:
+    """Whether a field is made of dense levels, the last one full, and has the linear part that reads them."""
+    if not (isinstance(spec, Ngp) and spec.skip and spec.bias):
+        return False
+    last = spec.levels[-1]
+    full = isinstance(last, DenseLevel) and last.log2_stride == 0 and last.features >= geometry.channels
+    return full and all(isinstance(level, DenseLevel) for level in spec.levels)
 
 
 def color_basis(targets: npt.NDArray[np.float32]) -> tuple[Image, Image]:

@@ -16,14 +16,14 @@ from nfcodec.fitting.solution import Request, Solution, quantize
 def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Problem]:
     """Fit the candidate whose start promises the smallest file; also return which one that was."""
     problem = problems[0] if len(problems) == 1 else min(problems, key=lambda each: _promise_bytes(each, request))
-    if suits_analysis(problem.spec):
+    if suits_analysis(problem.spec, problem.geometry):
         return solve_dense(problem, request), problem
     return solve_general(problem, request)
 
 
 def _promise_bytes(problem: Problem, request: Request) -> float:
     """The size of a candidate's start, before any fitting; infinite if only fitting would tell."""
-    if not suits_analysis(problem.spec):
+    if not suits_analysis(problem.spec, problem.geometry):
         return math.inf
     symbols = {name: weight.symbols for name, weight in quantize(problem, *start_dense(problem, request)).items()}
     layout = problem.spec.layout(problem.geometry)

@@ -81,8 +81,8 @@ def test_forging_alone_changes_nothing():
     ("limits", "name"),
     [
         ({"max_levels": 2}, "ngp-rgb"),
-        ({"max_layers": 0}, "ngp-rgb"),
-        ({"max_width": 3}, "ngp-rgb"),
+        ({"max_layers": 0}, "ngp-mixed"),
+        ({"max_width": 11}, "ngp-mixed"),
         ({"max_layers": 2}, "siren-gray"),
         ({"max_width": 23}, "siren-gray"),
         ({"max_dimension": 19}, "siren-gray"),

@@ -1,7 +1,4 @@
-"""An independent decoder for .nfc files, written from docs/format.md alone; "section" refers to that document.
-
-It shares no code with the codec and prefers plainness to speed. Usage: python decoder.py in.nfc out.npy
-"""
+"""An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy"""
 
 import hashlib
 import math
@@ -24,6 +21,7 @@ CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21] * 2
 B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
 PARAMETERS = {1: "BQ", 2: "", 16: "", 17: "II", 18: "i", 19: "i", 20: "i"}  # section 6, by transform id
+BOUNDS = {18: (1000, 10**9), 19: (1000, 10**9), 20: (50000, 2 * 10**7)}
 VALUE_MAPS = {
     16: lambda z, p: 1 - z,
     17: lambda z, p: (z - p[0]) / p[1],
@@ -62,7 +60,6 @@ def read_chunks(data):  # section 1
         if kind in KNOWN_CHUNKS or not 0x61 <= kind[0] <= 0x7A:
             require(kind in expected, "chunk unknown, repeated or misplaced")
             chunks[kind], expected = payload, expected[expected.index(kind) + 1 :]
-    require(b"HEAD" in chunks and b"WGHT" in chunks, "chunk missing")
     return chunks
 
 
@@ -78,12 +75,15 @@ def read_field(kind, data, h, w, c):  # section 3: levels as (s, scale or None i
             layout[f"level{i}"] = (-(-h >> s), -(-w >> s), features)
             if code >> 6:
                 scale, size = read(stream, "fI")
-                require(code >> 3 == 8 and 0 < scale < 65535 and 0 < size <= 2**24, "bad level")
+                valid = code >> 3 == 8 and features in (1, 2, 4, 8) and size % 8 == 0 and 8 <= size <= 2**24
+                require(valid and 0 < scale < 65535, "bad hash level")
                 scale, layout[f"level{i}"] = Fraction(scale), (size, features)
             levels.append((s, scale))
         widths, (flags,) = read(stream, f"{read(stream, 'B')[0]}H"), read(stream, "B")
-        inputs = sum(shape[-1] for shape in layout.values())
-    require(kind in (1, 2) and inputs and flags < 4 and (widths or flags & 2) and not stream.read(), "bad field")
+        inputs, strides = sum(shape[-1] for shape in layout.values()), [s for s, scale in levels if not scale]
+        require(strides == sorted({*strides}, reverse=True) and 1 <= len(levels) <= 32, "bad levels")
+    require(kind in (1, 2) and flags < 4 and (widths or flags & 2) and not stream.read(), "bad field")
+    require(all(1 <= n <= 4096 for n in widths) and len(widths) <= (64 if kind == 1 else 16), "bad widths")
     layout |= {"skip": (c, inputs)} if flags & 2 else {}
     for i, n in enumerate([*widths, c]):  # the output layer comes last
         layout |= {f"weight{i}": (n, inputs)} if widths else {}
@@ -116,10 +116,10 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         self.top = -(-limit >> self.shift)
         for b in [B[max(0, scale - 4 * self.shift)] for scale in scales]:
             ratio = 65536 * b // (b + 8)
-            g = np.array([*accumulate(repeat(ratio, self.top), lambda g, r: g * r // 65536, initial=2**24)])
+            g = np.array([*accumulate(repeat(ratio, self.top), lambda g, r: g * r // 65536, initial=2**24)], np.int64)
             w = 2048 * g // (2 * g.sum() - g[0]) + 4
             weights.append([*w[:0:-1], *w])
-        self.high, self.low = [np.array(weights), 0], [np.full((3, 2**self.shift), 4), 0]
+        self.high, self.low = [np.array(weights, np.int64), 0], [np.full((3, 2**self.shift), 4, np.int64), 0]
 
     def run(self, contexts):
         high = self.symbols(self.high, contexts.ravel()) - self.top
@@ -129,7 +129,7 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         return values.reshape(contexts.shape)
 
     def symbols(self, alphabet, contexts):
-        (weights, coded), symbols, start = alphabet, np.zeros(len(contexts), int), 0
+        (weights, coded), symbols, start = alphabet, np.zeros(len(contexts), np.int64), 0
         while start < len(contexts) and weights.shape[1] > 1:
             batch = np.arange(start, min(len(contexts), start + min(max(32, coded + start), 8192)))
             for context in np.unique(contexts[batch]):
@@ -146,7 +146,7 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
 
 
 def read_weights(data, levels, layout):  # section 5
-    stream, symbols = BytesIO(data), {name: np.zeros(shape, int) for name, shape in layout.items()}
+    stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
     (order,), dense = read(stream, "B"), [(s, symbols[f"level{i}"]) for i, (s, scale) in enumerate(levels) if not scale]
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
     others = [(q, varint(stream), *read(stream, "B")) for q in symbols.values() if q.ndim < 3]
@@ -158,7 +158,7 @@ def read_weights(data, levels, layout):  # section 5
         models.append(Model(decode_symbol, limit, scales))
     for (s, q), coarser in zip(dense, [None, *dense], strict=False):  # section 5.3
         for f in range(q.shape[2]):
-            known, buckets = np.zeros((2, *q.shape[:2]), int)
+            known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
             if order == 2:
                 for g in range(max(0, f - 2), f):
                     buckets = 16 * buckets + (q[..., g] + limits[g]) * 16 // (2 * limits[g] + 1)
@@ -169,12 +169,12 @@ def read_weights(data, levels, layout):  # section 5
                 q[..., f][part] = models[f].run(neighbour_contexts(s, q, coarser, f, known)[part])
                 known[part] = 1
     for q, limit, scale in others:
-        q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, int))
+        q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
     return symbols
 
 
 def neighbour_contexts(s, q, coarser, f, known):  # section 5.3, order 1
-    (rows, cols, _), (a, b) = q.shape, np.zeros((2, *known.shape), int)
+    (rows, cols, _), (a, b) = q.shape, np.zeros((2, *known.shape), np.int64)
     if coarser and coarser[1].shape[2] > f:
         d, table = coarser[0] - s, abs(coarser[1][..., f])
         y, x = (np.minimum(np.arange(n) >> d, m - 1) for n, m in zip((rows, cols), table.shape, strict=True))
@@ -202,7 +202,7 @@ def encode(s, scale, table, step, h, w):  # section 4.2
         factor, origin = (scale * Fraction(2**11, n), 2**11) if scale else (1, -(2**s))
         lo, f = np.divmod([math.floor(factor * (2 * j + 1)) + origin for j in range(n)], 2**b)
         axes.append([(lo, 2**b - f), (lo + 1, f)])
-    total = np.zeros((h, w, table.shape[-1]), int)
+    total = np.zeros((h, w, table.shape[-1]), np.int64)
     for (y, weight_y), (x, weight_x) in product(*axes):
         y = y[:, None]
         if scale:
@@ -237,7 +237,7 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
 
 def read_plane(decode_symbol, h, w, depth):  # section 7
     model = Model(decode_symbol, 2**depth - 1, [bisect_right(B[1:], 2 ** (c + 1)) for c in range(depth + 1)])
-    plane, s = np.zeros((h, w), int), 1
+    plane, s = np.zeros((h, w), np.int64), 1
     plane[0, 0] = 2 ** (depth - 1) + model.run(np.array([depth]))[0]
     diagonal, direct = [(-1, -1), (-1, 1), (1, -1), (1, 1)], [(-1, 0), (1, 0), (0, -1), (0, 1)]
     while 2 * s < max(h, w):
@@ -288,28 +288,35 @@ def to_samples(transforms, outputs, channel, peak):  # section 6, value maps
 def read_metadata(frame):  # section 8
     try:
         stated = zstandard.get_frame_parameters(frame)
-        content = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+        require(stated.has_checksum and not stated.dict_id and 0 < stated.content_size <= 2**26, "bad metadata")
+        return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise ValueError("bad metadata") from error
-    require(stated.has_checksum and not stated.dict_id and stated.content_size == len(content) > 0, "bad metadata")
-    return content
 
 
 def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]]:
     """Return samples (H, W, C), alpha (H, W) or None, and those of icc, exif and xmp that the file has."""
     chunks, transforms = read_chunks(data), []
-    head = BytesIO(chunks[b"HEAD"])  # section 2
+    head = BytesIO(chunks.get(b"HEAD", b""))  # section 2
     *_, mode, _, _, digest = read(head, "3BBHH8s")
     channels, depth, w, h = mode & 3, 16 if mode & 4 else 8, varint(head), varint(head)
-    require(channels in (1, 3) and mode < 16 and 1 <= w * h <= 2**20, "bad mode or size, or too many pixels")
+    require(channels in (1, 3) and mode < 16 and 1 <= w * h <= 2**20, "bad mode, no pixels, or over own limit")
     levels, layout = read_field(*read(head, "B"), *read(head, f"{varint(head)}s"), h, w, channels)
+    require(sum(math.prod(shape) for shape in layout.values()) <= 2**24, "over own limit of parameters")
     stream = BytesIO(*read(head, f"{varint(head)}s"))
     for _ in range(*read(stream, "B")):
         (kind,) = read(stream, "B")
         require(kind in PARAMETERS, "unknown transform")
-        transforms.append((kind, read(stream, PARAMETERS[kind] * (channels if kind == 17 else 1))))
+        values = read(stream, PARAMETERS[kind] * (channels if kind == 17 else 1))
+        low, high = BOUNDS.get(kind, (0, 2**64))
+        require(len(transforms) < 8 and all(low <= v <= high for v in values), "bad parameter or too many transforms")
+        require((kind != 1 or values[0] == 1) and (kind != 17 or 0 not in values[1::2]), "bad parameter")
+        transforms.append((kind, values))
     steps = {name: read(head, "Bb") for name in layout}
-    require(not stream.read() and not head.read(), "bytes left over")
+    require(not stream.read() and not head.read(), "bytes left over in the header")
+    require(all(mantissa >= 128 for mantissa, _ in steps.values()), "bad step")
+    needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | ({b"ALPH"} if mode & 8 else set())
+    require(needed == set(chunks) - set(KNOWN_CHUNKS[4:]), "chunk missing or superfluous")
     outputs = evaluate(levels, read_weights(chunks[b"WGHT"], levels, layout), steps, h, w)
     samples, alpha = np.zeros((h * w, channels), np.uint16 if depth == 16 else np.uint8), None
     order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)

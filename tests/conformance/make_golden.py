@@ -7,6 +7,8 @@ To replace a file on purpose, delete it first, and say in CHANGELOG.md under "Fo
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,17 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
         name = chain.replace(":", "")
         found[f"ngp-rgb-{name}"] = rgb, {"psnr": 40.0, "transform": chain, "seed": 2**63 + 7}
         found[f"siren-gray-{name}"] = gray, {**siren, "psnr": 24.0, "transform": chain, "seed": 7}
+    for chain in ("center:1+gamma:2", "gamma:2+gamma:0.5", "standardize+gamma:3", "zigzag+rpp", "zigzag+zigzag"):
+        options = {"psnr": 36.0, "transform": chain, "seed": 3}
+        found[f"ngp-gray-{chain.replace(':', '')}"] = picture(19, 21, 1, seed=2), options
+    uneven = Ngp((DenseLevel(3, 1), DenseLevel(1, 4), DenseLevel(0, 2)), hidden=(6,), bias=False, skip=True)
+    found["ngp-rgb-uneven-levels"] = rgb, {"field": uneven, "psnr": 30.0, "max_steps": 600}
+    levels = tuple(
+        replace(hash_levels(1, f, 5, 5, 2.0)[0], scale=3.25 * f, resolution=ceil(3.25 * f) + 1) for f in (1, 4, 8)
+    )
+    found["ngp-rgb-hash-features"] = rgb, {"field": Ngp(levels, hidden=(8,)), "psnr": 28.0, "max_steps": 600}
+    found["ngp-gray-rpp-137x131"] = picture(137, 131, 1), {"psnr": 24.0, "transform": "rpp", "seed": 11}
+    found["ngp-gray-137x131"] = picture(137, 131, 1), {"psnr": 34.0, "effort": 1}
     found["ngp-gray16-gamma2.2"] = picture(24, 20, 1, 16), {"psnr": 60.0, "transform": "gamma:2.2"}
     return found
 

@@ -15,7 +15,7 @@ import nfcodec
 
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
-FROZEN = "to be frozen"
+FROZEN = "8a49a4d67ad7b9a642f89f44d36b15785f142c1c4c3c04704844652a82935efc"
 
 DECODE_ALL = """
 import hashlib, sys
