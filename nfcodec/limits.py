@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from nfcodec.errors import LimitError
 
+PARAMETERS_PER_PIXEL = 8
+"""So many parameters a pixel are free: dense grids grow with their picture, whose pixels are limited already."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -17,7 +20,7 @@ class Limits:
 
     max_dimension: int = 32_768
     max_pixels: int = 89_478_485  # Pillow's MAX_IMAGE_PIXELS
-    max_parameters: int = 2**28
+    max_parameters: int = 2**26  # beyond PARAMETERS_PER_PIXEL for each pixel
     max_macs: int = 10**13
     max_levels: int = 32
     max_layers: int = 64

@@ -13,6 +13,11 @@ from nfcodec.transforms import Chain
 METADATA_CHUNKS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
 
 
+def metadata_mask(chunks: Chunks) -> int:
+    """The header's word on which metadata chunks there are."""
+    return sum((kind in chunks) << bit for bit, kind in enumerate(METADATA_CHUNKS.values()))
+
+
 @dataclass(frozen=True)
 class Document:
     """The parts of a file, consistent with each other and within the limits."""
@@ -57,6 +62,8 @@ def parse(data: bytes, limits: Limits) -> Document:
         )
         for i, tensor in enumerate(layout)
     }
+    if header.metadata != metadata_mask(chunks):
+        raise FormatError("the metadata chunks are not those that the header announces")
     if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
         raise FormatError("the header does not match the chunks that are there")
     return Document(chunks, header, spec, chain, steps, len(data))

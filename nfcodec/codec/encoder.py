@@ -13,12 +13,13 @@ import numpy as np
 
 from nfcodec.bounds import marginal_bound_bits
 from nfcodec.codec.decoder import decode, digest
-from nfcodec.codec.document import METADATA_CHUNKS
+from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
 from nfcodec.coding import FEATURES, NEIGHBOURS, Encoder, code_plane, encode_weights
 from nfcodec.errors import TargetNotReachedError, UsageError
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry
 from nfcodec.fitting import Listener, Problem, Request, Solution, candidates, ignore, solve
+from nfcodec.fitting.engines import engine_names
 from nfcodec.format import ALPHA, HEADER, PLANES, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
@@ -68,6 +69,8 @@ class EncodeOptions:
             raise UsageError("max_steps must not be negative")
         if self.time_limit_s is not None and not self.time_limit_s > 0:
             raise UsageError("the time limit must be over 0 seconds")
+        if self.engine not in ("auto", *engine_names()):
+            raise UsageError(f"unknown engine {self.engine!r}; known: auto, {', '.join(engine_names())}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"unknown device {self.device!r}; known: auto, cpu, cuda")
 
@@ -155,6 +158,7 @@ def _assemble(
         channels=raster.channels,
         depth=raster.depth,
         alpha=raster.alpha is not None,
+        metadata=metadata_mask(chunks),
         target_psnr_db=options.psnr_db,
         psnr_db=psnr_db(decoded.samples, raster.samples, raster.peak),
         digest=digest(decoded),

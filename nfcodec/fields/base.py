@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
 from nfcodec.fields.fixed_point import ExactArray, Quantized
-from nfcodec.limits import Limits
+from nfcodec.limits import PARAMETERS_PER_PIXEL, Limits
 
 FloatArray = npt.NDArray[np.float32]
 Parameters = dict[str, FloatArray]
@@ -117,7 +117,7 @@ class FieldSpec(ABC):
 
     def check(self, geometry: Geometry, limits: Limits) -> None:
         """Raise LimitError if evaluating this field would cost more than the limits allow."""
-        limits.check("parameters", self.n_parameters(geometry))
+        limits.check("parameters", self.n_parameters(geometry) - PARAMETERS_PER_PIXEL * geometry.n_pixels)
         limits.check("macs", self.macs_per_pixel(geometry) * geometry.n_pixels)
 
     def evaluate(

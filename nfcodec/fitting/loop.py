@@ -88,7 +88,7 @@ def fit(
     slowdown, saved_at, step = 1.0, 0, 0
     while True:
         stats = engine.gradient()
-        psnr_db = problem.psnr_db(stats.squared_error) if math.isfinite(stats.mse) else -math.inf
+        psnr_db = _psnr_db(problem, stats)
         clock.tell(step, schedule.max_steps, psnr_db)
         if psnr_db >= schedule.goal_psnr_db:
             return FitResult(engine.parameters(), psnr_db, step, time.monotonic() - began, True)
@@ -96,7 +96,7 @@ def fit(
             engine.restore(best)
             slowdown /= 2
             stats = engine.gradient()
-            psnr_db = problem.psnr_db(stats.squared_error)
+            psnr_db = _psnr_db(problem, stats)
         elif stats.mse < best_mse and (step >= saved_at + 10 or stats.mse < 0.5 * best_mse):
             best, best_mse, best_psnr, saved_at = engine.parameters(), stats.mse, psnr_db, step
         if step >= schedule.max_steps or time.monotonic() >= schedule.deadline:
@@ -110,3 +110,7 @@ def fit(
     if schedule.goal_psnr_db < math.inf and best_psnr > psnr_db:
         return FitResult(best, best_psnr, step, seconds, False)
     return FitResult(engine.parameters(), psnr_db, step, seconds, schedule.goal_psnr_db == math.inf)
+
+
+def _psnr_db(problem: Problem, stats: Stats) -> float:
+    return problem.psnr_db(stats.squared_error) if math.isfinite(stats.mse) else -math.inf

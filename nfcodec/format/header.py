@@ -18,6 +18,7 @@ class Header:
     """The fields of HEAD, in order; `field`, `chain` and `steps` are opaque here.
 
     Attributes:
+        metadata: which metadata chunks there are: bit 0 ICC, bit 1 EXIF, bit 2 XMP.
         target_psnr_db, psnr_db: in units of 0.01 dB on the wire; the target is rounded up, what was reached down.
         digest: the first 8 bytes of the SHA-256 of the decoded samples.
     """
@@ -28,6 +29,7 @@ class Header:
     channels: int
     depth: int
     alpha: bool
+    metadata: int
     target_psnr_db: float
     psnr_db: float
     digest: bytes
@@ -37,7 +39,7 @@ class Header:
     steps: bytes
 
     def pack(self) -> bytes:
-        mode = self.channels | (self.depth == 16) << 2 | self.alpha << 3
+        mode = self.channels | (self.depth == 16) << 2 | self.alpha << 3 | self.metadata << 4
         target, reached = _centibels(self.target_psnr_db, up=True), _centibels(self.psnr_db, up=False)
         out = _FIXED.pack(bytes(self.encoder_version), mode, target, reached, self.digest)
         out += put_varint(self.width) + put_varint(self.height) + bytes([self.field_id])
@@ -51,7 +53,7 @@ class Header:
         if len(data) < _FIXED.size:
             raise FormatError("the header is truncated")
         version, mode, target, reached, digest = _FIXED.unpack_from(data)
-        if mode & 3 not in (1, 3) or mode >> 4:
+        if mode & 3 not in (1, 3) or mode >> 7:
             raise UnsupportedError("unknown image mode")
         width, at = take_varint(data, _FIXED.size)
         height, at = take_varint(data, at)
@@ -68,6 +70,7 @@ class Header:
             channels=mode & 3,
             depth=16 if mode & 4 else 8,
             alpha=bool(mode & 8),
+            metadata=mode >> 4,
             target_psnr_db=target / 100,
             psnr_db=float("inf") if reached == _INFINITE else reached / 100,
             digest=digest,

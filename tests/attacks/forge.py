@@ -12,6 +12,7 @@ from typing import Any
 
 import zstandard
 
+from nfcodec.codec.document import metadata_mask
 from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
@@ -88,7 +89,8 @@ def build(
     layout = [] if isinstance(spec, tuple) else spec.layout(Geometry(height, width, channels))
     header = Header(
         encoder_version=(0, 0, 0), width=width, height=height, channels=channels, depth=depth,
-        alpha=ALPHA in (extra or {}), target_psnr_db=40.0, psnr_db=40.0, digest=b"no match", field_id=wire_id,
+        alpha=ALPHA in (extra or {}), metadata=metadata_mask(extra or {}),
+        target_psnr_db=40.0, psnr_db=40.0, digest=b"no match", field_id=wire_id,
         field=field, chain=chain, steps=STEP * len(layout) if steps is None else steps,
     )  # fmt: skip
     n_rest = sum(tensor.log2_stride is None for tensor in layout)
@@ -168,7 +170,7 @@ def _fields() -> dict[str, tuple[bytes, str]]:
         "unknown field": (with_header(base, field_id=3), "UnsupportedError"),
         "another field's description": (with_header(base, field_id=1), "FormatError"),
         "no field": (with_header(base, field=b""), "FormatError"),
-        "unknown mode": (_patch_header(base, 3, 0x7F), "UnsupportedError"),
+        "unknown mode": (_patch_header(base, 3, 0x82), "UnsupportedError"),
         "steps missing": (with_header(base, steps=header.steps[:-2]), "FormatError"),
         "half a step missing": (with_header(base, steps=header.steps[:-1]), "FormatError"),
         "no steps": (with_header(base, steps=b""), "FormatError"),
@@ -275,7 +277,8 @@ def _metadata() -> dict[str, tuple[bytes, str]]:
         "empty metadata": (b"", "FormatError"),
         "metadata that is no zstd": (b"plain text", "FormatError"),
     }
-    return {name: (with_chunk(base, ICC, blob), error) for name, (blob, error) in blobs.items()}
+    announced = with_header(base, metadata=metadata_mask({ICC: b""}))
+    return {name: (with_chunk(announced, ICC, blob), error) for name, (blob, error) in blobs.items()}
 
 
 def _containers() -> dict[str, tuple[bytes, str]]:

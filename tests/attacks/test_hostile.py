@@ -87,7 +87,7 @@ def test_forging_alone_changes_nothing():
         ({"max_width": 23}, "siren-gray"),
         ({"max_dimension": 19}, "siren-gray"),
         ({"max_pixels": 479}, "siren-gray"),
-        ({"max_parameters": 100}, "siren-gray"),
+        ({"max_parameters": 100}, "siren-1x31"),
         ({"max_macs": 1000}, "siren-gray"),
         ({"max_header_bytes": 20}, "siren-gray"),
         ({"max_file_bytes": 100}, "siren-gray"),

@@ -300,7 +300,7 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     head = BytesIO(chunks.get(b"HEAD", b""))  # section 2
     *_, mode, _, _, digest = read(head, "3BBHH8s")
     channels, depth, w, h = mode & 3, 16 if mode & 4 else 8, varint(head), varint(head)
-    require(channels in (1, 3) and mode < 16 and 1 <= w * h <= 2**20, "bad mode, no pixels, or over own limit")
+    require(channels in (1, 3) and mode < 128 and 1 <= w * h <= 2**20, "bad mode, no pixels, or over own limit")
     levels, layout = read_field(*read(head, "B"), *read(head, f"{varint(head)}s"), h, w, channels)
     require(sum(math.prod(shape) for shape in layout.values()) <= 2**24, "over own limit of parameters")
     stream = BytesIO(*read(head, f"{varint(head)}s"))
@@ -315,8 +315,9 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     steps = {name: read(head, "Bb") for name in layout}
     require(not stream.read() and not head.read(), "bytes left over in the header")
     require(all(mantissa >= 128 for mantissa, _ in steps.values()), "bad step")
-    needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | ({b"ALPH"} if mode & 8 else set())
-    require(needed == set(chunks) - set(KNOWN_CHUNKS[4:]), "chunk missing or superfluous")
+    announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[3:], 3) if mode >> bit & 1}
+    needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
+    require(needed == set(chunks), "chunk missing or superfluous")
     outputs = evaluate(levels, read_weights(chunks[b"WGHT"], levels, layout), steps, h, w)
     samples, alpha = np.zeros((h * w, channels), np.uint16 if depth == 16 else np.uint8), None
     order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)

@@ -15,7 +15,7 @@ import nfcodec
 
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
-FROZEN = "8a49a4d67ad7b9a642f89f44d36b15785f142c1c4c3c04704844652a82935efc"
+FROZEN = "7cc5c63ef8c8043b4d4b3151d1dd0adeb91f376ed3013ea0e982497ac88005d7"
 
 DECODE_ALL = """
 import hashlib, sys

@@ -68,10 +68,17 @@ def test_color_basis_is_orthonormal_and_sorted(make_problem):
 
 
 def test_what_suits_the_analysis():
-    assert suits_analysis(DENSE)
-    assert not suits_analysis(Siren(8))
-    assert not suits_analysis(Ngp((DenseLevel(0, 3),), hidden=(4,)))
-    assert not suits_analysis(Ngp.instant(64))
+    geometry = Geometry(24, 20, 3)
+    assert suits_analysis(DENSE, geometry)
+    unsuited = [
+        Siren(8),
+        Ngp.instant(64),
+        Ngp((DenseLevel(0, 3),), hidden=(4,)),
+        Ngp((DenseLevel(0, 3),), hidden=(4,), skip=True),
+        Ngp((DenseLevel(1, 3), DenseLevel(0, 2)), bias=True, skip=True),
+        Ngp((DenseLevel(1, 3),), bias=True, skip=True),
+    ]
+    assert not any(suits_analysis(spec, geometry) for spec in unsuited)
 
 
 @pytest.mark.parametrize(("transform", "gain"), [("none", 1.0), ("scale:2", 4.0), ("inversion", 1.0)])
@@ -198,7 +205,7 @@ def test_default_fields():
         for shape in ((1, 1), (1, 300), (24, 20), (512, 768)):
             geometry = Geometry(*shape, channels)
             spec = default_ngp(geometry)
-            assert suits_analysis(spec)
+            assert suits_analysis(spec, geometry)
             assert spec.levels[-1] == DenseLevel(0, channels)
             assert max(spec.levels[0].shape(geometry)[:2]) <= max(2, *(-(-side // 64) for side in shape), max(shape))
     assert default_ngp(Geometry(512, 768, 3)).levels[0].log2_stride == 6

@@ -18,6 +18,7 @@ HEADER = Header(
     channels=3,
     depth=8,
     alpha=False,
+    metadata=0,
     target_psnr_db=40.0,
     psnr_db=40.01,
     digest=b"\1\2\3\4\5\6\7\x08",
@@ -35,6 +36,7 @@ headers = st.builds(
     channels=st.sampled_from([1, 3]),
     depth=st.sampled_from([8, 16]),
     alpha=st.booleans(),
+    metadata=st.integers(0, 7),
     target_psnr_db=st.integers(1, 15_000).map(lambda n: n / 100),
     psnr_db=st.integers(0, 20_000).map(lambda n: n / 100) | st.just(math.inf),
     digest=st.binary(min_size=8, max_size=8),
@@ -56,6 +58,7 @@ def test_the_bytes_are_frozen():
         "00 01 00 03 a0 0f a1 0f 01 02 03 04 05 06 07 08 ac 02 c8 01 02 05 66 69 65 6c 64 01 00 73 74 65 70 73 74 65 70"
     )
     assert replace(HEADER, depth=16, alpha=True, channels=1).pack()[3] == 0b1101
+    assert replace(HEADER, metadata=5).pack()[3] == 0b1010011
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_garbage_is_an_error_or_a_value(garbage: bytes):
     assert header.width * header.height <= DEFAULT_LIMITS.max_pixels
 
 
-@pytest.mark.parametrize("mode", [0, 2, 16 | 3, 0x80 | 1])
+@pytest.mark.parametrize("mode", [0, 2, 16 | 2, 0x80 | 1])
 def test_unknown_modes(mode: int):
     packed = bytearray(HEADER.pack())
     packed[3] = mode
