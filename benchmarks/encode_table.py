@@ -4,7 +4,9 @@
 
 Bytes are those of the files; seconds and peak memory are of whole processes, start-up included; `xWebP` is the size
 of a lossless WebP (method 6) over ours; `xbound` is our size over the rate-distortion bound of the permuted picture's
-colours (see nfcodec/bounds.py). Rows are also written as JSON lines with `--json FILE`.
+colours (see nfcodec/bounds.py). `jpeg_lossy` (4:4:4), `webp_lossy` (method 6) and `avif_lossy` (4:4:4, speed 4) are
+the sizes at the lowest quality setting that reaches the same PSNR. Rows are also written, as
+JSON lines, with `--json FILE`.
 """
 
 from __future__ import annotations
@@ -21,10 +23,24 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
-COLUMNS = ("image", "field", "transform", "target", "psnr", "steps", "bytes", "bpp", "encode_s", "decode_s", "MB")
-MORE_COLUMNS = ("png", "webp", "xWebP", "bound", "xbound")
+COLUMNS = (
+    "image",
+    "field",
+    "transform",
+    "target",
+    "psnr",
+    "fit_steps",
+    "steps",
+    "bytes",
+    "bpp",
+    "encode_s",
+    "decode_s",
+    "MB",
+)
+MORE_COLUMNS = ("png", "webp", "xWebP", "bound", "xbound", "jpeg_lossy", "webp_lossy", "avif_lossy")
 
 
 def run(arguments: list[str]) -> tuple[str, float, float]:
@@ -47,6 +63,27 @@ def webp_bytes(image: Image.Image) -> int:
     buffer = io.BytesIO()
     image.save(buffer, "webp", lossless=True, method=6)
     return len(buffer.getvalue())
+
+
+LOSSY = {
+    "jpeg": {"format": "jpeg", "subsampling": 0, "optimize": True},
+    "webp": {"format": "webp", "method": 6},
+    "avif": {"format": "avif", "subsampling": "4:4:4", "speed": 4},
+}
+
+
+def lossy_bytes(image: Image.Image, psnr: float, options: dict[str, Any]) -> int | None:
+    """The size at the lowest quality (0 .. 100) whose RGB PSNR reaches the target; None if none does."""
+    original, found, low, high = np.asarray(image, np.float64), None, 0, 100
+    while low <= high:
+        buffer, quality = io.BytesIO(), (low + high) // 2
+        image.save(buffer, quality=quality, **options)
+        decoded = np.asarray(Image.open(buffer).convert(image.mode), np.float64)
+        if np.mean((decoded - original) ** 2) * 10 ** (psnr / 10) <= 255**2:
+            found, high = len(buffer.getvalue()), quality - 1
+        else:
+            low = quality + 1
+    return found
 
 
 def prepared(path: Path, arguments: argparse.Namespace, folder: Path) -> Path:
@@ -76,10 +113,11 @@ def measure(source: Path, name: str, field: str, transform: str, psnr: float, mo
     text, _, _ = run(["verify", str(out), "--reference", str(source), "--json"])
     image = Image.open(source)
     webp, bound = webp_bytes(image), report["bound_bytes"]
+    lossy = {f"{codec}_lossy": lossy_bytes(image, psnr, more) for codec, more in LOSSY.items()}
     return {
         **report, "image": name, "target": psnr, "psnr": report["psnr_db"], "encode_s": encode_s, "decode_s": decode_s,
         "MB": memory, "png": report["png_bytes"], "webp": webp, "xWebP": webp / report["bytes"], "bound": bound,
-        "xbound": bound and report["bytes"] / bound, "verified": json.loads(text),
+        "xbound": bound and report["bytes"] / bound, **lossy, "verified": json.loads(text),
     }  # fmt: skip
 
 

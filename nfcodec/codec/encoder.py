@@ -212,6 +212,7 @@ def _report(
         "transform": str(chain),
         "seed": options.seed,
         "steps": solution.steps,
+        "fit_steps": solution.fit_steps,
         "fit_seconds": solution.fit_seconds,
         "engine": solution.engine,
         "device": solution.device,

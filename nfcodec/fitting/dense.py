@@ -24,13 +24,13 @@ from nfcodec.fitting.solution import Request, Solution, quantize
 STEP_RATIO = 3.4
 """Quantizer step over the root mean squared error that the target allows (sqrt 12 for a uniform error)."""
 
-RATE_RATIO = 1.2
+RATE_RATIO = 2.0
 """Start of lambda over the mean squared error that the target allows."""
 
-GRID_RATE = 0.1
+GRID_RATE = 0.08
 """Learning rate of the levels, in quantizer steps."""
 
-NETWORK_RATE = 1e-2
+NETWORK_RATE = 4e-3
 LAST_RATE = 0.02
 SOFTNESS = (0.35, 0.08)
 STRAIGHT_THROUGH = 0.04
@@ -65,7 +65,7 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     began = time.monotonic()
     if not spec.hidden or n_steps == 0:  # nothing but a linear map: the analysis solves it
         weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
-        return Solution(weights, psnr_db, 0, time.monotonic() - began, "analysis", "cpu")
+        return Solution(weights, psnr_db, 0, 0, time.monotonic() - began, "analysis", "cpu")
     parameters, steps = start_dense(problem, request)
     objective = Objective(steps, RATE_RATIO * allowed_mse(problem, request.psnr_db), SOFTNESS[0])
     engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed)
@@ -78,7 +78,7 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     weights, psnr_db = land(problem, request, quantize(problem, result.parameters, steps))
     if psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
         weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
-    return Solution(weights, psnr_db, result.steps, seconds, engine.name, engine.device)
+    return Solution(weights, psnr_db, result.steps, result.steps, seconds, engine.name, engine.device)
 
 
 def allowed_mse(problem: Problem, psnr_db: float) -> float:

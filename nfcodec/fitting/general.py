@@ -45,7 +45,7 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
         problem, widenings = wider, widenings + 1
     weights, psnr_db, tuned = _quantize_and_tune(problem, request, engine, result, budget - done)
     seconds = time.monotonic() - began
-    return Solution(weights, psnr_db, done + tuned, seconds, engine.name, engine.device), problem
+    return Solution(weights, psnr_db, done, done + tuned, seconds, engine.name, engine.device), problem
 
 
 def default_rates(problem: Problem) -> Rates:

@@ -47,10 +47,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Solution:
-    """Quantized weights that a file can hold, and how they came about."""
+    """Quantized weights that a file can hold, and how they came about.
+
+    Attributes:
+        fit_steps: gradient steps of the fit of real weights; `steps` counts those of fine-tuning too.
+    """
 
     weights: dict[str, Quantized]
     psnr_db: float
+    fit_steps: int
     steps: int
     fit_seconds: float
     engine: str
