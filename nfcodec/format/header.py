@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ class Header:
 
     Attributes:
         metadata: which metadata chunks there are: bit 0 ICC, bit 1 EXIF, bit 2 XMP.
-        target_psnr_db, psnr_db: in units of 0.01 dB on the wire; the target is rounded up, what was reached down.
+        target_psnr_db, psnr_db: in units of 0.01 dB on the wire, rounded down.
         digest: the first 8 bytes of the SHA-256 of the decoded samples.
     """
 
@@ -40,7 +41,7 @@ class Header:
 
     def pack(self) -> bytes:
         mode = self.channels | (self.depth == 16) << 2 | self.alpha << 3 | self.metadata << 4
-        target, reached = _centibels(self.target_psnr_db, up=True), _centibels(self.psnr_db, up=False)
+        target, reached = _centibels(self.target_psnr_db), _centibels(self.psnr_db)
         out = _FIXED.pack(bytes(self.encoder_version), mode, target, reached, self.digest)
         out += put_varint(self.width) + put_varint(self.height) + bytes([self.field_id])
         out += put_varint(len(self.field)) + self.field + put_varint(len(self.chain)) + self.chain
@@ -81,11 +82,10 @@ class Header:
         )
 
 
-def _centibels(psnr_db: float, *, up: bool) -> int:
+def _centibels(psnr_db: float) -> int:
     if psnr_db == float("inf"):
         return _INFINITE
-    scaled = round(psnr_db * 100, 6)
-    return min(_INFINITE - 1, int(-(-scaled // 1) if up else scaled // 1))
+    return min(_INFINITE - 1, math.floor(round(psnr_db * 100, 6)))
 
 
 def _take_bytes(data: bytes, at: int) -> tuple[bytes, int]:

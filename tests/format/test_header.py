@@ -64,13 +64,13 @@ def test_the_bytes_are_frozen():
 @pytest.mark.parametrize(
     ("target", "reached", "kept"),
     [
-        (40.001, 40.009, (40.01, 40.0)),
+        (40.009, 40.009, (40.0, 40.0)),
         (40.0, 40.0, (40.0, 40.0)),
         (33.3, 33.3, (33.3, 33.3)),
-        (0.001, 0.0, (0.01, 0.0)),
+        (0.011, 0.0, (0.01, 0.0)),
     ],
 )
-def test_targets_round_up_and_results_down(target, reached, kept):
+def test_psnrs_round_down(target, reached, kept):
     packed = replace(HEADER, target_psnr_db=target, psnr_db=reached).pack()
     header = Header.unpack(packed, DEFAULT_LIMITS)
     assert (header.target_psnr_db, header.psnr_db) == kept
