@@ -82,13 +82,17 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
 
 
 def allowed_mse(problem: Problem, psnr_db: float) -> float:
-    """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average."""
+    """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average.
+
+    Rounding outputs to samples adds 1/12 to the error of the samples, which the field has to leave room for.
+    """
     targets = problem.value_map.targets
     slopes = np.diff(targets, axis=1) * problem.peak
     columns = np.transpose(problem.samples.astype(np.int64))
     counts = np.stack([np.bincount(column, minlength=problem.peak + 1) for column in columns])[:, 1:]
     gain = float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
-    return gain * 10 ** (-psnr_db / 10)
+    samples_mse = problem.peak**2 * 10 ** (-psnr_db / 10)
+    return gain * max(samples_mse - 1 / 12, samples_mse / 2) / problem.peak**2
 
 
 @dataclass

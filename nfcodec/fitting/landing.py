@@ -82,7 +82,7 @@ def land(problem: Problem, request: Request, weights: Weights) -> tuple[Weights,
         return trial, problem.exact_psnr_db(trial)
 
     best = (weights, psnr_db)
-    some, none = (0.5, 4.0) if short else (-0.3, 0.5)  # thresholds: many symbols move, hardly any
+    some, none = (0.5, 4.0) if short else (-1.0, 0.5)  # thresholds: many symbols move, hardly any
     for trial in range(1, TRIALS):
         threshold = some if short and trial == 1 else (some + none) / 2
         weighed, weighed_db = moved(threshold)

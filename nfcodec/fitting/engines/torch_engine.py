@@ -73,7 +73,7 @@ class TorchEngine(Engine):
     def _new_optimizer(self) -> torch.optim.Optimizer:
         grid = [value for name, value in self._parameters.items() if name.startswith("level")]
         network = [value for name, value in self._parameters.items() if not name.startswith("level")]
-        groups = [{"params": group} for group in (grid, network) if group]
+        groups = [{"params": group, "is_grid": group is grid} for group in (grid, network) if group]
         betas = (0.9, 0.99) if grid else (0.9, 0.999)
         return torch.optim.Adam(groups, lr=1e-3, betas=betas, eps=1e-15 if grid else 1e-8, fused=True)
 
@@ -165,10 +165,8 @@ class TorchEngine(Engine):
         return bits
 
     def update(self, rates: Rates) -> None:
-        groups = self._optimizer.param_groups
-        has_grid = len(groups) == 2 or any(name.startswith("level") for name in self._parameters)
-        for group, rate in zip(groups, (rates.grid, rates.network) if has_grid else (rates.network,), strict=False):
-            group["lr"] = rate
+        for group in self._optimizer.param_groups:
+            group["lr"] = rates.grid if group["is_grid"] else rates.network
         for name, value in self._parameters.items():
             value.grad = self._gradients[name]
         self._optimizer.step()
