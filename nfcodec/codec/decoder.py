@@ -55,11 +55,19 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
     value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
     moved = value_map.to_samples(outputs)
     order = document.chain.order(header.height, header.width, _key_planes(document))
-    samples = np.empty_like(moved)
-    samples[slice(None) if order is None else order] = moved
+    samples = in_picture_order(moved, order)
     alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
     shaped: Samples = samples.reshape(header.height, header.width, header.channels)
     return Raster(shaped, alpha, metadata)
+
+
+def in_picture_order(moved: Samples, order: npt.NDArray[np.int64] | None) -> Samples:
+    """Undo a chain's permutations: flat samples (n, C) in the field's order to the picture's."""
+    if order is None:
+        return moved
+    samples = np.empty_like(moved)
+    samples[order] = moved
+    return samples
 
 
 def digest(raster: Raster) -> bytes:

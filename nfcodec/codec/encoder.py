@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nfcodec.bounds import marginal_bound_bits
-from nfcodec.codec.decoder import decode, digest
+from nfcodec.codec.decoder import decode, digest, in_picture_order
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
 from nfcodec.coding import FEATURES, NEIGHBOURS, Encoder, code_plane, encode_weights
@@ -124,10 +124,8 @@ def encode(
     reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
     if reached_db < options.psnr_db and not options.best_effort:
         raise TargetNotReachedError(f"reached {reached_db:.2f} dB of {options.psnr_db:g} dB", reached_db)
-    report = _report(raster, chain, problem, solution, options, data, header, chunks, reached_db)
-    report["bound_bytes"] = _bound_bytes(chain, problem, options.psnr_db)
-    report["seconds"] = time.monotonic() - started
-    return Encoded(data, report)
+    report = _report(_Outcome(chain, problem, solution, chunks, header, data, reached_db), options)
+    return Encoded(data, {**report, "seconds": time.monotonic() - started})
 
 
 def _assemble(
@@ -146,9 +144,7 @@ def _assemble(
         if raster.metadata.get(key):
             chunks[kind] = pack_metadata(raster.metadata[key])
     moved = problem.decoded_samples(solution.weights)
-    order = chain.order(raster.height, raster.width, chain.planes)
-    samples = np.empty_like(moved)
-    samples[slice(None) if order is None else order] = moved
+    samples = in_picture_order(moved, chain.order(raster.height, raster.width, chain.planes))
     decoded = Raster(samples.reshape(raster.samples.shape), raster.alpha)
     steps = (solution.weights[tensor.name].step for tensor in layout)
     header = Header(
@@ -185,37 +181,43 @@ def _code_planes(planes: Sequence[Samples], depth: int) -> bytes:
     return coder.finish()
 
 
-def _report(
-    raster: Raster,
-    chain: Chain,
-    problem: Problem,
-    solution: Solution,
-    options: EncodeOptions,
-    data: bytes,
-    header: Header,
-    chunks: Chunks,
-    reached_db: float,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Outcome:
+    """All that there is to report about an encode."""
+
+    chain: Chain
+    problem: Problem
+    solution: Solution
+    chunks: Chunks
+    header: Header
+    data: bytes
+    reached_db: float
+
+
+def _report(outcome: _Outcome, options: EncodeOptions) -> dict[str, Any]:
+    header, problem, solution = outcome.header, outcome.problem, outcome.solution
+    n_pixels = problem.geometry.n_pixels
     return {
-        "bytes": len(data),
-        "bpp": 8 * len(data) / raster.n_pixels,
-        "pixels": raster.n_pixels,
-        "width": raster.width,
-        "height": raster.height,
-        "channels": raster.channels,
-        "depth": raster.depth,
-        "psnr_db": None if math.isinf(reached_db) else reached_db,
+        "bytes": len(outcome.data),
+        "bpp": 8 * len(outcome.data) / n_pixels,
+        "pixels": n_pixels,
+        "width": header.width,
+        "height": header.height,
+        "channels": header.channels,
+        "depth": header.depth,
+        "psnr_db": None if math.isinf(outcome.reached_db) else outcome.reached_db,
         "target_psnr_db": options.psnr_db,
-        "reached": reached_db >= options.psnr_db,
+        "reached": outcome.reached_db >= options.psnr_db,
         "field": problem.spec.name,
         "parameters": problem.spec.n_parameters(problem.geometry),
-        "transform": str(chain),
+        "transform": str(outcome.chain),
         "seed": options.seed,
         "steps": solution.steps,
         "fit_steps": solution.fit_steps,
         "fit_seconds": solution.fit_seconds,
         "engine": solution.engine,
         "device": solution.device,
-        "side_info_bytes": side_info_bytes(header.chain, chunks),
-        "warnings": warnings(chain),
+        "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
+        "bound_bytes": _bound_bytes(outcome.chain, problem, options.psnr_db),
+        "warnings": warnings(outcome.chain),
     }

@@ -83,7 +83,9 @@ def test_what_suits_the_analysis():
 
 @pytest.mark.parametrize(("transform", "gain"), [("none", 1.0), ("scale:2", 4.0), ("inversion", 1.0)])
 def test_allowed_mse(make_problem, transform, gain):
-    assert allowed_mse(make_problem(DENSE, transform=transform), 30.0) == pytest.approx(gain * 1e-3)
+    problem, rounding = make_problem(DENSE, transform=transform), 1 / 12 / 255**2
+    assert allowed_mse(problem, 30.0) == pytest.approx(gain * (1e-3 - rounding))
+    assert allowed_mse(problem, 60.0) == pytest.approx(gain * 1e-6 / 2)  # rounding alone would cost more
 
 
 # ----------------------------------------------------------------------------------------------------------- landing
