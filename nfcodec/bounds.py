@@ -29,7 +29,8 @@ def marginal_bound_bits(samples: Samples, psnr_db: float, peak: int) -> float | 
     """R(D) in bits a pixel at a PSNR, or None where the lattice of colours would be too large.
 
     The lattice has cells of one sample, or of the allowed root mean squared error where that is larger. The iteration
-    runs at one slope; from its point (R, D) the tangent, which is below the convex R(D), gives the value at the target.
+    runs at one slope; from its point (R, D) the tangent, which is below the convex R(D), gives the value at the target
+    (a loose one where the allowed error is small beside a sample).
 
     Args:
         samples: (n, C) integers; psnr_db: over all samples, peak as given.

@@ -66,13 +66,14 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     raster = raster_from_bytes(data, name=input_name(source))
     check_output(out, overwrite)
 
-    from nfcodec.codec import EncodeOptions, encode
+    from nfcodec.codec import EncodeOptions, bound_bytes, encode
 
     encode_options = EncodeOptions(**options)
     with _console.progress() as on_event:
         encoded = encode(raster, encode_options, on_event)
     write_output(out, encoded.data, overwrite)
     encoded.report["png_bytes"] = _png_bytes(raster)
+    encoded.report["bound_bytes"] = bound_bytes(raster, encode_options.transform, encode_options.psnr_db)
     for message in encoded.report.get("warnings", []):
         _console.warning(message)
     if not encoded.report["reached"]:

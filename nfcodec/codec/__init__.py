@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nfcodec.codec.bound import bound_bytes
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.info import Info, Verification, inspect, verify
 
 if TYPE_CHECKING:
     from nfcodec.codec.encoder import Encoded, EncodeOptions, encode
 
-__all__ = ["EncodeOptions", "Encoded", "Info", "Verification", "decode", "encode", "inspect", "verify"]
+__all__ = [
+    "EncodeOptions",
+    "Encoded",
+    "Info",
+    "Verification",
+    "bound_bytes",
+    "decode",
+    "encode",
+    "inspect",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> object:

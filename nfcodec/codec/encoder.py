@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from nfcodec.bounds import marginal_bound_bits
 from nfcodec.codec.decoder import decode, digest, in_picture_order
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
@@ -166,14 +165,6 @@ def _assemble(
     return chunks, header
 
 
-def _bound_bytes(chain: Chain, problem: Problem, target_psnr_db: float) -> int | None:
-    """The least bytes for a picture that the chain has stripped of all order; None if it has not."""
-    if chain.seed is None or chain.n_planes:
-        return None
-    bits = marginal_bound_bits(problem.samples, target_psnr_db, problem.peak)
-    return None if bits is None else math.ceil(bits * problem.geometry.n_pixels / 8)
-
-
 def _code_planes(planes: Sequence[Samples], depth: int) -> bytes:
     coder = Encoder()
     for plane in planes:
@@ -218,6 +209,5 @@ def _report(outcome: _Outcome, options: EncodeOptions) -> dict[str, Any]:
         "engine": solution.engine,
         "device": solution.device,
         "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
-        "bound_bytes": _bound_bytes(outcome.chain, problem, options.psnr_db),
         "warnings": warnings(outcome.chain),
     }
