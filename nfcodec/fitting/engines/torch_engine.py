@@ -52,8 +52,10 @@ class TorchEngine(Engine):
         self._field = torch_field(problem.spec, problem.geometry, self._device)
         self._targets = torch.from_numpy(problem.targets).to(self._device)
         self._samples = torch.from_numpy(problem.samples.astype(np.float32)).to(self._device)
-        thresholds = torch.from_numpy((problem.value_map.thresholds * OUTPUT_UNIT).astype(np.float32))
-        self._thresholds = list(thresholds.to(self._device))
+        thresholds = problem.value_map.thresholds
+        self._thresholds = torch.from_numpy((thresholds * OUTPUT_UNIT).astype(np.float32)).to(self._device)
+        spacing = (thresholds[:, -1:] - thresholds[:, :1]) / (problem.peak - 1)
+        self._is_affine = bool(np.all(np.abs(np.diff(thresholds, axis=1) - spacing) <= 1))
         self._parameters = {
             name: torch.from_numpy(np.array(value)).to(self._device) for name, value in parameters.items()
         }
@@ -125,12 +127,16 @@ class TorchEngine(Engine):
 
     def _squared_error(self, out: Tensor, pixels: slice) -> float:
         """Sum of squared errors of the samples that the outputs decode to."""
-        total = 0.0
-        for channel, thresholds in enumerate(self._thresholds):
-            column = out[:, channel].contiguous() * self._problem.value_map.sign
-            decoded = torch.bucketize(column, thresholds, right=True)
-            total += float((decoded - self._samples[pixels, channel]).square().sum(dtype=torch.float64))
-        return total
+        out, thresholds = out * self._problem.value_map.sign, self._thresholds
+        if self._is_affine:  # the same as a search among thresholds, and much faster
+            first, spacing = thresholds[:, 0], (thresholds[:, -1] - thresholds[:, 0]) / (thresholds.shape[1] - 1)
+            decoded = out.sub(first).div_(spacing).floor_().add_(1).clamp_(0, self._problem.peak)
+        else:
+            columns = (
+                torch.bucketize(x.contiguous(), row, right=True) for x, row in zip(out.T, thresholds, strict=True)
+            )
+            decoded = torch.stack(list(columns), 1)
+        return float((decoded - self._samples[pixels]).square().sum(dtype=torch.float64))
 
     def _quantized(self, name: str, leaf: Tensor, *, training: bool) -> Tensor:
         """The tensor as the field sees it: rounded to its step, or with noise in place of rounding."""
