@@ -26,9 +26,8 @@ check: .venv/.installed  ## lint, formatting, types, layers
 test: .venv/.installed  ## run the tests
 	$(BIN)/python -m pytest
 
-bench: .venv/.installed  ## run the benchmark suite
-	$(BIN)/pip install -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m benchmarks
+bench: .venv/.installed  ## encode and decode the sample picture as processes, beside other codecs
+	$(BIN)/python -m benchmarks.encode_table --data benchmarks sample --transform none rpp
 
 clean:  ## remove everything that can be made again
 	rm -rf .venv build dist demo-output htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache

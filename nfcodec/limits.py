@@ -10,6 +10,10 @@ PARAMETERS_PER_PIXEL = 8
 """So many parameters a pixel are free: dense grids grow with their picture, whose pixels are limited already."""
 
 
+MAX_PSNR_DB = 150.0
+"""The highest target an encoder accepts; 16-bit samples are without loss well below it."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Upper bounds that are checked before memory is allocated or time is spent.

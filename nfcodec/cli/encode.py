@@ -21,12 +21,11 @@ from nfcodec.cli._options import (
     verbose_option,
     write_output,
 )
+from nfcodec.limits import MAX_PSNR_DB
 
 if TYPE_CHECKING:
     from nfcodec.codec import Encoded
     from nfcodec.raster import Raster
-
-MAX_PSNR_DB = 150
 
 
 @click.command("encode", epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp")

@@ -15,18 +15,17 @@ from nfcodec.codec.decoder import decode, digest, in_picture_order
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
 from nfcodec.coding import FEATURES, NEIGHBOURS, Encoder, code_plane, encode_weights
-from nfcodec.errors import TargetNotReachedError, UsageError
+from nfcodec.errors import FormatError, TargetNotReachedError, UsageError
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry
 from nfcodec.fitting import Listener, Problem, Request, Solution, candidates, ignore, solve
 from nfcodec.fitting.engines import engine_names
 from nfcodec.format import ALPHA, HEADER, PLANES, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
-from nfcodec.limits import DEFAULT_LIMITS, Limits
+from nfcodec.limits import DEFAULT_LIMITS, MAX_PSNR_DB, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain, warnings
 from nfcodec.version import VERSION
 
-MAX_PSNR_DB = 150.0
 GRID_ORDERS = (NEIGHBOURS, FEATURES)
 
 
@@ -116,7 +115,10 @@ def encode(
     fields = candidates(options.field, geometry, chain.permutes, options.psnr_db)
     for spec in fields:
         spec.check(geometry, limits)
-    solution, problem = solve([Problem(spec, geometry, samples, value_map) for spec in fields], request)
+    try:
+        solution, problem = solve([Problem(spec, geometry, samples, value_map) for spec in fields], request)
+    except FormatError as error:
+        raise TargetNotReachedError(f"{options.psnr_db:g} dB is out of reach: {error}", -math.inf) from error
     chunks, header = _assemble(raster, chain, problem, solution, options)
     data = write_chunks({**chunks, HEADER: header.pack()})
     decoded = decode(data, limits)

@@ -7,7 +7,7 @@ from typing import Any
 
 from nfcodec.codec.decoder import digest, reconstruct
 from nfcodec.codec.document import METADATA_CHUNKS, parse
-from nfcodec.format import MAJOR, MINOR
+from nfcodec.format import MAJOR, MINOR, PLANES
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
 
@@ -74,7 +74,7 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
 
 def side_info_bytes(chain: bytes, chunks: dict[bytes, bytes]) -> int:
     """Bytes that undo the transforms: the chain's description and its key planes."""
-    return len(chain) + len(chunks.get(b"PLAN", b""))
+    return len(chain) + len(chunks.get(PLANES, b""))
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,8 @@ def start_dense(problem: Problem, request: Request, coarseness: float = 1.0) -> 
     initial = spec.initial(problem.geometry, request.seed)
     step = Step.nearest(STEP_RATIO * coarseness * error).value
     parameters, steps = analyse(spec, problem.geometry, problem.targets, step, initial)
-    network_step = 2.0 ** math.floor(math.log2(error / 16))
+    finest = max(1.0, float(np.abs(problem.targets).max())) * 2.0**-22  # or symbols would not fit
+    network_step = 2.0 ** math.floor(math.log2(max(error / 16, finest)))
     return parameters, {name: steps.get(name, network_step) for name in parameters}
 
 
@@ -84,7 +85,8 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
 def allowed_mse(problem: Problem, psnr_db: float) -> float:
     """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average.
 
-    Rounding outputs to samples adds 1/12 to the error of the samples, which the field has to leave room for.
+    Rounding outputs to samples adds 1/12 to the error of the samples, which the field has to leave room for; an error
+    of a twentieth of a sample is as good as none.
     """
     targets = problem.value_map.targets
     slopes = np.diff(targets, axis=1) * problem.peak
@@ -92,7 +94,7 @@ def allowed_mse(problem: Problem, psnr_db: float) -> float:
     counts = np.stack([np.bincount(column, minlength=problem.peak + 1) for column in columns])[:, 1:]
     gain = float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
     samples_mse = problem.peak**2 * 10 ** (-psnr_db / 10)
-    return gain * max(samples_mse - 1 / 12, samples_mse / 2) / problem.peak**2
+    return gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / problem.peak**2
 
 
 @dataclass

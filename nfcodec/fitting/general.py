@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from nfcodec.errors import FormatError
 from nfcodec.fields import Ngp, Parameters, Quantized, Siren
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Engine, Objective, Rates
@@ -131,8 +132,13 @@ def _coarsest(
     def measure(exponent: int) -> tuple[dict[str, float], dict[str, Quantized], float]:
         nonlocal tried
         scaled = {name: step * 2 ** (exponent / 4) for name, step in steps.items()}
-        weights = quantize(problem, parameters, scaled)
-        psnr_db = problem.exact_psnr_db(weights)
+        try:
+            weights = quantize(problem, parameters, scaled)
+            psnr_db = problem.exact_psnr_db(weights)
+        except FormatError:  # finer than the format's arithmetic
+            if exponent == 0:
+                raise
+            return scaled, {}, -math.inf
         tried += 1
         clock.tell(tried, 40, psnr_db)
         return scaled, weights, psnr_db

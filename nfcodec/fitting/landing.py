@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.errors import FormatError
 from nfcodec.fields import Ngp, Parameters, Quantized
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 from nfcodec.fitting.solution import Request, quantize
@@ -35,7 +36,13 @@ def land_by_step(
     fine, coarse = -math.inf, math.inf  # factors that suffice, and that do not
     factor, best, closest = 0.0, None, None
     for trial in range(2 * TRIALS):
-        weights, psnr_db = measure(factor)
+        try:
+            weights, psnr_db = measure(factor)
+        except FormatError:  # finer than the format's arithmetic
+            if closest is not None:
+                break
+            factor += 2
+            continue
         clock.tell(trial, 2 * TRIALS, psnr_db)
         excess_db = psnr_db - request.psnr_db
         closest = (weights, psnr_db) if closest is None or psnr_db > closest[1] else closest
@@ -55,7 +62,8 @@ def land_by_step(
             else factor + math.copysign(0.5, excess_db)
         )
     result = best or closest
-    assert result is not None
+    if result is None:
+        raise FormatError("no quantizer step suits the values to fit")
     return result
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nfcodec.coding import MAX_SYMBOL
+from nfcodec.errors import FormatError
 from nfcodec.fields import Parameters, Quantized, Step
 from nfcodec.fitting.events import Listener, ignore
 from nfcodec.fitting.loop import Clock
@@ -63,10 +65,16 @@ class Solution:
 
 
 def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float]) -> dict[str, Quantized]:
-    """Round parameters to the representable steps nearest to `steps` (in the unit of the stored values)."""
+    """Round parameters to the representable steps nearest to `steps` (in the unit of the stored values).
+
+    Raises FormatError if a symbol would be larger than a file can hold.
+    """
     weights: dict[str, Quantized] = {}
     for tensor in problem.spec.layout(problem.geometry):
         step = Step.nearest(steps[tensor.name])
         stored = parameters[tensor.name].astype(np.float64) * tensor.unit
-        weights[tensor.name] = Quantized(np.round(stored / step.value).astype(np.int64), step)
+        symbols = np.round(stored / step.value)
+        if not np.all(np.abs(symbols) <= MAX_SYMBOL):
+            raise FormatError("a parameter has more quantizer steps than a file can hold")
+        weights[tensor.name] = Quantized(symbols.astype(np.int64), step)
     return weights

@@ -292,3 +292,15 @@ def test_inconsistent_files_are_refused(data, change):
 def test_a_header_of_another_depth_is_no_crash(data):
     with pytest.raises(FormatError):
         decode(rebuilt(data, depth=16))
+
+
+@pytest.mark.parametrize("transform", ["none", "rpp", "scale:1000", "gamma:0.05"])
+@pytest.mark.parametrize(("shape", "depth"), [((9, 8), 8), ((9, 8), 16), ((1, 1), 16)])
+def test_the_highest_target_ends_in_a_file_or_in_a_clear_word(shape, depth, transform):
+    samples = np.random.default_rng(5).integers(0, 2**depth, (*shape, 1)).astype(np.uint16 if depth == 16 else np.uint8)
+    try:
+        data = encode(Raster(samples), EncodeOptions(150.0, transform=transform)).data
+    except TargetNotReachedError:
+        assert depth == 16 or ":" in transform, "8-bit samples can be had without loss"
+    else:
+        assert np.array_equal(decode(data).samples, samples)
