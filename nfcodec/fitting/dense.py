@@ -69,7 +69,7 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
         return Solution(weights, psnr_db, 0, 0, time.monotonic() - began, "analysis", "cpu")
     parameters, steps = start_dense(problem, request)
     objective = Objective(steps, RATE_RATIO * allowed_mse(problem, request.psnr_db), SOFTNESS[0])
-    engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed)
+    engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
     control = _RateControl(engine, objective, problem, request.psnr_db, n_steps)
     schedule = Schedule(
         math.inf, n_steps, Rates(GRID_RATE * steps["level0"], NETWORK_RATE), request.deadline, LAST_RATE

@@ -36,7 +36,9 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
     budget = MAX_STEPS if request.max_steps is None else request.max_steps
     while True:
         initial = problem.spec.initial(problem.geometry, request.seed)
-        engine = engines.create(request.engine, request.device, problem, initial, Objective(), request.seed)
+        engine = engines.create(
+            request.engine, request.device, problem, initial, Objective(), request.seed, request.note
+        )
         schedule = Schedule(request.psnr_db + MARGIN_DB, budget - done, default_rates(problem), request.deadline)
         result = fit(problem, engine, schedule, request.clock("fit"))
         done += result.steps

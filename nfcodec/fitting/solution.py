@@ -43,6 +43,10 @@ class Request:
         """The clock of a phase."""
         return Clock(phase, self.psnr_db, self.started, self.listen)
 
+    def note(self, message: str) -> None:
+        """Tell the listener something about getting ready."""
+        self.clock("prepare").tell(0, 0, -math.inf, message)
+
     def expired(self) -> bool:
         return time.monotonic() >= self.deadline
 

@@ -40,6 +40,9 @@ class FakeEngine(Engine):
 
     def set_objective(self, objective: Objective) -> None: ...
 
+    def gradients(self):
+        raise AssertionError("the loop leaves gradients to the engine")
+
     def parameters(self):
         return {"x": np.array([self.x], np.float32)}
 

@@ -154,7 +154,7 @@ def test_fits_reach_their_target_and_repeat_exactly(make_problem, spec):
     first, second = solutions
     assert first.psnr_db >= 35.0
     assert first.steps == second.steps > 0
-    assert (first.engine, first.device) == ("torch", "cpu")
+    assert (first.engine, first.device) == ("numba", "cpu")
     assert all(event.target_psnr_db == 35.0 and event.seconds >= 0 for event in events)
     assert {event.phase for event in events} >= {"fit", "quantize"}
     for name, weight in first.weights.items():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
+import sys
+from collections.abc import Callable
 
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import Parameters
@@ -11,7 +15,7 @@ from nfcodec.fitting.problem import Problem
 
 __all__ = ["Engine", "Objective", "Rates", "Stats", "create", "engine_names", "report"]
 
-_ENGINES = {"torch": "nfcodec.fitting.engines.torch_engine"}
+_ENGINES = {"numba": "nfcodec.fitting.engines.numba_engine", "torch": "nfcodec.fitting.engines.torch_engine"}
 
 
 def engine_names() -> list[str]:
@@ -19,8 +23,19 @@ def engine_names() -> list[str]:
     return sorted(_ENGINES)
 
 
-def create(name: str, device: str, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> Engine:
+def create(
+    name: str,
+    device: str,
+    problem: Problem,
+    parameters: Parameters,
+    objective: Objective,
+    seed: int,
+    notify: Callable[[str], object] = lambda message: None,
+) -> Engine:
     """Make an engine; "auto" picks the fastest that is there.
+
+    Args:
+        notify: told what the user may want to know, such as why the first choice was not taken.
 
     Raises:
         UsageError: no such engine.
@@ -28,11 +43,31 @@ def create(name: str, device: str, problem: Problem, parameters: Parameters, obj
     """
     if name != "auto" and name not in _ENGINES:
         raise UsageError(f"unknown engine {name!r}; known: auto, {', '.join(engine_names())}")
-    try:
-        module = importlib.import_module(_ENGINES["torch" if name == "auto" else name])
-    except ImportError as error:
-        raise EngineError(f"engine {name!r} is not installed: {error}") from error
-    return module.create(device, problem, parameters, objective, seed)
+    choices = [name] if name != "auto" else ["torch"] if device == "cuda" else _preferred(device)
+    for choice in choices:
+        try:
+            module = importlib.import_module(_ENGINES[choice])
+            return module.create(device, problem, parameters, objective, seed, notify)
+        except (ImportError, EngineError) as error:
+            failure = error if isinstance(error, EngineError) else EngineError(f"{choice} cannot be imported: {error}")
+            if choice == choices[-1]:
+                raise failure from error
+            notify(f"engine {choice!r} steps aside: {failure}")
+    raise AssertionError("there is always a choice")
+
+
+def _preferred(device: str) -> list[str]:
+    return ["torch", "numba"] if device == "auto" and _has_cuda_device() else ["numba", "torch"]
+
+
+def _has_cuda_device() -> bool:
+    """Ask the CUDA driver, which takes no time where there is none; torch would take a second to import."""
+    count = ctypes.c_int(0)
+    with contextlib.suppress(OSError, AttributeError):
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value > 0
+    return False
 
 
 def report() -> list[tuple[str, str]]:

@@ -58,6 +58,10 @@ class Engine(ABC):
         """Compute the exact full-batch gradient at the current parameters, and their statistics."""
 
     @abstractmethod
+    def gradients(self) -> Parameters:
+        """A copy of the gradient just computed."""
+
+    @abstractmethod
     def update(self, rates: Rates) -> None:
         """One optimiser step with the gradient just computed."""
 

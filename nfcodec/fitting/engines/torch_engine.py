@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -26,7 +27,14 @@ def describe() -> str:
     return f"torch {torch.__version__} on {', '.join(devices)}"
 
 
-def create(device: str, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> Engine:
+def create(
+    device: str,
+    problem: Problem,
+    parameters: Parameters,
+    objective: Objective,
+    seed: int,
+    notify: Callable[[str], object] = lambda message: None,
+) -> Engine:
     """Make the engine on "auto", "cpu" or "cuda". Raises EngineError."""
     cuda = torch.cuda.is_available()
     if device.startswith("cuda") and not cuda:
@@ -83,6 +91,9 @@ class TorchEngine(Engine):
         for gradient in self._gradients.values():
             gradient.zero_()
         return self._run(differentiate=True)
+
+    def gradients(self) -> Parameters:
+        return {name: value.cpu().numpy().copy() for name, value in self._gradients.items()}
 
     def evaluate(self) -> Stats:
         return self._run(differentiate=False)

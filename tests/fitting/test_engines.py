@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,8 @@ from torch.nn import functional
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import DenseLevel, HashLevel, Ngp, Siren
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Objective, Rates, torch_engine
+from nfcodec.fitting.engines import Engine, Objective, Rates, numba_engine, numba_fields, torch_engine
+from nfcodec.fitting.engines.numba_engine import NumbaEngine
 from nfcodec.fitting.engines.torch_engine import TorchEngine
 from nfcodec.fitting.solution import quantize
 
@@ -26,12 +29,14 @@ def start(problem, seed: int = 0):
     return {name: grid.get(name, value + 0.02).astype(np.float32) for name, value in initial.items()}
 
 
-def engine_for(problem, parameters, objective=None) -> TorchEngine:
-    return TorchEngine(problem, parameters, objective or Objective(), 0, "cpu")
+@pytest.fixture(params=[TorchEngine, NumbaEngine], ids=["torch", "numba"])
+def engine_for(request):
+    """Make an engine of each kind on the CPU."""
 
+    def make(problem, parameters, objective=None, seed: int = 0) -> Engine:
+        return request.param(problem, parameters, objective or Objective(), seed)
 
-def gradients(engine: TorchEngine) -> dict[str, np.ndarray]:
-    return {name: gradient.numpy().copy() for name, gradient in engine._gradients.items()}
+    return make
 
 
 def plain_outputs(spec, geometry, p):
@@ -75,9 +80,18 @@ def plain_mse(problem, parameters) -> float:
     return float(error.square().mean())
 
 
+def cut(monkeypatch, rows: int) -> None:
+    """Let engines work on a few rows of a picture of 20 columns at a time."""
+    monkeypatch.setattr(torch_engine, "BAND_PIXELS", 20 * rows)
+    monkeypatch.setattr(numba_fields, "CHUNK_FLOATS", 20 * rows)
+    monkeypatch.setattr(numba_fields, "TASK_ROWS", min(rows, 4))
+    monkeypatch.setattr(numba_fields, "SIREN_TASKS", 24 // rows + 1)
+    monkeypatch.setattr(numba_engine, "ELEMENTS", 7 * rows)
+
+
 @each_spec
-def test_gradient_equals_autograd_on_a_plain_field(make_problem, monkeypatch, spec):
-    monkeypatch.setattr(torch_engine, "BAND_PIXELS", 60)  # bands of three rows
+def test_gradient_equals_autograd_on_a_plain_field(make_problem, engine_for, monkeypatch, spec):
+    cut(monkeypatch, 3)
     problem = make_problem(spec)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
@@ -88,20 +102,20 @@ def test_gradient_equals_autograd_on_a_plain_field(make_problem, monkeypatch, sp
     loss.backward()
     assert stats.mse == pytest.approx(loss.item(), rel=1e-4)
     assert stats.bits_per_pixel == 0
-    for name, gradient in gradients(engine).items():
+    for name, gradient in engine.gradients().items():
         reference = p[name].grad.numpy()
         assert np.abs(reference).max() > 0
         assert np.abs(gradient - reference).max() < 2e-3 * np.abs(reference).max(), name
 
 
 @each_spec
-def test_gradient_equals_finite_differences(make_problem, spec):
+def test_gradient_equals_finite_differences(make_problem, engine_for, spec):
     problem = make_problem(spec)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
     engine.gradient()
     rng = np.random.default_rng(1)
-    for name, gradient in gradients(engine).items():
+    for name, gradient in engine.gradients().items():
         direction = rng.normal(0, 1, gradient.shape)
         step = 1e-6
         ahead = {**parameters, name: parameters[name] + step * direction}
@@ -112,15 +126,15 @@ def test_gradient_equals_finite_differences(make_problem, spec):
 
 
 @pytest.mark.parametrize(("spec", "rate_weight"), [(SPECS["siren"], 0.0), (HASHED, 0.0), (DENSE, 0.0), (DENSE, 0.01)])
-def test_bands_do_not_matter(make_problem, monkeypatch, spec, rate_weight):
+def test_bands_do_not_matter(make_problem, engine_for, monkeypatch, spec, rate_weight):
     problem = make_problem(spec)
     parameters = start(problem)
     steps = dict.fromkeys(parameters, 0.01) if spec is DENSE else {}
     results = []
-    for band_pixels in (1 << 16, 20, 100, 220):
-        monkeypatch.setattr(torch_engine, "BAND_PIXELS", band_pixels)
+    for rows in (1000, 1, 5, 11):
+        cut(monkeypatch, rows)
         engine = engine_for(problem, parameters, Objective(steps, rate_weight))
-        results.append((engine.gradient(), engine.evaluate(), gradients(engine)))
+        results.append((engine.gradient(), engine.evaluate(), engine.gradients()))
     (stats, evaluated, whole), *others = results
     assert evaluated == stats
     assert (stats.bits_per_pixel > 0) == (rate_weight > 0)
@@ -134,7 +148,7 @@ def test_bands_do_not_matter(make_problem, monkeypatch, spec, rate_weight):
 
 @each_spec
 @pytest.mark.parametrize("transform", ["none", "inversion", "gamma:2"])
-def test_squared_error_is_that_of_the_decoded_samples(make_problem, spec, transform):
+def test_squared_error_is_that_of_the_decoded_samples(make_problem, engine_for, spec, transform):
     """The engine counts sample errors as the exact decoder does, up to its float32 outputs."""
     problem = make_problem(spec, transform=transform)
     parameters = start(problem)
@@ -145,7 +159,7 @@ def test_squared_error_is_that_of_the_decoded_samples(make_problem, spec, transf
 
 
 @each_spec
-def test_objective_rounds_parameters(make_problem, spec):
+def test_objective_rounds_parameters(make_problem, engine_for, spec):
     problem = make_problem(spec)
     parameters = start(problem)
     layout = {tensor.name: tensor for tensor in spec.layout(problem.geometry)}
@@ -160,13 +174,13 @@ def test_objective_rounds_parameters(make_problem, spec):
     through, direct = engine_for(problem, parameters, Objective(steps)), engine_for(problem, rounded)
     assert through.gradient().mse == pytest.approx(direct.gradient().mse, rel=1e-4)
     assert through.gradient().mse != pytest.approx(engine_for(problem, parameters).gradient().mse, rel=1e-4)
-    for name, gradient in gradients(direct).items():  # straight through the rounding
-        assert np.abs(gradients(through)[name] - gradient).max() < 1e-3 * np.abs(gradient).max()
+    for name, gradient in direct.gradients().items():  # straight through the rounding
+        assert np.abs(through.gradients()[name] - gradient).max() < 1e-3 * np.abs(gradient).max()
     for name, value in through.parameters().items():
         assert np.array_equal(value, parameters[name])
 
 
-def test_soft_rounding_has_noise_in_gradients_only(make_problem):
+def test_soft_rounding_has_noise_in_gradients_only(make_problem, engine_for):
     problem = make_problem(DENSE)
     parameters = start(problem)
     steps = dict.fromkeys(parameters, 0.05)
@@ -179,7 +193,7 @@ def test_soft_rounding_has_noise_in_gradients_only(make_problem):
     assert again.gradient() == first.gradient()
 
 
-def test_rate_falls_with_magnitude(make_problem):
+def test_rate_falls_with_magnitude(make_problem, engine_for):
     problem = make_problem(DENSE)
     parameters = start(problem)
     steps = dict.fromkeys(parameters, 0.01)
@@ -191,7 +205,7 @@ def test_rate_falls_with_magnitude(make_problem):
 
 
 @each_spec
-def test_updates_go_downhill_and_restore_forgets(make_problem, spec):
+def test_updates_go_downhill_and_restore_forgets(make_problem, engine_for, spec):
     problem = make_problem(spec)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
@@ -212,7 +226,7 @@ def test_updates_go_downhill_and_restore_forgets(make_problem, spec):
         assert np.array_equal(engine.parameters()[name], value)
 
 
-def test_grid_and_network_have_their_own_rates(make_problem):
+def test_grid_and_network_have_their_own_rates(make_problem, engine_for):
     problem = make_problem(DENSE)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
@@ -224,12 +238,52 @@ def test_grid_and_network_have_their_own_rates(make_problem):
 
 def test_engines_by_name(make_problem):
     problem = make_problem(SPECS["siren"])
-    assert engines.engine_names() == ["torch"]
-    engine = engines.create("auto", "cpu", problem, start(problem), Objective(), 0)
-    assert (engine.name, engine.device) == ("torch", "cpu")
+    assert engines.engine_names() == ["numba", "torch"]
+    for name, expected in {"auto": "numba", "numba": "numba", "torch": "torch"}.items():
+        engine = engines.create(name, "cpu", problem, start(problem), Objective(), 0)
+        assert (engine.name, engine.device) == (expected, "cpu")
     with pytest.raises(UsageError, match="torch"):
         engines.create("abacus", "cpu", problem, start(problem), Objective(), 0)
-    assert dict(engines.report())["torch"].startswith("torch ")
+    assert [(name, text.split()[0]) for name, text in engines.report()] == [("numba", "numba"), ("torch", "torch")]
+
+
+def test_auto_falls_back_and_says_so(make_problem, monkeypatch):
+    def refuse(*_):
+        raise EngineError("no room for the cache")
+
+    monkeypatch.setattr(numba_engine, "create", refuse)
+    problem, messages = make_problem(SPECS["siren"]), []
+    engine = engines.create("auto", "cpu", problem, start(problem), Objective(), 0, messages.append)
+    assert engine.name == "torch"
+    assert messages == ["engine 'numba' steps aside: no room for the cache"]
+    with pytest.raises(EngineError, match="no room"):
+        engines.create("numba", "cpu", problem, start(problem), Objective(), 0)
+
+
+def test_long_compilation_is_announced(make_problem, monkeypatch):
+    monkeypatch.setattr(numba_engine, "SILENCE_S", 0.01)
+    monkeypatch.setattr(numba_engine, "_get_ready", lambda field: time.sleep(0.1))
+    problem, messages = make_problem(SPECS["siren"]), []
+    numba_engine.create("cpu", problem, start(problem), Objective(), 0, messages.append)
+    assert len(messages) == 1
+    assert "compiling" in messages[0]
+
+
+@pytest.mark.parametrize("spec", [SPECS["siren"], HASHED, DENSE])
+def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, spec):
+    cut(monkeypatch, 3)
+    monkeypatch.setattr(numba_engine, "SMALL_FLOATS", 0)
+    problem, results = make_problem(spec), []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(numba_engine, "_n_threads", lambda n=n: n)
+        objective = Objective(dict.fromkeys(start(problem), 0.02), 0.01, 0.3) if spec is DENSE else Objective()
+        engine = NumbaEngine(problem, start(problem), objective, 0)
+        for _ in range(3):
+            engine.gradient()
+            engine.update(Rates(1e-2, 1e-3))
+        results.append(engine.parameters())
+    for other in results[1:]:
+        assert all(np.array_equal(other[name], value) for name, value in results[0].items())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -245,7 +299,7 @@ def test_no_cuda_device(make_problem):
 def test_cuda_equals_cpu(make_problem, spec):
     problem = make_problem(spec)
     parameters = start(problem)
-    cpu, cuda = engine_for(problem, parameters), TorchEngine(problem, parameters, Objective(), 0, "cuda")
+    cpu, cuda = (TorchEngine(problem, parameters, Objective(), 0, device) for device in ("cpu", "cuda"))
     assert cuda.gradient().mse == pytest.approx(cpu.gradient().mse, rel=1e-4)
-    for name, gradient in gradients(cpu).items():
-        assert np.abs(cuda._gradients[name].cpu().numpy() - gradient).max() < 1e-3 * np.abs(gradient).max()
+    for name, gradient in cpu.gradients().items():
+        assert np.abs(cuda.gradients()[name] - gradient).max() < 1e-3 * np.abs(gradient).max()

@@ -1,0 +1,73 @@
+# pyright: basic
+"""A SIREN over a range of pixels."""
+
+from __future__ import annotations
+
+from nfcodec.fitting.engines.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows
+from nfcodec.fitting.engines.kernels.elementary import sine_cosine
+from nfcodec.fitting.engines.kernels.jit import B1, FOUR, ONE, TWO, ZERO, F, U, kernel
+from nfcodec.fitting.engines.kernels.loss import loss
+
+
+@kernel
+def sine_layer(z, cosines, n_rows):
+    """z becomes its sine; `cosines` its cosine."""
+    for i in range(n_rows * B1):
+        sine, cosine = sine_cosine(z[i])
+        z[i] = sine
+        cosines[i] = cosine
+
+
+@kernel
+def siren_pixels(
+    first, last, xs, ys, width, n_layers, weights, transposed, w_at, biases, b_at, n_out,
+    targets, samples, scale, value_map, thresholds, differentiate, g_w, g_b, sums, scratch,
+):  # fmt: skip
+    """Pixels first .. last - 1, in raster order.
+
+    Args:
+        xs, ys: coordinates of the columns and rows.
+        width: neurons a layer, a multiple of four; n_layers: sine layers; n_out: output rows, a multiple of four.
+        weights: matrices, flat, the i-th at w_at[i], frequencies included; biases likewise.
+        g_w, g_b, sums: added to.
+        scratch: (8 + 2 n_out + 2 width (n_layers + 1)) BLOCK floats.
+    """
+    n_cols, size = U(xs.size), width * B1
+    e, out, d_out = scratch, scratch[FOUR * B1 :], scratch[(FOUR + n_out) * B1 :]
+    d_a = d_out[n_out * B1 :]
+    d_b = d_a[size:]
+    sines, cosines = d_b[size:], d_b[(n_layers + ONE) * size :]
+    n_channels = U(targets.shape[0])
+    for i in range((FOUR + TWO * n_out) * B1):
+        scratch[i] = F(0)
+    for start in range(first, last, B1):
+        n = min(B1, last - start)
+        for x in range(n):
+            e[x] = xs[(start + x) % n_cols]
+            e[B1 + x] = ys[(start + x) // n_cols]
+        below, n_below = e, FOUR
+        for i in range(n_layers):
+            z = sines[i * size :]
+            fill_rows(z, biases[b_at[i] :], width)
+            add_product(weights[w_at[i] :], below, z, width, n_below)
+            sine_layer(z, cosines[i * size :], width)
+            below, n_below = z, width
+        fill_rows(out, biases[b_at[n_layers] :], n_out)
+        add_product(weights[w_at[n_layers] :], below, out, n_out, width)
+        loss(out, d_out, targets, samples, start, n, n_channels, scale, value_map, thresholds, sums)
+        if not differentiate:
+            continue
+        d, n_d, other = d_out, n_out, d_a
+        for back in range(n_layers + ONE):
+            i = n_layers - back
+            below, n_below = (sines[(i - ONE) * size :], width) if i > ZERO else (e, FOUR)
+            add_outer(d, below, g_w[w_at[i] :], n_d, n_below)
+            add_row_sums(d, g_b[b_at[i] :], n_d)
+            if i > ZERO:
+                cosine = cosines[(i - ONE) * size :]
+                for x in range(size):
+                    other[x] = F(0)
+                add_product(transposed[w_at[i] :], d, other, width, n_d)
+                for x in range(size):
+                    other[x] *= cosine[x]
+                d, n_d, other = other, width, (d_b if back % TWO == ZERO else d_a)
