@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nfcodec.fields import Ngp, Parameters, Step
+from nfcodec.fields import Ngp, Parameters, Quantized, Step
 from nfcodec.fitting import engines
 from nfcodec.fitting.analysis import analyse
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
@@ -40,7 +41,7 @@ CONTROL_INTERVAL = 5
 CONTROL_GAIN = 0.3
 """log2(lambda) moves by this much per dB off the target, each interval."""
 
-FIT_STEPS = {1: 15, 2: 25, 3: 40, 4: 70, 5: 120, 6: 200, 7: 400, 8: 800, 9: 1600}
+FIT_STEPS = {1: 40, 2: 70, 3: 120, 4: 200, 5: 300, 6: 600, 7: 1200, 8: 2500, 9: 5000}
 
 
 def start_dense(problem: Problem, request: Request, coarseness: float = 1.0) -> tuple[Parameters, dict[str, float]]:
@@ -76,10 +77,18 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     )
     result = fit(problem, engine, schedule, request.clock("fit"), control)
     seconds = time.monotonic() - began
-    weights, psnr_db = land(problem, request, quantize(problem, result.parameters, steps))
+    weights = quantize(problem, result.parameters, steps)
+    weights, psnr_db = land(problem, request, weights, lambda trial: _estimated_db(problem, engine, trial))
     if psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
         weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
     return Solution(weights, psnr_db, result.steps, result.steps, seconds, engine.name, engine.device)
+
+
+def _estimated_db(problem: Problem, engine: Engine, weights: Mapping[str, Quantized]) -> float:
+    """The PSNR of quantized weights by the engine, in float32."""
+    engine.set_objective(Objective())
+    engine.restore({name: weight.values.astype(np.float32) for name, weight in weights.items()})
+    return problem.psnr_db(engine.evaluate().squared_error)
 
 
 def allowed_mse(problem: Problem, psnr_db: float) -> float:
