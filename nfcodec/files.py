@@ -120,13 +120,14 @@ def raster_to_pil(raster: Raster) -> Image.Image:
     return image
 
 
-def image_bytes(raster: Raster, format: ImageFormat = "png") -> bytes:
+def image_bytes(raster: Raster, format: ImageFormat = "png", *, fast: bool = False) -> bytes:
     """Return `raster` as the bytes of an image file.
 
     Args:
         raster: the picture.
         format: "png" (8 or 16 bits, alpha, metadata kept), "ppm" (binary PGM or PPM, no alpha, no metadata) or
             "npy" (the array `raster.to_array()`, no metadata).
+        fast: compress an 8-bit PNG in half the time, to about the same size.
 
     Raises:
         UsageError: an unknown format, or one that cannot hold the picture.
@@ -139,13 +140,15 @@ def image_bytes(raster: Raster, format: ImageFormat = "png") -> bytes:
         raise UsageError(f"unknown image format {format!r}: it is png, ppm or npy")
     if raster.depth == 16:
         return png16.write(raster)
-    return _png_with_pillow(raster)
+    return _png_with_pillow(raster, fast=fast)
 
 
-def _png_with_pillow(raster: Raster) -> bytes:
+def _png_with_pillow(raster: Raster, *, fast: bool) -> bytes:
     from PIL.PngImagePlugin import PngInfo
 
     image, extra, options = raster_to_pil(raster), PngInfo(), dict[str, Any]()
+    if fast:
+        options["compress_level"] = 3
     if exif := raster.metadata.get("exif"):
         options["exif"] = exif
     if xmp := raster.metadata.get("xmp"):

@@ -44,7 +44,7 @@ def command(source: str, target: str | None, format_name: str | None, overwrite:
     check_output(out, overwrite)
     from nfcodec.files import image_bytes
 
-    write_output(out, image_bytes(decode(data), image_format), overwrite)
+    write_output(out, image_bytes(decode(data), image_format, fast=True), overwrite)
 
 
 def _format_of(target: str | None) -> str:

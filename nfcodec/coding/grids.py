@@ -17,15 +17,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
 from nfcodec.coding.tables import AdaptiveModel, prior_scale
 
 NEIGHBOURS, FEATURES = 1, 2
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
+_SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+_CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+_KNOWN = ((), _CORNERS, _SIDES, _SIDES + _CORNERS)
+"""The neighbours, as (dy, dx), whose pass comes before each pass."""
+
 CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21]  # prior scales for these classes
 N_BUCKETS = 16
+_CLASSES: npt.NDArray[np.int16] = np.searchsorted(CLASS_BOUNDS, np.arange(225), side="right").astype(np.int16)
+"""The class of every mean magnitude up to the last bound."""
+_SMALL = 1 << 18
+"""The contexts of symbols below it are computed in 32-bit integers, which is faster."""
 
 
 @dataclass(frozen=True)
@@ -93,35 +103,49 @@ def _code_in_passes(
 ) -> None:
     """Code feature `f` into `level` in the four passes of `NEIGHBOURS`."""
     rows, cols = level.shape[:2]
-    base, base_weight = np.zeros((rows, cols), np.int64), 0
+    largest = max(model.largest, int(np.abs(level).max()), 0 if coarser is None else int(coarser.max()))
+    integer = np.int32 if largest < _SMALL else np.int64
+    base: npt.NDArray[np.signedinteger] = np.zeros((rows, cols), integer)
+    base_weight = 0
     if coarser is not None:
-        base, base_weight = base + 16 * coarser, 16
+        base, base_weight = 16 * coarser.astype(integer), 16
     if f:
-        before = np.pad(np.abs(level[:, :, f - 1]), 1, mode="edge")
+        before = np.pad(np.abs(level[:, :, f - 1]).astype(integer), 1, mode="edge")
         cross = before[:-2, 1:-1] + before[2:, 1:-1] + before[1:-1, :-2] + before[1:-1, 2:]
         base, base_weight = base + 3 * (4 * before[1:-1, 1:-1] + cross), base_weight + 24
-    magnitude = np.zeros((rows + 2, cols + 2), np.int64)
-    known = np.zeros_like(magnitude)
-    for first, (row, col) in zip((True, False, False, False), PASSES, strict=True):
+    magnitude = np.zeros((rows + 2, cols + 2), integer)
+    for known, (row, col) in zip(_KNOWN, PASSES, strict=True):
         if row >= rows or col >= cols:
             continue
         here = np.s_[row::2, col::2]
-        total = np.array(base[here])
-        weight = np.full(total.shape, base_weight, np.int64)
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                if dy or dx:
-                    there = np.s_[1 + row + dy : 1 + rows + dy : 2, 1 + col + dx : 1 + cols + dx : 2]
-                    gain = 8 if dy and dx else 16
-                    total += gain * magnitude[there]
-                    weight += gain * known[there]
-        contexts = np.searchsorted(CLASS_BOUNDS, 16 * total // np.maximum(weight, 1), side="right")
-        contexts += 0 if first else len(CLASS_SCALES)  # the first pass knows no neighbours: tables of its own
+        total: npt.NDArray[np.signedinteger] = np.array(base[here])
+        for dy, dx in known:
+            gain = 8 if dy and dx else 16
+            total += gain * magnitude[1 + row + dy : 1 + rows + dy : 2, 1 + col + dx : 1 + cols + dx : 2]
+        weight = base_weight + _known_weight(known, (row, col), (rows, cols))
+        mean = 16 * total // np.maximum(weight, 1).astype(integer)
+        contexts = _CLASSES[np.minimum(mean, len(_CLASSES) - 1)]
+        contexts += len(CLASS_SCALES) if known else 0  # the first pass knows no neighbours: tables of its own
         chosen = None if values is None else values[here].reshape(-1)
-        coded = model.code(coder, contexts.reshape(-1), chosen).reshape(total.shape)
+        coded = model.code(coder, contexts.reshape(-1), chosen).reshape(contexts.shape)
         level[:, :, f][here] = coded
         magnitude[1:-1, 1:-1][here] = np.abs(coded)
-        known[1:-1, 1:-1][here] = 1
+
+
+def _known_weight(
+    known: Sequence[tuple[int, int]], first: tuple[int, int], size: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """The summed weights of the known neighbours that lie inside the level, for each symbol of a pass.
+
+    Args:
+        first: row and column of the pass's first symbol; size: rows and columns of the level.
+    """
+    y, x = np.arange(first[0], size[0], 2), np.arange(first[1], size[1], 2)
+    weight = np.zeros((len(y), len(x)), np.int64)
+    for dy, dx in known:
+        inside_y, inside_x = (y + dy >= 0) & (y + dy < size[0]), (x + dx >= 0) & (x + dx < size[1])
+        weight += (8 if dy and dx else 16) * inside_y[:, None] * inside_x
+    return weight
 
 
 def _feature_contexts(level: Int64Array, f: int, limits: Sequence[int]) -> Int64Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from nfcodec.coding.entropy import TABLE_TOTAL, Int32Array, Int64Array, SymbolCoder
 from nfcodec.errors import FormatError
@@ -63,7 +64,7 @@ class _Tables:
         self._counts = np.array(priors, np.int64)
         self._n_coded = 0
 
-    def code(self, coder: SymbolCoder, contexts: Int64Array, symbols: Int32Array | None) -> Int32Array:
+    def code(self, coder: SymbolCoder, contexts: npt.NDArray[np.integer], symbols: Int32Array | None) -> Int32Array:
         coded = np.empty(len(contexts), np.int32)
         if self._counts.shape[1] == 1:  # nothing to tell apart
             coded[:] = 0
@@ -73,9 +74,10 @@ class _Tables:
             stop = min(len(contexts), start + min(max(FIRST_BATCH, self._n_coded), LAST_BATCH))
             batch = contexts[start:stop]
             by_context = np.argsort(batch, kind="stable")
-            present, first = np.unique(batch[by_context], return_index=True)
-            groups = np.split(by_context, first[1:])
-            for context, group in zip(present, groups, strict=True):
+            sizes = np.bincount(batch)
+            ends = np.cumsum(sizes)
+            for context in np.flatnonzero(sizes):
+                group = by_context[ends[context] - sizes[context] : ends[context]]
                 chosen = None if symbols is None else symbols[start:stop][group]
                 table = frequencies(self._counts[context])
                 coded[start:stop][group] = coder.code(chosen, table, len(group))
@@ -94,7 +96,7 @@ class AdaptiveModel:
     """
 
     def __init__(self, limit: int, scales: Sequence[int]) -> None:
-        self._largest, self.shift = limit, 0
+        self.largest, self.shift = limit, 0
         while (2 * limit >> self.shift) + 2 > MAX_ALPHABET:
             self.shift += 1
         self.limit = (limit + (1 << self.shift) - 1) >> self.shift  # of the high part: -limit .. limit
@@ -102,7 +104,7 @@ class AdaptiveModel:
         flat = np.full(1 << self.shift, PRIOR_FLOOR, np.int64)
         self._low = _Tables([flat] * 3)
 
-    def code(self, coder: SymbolCoder, contexts: Int64Array, values: Int64Array | None) -> Int64Array:
+    def code(self, coder: SymbolCoder, contexts: npt.NDArray[np.integer], values: Int64Array | None) -> Int64Array:
         """Code one run of values; returns them as int64. A decoder passes None; FormatError for one over the limit."""
         high_in = None if values is None else ((values >> self.shift) + self.limit).astype(np.int32)
         high = self._high.code(coder, contexts, high_in).astype(np.int64) - self.limit
@@ -111,6 +113,6 @@ class AdaptiveModel:
         low_in = None if values is None else (values & ((1 << self.shift) - 1)).astype(np.int32)
         kind = np.where(high == 0, 0, np.where(high == -1, 1, 2))
         coded = (high << self.shift) + self._low.code(coder, kind, low_in)
-        if values is None and np.abs(coded).max(initial=0) > self._largest:
+        if values is None and np.abs(coded).max(initial=0) > self.largest:
             raise FormatError("a symbol is over the limit that the file states")
         return coded

@@ -97,13 +97,8 @@ def allowed_mse(problem: Problem, psnr_db: float) -> float:
     Rounding outputs to samples adds 1/12 to the error of the samples, which the field has to leave room for; an error
     of a twentieth of a sample is as good as none.
     """
-    targets = problem.value_map.targets
-    slopes = np.diff(targets, axis=1) * problem.peak
-    columns = np.transpose(problem.samples.astype(np.int64))
-    counts = np.stack([np.bincount(column, minlength=problem.peak + 1) for column in columns])[:, 1:]
-    gain = float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
     samples_mse = problem.peak**2 * 10 ** (-psnr_db / 10)
-    return gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / problem.peak**2
+    return problem.gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / problem.peak**2
 
 
 @dataclass

@@ -7,11 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from nfcodec.errors import FormatError
 from nfcodec.fields import Ngp, Parameters, Quantized, Siren
-from nfcodec.fitting import engines
+from nfcodec.fitting import engines, kfac
 from nfcodec.fitting.engines import Engine, Objective, Rates
-from nfcodec.fitting.loop import FitResult, Schedule, fit
+from nfcodec.fitting.kfac import Kfac
+from nfcodec.fitting.loop import EngineOptimizer, FitResult, Optimizer, Schedule, fit
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.solution import Request, Solution, quantize
 
@@ -35,12 +38,12 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
     began, done, widenings = time.monotonic(), 0, 0
     budget = MAX_STEPS if request.max_steps is None else request.max_steps
     while True:
-        initial = problem.spec.initial(problem.geometry, request.seed)
+        initial = start_general(problem, request.seed)
         engine = engines.create(
             request.engine, request.device, problem, initial, Objective(), request.seed, request.note
         )
         schedule = Schedule(request.psnr_db + MARGIN_DB, budget - done, default_rates(problem), request.deadline)
-        result = fit(problem, engine, schedule, request.clock("fit"))
+        result = fit(problem, engine, schedule, request.clock("fit"), optimizer=_optimizer(problem, request))
         done += result.steps
         wider = widened(problem) if widenings < MAX_WIDENINGS else None
         if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
@@ -51,13 +54,26 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
     return Solution(weights, psnr_db, done, done + tuned, seconds, engine.name, engine.device), problem
 
 
+def start_general(problem: Problem, seed: int) -> Parameters:
+    """Initial weights; a SIREN's last layer follows the mean and the scale of the targets."""
+    initial = problem.spec.initial(problem.geometry, seed)
+    if isinstance(problem.spec, Siren):
+        initial["weight_out"] *= math.sqrt(problem.gain)
+        initial["bias_out"] = problem.targets.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return initial
+
+
 def default_rates(problem: Problem) -> Rates:
     """Learning rates that need no tuning, thanks to the loop's recovery from spikes."""
     if isinstance(problem.spec, Ngp):
         return Rates(2.0**-6, 2.0**-6)
-    width = problem.spec.width if isinstance(problem.spec, Siren) else 128
-    rate = 2.0**-9.5 * min(1.0, 128 / width) ** 0.5
-    return Rates(rate, rate)
+    return Rates(kfac.RATE, kfac.RATE)
+
+
+def _optimizer(problem: Problem, request: Request) -> Optimizer:
+    if isinstance(problem.spec, Siren):
+        return Kfac(problem.spec, problem.geometry, request.seed, problem.gain)
+    return EngineOptimizer()
 
 
 def widened(problem: Problem) -> Problem | None:
@@ -87,7 +103,7 @@ def _quantize_and_tune(
         schedule = Schedule(
             request.psnr_db + 0.01, n_steps, Rates(rates.grid / 4, rates.network / 4), request.deadline, decay=0.1
         )
-        tuned = fit(problem, engine, schedule, request.clock("fine-tune"))
+        tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=_optimizer(problem, request))
         done += tuned.steps
         candidate = quantize(problem, tuned.parameters, coarser)
         candidate_db = problem.exact_psnr_db(candidate)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from nfcodec.fields import Parameters
 from nfcodec.fitting.engines import Engine, Rates, Stats
@@ -67,12 +68,35 @@ class Clock:
         self.listen(Event(self.phase, step, max_steps, psnr_db, self.target_psnr_db, seconds, message))
 
 
+class Optimizer(Protocol):
+    """Turns gradients into updates."""
+
+    def update(self, engine: Engine, rates: Rates) -> None:
+        """One step with the gradient that the engine has just computed."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what was learnt from earlier steps."""
+        ...
+
+
+class EngineOptimizer:
+    """The engine's own: Adam. It forgets when the engine's parameters are restored."""
+
+    def update(self, engine: Engine, rates: Rates) -> None:
+        engine.update(rates)
+
+    def forget(self) -> None:
+        pass
+
+
 def fit(
     problem: Problem,
     engine: Engine,
     schedule: Schedule,
     clock: Clock,
     before_step: Callable[[int, Stats], None] | None = None,
+    optimizer: Optimizer | None = None,
 ) -> FitResult:
     """Step until the goal, the step limit or the deadline.
 
@@ -82,8 +106,9 @@ def fit(
 
     Args:
         before_step: called with the step number and its statistics before each update (the rate controller).
+        optimizer: Adam, the engine's own, by default.
     """
-    began = time.monotonic()
+    began, optimizer = time.monotonic(), optimizer or EngineOptimizer()
     best, best_mse, best_psnr = engine.parameters(), math.inf, -math.inf
     slowdown, saved_at, step = 1.0, 0, 0
     while True:
@@ -94,6 +119,7 @@ def fit(
             return FitResult(engine.parameters(), psnr_db, step, time.monotonic() - began, True)
         if not stats.mse < SPIKE * best_mse:
             engine.restore(best)
+            optimizer.forget()
             slowdown /= 2
             stats = engine.gradient()
             psnr_db = _psnr_db(problem, stats)
@@ -104,7 +130,7 @@ def fit(
         if before_step is not None:
             before_step(step, stats)
         rates = schedule.rates_at(step)
-        engine.update(Rates(rates.grid * slowdown, rates.network * slowdown))
+        optimizer.update(engine, Rates(rates.grid * slowdown, rates.network * slowdown))
         step += 1
     seconds = time.monotonic() - began
     if schedule.goal_psnr_db < math.inf and best_psnr > psnr_db:

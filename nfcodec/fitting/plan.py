@@ -9,6 +9,8 @@ from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, field_na
 
 MAX_LOG2_STRIDE = 6
 HIDDEN_WIDTH = 16
+INIT_SCALE = 2.0
+"""Of a SIREN's initial weights; larger ones fit fine detail in fewer steps (Yeom et al. 2025)."""
 
 
 def candidates(field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_db: float) -> list[FieldSpec]:
@@ -51,4 +53,4 @@ def default_siren(geometry: Geometry, permutes: bool, psnr_db: float) -> Siren:
     per_pixel = 3.0 * 2 ** ((psnr_db - 50) / 10)
     per_pixel = max(per_pixel, 2.0 if permutes else 0.0) * (2 if geometry.channels == 3 else 1)
     width = math.sqrt(per_pixel * geometry.n_pixels / 3)
-    return Siren(width=min(4096, max(16, 8 * round(width / 8))), hidden_layers=3)
+    return Siren(min(4096, max(16, 8 * round(width / 8))), hidden_layers=3, init_scale=INIT_SCALE)

@@ -34,6 +34,14 @@ class Problem:
         """(H * W, C): the values that the field should take."""
         return self.value_map.to_targets(self.samples).astype(np.float32)
 
+    @cached_property
+    def gain(self) -> float:
+        """Mean square of the value map's slope over the picture's samples, these taken as 0 .. 1; 1 if it is flat."""
+        slopes = np.diff(self.value_map.targets, axis=1) * self.peak
+        columns = np.transpose(self.samples.astype(np.int64))
+        counts = np.stack([np.bincount(column, minlength=self.peak + 1) for column in columns])[:, 1:]
+        return float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
+
     @property
     def peak(self) -> int:
         return self.value_map.thresholds.shape[1]

@@ -275,7 +275,7 @@ def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, spec):
     monkeypatch.setattr(numba_engine, "SMALL_FLOATS", 0)
     problem, results = make_problem(spec), []
     for n in (1, 2, 5):
-        monkeypatch.setattr(numba_engine, "_n_threads", lambda n=n: n)
+        monkeypatch.setattr(numba_engine, "n_threads", lambda n=n: n)
         objective = Objective(dict.fromkeys(start(problem), 0.02), 0.01, 0.3) if spec is DENSE else Objective()
         engine = NumbaEngine(problem, start(problem), objective, 0)
         for _ in range(3):

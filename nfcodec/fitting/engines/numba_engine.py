@@ -7,7 +7,6 @@ optimiser's state and the picture is bounded by chunks of rows.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from functools import cache, cached_property
@@ -21,8 +20,9 @@ from nfcodec.fields import OUTPUT_BITS, DenseLevel, FieldSpec, Geometry, HashLev
 from nfcodec.fitting.engines.base import Engine, Objective, Rates, Stats
 from nfcodec.fitting.engines.kernels import quantizer
 from nfcodec.fitting.engines.kernels.jit import U
-from nfcodec.fitting.engines.numba_fields import Floats, Pass, Workers, program
+from nfcodec.fitting.engines.numba_fields import Floats, Pass, program
 from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.workers import Workers, n_threads
 from nfcodec.transforms import Chain
 
 ELEMENTS = 1 << 16
@@ -37,7 +37,7 @@ SILENCE_S = 1.0
 
 def describe() -> str:
     """Version and threads, for `nfcodec doctor`."""
-    return f"numba {numba.__version__} on cpu, threads: {_n_threads()}"
+    return f"numba {numba.__version__} on cpu, threads: {n_threads()}"
 
 
 def create(
@@ -86,13 +86,6 @@ def _get_ready(field: type[FieldSpec]) -> None:
         raise EngineError(f"the numba kernels cannot be compiled: {error}") from error
 
 
-def _n_threads() -> int:
-    """The processors that this process may use, or fewer if OMP_NUM_THREADS says so."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(available, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else available
-
-
 NONE: Floats = np.zeros(0, np.float32)
 """Stands for an array that is not there."""
 
@@ -111,7 +104,7 @@ class NumbaEngine(Engine):
         ends = np.cumsum([0, *(tensor.size for tensor in self._levels)])
         self._slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         widest = max([1, *(max(tensor.shape) for tensor in self._others)])
-        self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else _n_threads())
+        self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else n_threads())
         self._program = program(problem, self._workers)
         self._tables: Floats = np.zeros(int(ends[-1]), np.float32)
         self._network: Parameters = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self._others}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +17,7 @@ from nfcodec.fitting.engines.kernels.jit import BLOCK, U
 from nfcodec.fitting.engines.kernels.ngp import ngp_rows
 from nfcodec.fitting.engines.kernels.siren import siren_pixels
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
+from nfcodec.fitting.workers import Workers
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uintp]
@@ -32,30 +31,6 @@ TASK_ROWS = 8
 SIREN_TASKS = 32
 SIREN_GRADIENT_FLOATS = 1 << 26
 """Bounds on the partial sums of a SIREN's gradient, one set a task."""
-
-
-class Workers:
-    """Threads that share out numbered tasks."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self._pool = ThreadPoolExecutor(n - 1) if n > 1 else None
-
-    def run(self, n_tasks: int, task: Callable[[int, int], object]) -> None:
-        """Call task(worker, i) for i in 0 .. n_tasks - 1, each worker one at a time."""
-        numbers = itertools.count()
-
-        def work(worker: int) -> None:
-            while (i := next(numbers)) < n_tasks:
-                task(worker, i)
-
-        if self._pool is None or n_tasks == 1:
-            work(0)
-            return
-        others = [self._pool.submit(work, worker) for worker in range(1, self.n)]
-        work(0)
-        for other in others:
-            other.result()
 
 
 @dataclass(frozen=True)

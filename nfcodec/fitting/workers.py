@@ -1,0 +1,39 @@
+"""Threads for work that releases the interpreter's lock."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+def n_threads() -> int:
+    """The processors that this process may use, or fewer if OMP_NUM_THREADS says so."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(available, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else available
+
+
+class Workers:
+    """Threads that share out numbered tasks."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._pool = ThreadPoolExecutor(n - 1) if n > 1 else None
+
+    def run(self, n_tasks: int, task: Callable[[int, int], object]) -> None:
+        """Call task(worker, i) for i in 0 .. n_tasks - 1, each worker one at a time."""
+        numbers = itertools.count()
+
+        def work(worker: int) -> None:
+            while (i := next(numbers)) < n_tasks:
+                task(worker, i)
+
+        if self._pool is None or n_tasks == 1:
+            work(0)
+            return
+        others = [self._pool.submit(work, worker) for worker in range(1, self.n)]
+        work(0)
+        for other in others:
+            other.result()
