@@ -134,7 +134,7 @@ def _assemble(
 ) -> tuple[Chunks, Header]:
     """All chunks but HEAD, and the header."""
     layout = problem.spec.layout(problem.geometry)
-    symbols = {name: weight.symbols for name, weight in solution.weights.items()}
+    symbols = {name: weight.symbols for name, weight in solution.trial.weights.items()}
     payloads = [encode_weights(layout, grid_order, symbols) for grid_order in GRID_ORDERS]
     chunks: Chunks = {WEIGHTS: min(payloads, key=len)}
     if chain.planes:
@@ -144,10 +144,9 @@ def _assemble(
     for key, kind in METADATA_CHUNKS.items():
         if raster.metadata.get(key):
             chunks[kind] = pack_metadata(raster.metadata[key])
-    moved = problem.decoded_samples(solution.weights)
-    samples = in_picture_order(moved, chain.order(raster.height, raster.width, chain.planes))
+    samples = in_picture_order(solution.trial.samples, chain.order(raster.height, raster.width, chain.planes))
     decoded = Raster(samples.reshape(raster.samples.shape), raster.alpha)
-    steps = (solution.weights[tensor.name].step for tensor in layout)
+    steps = (solution.trial.weights[tensor.name].step for tensor in layout)
     header = Header(
         encoder_version=VERSION,
         width=raster.width,

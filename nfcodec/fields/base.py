@@ -17,6 +17,7 @@ import numpy.typing as npt
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
 from nfcodec.fields.fixed_point import ExactArray, Quantized
 from nfcodec.limits import PARAMETERS_PER_PIXEL, Limits
+from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 FloatArray = npt.NDArray[np.float32]
 Parameters = dict[str, FloatArray]
@@ -123,13 +124,18 @@ class FieldSpec(ABC):
     def evaluate(
         self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int = 16_384
     ) -> npt.NDArray[np.int64]:
-        """All outputs, (H * W, C) int64 in units of 2^-24, computed in tiles of rows."""
+        """All outputs, (H * W, C) int64 in units of 2^-24, computed in tiles of rows, one a thread at a time."""
         rows_of = self.evaluator(geometry, weights)
         out = np.empty((geometry.n_pixels, geometry.channels), np.int64)
         rows = max(1, tile_pixels // geometry.width)
-        for start in range(0, geometry.height, rows):
-            stop = min(geometry.height, start + rows)
+        n_tiles = -(-geometry.height // rows)
+
+        def tile(worker: int, i: int) -> None:
+            start, stop = i * rows, min(geometry.height, (i + 1) * rows)
             out[start * geometry.width : stop * geometry.width] = rows_of(start, stop).T
+
+        with single_threaded_blas():
+            Workers(min(n_threads(), n_tiles)).run(n_tiles, tile)
         return out
 
 

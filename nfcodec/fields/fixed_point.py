@@ -26,7 +26,7 @@ ACTIVATION_BITS = 16
 """Encodings and hidden activations of `ngp` are integers in units of 2^-16."""
 
 _EXACT = 2.0**52
-_BLOCK_VALUES = 1 << 21  # activations of a layer that are in memory at a time: 16 MiB
+_BLOCK_VALUES = 1 << 19  # activations of a layer that are in memory at a time, a thread: 4 MiB
 
 
 def in_blocks(network: Callable[[ExactArray], ExactArray], x: ExactArray, widest: int) -> ExactArray:
@@ -103,18 +103,26 @@ class Affine:
     """
 
     def __init__(self, weight: Quantized, bias: Quantized | None, in_bits: int, out_bits: int, in_bound: float) -> None:
-        self._matrix = weight.symbols.astype(np.float64)
-        self._step, self._shift = weight.step, out_bits - in_bits
-        rows = np.abs(self._matrix).sum(axis=1).max(initial=0.0)
-        self.bound = check_exact(float(rows) * in_bound, weight.step, self._shift)
+        symbols, shift = weight.symbols.astype(np.float64), out_bits - in_bits
+        rows = np.abs(symbols).sum(axis=1).max(initial=0.0)
+        self.bound = check_exact(float(rows) * in_bound, weight.step, shift)
+        self._matrix = symbols * (weight.step.mantissa * 2.0 ** (weight.step.exponent + shift))
         self._bias: ExactArray | None = None
+        self._fused = False
         if bias is not None:
+            product = self.bound
             self.bound += check_exact(float(bias.limit()), bias.step, out_bits)
             self._bias = rescale(bias.symbols.astype(np.float64), bias.step, out_bits)[:, None]
+            # products are multiples of this unit, and so are biases if it is at most 1/2: then they add up exactly
+            unit = 2.0 ** (weight.step.exponent + shift)
+            self._fused = unit <= 0.5 and (product + self.bound) / unit < _EXACT
+        self._offset = self._bias + 0.5 if self._bias is not None and self._fused else 0.5
 
     def __call__(self, x: ExactArray) -> ExactArray:
-        """x (in, n) to y (out, n)."""
-        y = rescale(self._matrix @ x, self._step, self._shift)
-        if self._bias is not None:
+        """x (in, n) to y (out, n): floor(W x + 1/2) + b."""
+        y = self._matrix @ x
+        y += self._offset
+        np.floor(y, out=y)
+        if self._bias is not None and not self._fused:
             y += self._bias
         return y

@@ -128,7 +128,9 @@ class Siren(FieldSpec):
 
         def network(x: ExactArray) -> ExactArray:
             for layer in layers:
-                x = sines[layer(x).astype(np.int64) & ((1 << PHASE_BITS) - 1)]
+                phases = layer(x).astype(np.int64)
+                phases &= (1 << PHASE_BITS) - 1
+                x = sines.take(phases)
             return last(x)
 
         def rows(start: int, stop: int) -> ExactArray:

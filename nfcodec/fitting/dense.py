@@ -66,8 +66,8 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     )
     began = time.monotonic()
     if not spec.hidden or n_steps == 0:  # nothing but a linear map: the analysis solves it
-        weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
-        return Solution(weights, psnr_db, 0, 0, time.monotonic() - began, "analysis", "cpu")
+        trial = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
+        return Solution(trial, 0, 0, time.monotonic() - began, "analysis", "cpu")
     parameters, steps = start_dense(problem, request)
     objective = Objective(steps, RATE_RATIO * allowed_mse(problem, request.psnr_db), SOFTNESS[0])
     engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
@@ -78,10 +78,10 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     result = fit(problem, engine, schedule, request.clock("fit"), control)
     seconds = time.monotonic() - began
     weights = quantize(problem, result.parameters, steps)
-    weights, psnr_db = land(problem, request, weights, lambda trial: _estimated_db(problem, engine, trial))
-    if psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
-        weights, psnr_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
-    return Solution(weights, psnr_db, result.steps, result.steps, seconds, engine.name, engine.device)
+    trial = land(problem, request, weights, lambda moved: _estimated_db(problem, engine, moved))
+    if trial.psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
+        trial = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
+    return Solution(trial, result.steps, result.steps, seconds, engine.name, engine.device)
 
 
 def _estimated_db(problem: Problem, engine: Engine, weights: Mapping[str, Quantized]) -> float:

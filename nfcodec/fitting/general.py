@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from nfcodec.errors import FormatError
-from nfcodec.fields import Ngp, Parameters, Quantized, Siren
+from nfcodec.fields import Ngp, Parameters, Siren
 from nfcodec.fitting import engines, kfac
 from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.kfac import Kfac
 from nfcodec.fitting.loop import EngineOptimizer, FitResult, Optimizer, Schedule, fit
-from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.solution import Request, Solution, quantize
 
 MARGIN_DB = 1.0
@@ -26,6 +26,7 @@ MAX_WIDENINGS = 2
 COARSER = 2**0.5
 """Factor on all quantizer steps from one fine-tuning to the next."""
 
+MAX_EXPONENT = 40
 FINE_TUNINGS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 8, 9: 10}
 FINE_TUNING_STEPS = {1: 0, 2: 20, 3: 40, 4: 60, 5: 80, 6: 120, 7: 200, 8: 400, 9: 800}
 
@@ -49,9 +50,9 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
         if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
             break
         problem, widenings = wider, widenings + 1
-    weights, psnr_db, tuned = _quantize_and_tune(problem, request, engine, result, budget - done)
+    trial, tuned = _quantize_and_tune(problem, request, engine, result, budget - done)
     seconds = time.monotonic() - began
-    return Solution(weights, psnr_db, done, done + tuned, seconds, engine.name, engine.device), problem
+    return Solution(trial, done, done + tuned, seconds, engine.name, engine.device), problem
 
 
 def start_general(problem: Problem, seed: int) -> Parameters:
@@ -86,10 +87,10 @@ def widened(problem: Problem) -> Problem | None:
 
 def _quantize_and_tune(
     problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int
-) -> tuple[dict[str, Quantized], float, int]:
+) -> tuple[Trial, int]:
     """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps as the effort allows."""
     steps = _balanced_steps(problem, engine, result.psnr_db - request.psnr_db)
-    steps, weights, psnr_db = _coarsest(problem, request, result.parameters, steps)
+    steps, best = _coarsest(problem, request, result.parameters, steps)
     done = 0
     for _ in range(FINE_TUNINGS[request.effort]):
         n_steps = min(FINE_TUNING_STEPS[request.effort], budget - done)
@@ -105,12 +106,11 @@ def _quantize_and_tune(
         )
         tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=_optimizer(problem, request))
         done += tuned.steps
-        candidate = quantize(problem, tuned.parameters, coarser)
-        candidate_db = problem.exact_psnr_db(candidate)
-        if candidate_db < request.psnr_db:
+        candidate = problem.trial(quantize(problem, tuned.parameters, coarser))
+        if candidate.psnr_db < request.psnr_db:
             break
-        steps, weights, psnr_db, result = coarser, candidate, candidate_db, replace(result, parameters=tuned.parameters)
-    return weights, psnr_db, done
+        steps, best, result = coarser, candidate, replace(result, parameters=tuned.parameters)
+    return best, done
 
 
 def _balanced_steps(problem: Problem, engine: Engine, margin_db: float) -> dict[str, float]:
@@ -143,35 +143,30 @@ def _balanced_steps(problem: Problem, engine: Engine, margin_db: float) -> dict[
 
 def _coarsest(
     problem: Problem, request: Request, parameters: Parameters, steps: Mapping[str, float]
-) -> tuple[dict[str, float], dict[str, Quantized], float]:
-    """Scale all steps by one factor, a power of 2^(1/4), to the largest that still reaches the target."""
-    clock, tried = request.clock("quantize"), 0
+) -> tuple[dict[str, float], Trial]:
+    """Scale all steps by one factor, a power of 2^(1/4), to the largest that still reaches the target.
 
-    def measure(exponent: int) -> tuple[dict[str, float], dict[str, Quantized], float]:
-        nonlocal tried
+    Raises FormatError if even the given steps are finer than the format's arithmetic.
+    """
+    clock = request.clock("quantize")
+
+    def measure(exponent: int) -> tuple[dict[str, float], Trial]:
         scaled = {name: step * 2 ** (exponent / 4) for name, step in steps.items()}
-        try:
-            weights = quantize(problem, parameters, scaled)
-            psnr_db = problem.exact_psnr_db(weights)
-        except FormatError:  # finer than the format's arithmetic
-            if exponent == 0:
-                raise
-            return scaled, {}, -math.inf
-        tried += 1
-        clock.tell(tried, 40, psnr_db)
-        return scaled, weights, psnr_db
+        trial = problem.trial(quantize(problem, parameters, scaled))
+        clock.tell(abs(exponent), MAX_EXPONENT, trial.psnr_db)
+        return scaled, trial
 
-    exponent, best = 0, measure(0)
-    direction = 1 if best[2] >= request.psnr_db else -1
-    while abs(exponent) < 40:
-        exponent += direction
-        trial = measure(exponent)
-        if direction == 1:
-            if trial[2] < request.psnr_db:
-                break
-            best = trial
-        else:
-            best = trial if trial[2] > best[2] else best
-            if trial[2] >= request.psnr_db:
-                break
+    best = measure(0)
+    direction = 1 if best[1].psnr_db >= request.psnr_db else -1
+    for distance in range(1, MAX_EXPONENT):
+        try:
+            trial = measure(direction * distance)
+        except FormatError:  # finer than the format's arithmetic
+            break
+        reaches = trial[1].psnr_db >= request.psnr_db
+        if direction == 1 and not reaches:
+            break
+        best = trial if direction == 1 or trial[1].psnr_db > best[1].psnr_db else best
+        if direction == -1 and reaches:
+            break
     return best

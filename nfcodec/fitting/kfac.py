@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from nfcodec.fields import Geometry, Parameters, Siren
 from nfcodec.fitting.engines import Engine, Rates
-from nfcodec.fitting.workers import Workers, n_threads
+from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 Matrix = npt.NDArray[np.float32]
 
@@ -59,7 +58,7 @@ class Kfac:
     def __init__(self, spec: Siren, geometry: Geometry, seed: int, gain: float = 1.0) -> None:
         self._spec, self._geometry, self._gain = spec, geometry, gain
         self._xs, self._ys = _coordinates(geometry.width), _coordinates(geometry.height)
-        self._workers, self._blas = Workers(min(n_threads(), PARTS)), ThreadpoolController()
+        self._workers = Workers(min(n_threads(), PARTS))
         self._rng = np.random.default_rng(seed)
         self._names = [*(str(i) for i in range(spec.hidden_layers + 1)), "_out"]
         self.forget()
@@ -72,7 +71,7 @@ class Kfac:
     def update(self, engine: Engine, rates: Rates) -> None:
         """One step from the engine's parameters with the gradient it has just computed; `rates.network` is the rate."""
         parameters, gradients = engine.parameters(), engine.gradients()
-        with self._blas.limit(limits=1):
+        with single_threaded_blas():
             new = self._sampled_factors(parameters)
         if self._factors is None:
             self._factors = new
@@ -89,7 +88,7 @@ class Kfac:
             layer_damping = damping * (1.0 if name == "_out" else self._gain)
             moves[i] = size * _solved(gradient, factors.inputs[i], factors.outputs[i], layer_damping)
 
-        with self._blas.limit(limits=1):
+        with single_threaded_blas():
             self._workers.run(len(moves), solve)
         if self._moves is not None:
             moves = [MOMENTUM * old + move for old, move in zip(self._moves, moves, strict=True)]
@@ -147,7 +146,8 @@ def _solved(gradient: Matrix, a: Matrix, g: Matrix, damping: float) -> Matrix:
     root = math.sqrt(damping)
     ratio = math.sqrt(float(np.trace(a)) / len(a) / max(float(np.trace(g)) / len(g), 1e-30))
     left: Matrix = np.linalg.solve(_damped(g, root / ratio), gradient)
-    return np.linalg.solve(_damped(a, root * ratio), np.transpose(left)).T
+    solved: Matrix = np.linalg.solve(_damped(a, root * ratio), np.transpose(left))
+    return np.transpose(solved)
 
 
 def _damped(matrix: Matrix, damping: float) -> Matrix:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nfcodec.errors import FormatError
 from nfcodec.fields import Ngp, Parameters, Quantized
-from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
+from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
 from nfcodec.fitting.solution import Request, quantize
 
 TRIALS = 12
@@ -22,7 +22,7 @@ Weights = dict[str, Quantized]
 
 def land_by_step(
     problem: Problem, request: Request, start: Callable[[float], tuple[Parameters, Mapping[str, float]]]
-) -> tuple[Weights, float]:
+) -> Trial:
     """The coarsest analysis whose exact PSNR reaches the target; the closest found if none does.
 
     Args:
@@ -30,25 +30,21 @@ def land_by_step(
     """
     clock = request.clock("quantize")
 
-    def measure(log2_factor: float) -> tuple[Weights, float]:
-        weights = quantize(problem, *start(2.0**log2_factor))
-        return weights, problem.exact_psnr_db(weights)
-
     fine, coarse = -math.inf, math.inf  # factors that suffice, and that do not
     factor, best, closest = 0.0, None, None
     for trial in range(2 * TRIALS):
         try:
-            weights, psnr_db = measure(factor)
+            found = problem.trial(quantize(problem, *start(2.0**factor)))
         except FormatError:  # finer than the format's arithmetic
             if closest is not None:
                 break
             factor += 2
             continue
-        clock.tell(trial, 2 * TRIALS, psnr_db)
-        excess_db = psnr_db - request.psnr_db
-        closest = (weights, psnr_db) if closest is None or psnr_db > closest[1] else closest
+        clock.tell(trial, 2 * TRIALS, found.psnr_db)
+        excess_db = found.psnr_db - request.psnr_db
+        closest = found if closest is None or found.psnr_db > closest.psnr_db else closest
         if excess_db >= 0:
-            fine, best = factor, (weights, psnr_db)
+            fine, best = factor, found
         else:
             coarse = factor
         if 0 <= excess_db < CLOSE_DB or coarse - fine < 0.006 or factor < -12:
@@ -70,7 +66,7 @@ def land_by_step(
 
 def land(
     problem: Problem, request: Request, weights: Weights, estimate_db: Callable[[Weights], float] | None = None
-) -> tuple[Weights, float]:
+) -> Trial:
     """Move symbols of the finest level by one, where it matters most or least, until the PSNR is just over the target.
 
     Below the target, symbols move towards the picture where the error is largest; above it, they move towards zero
@@ -79,24 +75,24 @@ def land(
     Args:
         estimate_db: a quick stand-in for the exact decoder's PSNR; what is returned has been checked exactly.
     """
-    psnr_db = problem.exact_psnr_db(weights)
-    request.clock("quantize").tell(0, TRIALS, psnr_db)
-    if 0 <= psnr_db - request.psnr_db < CLOSE_DB:
-        return weights, psnr_db
+    outputs = problem.spec.evaluate(problem.geometry, weights)
+    best = problem.trial_of(weights, outputs)
+    request.clock("quantize").tell(0, TRIALS, best.psnr_db)
+    if 0 <= best.psnr_db - request.psnr_db < CLOSE_DB:
+        return best
     estimate_db = estimate_db or problem.exact_psnr_db
-    moves = _Moves(problem, weights, psnr_db < request.psnr_db)
-    bias_db = psnr_db - estimate_db(weights)
-    best, goal_db = (weights, psnr_db), request.psnr_db
+    moves = _Moves(problem, weights, outputs, best.psnr_db < request.psnr_db)
+    bias_db, goal_db = best.psnr_db - estimate_db(weights), request.psnr_db
     for _ in range(RETRIES):
         found = _bisect(moves, request, goal_db, lambda trial: estimate_db(trial) + bias_db)
         if found is None:
             break
-        exact_db = problem.exact_psnr_db(found)
-        if exact_db >= request.psnr_db or exact_db > best[1]:
-            best = (found, exact_db)
-        if exact_db >= request.psnr_db:
+        trial = problem.trial(found)
+        if trial.psnr_db >= request.psnr_db or trial.psnr_db > best.psnr_db:
+            best = trial
+        if trial.psnr_db >= request.psnr_db:
             break
-        goal_db += 2 * (request.psnr_db - exact_db)
+        goal_db += 2 * (request.psnr_db - trial.psnr_db)
     return best
 
 
@@ -127,9 +123,9 @@ def _bisect(moves: _Moves, request: Request, goal_db: float, measure: Callable[[
 class _Moves:
     """Moves of the finest level's symbols, each with what it gains."""
 
-    def __init__(self, problem: Problem, weights: Weights, short: bool) -> None:
+    def __init__(self, problem: Problem, weights: Weights, outputs: npt.NDArray[np.int64], short: bool) -> None:
         self.short, self._weights = short, weights
-        self._name, wish = _wishes(problem, weights)
+        self._name, wish = _wishes(problem, weights, outputs)
         symbols = weights[self._name].symbols
         gain = wish if short else -np.sign(symbols) * wish
         self._towards = np.sign(wish).astype(np.int64) if short else -np.sign(symbols)
@@ -142,12 +138,12 @@ class _Moves:
         return {**self._weights, self._name: Quantized(changed, before.step)}
 
 
-def _wishes(problem: Problem, weights: Weights) -> tuple[str, npt.NDArray[np.float64]]:
+def _wishes(problem: Problem, weights: Weights, outputs: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.float32]]:
     """The finest level's name, and how far each of its symbols is from where the picture wants it."""
     spec = problem.spec
     assert isinstance(spec, Ngp)
     name, features = f"level{len(spec.levels) - 1}", spec.levels[-1].features
-    outputs = spec.evaluate(problem.geometry, weights) * OUTPUT_UNIT
-    inverse = np.transpose(np.linalg.pinv(weights["skip"].values[:, -features:]))
-    wish: npt.NDArray[np.float64] = (problem.targets - outputs) @ inverse / weights[name].step.value
+    inverse = np.transpose(np.linalg.pinv(weights["skip"].values[:, -features:])) / weights[name].step.value
+    error = np.asarray(problem.targets - outputs.astype(np.float32) * np.float32(OUTPUT_UNIT), np.float32)
+    wish: npt.NDArray[np.float32] = error @ inverse.astype(np.float32)
     return name, wish.reshape(weights[name].symbols.shape)

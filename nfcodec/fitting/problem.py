@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +12,15 @@ import numpy.typing as npt
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Quantized
 from nfcodec.raster import Samples
 from nfcodec.transforms import ValueMap
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Quantized weights, the samples that a decoder gets from them, (H * W, C), still permuted, and their PSNR."""
+
+    weights: dict[str, Quantized]
+    samples: Samples
+    psnr_db: float
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,19 @@ class Problem:
             return math.inf
         return 10 * math.log10(self.peak**2 * self.samples.size / squared_error)
 
-    def decoded_samples(self, weights: Mapping[str, Quantized]) -> Samples:
-        """The samples that a decoder gets from these weights, (H * W, C), still permuted. Raises FormatError."""
-        return self.value_map.to_samples(self.spec.evaluate(self.geometry, weights))
+    def trial(self, weights: dict[str, Quantized]) -> Trial:
+        """What a decoder makes of these weights. Raises FormatError if they would overflow."""
+        return self.trial_of(weights, self.spec.evaluate(self.geometry, weights))
 
-    def exact_psnr_db(self, weights: Mapping[str, Quantized]) -> float:
+    def trial_of(self, weights: dict[str, Quantized], outputs: npt.NDArray[np.int64]) -> Trial:
+        """The same, from the field's exact outputs."""
+        samples = self.value_map.to_samples(outputs)
+        difference = samples.astype(np.int32) - self.samples
+        return Trial(weights, samples, self.psnr_db(float(np.square(difference, dtype=np.float64).sum())))
+
+    def exact_psnr_db(self, weights: dict[str, Quantized]) -> float:
         """The PSNR that a decoder gets from these weights. Raises FormatError if they would overflow."""
-        difference = self.decoded_samples(weights).astype(np.int64) - self.samples
-        return self.psnr_db(float(np.square(difference).sum()))
+        return self.trial(weights).psnr_db
 
 
 OUTPUT_UNIT = 2.0**-OUTPUT_BITS

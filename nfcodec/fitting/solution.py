@@ -14,7 +14,7 @@ from nfcodec.errors import FormatError
 from nfcodec.fields import Parameters, Quantized, Step
 from nfcodec.fitting.events import Listener, ignore
 from nfcodec.fitting.loop import Clock
-from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.problem import Problem, Trial
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Solution:
     """Quantized weights that a file can hold, and how they came about.
 
     Attributes:
+        trial: the weights and what a decoder makes of them.
         fit_steps: gradient steps of the fit of real weights; `steps` counts those of fine-tuning too.
     """
 
-    weights: dict[str, Quantized]
-    psnr_db: float
+    trial: Trial
     fit_steps: int
     steps: int
     fit_seconds: float

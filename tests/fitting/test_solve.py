@@ -95,9 +95,9 @@ def test_allowed_mse(make_problem, transform, gain):
 def test_landing_by_step_ends_just_over_the_target(make_problem, psnr_db):
     problem = make_problem(DENSE)
     request = Request(psnr_db, 5, 0)
-    weights, landed_db = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
-    assert landed_db == problem.exact_psnr_db(weights)
-    assert psnr_db <= landed_db < psnr_db + 1.5
+    landed = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
+    assert landed.psnr_db == problem.exact_psnr_db(landed.weights)
+    assert psnr_db <= landed.psnr_db < psnr_db + 1.5
 
 
 @pytest.mark.parametrize("coarseness", [0.8, 1.0, 1.3])
@@ -106,15 +106,15 @@ def test_landing_moves_symbols_to_the_target(make_problem, coarseness):
     request = Request(36.0, 5, 0)
     before = quantize(problem, *start_dense(problem, request, coarseness))
     before_db = problem.exact_psnr_db(before)
-    weights, landed_db = land(problem, request, before)
-    assert landed_db == problem.exact_psnr_db(weights)
-    moves = {name: np.abs(weight.symbols - before[name].symbols).max() for name, weight in weights.items()}
+    landed = land(problem, request, before)
+    assert landed.psnr_db == problem.exact_psnr_db(landed.weights)
+    moves = {name: np.abs(weight.symbols - before[name].symbols).max() for name, weight in landed.weights.items()}
     assert max(moves.pop("level3"), 1) == 1
     assert not any(moves.values())
     if before_db >= 36.0:
-        assert 36.0 <= landed_db <= before_db
+        assert 36.0 <= landed.psnr_db <= before_db
     else:
-        assert landed_db >= before_db
+        assert landed.psnr_db >= before_db
 
 
 def test_landing_repairs_a_shortfall(make_problem):
@@ -126,7 +126,7 @@ def test_landing_repairs_a_shortfall(make_problem):
     spoilt[::3, ::2] += 1
     start = {**weights, "level3": Quantized(spoilt, weights["level3"].step)}
     assert problem.exact_psnr_db(start) < 36.0
-    assert land(problem, request, start)[1] >= 36.0
+    assert land(problem, request, start).psnr_db >= 36.0
 
 
 # ------------------------------------------------------------------------------------------------------------- solve
@@ -140,8 +140,8 @@ def test_default_ngp_reaches_its_target(make_problem, channels, transform):
     problems = [make_problem(spec, channels=channels, transform=transform) for spec in fields]
     solution, problem = solve(problems, Request(35.0, 3, 0))
     assert problem in problems
-    assert solution.psnr_db == problem.exact_psnr_db(solution.weights)
-    assert 35.0 <= solution.psnr_db < 36.0
+    assert solution.trial.psnr_db == problem.exact_psnr_db(solution.trial.weights)
+    assert 35.0 <= solution.trial.psnr_db < 36.0
 
 
 @pytest.mark.parametrize("spec", [DENSE, Siren(width=24, hidden_layers=2)], ids=["dense", "siren"])
@@ -152,20 +152,22 @@ def test_fits_reach_their_target_and_repeat_exactly(make_problem, spec):
         request = Request(35.0, 2, 7, device="cpu", started=time.monotonic(), listen=events.append)
         solutions.append(solve([problem], request)[0])
     first, second = solutions
-    assert first.psnr_db >= 35.0
+    assert first.trial.psnr_db >= 35.0
     assert first.steps == second.steps > 0
     assert (first.engine, first.device) == ("numba", "cpu")
     assert all(event.target_psnr_db == 35.0 and event.seconds >= 0 for event in events)
     assert {event.phase for event in events} >= {"fit", "quantize"}
-    for name, weight in first.weights.items():
-        assert weight.step == second.weights[name].step
-        assert np.array_equal(weight.symbols, second.weights[name].symbols)
+    for name, weight in first.trial.weights.items():
+        assert weight.step == second.trial.weights[name].step
+        assert np.array_equal(weight.symbols, second.trial.weights[name].symbols)
 
 
 def test_other_seeds_give_other_fits(make_problem):
     problem = make_problem(Siren(width=16, hidden_layers=1), channels=1)
     a, b = (solve([problem], Request(25.0, 1, seed))[0] for seed in (1, 2))
-    assert any(not np.array_equal(a.weights[name].symbols, b.weights[name].symbols) for name in a.weights)
+    assert any(
+        not np.array_equal(a.trial.weights[name].symbols, b.trial.weights[name].symbols) for name in a.trial.weights
+    )
 
 
 def test_a_fit_makes_the_file_smaller(make_problem):
@@ -173,8 +175,8 @@ def test_a_fit_makes_the_file_smaller(make_problem):
     layout, sizes = problem.spec.layout(problem.geometry), []
     for max_steps in (0, 70):
         solution, _ = solve([problem], Request(38.0, 4, 0, max_steps=max_steps))
-        assert solution.psnr_db >= 38.0
-        symbols = {name: weight.symbols for name, weight in solution.weights.items()}
+        assert solution.trial.psnr_db >= 38.0
+        symbols = {name: weight.symbols for name, weight in solution.trial.weights.items()}
         sizes.append(min(estimate_bytes(layout, order, symbols) for order in (NEIGHBOURS, FEATURES)))
     assert sizes[1] < sizes[0]
 
@@ -196,7 +198,7 @@ def test_an_expired_deadline_ends_at_once(make_problem, spec):
     problem = make_problem(spec)
     solution, _ = solve([problem], Request(45.0, 9, 0, deadline=time.monotonic() - 1))
     assert solution.steps == 0
-    assert math.isfinite(solution.psnr_db)
+    assert math.isfinite(solution.trial.psnr_db)
 
 
 # -------------------------------------------------------------------------------------------------------------- plan

@@ -22,8 +22,8 @@ from nfcodec.fitting.engines.kernels import quantizer
 from nfcodec.fitting.engines.kernels.jit import U
 from nfcodec.fitting.engines.numba_fields import Floats, Pass, program
 from nfcodec.fitting.problem import Problem
-from nfcodec.fitting.workers import Workers, n_threads
 from nfcodec.transforms import Chain
+from nfcodec.workers import Workers, n_threads
 
 ELEMENTS = 1 << 16
 """Elements that a thread takes at a time in elementwise work."""

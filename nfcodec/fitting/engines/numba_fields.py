@@ -17,7 +17,7 @@ from nfcodec.fitting.engines.kernels.jit import BLOCK, U
 from nfcodec.fitting.engines.kernels.ngp import ngp_rows
 from nfcodec.fitting.engines.kernels.siren import siren_pixels
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
-from nfcodec.fitting.workers import Workers
+from nfcodec.workers import Workers
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uintp]

@@ -1,4 +1,8 @@
-"""Threads for work that releases the interpreter's lock."""
+"""Threads for work that releases the interpreter's lock, as numpy and compiled kernels do.
+
+Large pictures are cut into tiles, and each thread takes a tile at a time, with matrix products on that thread alone:
+a BLAS that starts threads of its own for every small product mostly waits for them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,10 @@ import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
 
 
 def n_threads() -> int:
@@ -37,3 +45,13 @@ class Workers:
         work(0)
         for other in others:
             other.result()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def single_threaded_blas() -> AbstractContextManager[object]:
+    """While this lasts, matrix products stay on the thread that asks for them."""
+    return _blas().limit(limits=1, user_api="blas")
