@@ -94,9 +94,9 @@ def number(value: float | None, digits: int = 2) -> str:
 
 @contextlib.contextmanager
 def progress() -> Generator[Callable[[Event], None] | None]:
-    """Yield a listener that draws a bar on stderr; None when stderr is no terminal, or with -q."""
+    """Yield a listener that draws a bar on stderr, or only prints messages where that is no terminal; None with -q."""
     if verbosity() < 0 or not sys.stderr.isatty():
-        yield _log_message if verbosity() > 0 else None
+        yield None if verbosity() < 0 else _log_message
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -116,7 +116,7 @@ def progress() -> Generator[Callable[[Event], None] | None]:
         psnr = f"{event.psnr_db:.2f} of {event.target_psnr_db:.2f} dB" if math.isfinite(event.psnr_db) else ""
         total = event.max_steps or None
         bar.update(task, description=event.phase, completed=event.step, total=total, psnr=psnr)
-        if event.message and verbosity() > 0:
+        if event.message:
             bar.console.print(event.message, markup=False, highlight=False)
 
     with bar:
@@ -138,7 +138,7 @@ def _broken_pipe_is_an_exit_code() -> Generator[None]:
 
 def _log_message(event: Event) -> None:
     if event.message:
-        err(f"{event.seconds:8.2f} s  {event.phase} {event.step}: {event.message}")
+        err(event.message)
 
 
 def _one_line(text: str) -> str:

@@ -55,13 +55,15 @@ class Siren(FieldSpec):
         width: neurons a layer, 1 .. 4096.
         hidden_layers: sine layers after the first, 0 .. 63 (the paper: 3).
         omega_0: frequency factor of every sine layer while fitting; the file holds the product.
-        init_scale: factor on the initial weights of every layer but the last (Yeom et al. 2025); 1 is the paper's.
+        init_scale: factor on the initial weights of the hidden layers (Yeom et al. 2025); 1 is the paper's.
+        first_scale: the same for the first layer, which sets the frequencies that there are at the start.
     """
 
     width: int
     hidden_layers: int = 3
     omega_0: float = 30.0
     init_scale: float = 1.0
+    first_scale: float = 1.0
 
     name: ClassVar[str] = "siren"
     wire_id: ClassVar[int] = 1
@@ -97,7 +99,7 @@ class Siren(FieldSpec):
             if tensor.name.startswith("bias"):
                 bound = 1 / math.sqrt(fan_in)
             elif tensor.name == "weight0":
-                bound = 0.5 * self.init_scale
+                bound = 0.5 * self.first_scale
             else:
                 bound = math.sqrt(6 / fan_in) / self.omega_0
                 bound *= 1.0 if tensor.name == "weight_out" else self.init_scale

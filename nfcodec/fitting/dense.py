@@ -37,6 +37,9 @@ SOFTNESS = (0.35, 0.08)
 STRAIGHT_THROUGH = 0.04
 """Share of the steps, at the end, that see true rounding."""
 
+STEP_GRADIENTS = 1.2
+"""The time of a whole step, with its share of evaluations, in gradients."""
+
 CONTROL_INTERVAL = 5
 CONTROL_GAIN = 0.3
 """log2(lambda) moves by this much per dB off the target, each interval."""
@@ -71,6 +74,9 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     parameters, steps = start_dense(problem, request)
     objective = Objective(steps, RATE_RATIO * allowed_mse(problem, request.psnr_db), SOFTNESS[0])
     engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
+    probe = time.monotonic()
+    engine.gradient()
+    request.announce(problem, n_steps * STEP_GRADIENTS * (time.monotonic() - probe))
     control = _RateControl(engine, objective, problem, request.psnr_db, n_steps)
     schedule = Schedule(
         math.inf, n_steps, Rates(GRID_RATE * steps["level0"], NETWORK_RATE), request.deadline, LAST_RATE

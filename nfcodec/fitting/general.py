@@ -22,6 +22,9 @@ MARGIN_DB = 1.0
 """The fit goes this far over the target; quantization may then cost as much."""
 
 MAX_STEPS = 10_000
+TYPICAL_STEPS = 30
+"""What most fits take, for the announcement of long ones."""
+
 MAX_WIDENINGS = 2
 COARSER = 2**0.5
 """Factor on all quantizer steps from one fine-tuning to the next."""
@@ -43,8 +46,12 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
         engine = engines.create(
             request.engine, request.device, problem, initial, Objective(), request.seed, request.note
         )
+        probe = time.monotonic()
+        engine.gradient()
+        tuning = FINE_TUNINGS[request.effort] * FINE_TUNING_STEPS[request.effort]
+        request.announce(problem, min(TYPICAL_STEPS + tuning, budget) * (time.monotonic() - probe))
         schedule = Schedule(request.psnr_db + MARGIN_DB, budget - done, default_rates(problem), request.deadline)
-        result = fit(problem, engine, schedule, request.clock("fit"), optimizer=_optimizer(problem, request))
+        result = fit(problem, engine, schedule, request.clock("fit"), optimizer=optimizer_of(problem, request))
         done += result.steps
         wider = widened(problem) if widenings < MAX_WIDENINGS else None
         if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
@@ -71,7 +78,8 @@ def default_rates(problem: Problem) -> Rates:
     return Rates(kfac.RATE, kfac.RATE)
 
 
-def _optimizer(problem: Problem, request: Request) -> Optimizer:
+def optimizer_of(problem: Problem, request: Request) -> Optimizer:
+    """The optimiser that suits a field."""
     if isinstance(problem.spec, Siren):
         return Kfac(problem.spec, problem.geometry, request.seed, problem.gain)
     return EngineOptimizer()
@@ -104,7 +112,7 @@ def _quantize_and_tune(
         schedule = Schedule(
             request.psnr_db + 0.01, n_steps, Rates(rates.grid / 4, rates.network / 4), request.deadline, decay=0.1
         )
-        tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=_optimizer(problem, request))
+        tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=optimizer_of(problem, request))
         done += tuned.steps
         candidate = problem.trial(quantize(problem, tuned.parameters, coarser))
         if candidate.psnr_db < request.psnr_db:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fields import Geometry, Parameters, Siren
-from nfcodec.fitting.engines import Engine, Rates
+from nfcodec.fitting.engines import Engine, Rates, Stats
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 Matrix = npt.NDArray[np.float32]
@@ -25,8 +25,11 @@ RATE = 0.25
 """Of a Gauss-Newton step."""
 
 MOMENTUM = 0.5
-DAMPING = 3.2
-"""Damping times width, at full rate."""
+DAMPING, LEAST_DAMPING = 3.2, 0.02
+"""Damping times width, at full rate: at the start, and at least."""
+
+EASING, TIGHTENING = 0.9, 4.0
+"""Factors on the damping after a step that made the error smaller, and after one that did not."""
 
 SHARE = 16
 """One pixel in so many is looked at for the factors; at least four a neuron."""
@@ -64,12 +67,16 @@ class Kfac:
         self.forget()
 
     def forget(self) -> None:
-        """Drop momentum and factors, as after a spike."""
+        """Drop momentum, factors and what is known about the damping, as after a spike."""
+        self._ease, self._last_mse = 1.0, math.inf
         self._factors: _Factors | None = None
         self._moves: list[Matrix] | None = None
 
-    def update(self, engine: Engine, rates: Rates) -> None:
+    def update(self, engine: Engine, rates: Rates, stats: Stats) -> None:
         """One step from the engine's parameters with the gradient it has just computed; `rates.network` is the rate."""
+        if self._last_mse < math.inf:
+            self._ease = self._ease * EASING if stats.mse < self._last_mse else min(1.0, self._ease * TIGHTENING)
+        self._last_mse = stats.mse
         parameters, gradients = engine.parameters(), engine.gradients()
         with single_threaded_blas():
             new = self._sampled_factors(parameters)
@@ -78,7 +85,7 @@ class Kfac:
         else:
             for old, fresh in zip(self._factors.inputs + self._factors.outputs, new.inputs + new.outputs, strict=True):
                 old += (1 - KEEP) * (fresh - old)
-        damping = DAMPING / self._spec.width * RATE / rates.network
+        damping = max(DAMPING * self._ease, LEAST_DAMPING) / self._spec.width * RATE / rates.network
         factors, moves = self._factors, [np.zeros(0, np.float32)] * len(self._names)
 
         def solve(worker: int, i: int) -> None:

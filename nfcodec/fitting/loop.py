@@ -71,8 +71,8 @@ class Clock:
 class Optimizer(Protocol):
     """Turns gradients into updates."""
 
-    def update(self, engine: Engine, rates: Rates) -> None:
-        """One step with the gradient that the engine has just computed."""
+    def update(self, engine: Engine, rates: Rates, stats: Stats) -> None:
+        """One step with the gradient that the engine has just computed, and the statistics that came with it."""
         ...
 
     def forget(self) -> None:
@@ -83,7 +83,7 @@ class Optimizer(Protocol):
 class EngineOptimizer:
     """The engine's own: Adam. It forgets when the engine's parameters are restored."""
 
-    def update(self, engine: Engine, rates: Rates) -> None:
+    def update(self, engine: Engine, rates: Rates, stats: Stats) -> None:
         engine.update(rates)
 
     def forget(self) -> None:
@@ -130,7 +130,7 @@ def fit(
         if before_step is not None:
             before_step(step, stats)
         rates = schedule.rates_at(step)
-        optimizer.update(engine, Rates(rates.grid * slowdown, rates.network * slowdown))
+        optimizer.update(engine, Rates(rates.grid * slowdown, rates.network * slowdown), stats)
         step += 1
     seconds = time.monotonic() - began
     if schedule.goal_psnr_db < math.inf and best_psnr > psnr_db:

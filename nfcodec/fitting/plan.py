@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from nfcodec.errors import UsageError
 from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, field_names
 
 MAX_LOG2_STRIDE = 6
 HIDDEN_WIDTH = 16
-INIT_SCALE = 2.0
-"""Of a SIREN's initial weights; larger ones fit fine detail in fewer steps (Yeom et al. 2025)."""
 
 
 def candidates(field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_db: float) -> list[FieldSpec]:
@@ -53,4 +52,15 @@ def default_siren(geometry: Geometry, permutes: bool, psnr_db: float) -> Siren:
     per_pixel = 3.0 * 2 ** ((psnr_db - 50) / 10)
     per_pixel = max(per_pixel, 2.0 if permutes else 0.0) * (2 if geometry.channels == 3 else 1)
     width = math.sqrt(per_pixel * geometry.n_pixels / 3)
-    return Siren(min(4096, max(16, 8 * round(width / 8))), hidden_layers=3, init_scale=INIT_SCALE)
+    return well_started(Siren(min(4096, max(16, 8 * round(width / 8))), hidden_layers=3), geometry)
+
+
+def well_started(spec: Siren, geometry: Geometry) -> Siren:
+    """The same field with initial weights that fit detail in few steps (docs/decisions.md).
+
+    Larger ones than the paper's make more frequencies, the first layer's as many more as the picture is larger; but a
+    field with fewer parameters than samples fits worse with many of them.
+    """
+    memorises = spec.n_parameters(geometry) >= geometry.n_pixels * geometry.channels
+    scale = 2.0 if memorises else 1.5
+    return replace(spec, init_scale=scale, first_scale=scale * max(1.0, math.sqrt(geometry.n_pixels) / 128))

@@ -16,6 +16,12 @@ from nfcodec.fitting.events import Listener, ignore
 from nfcodec.fitting.loop import Clock
 from nfcodec.fitting.problem import Problem, Trial
 
+LONG_S = 20.0
+"""Fits that take longer are announced."""
+
+BASE_BYTES, SAMPLE_BYTES, PARAMETER_BYTES = 60e6, 60, 65
+"""Memory of an encode: at all, for each sample and for each parameter, as measured (docs/decisions.md)."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -46,6 +52,15 @@ class Request:
     def note(self, message: str) -> None:
         """Tell the listener something about getting ready."""
         self.clock("prepare").tell(0, 0, -math.inf, message)
+
+    def announce(self, problem: Problem, seconds: float) -> None:
+        """Tell the listener how long the fit will take, about, and how much memory, if it is long."""
+        if seconds >= LONG_S:
+            n_samples, n_parameters = problem.samples.size, problem.spec.n_parameters(problem.geometry)
+            gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + PARAMETER_BYTES * n_parameters) / 1e9
+            self.note(
+                f"about {_duration(min(seconds, self.deadline - time.monotonic()))} and {gigabytes:.1f} GB of memory"
+            )
 
     def expired(self) -> bool:
         return time.monotonic() >= self.deadline
@@ -82,3 +97,7 @@ def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float
             raise FormatError("a parameter has more quantizer steps than a file can hold")
         weights[tensor.name] = Quantized(symbols.astype(np.int64), step)
     return weights
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

@@ -342,12 +342,16 @@ def test_progress_bar_only_on_a_terminal(run, monkeypatch):
     from nfcodec.cli import _console
 
     _console.reset()
+    event = SimpleNamespace(phase="fit", step=3, max_steps=9, psnr_db=31.5, target_psnr_db=40.0, seconds=1, message="")
+    plain = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", plain)
     with _console.progress() as listener:
-        assert listener is None
+        listener(event)
+        listener(SimpleNamespace(**{**vars(event), "message": "about 90 s and 2.0 GB of memory"}))
+    assert plain.getvalue() == "about 90 s and 2.0 GB of memory\n"
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
-    event = SimpleNamespace(phase="fit", step=3, max_steps=9, psnr_db=31.5, target_psnr_db=40.0, seconds=1, message="")
     with _console.progress() as listener:
         listener(event)
         listener(SimpleNamespace(**{**vars(event), "psnr_db": float("nan"), "max_steps": 0}))

@@ -115,10 +115,12 @@ def test_initial_parameters_are_the_papers():
         assert value.size < 100 or np.abs(value).max() > 0.9 * bounds[name]
 
 
-def test_init_scale_spares_the_last_layer():
+def test_scales_of_the_initial_weights():
     geometry = Geometry(8, 8, 1)
-    plain, scaled = Siren(16).initial(geometry, 0), Siren(16, init_scale=2.0).initial(geometry, 0)
-    assert np.allclose(scaled["weight0"], 2 * plain["weight0"])
+    plain, scaled = (
+        Siren(16, **scales).initial(geometry, 0) for scales in ({}, {"init_scale": 2.0, "first_scale": 3.0})
+    )
+    assert np.allclose(scaled["weight0"], 3 * plain["weight0"])
     assert np.allclose(scaled["weight2"], 2 * plain["weight2"])
     assert np.array_equal(scaled["weight_out"], plain["weight_out"])
 

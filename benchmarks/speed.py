@@ -1,0 +1,307 @@
+"""Speed as ratios taken in one run: engines against each other and the machine's limits, recipes, whole processes.
+
+    python -m benchmarks.speed --data FOLDER --json FILE                     # everything, about twenty minutes
+    python -m benchmarks.speed --data FOLDER --parts steps --rounds 7
+
+FOLDER holds kodim05.png and so on; `--large` names a picture for the scaling test. Parts:
+
+* steps: one optimisation step of the numba engine, the torch engine, a plain PyTorch hash grid written the way public
+  repositories do it, and the time that the step's matrix products alone take at the machine's fp32 rate, measured in
+  the same round. Rounds interleave the contestants; the figures are medians over rounds.
+* recipe: steps and seconds from random weights to 50 dB, default settings against the paper's recipe (Adam, default
+  initialisation, one fixed rate), on several pictures, plain and with rpp.
+* encode, decode: whole processes, start-up included, with their peak memory.
+
+Seconds depend on the machine and on what else it does; compare ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.plain_hash_grid import PlainHashGrid
+from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Ngp, Siren
+from nfcodec.fitting import Problem, Request
+from nfcodec.fitting import engines as fitting_engines
+from nfcodec.fitting.dense import allowed_mse, start_dense
+from nfcodec.fitting.engines import Engine, Objective, Rates
+from nfcodec.fitting.general import default_rates, optimizer_of, start_general
+from nfcodec.fitting.loop import Clock, Schedule, fit
+from nfcodec.fitting.plan import default_ngp, well_started
+from nfcodec.raster import Samples
+from nfcodec.transforms import Chain, parse_chain
+from nfcodec.workers import n_threads
+
+GOAL_DB = 50.0
+PAPER_RATE = 2.0**-10
+PAPER_MAX_STEPS = 3000
+RECIPE_IMAGES = 8
+PAUSE_S = 0.3
+"""Between contestants: OpenMP's threads keep a processor busy for a while after their work."""
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    names = ("nfcodec", "numpy", "torch", "numba")
+    model = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    return {
+        "processor": model, "system": platform.system(), "threads": n_threads(), "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }  # fmt: skip
+
+
+def fp32_rate() -> float:
+    """FLOP/s of a large fp32 matrix product, the better of numpy's and torch's."""
+    a, best = np.random.default_rng(0).standard_normal((2048, 2048), np.float32), 0.0
+    b = torch.from_numpy(a)
+    for product in (lambda: a @ a, lambda: b @ b):
+        product()
+        best = max(best, 2 * 2048**3 / min(seconds(product) for _ in range(3)))
+    return best
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def picture(path: Path, side: int | None = None, *, gray: bool = False) -> Samples:
+    """A picture (H, W, C); with a side, the centre square resized (Lanczos)."""
+    image = Image.open(path).convert("L" if gray else "RGB")
+    if side:
+        shorter = min(image.size)
+        left, top = (image.width - shorter) // 2, (image.height - shorter) // 2
+        image = image.crop((left, top, left + shorter, top + shorter))
+        image = image.resize((side, side), Image.Resampling.LANCZOS)
+    samples = np.asarray(image)
+    return samples[:, :, None] if samples.ndim == 2 else samples
+
+
+def problem(samples: Samples, spec: FieldSpec, transform: str = "none") -> Problem:
+    height, width, channels = samples.shape
+    chain = Chain.prepare(parse_chain(transform), samples, 0)
+    order = chain.order(height, width, chain.planes)
+    flat = samples.reshape(-1, channels)
+    value_map = chain.value_map(8, channels, OUTPUT_BITS)
+    return Problem(spec, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
+
+
+def matrix_flops(spec: FieldSpec, geometry: Geometry) -> int:
+    """Operations of a step's matrix products: forward, and the gradients of inputs and of weights."""
+    matrices = [t for t in spec.layout(geometry) if not t.name.startswith(("level", "bias"))]
+    return 6 * geometry.n_pixels * sum(tensor.size for tensor in matrices)
+
+
+# --------------------------------------------------------------------------------------------------------------- steps
+
+
+def steps_part(data: Path, rounds: int) -> list[dict[str, Any]]:
+    color, gray = picture(data / "kodim05.png"), picture(data / "kodim05.png", 512, gray=True)
+    workloads: dict[str, Problem] = {
+        "ngp, 16 hash levels x 2, 2 x 64, 512 x 512 gray": problem(gray, Ngp.instant(512)),
+        "ngp, dense levels, 768 x 512 RGB, with rate": problem(color, default_ngp(Geometry(*color.shape))),
+    }
+    for side in (128, 256, 512):
+        workloads[f"siren, width {side}, {side} x {side} gray"] = problem(
+            picture(data / "kodim05.png", side, gray=True), Siren(side)
+        )
+    return [step_row(name, each, rounds) for name, each in workloads.items()]
+
+
+def step_row(name: str, each: Problem, rounds: int) -> dict[str, Any]:
+    """Medians of the step times, and of the ratios within rounds."""
+    objective, rates = Objective(), Rates(1e-4, 1e-4)
+    if "rate" in name:
+        parameters, steps = start_dense(each, Request(40.0, 5, 0))
+        objective = Objective(steps, allowed_mse(each, 40.0), 0.3)
+    else:
+        parameters = each.spec.initial(each.geometry, 0)
+    contestants: dict[str, Callable[[], object]] = {}
+    for engine_name in ("numba", "torch"):
+        engine = fitting_engines.create(engine_name, "cpu", each, parameters, objective, 0)
+        contestants[engine_name] = lambda engine=engine: one_step(engine, rates)
+    if "hash" in name:
+        assert isinstance(each.spec, Ngp)
+        contestants["plain"] = PlainHashGrid(each.spec, each.geometry, each.targets).step
+    for contestant in contestants.values():
+        contestant()
+    flops = matrix_flops(each.spec, each.geometry)
+    taken: dict[str, list[float]] = {key: [] for key in ("products", *contestants)}
+    for _ in range(rounds):
+        taken["products"].append(flops / fp32_rate())
+        for key, contestant in contestants.items():
+            time.sleep(PAUSE_S)
+            taken[key].append(seconds(contestant))
+
+    def ratio(key: str, other: str) -> float:
+        return statistics.median(a / b for a, b in zip(taken[key], taken[other], strict=True))
+
+    row = {"part": "steps", "workload": name, "rounds": rounds}
+    row |= {f"{key}_ms": 1e3 * statistics.median(times) for key, times in taken.items()}
+    row |= {f"{key}_over_numba": ratio(key, "numba") for key in contestants if key != "numba"}
+    row["numba_over_products"] = ratio("numba", "products")
+    row["share_of_matrix_rate"] = ratio("products", "numba")
+    return row
+
+
+def one_step(engine: Engine, rates: Rates) -> None:
+    engine.gradient()
+    engine.update(rates)
+
+
+# -------------------------------------------------------------------------------------------------------------- recipe
+
+
+def recipe_part(data: Path, side: int, images: int) -> list[dict[str, Any]]:
+    """Default settings on all pictures, the paper's recipe on some."""
+    rows: list[dict[str, Any]] = []
+    for i, path in enumerate(sorted(data.glob("kodim*.png"))):
+        for transform in ("none", "rpp"):
+            samples = picture(path, side, gray=True)
+            row = {"part": "recipe", "image": path.stem, "side": side, "transform": transform}
+            ours = problem(samples, well_started(Siren(side), Geometry(*samples.shape)), transform)
+            row |= {f"default_{key}": value for key, value in run_recipe(ours, paper=False).items()}
+            if i < images:
+                theirs = problem(samples, Siren(side), transform)
+                row |= {f"paper_{key}": value for key, value in run_recipe(theirs, paper=True).items()}
+                row["steps_ratio"] = row["paper_steps"] / row["default_steps"]
+                row["seconds_ratio"] = row["paper_seconds"] / row["default_seconds"]
+            rows.append(row)
+            print_row(row)
+    return rows
+
+
+def run_recipe(each: Problem, *, paper: bool) -> dict[str, Any]:
+    """Steps and seconds to the goal; the paper's: Adam, its own initial weights, one rate, no recovery from spikes."""
+    request = Request(GOAL_DB, 5, 0)
+    start = each.spec.initial(each.geometry, 0) if paper else start_general(each, 0)
+    engine = fitting_engines.create("numba", "cpu", each, start, Objective(), 0)
+    rates, limit = (Rates(PAPER_RATE, PAPER_RATE), PAPER_MAX_STEPS) if paper else (default_rates(each), 1000)
+    optimizer = None if paper else optimizer_of(each, request)
+    result = fit(each, engine, Schedule(GOAL_DB, limit, rates), Clock("fit", GOAL_DB, 0.0), optimizer=optimizer)
+    return {"steps": result.steps, "seconds": result.seconds, "reached": result.reached}
+
+
+# ------------------------------------------------------------------------------------------------------ whole processes
+
+
+def process(*arguments: str) -> tuple[float, float, str]:
+    """Run nfcodec: seconds, peak memory in MB, standard output."""
+    with tempfile.TemporaryFile("w+") as out:
+        start = time.perf_counter()
+        child = subprocess.Popen([sys.executable, "-m", "nfcodec", *arguments], stdout=out)
+        _, status, usage = os.wait4(child.pid, 0)
+        elapsed = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read()
+    if child.returncode:
+        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {child.returncode}")
+    return elapsed, usage.ru_maxrss / 1024, text
+
+
+def encode_part(data: Path, large: Path | None, folder: Path) -> list[dict[str, Any]]:
+    Image.fromarray(picture(data / "kodim05.png", 512, gray=True)[:, :, 0]).save(folder / "gray512.png")
+    jobs = [
+        ("kodim05", data / "kodim05.png", ["--psnr", "40"]),
+        ("kodim05", data / "kodim05.png", ["--psnr", "50"]),
+        ("kodim05, 512 x 512 gray", folder / "gray512.png", ["--psnr", "50"]),
+    ]
+    jobs += [(large.stem, large, ["--psnr", "40"])] if large else []
+    rows: list[dict[str, Any]] = []
+    for name, path, options in jobs:
+        elapsed, memory, text = process("encode", str(path), str(folder / "out.nfc"), "-f", "-q", "--json", *options)
+        report = json.loads(text)
+        keys = ("bytes", "bpp", "psnr_db", "steps", "fit_seconds", "engine")
+        row = {"part": "encode", "image": name, "options": " ".join(options), "seconds": elapsed, "MB": memory}
+        row |= {key: report[key] for key in keys}
+        row["seconds_per_megapixel"] = elapsed / (report["pixels"] / 1e6)
+        rows.append(row)
+        print_row(row)
+    if large:
+        row = {"part": "encode", "image": "large over kodim05, per megapixel"}
+        row["ratio"] = rows[-1]["seconds_per_megapixel"] / rows[0]["seconds_per_megapixel"]
+        rows.append(row)
+        print_row(row)
+    return rows
+
+
+def decode_part(data: Path, folder: Path, rounds: int) -> list[dict[str, Any]]:
+    gray = picture(data / "kodim05.png", 512, gray=True)
+    Image.fromarray(gray[:, :, 0]).save(folder / "gray512.png")
+    process("encode", str(data / "kodim05.png"), str(folder / "color.nfc"), "-f", "-q")
+    siren_file(gray, folder / "siren.nfc")
+    rows: list[dict[str, Any]] = []
+    for name, path in (("kodim05, ngp", "color.nfc"), ("512 x 512 gray, siren of width 512", "siren.nfc")):
+        runs = [process("decode", str(folder / path), str(folder / "out.png"), "-f", "-q") for _ in range(rounds)]
+        row = {"part": "decode", "file": name, "seconds": statistics.median(run[0] for run in runs)}
+        rows.append({**row, "fastest": min(run[0] for run in runs), "MB": max(run[1] for run in runs)})
+        print_row(rows[-1])
+    return rows
+
+
+def siren_file(samples: Samples, path: Path) -> None:
+    """A SIREN of the paper's width for 512 x 512, hardly fitted: decoding takes the same time for any weights."""
+    from nfcodec import EncodeOptions, Raster, encode
+
+    options = EncodeOptions(psnr_db=50.0, field=Siren(512), max_steps=1, effort=1, best_effort=True)
+    path.write_bytes(encode(Raster(samples, None), options).data)
+
+
+def print_row(row: dict[str, Any]) -> None:
+    cells = (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
+    print(" | ".join(cells), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the Kodak pictures as kodimNN.png")
+    parser.add_argument("--large", type=Path, help="a large picture")
+    parts = ("steps", "recipe", "encode", "decode")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--side", type=int, default=128, help="of the pictures for the recipe")
+    parser.add_argument("--images", type=int, default=RECIPE_IMAGES, help="pictures that the paper's recipe is run on")
+    parser.add_argument("--json", type=Path, help="write machine and rows to this file")
+    arguments = parser.parse_args()
+    described = machine()
+    print_row(described)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "steps" in arguments.parts:
+            for row in steps_part(arguments.data, arguments.rounds):
+                rows.append(row)
+                print_row(row)
+        if "recipe" in arguments.parts:
+            rows += recipe_part(arguments.data, arguments.side, arguments.images)
+        if "encode" in arguments.parts:
+            rows += encode_part(arguments.data, arguments.large, folder)
+        if "decode" in arguments.parts:
+            rows += decode_part(arguments.data, folder, arguments.rounds)
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"machine": described, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
