@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,35 @@ def test_landing_moves_symbols_to_the_target(make_problem, coarseness):
         assert 36.0 <= landed.psnr_db <= before_db
     else:
         assert landed.psnr_db >= before_db
+
+
+@pytest.mark.parametrize("offset_db", [-0.5, 0.5])
+def test_landing_by_a_poor_estimate_still_keeps_the_promise(make_problem, offset_db):
+    """The estimate is off by half a decibel for the first weights, and by nothing for the others."""
+    problem = make_problem(DENSE)
+    request = Request(36.0, 5, 0)
+    start = quantize(problem, *start_dense(problem, request, 0.7))
+
+    def estimate_db(weights) -> float:
+        return problem.exact_psnr_db(weights) + (offset_db if weights is start else 0.0)
+
+    landed = land(problem, request, start, estimate_db)
+    assert landed.psnr_db >= 36.0
+    assert landed.psnr_db == problem.exact_psnr_db(landed.weights)
+
+
+def test_long_fits_are_announced(make_problem):
+    problem, events = make_problem(DENSE), []
+    request = Request(36.0, 5, 0, listen=events.append)
+    request.announce(problem, 5.0)
+    assert not events
+    request.announce(problem, 75.0)
+    request.announce(problem, 600.0)
+    replace(request, deadline=time.monotonic() + 30).announce(problem, 600.0)
+    first, second, third = (event.message for event in events)
+    assert first.startswith("about 75 s and 0.1 GB")
+    assert second.startswith("about 10 minutes and")
+    assert third.startswith("about 30 s")
 
 
 def test_landing_repairs_a_shortfall(make_problem):

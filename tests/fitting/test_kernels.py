@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from nfcodec.fitting.engines.kernels import blocks, elementary, loss
+from nfcodec.fitting.engines.kernels.jit import BLOCK, U
+
+
+@numba.njit
+def over(function, x, y):
+    for i in range(x.size):
+        y[i] = function(x[i])
+
+
+@numba.njit
+def sines_and_cosines(x, sines, cosines):
+    for i in range(x.size):
+        sines[i], cosines[i] = elementary.sine_cosine(x[i])
+
+
+@numba.njit
+def noises(key, out):
+    for i in range(out.size):
+        out[i] = elementary.noise(np.uint32(i), np.uint32(key))
+
+
+@pytest.mark.parametrize(
+    ("function", "exact", "low", "high", "relative"),
+    [
+        (elementary.exp2, np.exp2, -120, 120, True),
+        (elementary.exp, np.exp, -80, 80, True),
+        (elementary.log2, np.log2, 1e-30, 1e30, False),
+        (elementary.log2, np.log2, 0.5, 2.0, False),
+        (elementary.tanh, np.tanh, -20, 20, False),
+    ],
+)
+def test_elementary_functions(function, exact, low, high, relative):
+    x = np.random.default_rng(0).uniform(low, high, 20_000).astype(np.float32)
+    y = np.empty_like(x)
+    over(function, x, y)
+    expected = exact(x.astype(np.float64))
+    error = np.abs(y - expected) / (np.abs(expected) if relative else np.maximum(1, np.abs(expected) / 4))
+    assert error.max() < 2e-5 if relative and high > 1 else error.max() < 1e-6
+
+
+def test_sine_and_cosine():
+    x = np.random.default_rng(0).uniform(-900, 900, 50_000).astype(np.float32)
+    sines, cosines = np.empty_like(x), np.empty_like(x)
+    sines_and_cosines(x, sines, cosines)
+    assert np.abs(sines - np.sin(x.astype(np.float64))).max() < 5e-7
+    assert np.abs(cosines - np.cos(x.astype(np.float64))).max() < 5e-7
+
+
+def test_noise_is_nearly_gaussian_and_follows_its_key():
+    first, again, other = (np.empty(100_000, np.float32) for _ in range(3))
+    noises(1, first)
+    noises(1, again)
+    noises(2, other)
+    assert np.array_equal(first, again)
+    assert abs(float(np.corrcoef(first, other)[0, 1])) < 0.02
+    assert abs(float(np.corrcoef(first[1:], first[:-1])[0, 1])) < 0.02
+    assert float(first.mean()) == pytest.approx(0, abs=0.02)
+    assert float(first.std()) == pytest.approx(1, abs=0.01)
+    assert float((first**4).mean()) == pytest.approx(2.7, abs=0.1)  # of the sum of four uniform numbers
+
+
+@pytest.mark.parametrize(("n_out", "n_in"), [(4, 4), (16, 24), (64, 32), (20, 100)])
+def test_block_products(n_out, n_in):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(n_out, n_in)).astype(np.float32)
+    e, z = (rng.normal(size=(n, BLOCK)).astype(np.float32) for n in (n_in, n_out))
+    out, outer, sums = z.copy(), np.ones((n_out, n_in), np.float32), np.ones(n_out, np.float32)
+    blocks.add_product(a.reshape(-1), e.reshape(-1), out.reshape(-1), U(n_out), U(n_in))
+    blocks.add_outer(z.reshape(-1), e.reshape(-1), outer.reshape(-1), U(n_out), U(n_in))
+    blocks.add_row_sums(z.reshape(-1), sums, U(n_out))
+    assert out == pytest.approx(z + a @ e, abs=1e-4)
+    assert outer == pytest.approx(1 + z @ e.T, abs=1e-3)
+    assert sums == pytest.approx(1 + z.sum(axis=1), abs=1e-4)
+
+
+def test_count_below_is_searchsorted():
+    rng = np.random.default_rng(0)
+    thresholds = np.sort(rng.integers(0, 50, 255)).astype(np.float32)  # with repetitions
+    for x in [*rng.uniform(-1, 51, 200), *thresholds[:20]]:
+        assert loss.count_below(thresholds, np.float32(x)) == np.searchsorted(thresholds, np.float32(x), side="right")
