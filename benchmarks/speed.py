@@ -7,7 +7,8 @@ FOLDER holds kodim05.png and so on; `--large` names a picture for the scaling te
 
 * steps: one optimisation step of the numba engine, the torch engine, a plain PyTorch hash grid written the way public
   repositories do it, and the time that the step's matrix products alone take at the machine's fp32 rate, measured in
-  the same round. Rounds interleave the contestants; the figures are medians over rounds.
+  the same round. Rounds interleave the contestants; figures are medians over rounds, the `best` share that of the
+  fastest round of each.
 * recipe: steps and seconds from random weights to 50 dB, default settings against the paper's recipe (Adam, default
   initialisation, one fixed rate; also the best of several rates), on several pictures, plain and with rpp. Both go back
   to the best weights when the error spikes.
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import math
 import platform
 import statistics
 import subprocess
@@ -37,6 +38,7 @@ import torch
 from PIL import Image
 
 from benchmarks.plain_hash_grid import PlainHashGrid
+from nfcodec.codec import EncodeOptions, encode
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Ngp, Siren
 from nfcodec.fitting import Problem, Request
 from nfcodec.fitting import engines as fitting_engines
@@ -45,7 +47,7 @@ from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.general import default_rates, optimizer_of, start_general
 from nfcodec.fitting.loop import Clock, Schedule, fit
 from nfcodec.fitting.plan import default_ngp, well_started
-from nfcodec.raster import Samples
+from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain
 from nfcodec.workers import n_threads
 
@@ -165,6 +167,7 @@ def step_row(name: str, each: Problem, rounds: int) -> dict[str, Any]:
     row |= {f"{key}_over_numba": ratio(key, "numba") for key in contestants if key != "numba"}
     row["numba_over_products"] = ratio("numba", "products")
     row["share_of_matrix_rate"] = ratio("products", "numba")
+    row["best_share_of_matrix_rate"] = min(taken["products"]) / min(taken["numba"])
     return row
 
 
@@ -176,10 +179,13 @@ def one_step(engine: Engine, rates: Rates) -> None:
 # -------------------------------------------------------------------------------------------------------------- recipe
 
 
-def recipe_part(data: Path, side: int, images: int) -> list[dict[str, Any]]:
-    """Default settings on all pictures, the paper's recipe on some."""
+def recipe_part(data: Path, side: int, images: int, defaults: int | None, cap: float) -> list[dict[str, Any]]:
+    """Default settings on all pictures, or the first `defaults`; the paper's recipe on the first `images`.
+
+    The paper's recipe may take `cap` times the default settings' steps; where it does, it counts as not having reached.
+    """
     rows: list[dict[str, Any]] = []
-    for i, path in enumerate(sorted(data.glob("kodim*.png"))):
+    for i, path in enumerate(sorted(data.glob("kodim*.png"))[:defaults]):
         for transform in ("none", "rpp"):
             samples = picture(path, side, gray=True)
             row = {"part": "recipe", "image": path.stem, "side": side, "transform": transform}
@@ -187,10 +193,15 @@ def recipe_part(data: Path, side: int, images: int) -> list[dict[str, Any]]:
             row |= {f"default_{key}": value for key, value in run_recipe(ours).items()}
             if i < images:
                 theirs = problem(samples, Siren(side), transform)
-                paper = run_recipe(theirs, PAPER_RATE, PAPER_MAX_STEPS)
+                limit = min(PAPER_MAX_STEPS, math.ceil(cap * row["default_steps"]))
+                paper = run_recipe(theirs, PAPER_RATE, limit)
                 row |= {f"paper_{key}": value for key, value in paper.items()}
                 row["steps_ratio"] = row["paper_steps"] / row["default_steps"]
                 row["seconds_ratio"] = row["paper_seconds"] / row["default_seconds"]
+                if not paper["reached"]:
+                    rows.append(row)
+                    print_row(row)
+                    continue
                 best = paper["steps"]
                 for rate in OTHER_RATES:
                     best = min(best, run_recipe(theirs, rate, best)["steps"])
@@ -215,17 +226,11 @@ def run_recipe(each: Problem, rate: float | None = None, max_steps: int = 1000) 
 
 def process(*arguments: str) -> tuple[float, float, str]:
     """Run nfcodec: seconds, peak memory in MB, standard output."""
-    with tempfile.TemporaryFile("w+") as out:
-        start = time.perf_counter()
-        child = subprocess.Popen([sys.executable, "-m", "nfcodec", *arguments], stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        elapsed = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read()
-    if child.returncode:
-        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {child.returncode}")
-    return elapsed, usage.ru_maxrss / 1024, text
+    command = [sys.executable, "-m", "benchmarks.measured", sys.executable, "-m", "nfcodec", *arguments]
+    row = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    if row["status"]:
+        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {row['status']}")
+    return row["seconds"], row["MB"], row["out"]
 
 
 def encode_part(data: Path, large: Path | None, folder: Path) -> list[dict[str, Any]]:
@@ -270,8 +275,6 @@ def decode_part(data: Path, folder: Path, rounds: int) -> list[dict[str, Any]]:
 
 def siren_file(samples: Samples, path: Path) -> None:
     """A SIREN of the paper's width for 512 x 512, hardly fitted: decoding takes the same time for any weights."""
-    from nfcodec import EncodeOptions, Raster, encode
-
     options = EncodeOptions(psnr_db=50.0, field=Siren(512), max_steps=1, effort=1, best_effort=True)
     path.write_bytes(encode(Raster(samples, None), options).data)
 
@@ -290,6 +293,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--side", type=int, default=128, help="of the pictures for the recipe")
     parser.add_argument("--images", type=int, default=RECIPE_IMAGES, help="pictures that the paper's recipe is run on")
+    parser.add_argument("--defaults", type=int, help="pictures that the default recipe is run on; all by default")
+    parser.add_argument("--cap", type=float, default=1000.0, help="stop the paper's recipe at so many times our steps")
     parser.add_argument("--json", type=Path, help="write machine and rows to this file")
     arguments = parser.parse_args()
     described = machine()
@@ -302,7 +307,7 @@ def main() -> None:
                 rows.append(row)
                 print_row(row)
         if "recipe" in arguments.parts:
-            rows += recipe_part(arguments.data, arguments.side, arguments.images)
+            rows += recipe_part(arguments.data, arguments.side, arguments.images, arguments.defaults, arguments.cap)
         if "encode" in arguments.parts:
             rows += encode_part(arguments.data, arguments.large, folder)
         if "decode" in arguments.parts:

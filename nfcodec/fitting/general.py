@@ -29,7 +29,7 @@ MAX_WIDENINGS = 2
 COARSER = 2**0.5
 """Factor on all quantizer steps from one fine-tuning to the next."""
 
-MAX_EXPONENT = 40
+MAX_EXPONENT, NO_GAIN_DB = 40, 0.001
 FINE_TUNINGS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 8, 9: 10}
 FINE_TUNING_STEPS = {1: 0, 2: 20, 3: 40, 4: 60, 5: 80, 6: 120, 7: 200, 8: 400, 9: 800}
 
@@ -171,8 +171,10 @@ def _coarsest(
             trial = measure(direction * distance)
         except FormatError:  # finer than the format's arithmetic
             break
-        reaches = trial[1].psnr_db >= request.psnr_db
+        reaches, gain_db = trial[1].psnr_db >= request.psnr_db, trial[1].psnr_db - best[1].psnr_db
         if direction == 1 and not reaches:
+            break
+        if direction == -1 and not reaches and abs(gain_db) < NO_GAIN_DB:  # as good as unquantized, and still short
             break
         best = trial if direction == 1 or trial[1].psnr_db > best[1].psnr_db else best
         if direction == -1 and reaches:
