@@ -26,12 +26,12 @@ TYPICAL_STEPS = 30
 """What most fits take, for the announcement of long ones."""
 
 MAX_WIDENINGS = 2
-COARSER = 2**0.5
+COARSER = 2**0.25
 """Factor on all quantizer steps from one fine-tuning to the next."""
 
 MAX_EXPONENT, NO_GAIN_DB = 40, 0.001
-FINE_TUNINGS = {1: 0, 2: 1, 3: 2, 4: 3, 5: 4, 6: 5, 7: 6, 8: 8, 9: 10}
-FINE_TUNING_STEPS = {1: 0, 2: 20, 3: 40, 4: 60, 5: 80, 6: 120, 7: 200, 8: 400, 9: 800}
+FINE_TUNINGS = {1: 0, 2: 2, 3: 4, 4: 8, 5: 12, 6: 16, 7: 20, 8: 24, 9: 32}
+FINE_TUNING_STEPS = {1: 0, 2: 10, 3: 15, 4: 20, 5: 30, 6: 60, 7: 120, 8: 240, 9: 480}
 
 
 def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem]:

@@ -55,11 +55,12 @@ class Request:
 
     def announce(self, problem: Problem, seconds: float) -> None:
         """Tell the listener how long the fit will take, about, and how much memory, if it is long."""
+        seconds = min(seconds, self.deadline - time.monotonic())
         if seconds >= LONG_S:
             n_samples, n_parameters = problem.samples.size, problem.spec.n_parameters(problem.geometry)
             gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + PARAMETER_BYTES * n_parameters) / 1e9
             self.note(
-                f"about {_duration(min(seconds, self.deadline - time.monotonic()))} and {gigabytes:.1f} GB of memory"
+                f"about {_duration(seconds)} and {gigabytes:.1f} GB of memory"
             )
 
     def expired(self) -> bool:
