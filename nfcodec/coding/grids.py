@@ -142,9 +142,12 @@ def _known_weight(
     """
     y, x = np.arange(first[0], size[0], 2), np.arange(first[1], size[1], 2)
     weight = np.zeros((len(y), len(x)), np.int64)
-    for dy, dx in known:
-        inside_y, inside_x = (y + dy >= 0) & (y + dy < size[0]), (x + dx >= 0) & (x + dx < size[1])
-        weight += (8 if dy and dx else 16) * inside_y[:, None] * inside_x
+    for dy in (-1, 0, 1):
+        of_row = np.zeros(len(x), np.int64)
+        for dx in (dx for other, dx in known if other == dy):
+            of_row += (8 if dy and dx else 16) * ((x + dx >= 0) & (x + dx < size[1]))
+        if of_row.any():
+            weight += np.where((y + dy >= 0) & (y + dy < size[0]), 1, 0)[:, None] * of_row
     return weight
 
 

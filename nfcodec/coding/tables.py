@@ -51,10 +51,15 @@ def prior_scale(eighths: int) -> int:
 
 
 def frequencies(weights: Int64Array) -> Int64Array:
-    """Scale non-negative integer weights to integers >= 1 that sum to 2^24; the remainder goes to the first largest."""
-    table = 1 + weights * (TABLE_TOTAL - len(weights)) // int(weights.sum())
-    table[np.argmax(table)] += TABLE_TOTAL - int(table.sum())
-    return table
+    """Scale non-negative integer weights (..., n) to integers >= 1 that sum to 2^24 along the last axis.
+
+    The remainder goes to the first largest.
+    """
+    tables = 1 + weights * (TABLE_TOTAL - weights.shape[-1]) // weights.sum(axis=-1, keepdims=True)
+    largest = tables.argmax(axis=-1, keepdims=True)
+    remainder = TABLE_TOTAL - tables.sum(axis=-1, keepdims=True)
+    np.put_along_axis(tables, largest, np.take_along_axis(tables, largest, -1) + remainder, -1)
+    return tables
 
 
 class _Tables:
@@ -76,15 +81,22 @@ class _Tables:
             by_context = np.argsort(batch, kind="stable")
             sizes = np.bincount(batch)
             ends = np.cumsum(sizes)
-            for context in np.flatnonzero(sizes):
+            present = np.flatnonzero(sizes)
+            for context, table in zip(present, frequencies(self._counts[present]), strict=True):
                 group = by_context[ends[context] - sizes[context] : ends[context]]
                 chosen = None if symbols is None else symbols[start:stop][group]
-                table = frequencies(self._counts[context])
                 coded[start:stop][group] = coder.code(chosen, table, len(group))
-            np.add.at(self._counts, (batch, coded[start:stop]), COUNT_WEIGHT)
+            self._count(batch, coded[start:stop])
             self._n_coded += stop - start
             start = stop
         return coded
+
+    def _count(self, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
+        cells = contexts.astype(np.int64) * self._counts.shape[1] + symbols
+        if 4 * len(cells) < self._counts.size:  # a few: one by one
+            np.add.at(self._counts.reshape(-1), cells, COUNT_WEIGHT)
+        else:
+            self._counts += COUNT_WEIGHT * np.bincount(cells, minlength=self._counts.size).reshape(self._counts.shape)
 
 
 class AdaptiveModel:

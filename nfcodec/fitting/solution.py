@@ -59,9 +59,7 @@ class Request:
         if seconds >= LONG_S:
             n_samples, n_parameters = problem.samples.size, problem.spec.n_parameters(problem.geometry)
             gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + PARAMETER_BYTES * n_parameters) / 1e9
-            self.note(
-                f"about {_duration(seconds)} and {gigabytes:.1f} GB of memory"
-            )
+            self.note(f"about {_duration(seconds)} and {gigabytes:.1f} GB of memory")
 
     def expired(self) -> bool:
         return time.monotonic() >= self.deadline
