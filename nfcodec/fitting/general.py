@@ -29,7 +29,10 @@ MAX_WIDENINGS = 2
 COARSER = 2**0.25
 """Factor on all quantizer steps from one fine-tuning to the next."""
 
-MAX_EXPONENT, NO_GAIN_DB = 40, 0.001
+MAX_EXPONENT = 40
+AS_GOOD_DB = 0.01
+"""Quantized weights this close to the real ones cannot be improved by finer steps."""
+
 FINE_TUNINGS = {1: 0, 2: 2, 3: 4, 4: 8, 5: 12, 6: 16, 7: 20, 8: 24, 9: 32}
 FINE_TUNING_STEPS = {1: 0, 2: 10, 3: 15, 4: 20, 5: 30, 6: 60, 7: 120, 8: 240, 9: 480}
 
@@ -97,8 +100,8 @@ def _quantize_and_tune(
     problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int
 ) -> tuple[Trial, int]:
     """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps as the effort allows."""
-    steps = _balanced_steps(problem, engine, result.psnr_db - request.psnr_db)
-    steps, best = _coarsest(problem, request, result.parameters, steps)
+    steps = _balanced_steps(problem, engine, result.psnr_db - request.psnr_db, request.psnr_db)
+    steps, best = _coarsest(problem, request, result, steps)
     done = 0
     for _ in range(FINE_TUNINGS[request.effort]):
         n_steps = min(FINE_TUNING_STEPS[request.effort], budget - done)
@@ -121,7 +124,7 @@ def _quantize_and_tune(
     return best, done
 
 
-def _balanced_steps(problem: Problem, engine: Engine, margin_db: float) -> dict[str, float]:
+def _balanced_steps(problem: Problem, engine: Engine, margin_db: float, target_db: float) -> dict[str, float]:
     """Quantizer steps whose errors use up the margin, each tensor in proportion to its number of parameters.
 
     At high rate a tensor's error grows with the square of its step and its bits fall with the step's logarithm, so
@@ -130,7 +133,8 @@ def _balanced_steps(problem: Problem, engine: Engine, margin_db: float) -> dict[
     parameters = engine.parameters()
     engine.set_objective(Objective())
     base = engine.evaluate().mse
-    allowed = base * (10 ** (max(margin_db, 0.05) / 10) - 1)
+    least = 0.01 * problem.gain * 10 ** (-target_db / 10)  # for fits without an error
+    allowed = max(base * (10 ** (min(max(margin_db, 0.05), 100.0) / 10) - 1), least)
     layout = problem.spec.layout(problem.geometry)
     n_parameters = sum(tensor.size for tensor in layout)
     steps: dict[str, float] = {}
@@ -150,7 +154,7 @@ def _balanced_steps(problem: Problem, engine: Engine, margin_db: float) -> dict[
 
 
 def _coarsest(
-    problem: Problem, request: Request, parameters: Parameters, steps: Mapping[str, float]
+    problem: Problem, request: Request, result: FitResult, steps: Mapping[str, float]
 ) -> tuple[dict[str, float], Trial]:
     """Scale all steps by one factor, a power of 2^(1/4), to the largest that still reaches the target.
 
@@ -160,7 +164,7 @@ def _coarsest(
 
     def measure(exponent: int) -> tuple[dict[str, float], Trial]:
         scaled = {name: step * 2 ** (exponent / 4) for name, step in steps.items()}
-        trial = problem.trial(quantize(problem, parameters, scaled))
+        trial = problem.trial(quantize(problem, result.parameters, scaled))
         clock.tell(abs(exponent), MAX_EXPONENT, trial.psnr_db)
         return scaled, trial
 
@@ -171,12 +175,10 @@ def _coarsest(
             trial = measure(direction * distance)
         except FormatError:  # finer than the format's arithmetic
             break
-        reaches, gain_db = trial[1].psnr_db >= request.psnr_db, trial[1].psnr_db - best[1].psnr_db
+        reaches = trial[1].psnr_db >= request.psnr_db
         if direction == 1 and not reaches:
             break
-        if direction == -1 and not reaches and abs(gain_db) < NO_GAIN_DB:  # as good as unquantized, and still short
-            break
         best = trial if direction == 1 or trial[1].psnr_db > best[1].psnr_db else best
-        if direction == -1 and reaches:
+        if direction == -1 and (reaches or trial[1].psnr_db > result.psnr_db - AS_GOOD_DB):
             break
     return best
