@@ -22,6 +22,10 @@ MARGIN_DB = 1.0
 """The fit goes this far over the target; quantization may then cost as much."""
 
 MAX_STEPS = 10_000
+KFAC_STEPS = 300
+ADAM_RATES = Rates(2.0**-9.5, 2.0**-9.5)
+"""A SIREN that K-FAC has not fitted in so many steps is fitted by Adam, with these rates."""
+
 TYPICAL_STEPS = 30
 """What most fits take, for the announcement of long ones."""
 
@@ -29,7 +33,7 @@ MAX_WIDENINGS = 2
 COARSER = 2**0.25
 """Factor on all quantizer steps from one fine-tuning to the next."""
 
-MAX_EXPONENT = 40
+MAX_EXPONENT = 120
 AS_GOOD_DB = 0.01
 """Quantized weights this close to the real ones cannot be improved by finer steps."""
 
@@ -53,9 +57,17 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
         engine.gradient()
         tuning = FINE_TUNINGS[request.effort] * FINE_TUNING_STEPS[request.effort]
         request.announce(problem, min(TYPICAL_STEPS + tuning, budget) * (time.monotonic() - probe))
-        schedule = Schedule(request.psnr_db + MARGIN_DB, budget - done, default_rates(problem), request.deadline)
+        goal_db, n_steps = request.psnr_db + MARGIN_DB, budget - done
+        first = min(n_steps, KFAC_STEPS) if isinstance(problem.spec, Siren) else n_steps
+        schedule = Schedule(goal_db, first, default_rates(problem), request.deadline)
         result = fit(problem, engine, schedule, request.clock("fit"), optimizer=optimizer_of(problem, request))
         done += result.steps
+        if not result.reached and done < budget and not request.expired():  # as for noise in a few pixels
+            engine.restore(initial)
+            schedule = Schedule(goal_db, budget - done, ADAM_RATES, request.deadline)
+            by_adam = fit(problem, engine, schedule, request.clock("fit"))
+            done += by_adam.steps
+            result = by_adam if by_adam.psnr_db > result.psnr_db else result
         wider = widened(problem) if widenings < MAX_WIDENINGS else None
         if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
             break
@@ -158,7 +170,7 @@ def _coarsest(
 ) -> tuple[dict[str, float], Trial]:
     """Scale all steps by one factor, a power of 2^(1/4), to the largest that still reaches the target.
 
-    Raises FormatError if even the given steps are finer than the format's arithmetic.
+    Raises FormatError if no such steps suit the format's arithmetic.
     """
     clock = request.clock("quantize")
 
@@ -168,11 +180,19 @@ def _coarsest(
         clock.tell(abs(exponent), MAX_EXPONENT, trial.psnr_db)
         return scaled, trial
 
-    best = measure(0)
+    start = 0
+    while True:
+        try:
+            best = measure(start)
+            break
+        except FormatError:  # the given steps are too fine; coarser ones may do
+            start += 8
+            if start > MAX_EXPONENT:
+                raise
     direction = 1 if best[1].psnr_db >= request.psnr_db else -1
     for distance in range(1, MAX_EXPONENT):
         try:
-            trial = measure(direction * distance)
+            trial = measure(start + direction * distance)
         except FormatError:  # finer than the format's arithmetic
             break
         reaches = trial[1].psnr_db >= request.psnr_db
