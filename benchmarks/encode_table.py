@@ -19,7 +19,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +44,11 @@ MORE_COLUMNS = ("png", "webp", "xWebP", "bound", "xbound", "jpeg_lossy", "webp_l
 
 def run(arguments: list[str]) -> tuple[str, float, float]:
     """Run nfcodec as a process: its standard output, seconds, and peak memory in MB."""
-    with tempfile.TemporaryFile("w+") as out:
-        start = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "nfcodec", *arguments], stdout=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read()
-    if process.returncode:
-        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {process.returncode}")
-    return text, seconds, usage.ru_maxrss / 1024
+    command = [sys.executable, "-m", "benchmarks.measured", sys.executable, "-m", "nfcodec", *arguments]
+    row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    if row["status"]:
+        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {row['status']}")
+    return row["out"], row["seconds"], row["MB"]
 
 
 def webp_bytes(image: Image.Image) -> int:

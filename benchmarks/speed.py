@@ -24,8 +24,6 @@ import json
 import math
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,6 +35,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.encode_table import run
 from benchmarks.plain_hash_grid import PlainHashGrid
 from nfcodec.codec import EncodeOptions, encode
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Ngp, Siren
@@ -224,15 +223,6 @@ def run_recipe(each: Problem, rate: float | None = None, max_steps: int = 1000) 
 # ------------------------------------------------------------------------------------------------------ whole processes
 
 
-def process(*arguments: str) -> tuple[float, float, str]:
-    """Run nfcodec: seconds, peak memory in MB, standard output."""
-    command = [sys.executable, "-m", "benchmarks.measured", sys.executable, "-m", "nfcodec", *arguments]
-    row = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-    if row["status"]:
-        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {row['status']}")
-    return row["seconds"], row["MB"], row["out"]
-
-
 def encode_part(data: Path, large: Path | None, folder: Path) -> list[dict[str, Any]]:
     Image.fromarray(picture(data / "kodim05.png", 512, gray=True)[:, :, 0]).save(folder / "gray512.png")
     jobs = [
@@ -243,7 +233,7 @@ def encode_part(data: Path, large: Path | None, folder: Path) -> list[dict[str, 
     jobs += [(large.stem, large, ["--psnr", "40"])] if large else []
     rows: list[dict[str, Any]] = []
     for name, path, options in jobs:
-        elapsed, memory, text = process("encode", str(path), str(folder / "out.nfc"), "-f", "-q", "--json", *options)
+        text, elapsed, memory = run(["encode", str(path), str(folder / "out.nfc"), "-f", "-q", "--json", *options])
         report = json.loads(text)
         keys = ("bytes", "bpp", "psnr_db", "steps", "fit_seconds", "engine")
         row = {"part": "encode", "image": name, "options": " ".join(options), "seconds": elapsed, "MB": memory}
@@ -262,13 +252,13 @@ def encode_part(data: Path, large: Path | None, folder: Path) -> list[dict[str, 
 def decode_part(data: Path, folder: Path, rounds: int) -> list[dict[str, Any]]:
     gray = picture(data / "kodim05.png", 512, gray=True)
     Image.fromarray(gray[:, :, 0]).save(folder / "gray512.png")
-    process("encode", str(data / "kodim05.png"), str(folder / "color.nfc"), "-f", "-q")
+    run(["encode", str(data / "kodim05.png"), str(folder / "color.nfc"), "-f", "-q"])
     siren_file(gray, folder / "siren.nfc")
     rows: list[dict[str, Any]] = []
     for name, path in (("kodim05, ngp", "color.nfc"), ("512 x 512 gray, siren of width 512", "siren.nfc")):
-        runs = [process("decode", str(folder / path), str(folder / "out.png"), "-f", "-q") for _ in range(rounds)]
-        row = {"part": "decode", "file": name, "seconds": statistics.median(run[0] for run in runs)}
-        rows.append({**row, "fastest": min(run[0] for run in runs), "MB": max(run[1] for run in runs)})
+        runs = [run(["decode", str(folder / path), str(folder / "out.png"), "-f", "-q"]) for _ in range(rounds)]
+        row = {"part": "decode", "file": name, "seconds": statistics.median(each[1] for each in runs)}
+        rows.append({**row, "fastest": min(each[1] for each in runs), "MB": max(each[2] for each in runs)})
         print_row(rows[-1])
     return rows
 

@@ -62,7 +62,8 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
         schedule = Schedule(goal_db, first, default_rates(problem), request.deadline)
         result = fit(problem, engine, schedule, request.clock("fit"), optimizer=optimizer_of(problem, request))
         done += result.steps
-        if not result.reached and done < budget and not request.expired():  # as for noise in a few pixels
+        stuck = isinstance(problem.spec, Siren) and not result.reached  # as with noise in a few pixels
+        if stuck and done < budget and not request.expired():
             engine.restore(initial)
             schedule = Schedule(goal_db, budget - done, ADAM_RATES, request.deadline)
             by_adam = fit(problem, engine, schedule, request.clock("fit"))

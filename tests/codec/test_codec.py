@@ -304,3 +304,17 @@ def test_the_highest_target_ends_in_a_file_or_in_a_clear_word(shape, depth, tran
         assert depth == 16 or ":" in transform, "8-bit samples can be had without loss"
     else:
         assert np.array_equal(decode(data).samples, samples)
+
+
+@pytest.mark.parametrize(("shape", "psnr_db"), [((1, 40, 3), 20.0), ((7, 5, 1), 20.0), ((1, 2, 1), 50.0)])
+def test_a_siren_fits_noise_in_a_few_pixels(shape, psnr_db):
+    samples = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    assert encode(Raster(samples, None), EncodeOptions(psnr_db, "siren")).report["reached"]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 3), (5, 5, 1)])
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_siren_fits_one_colour_at_any_target(shape, value):
+    for target_db in (20.0, 90.0):
+        raster = Raster(np.full(shape, value, np.uint8), None)
+        assert encode(raster, EncodeOptions(target_db, "siren")).report["reached"]
