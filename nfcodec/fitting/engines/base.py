@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from nfcodec.fields import Parameters
 from nfcodec.fitting.problem import Problem
 
@@ -19,11 +22,14 @@ class Objective:
         rate_weight: lambda; 0 turns the rate model of the dense levels off.
         softness: gradients see dense levels through soft rounding with noise, from 0.35 (soft) to 0.08 (hard); 0 is
             true rounding with straight-through gradients, which all other tensors with a step always get.
+        half: the field sees all parameters rounded to binary16 (with straight-through gradients), as fields whose
+            parameters have 16 bits do; steps are not used then.
     """
 
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     rate_weight: float = 0.0
     softness: float = 0.0
+    half: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,10 @@ class Engine(ABC):
     @abstractmethod
     def evaluate(self) -> Stats:
         """The statistics of the current parameters, without a gradient."""
+
+    @abstractmethod
+    def outputs(self) -> npt.NDArray[np.float32]:
+        """The field's values (H * W, C) for the current parameters."""
 
     @abstractmethod
     def set_objective(self, objective: Objective) -> None:

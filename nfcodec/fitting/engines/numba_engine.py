@@ -85,6 +85,10 @@ def _get_ready(field: type[FieldSpec]) -> None:
         raise EngineError(f"the numba kernels cannot be compiled: {error}") from error
 
 
+def _halved(values: Floats) -> Floats:
+    return values.astype(np.float16).astype(np.float32)
+
+
 NONE: Floats = np.zeros(0, np.float32)
 """Stands for an array that is not there."""
 
@@ -153,12 +157,18 @@ class NumbaEngine(Engine):
         if self._objective.rate_weight > 0:
             self._elementwise(self._harden)
             bits = self._rate(None)
-        return self._stats(self._program.run(self._tables, self._steps(), None), bits)
+        return self._stats(self._program.run(self._seen_tables(), self._steps(), None), bits)
+
+    def outputs(self) -> Floats:
+        self._pack_network()
+        outputs: Floats = np.empty(self._problem.targets.shape[::-1], np.float32)
+        self._program.run(self._seen_tables(), self._steps(), None, outputs)
+        return np.ascontiguousarray(outputs.T)
 
     def gradient(self) -> Stats:
         self._pack_network()
         self._passes += 1
-        objective, steps, tables, bits = self._objective, self._steps(), self._tables, 0.0
+        objective, steps, tables, bits = self._objective, self._steps(), self._seen_tables(), 0.0
         self._slope = self._slopes if objective.softness > 0 else NONE
         if objective.softness > 0 or objective.rate_weight > 0:
             self._elementwise(self._soften if objective.softness > 0 else self._harden)
@@ -208,8 +218,12 @@ class NumbaEngine(Engine):
             if step is not None:
                 step /= tensor.unit
                 value = (np.round(value / np.float32(step)) * np.float32(step)).astype(np.float32)
-            seen[tensor.name] = value
+            seen[tensor.name] = _halved(value) if self._objective.half else value
         self._program.network.pack(seen)
+
+    def _seen_tables(self) -> Floats:
+        """The tables, rounded if parameters have 16 bits."""
+        return _halved(self._tables) if self._objective.half else self._tables
 
     @cached_property
     def _softened(self) -> Floats:

@@ -122,11 +122,12 @@ class Program(ABC):
     network: Network
 
     @abstractmethod
-    def run(self, tables: Floats, steps: Floats, gradient: Floats | None) -> Pass:
+    def run(self, tables: Floats, steps: Floats, gradient: Floats | None, outputs: Floats | None = None) -> Pass:
         """Evaluate with the packed network and flat tables, whose entries are rounded to `steps` (0: not) as read.
 
         Args:
             gradient: of the flat tables, added to; None to only evaluate.
+            outputs: (C, H * W), becomes the field's values.
         """
 
 
@@ -174,7 +175,7 @@ class NgpProgram(Program):
             for f in range(level.features if isinstance(level, DenseLevel) else 1)
         ]
 
-    def run(self, tables: Floats, steps: Floats, gradient: Floats | None) -> Pass:
+    def run(self, tables: Floats, steps: Floats, gradient: Floats | None, outputs: Floats | None = None) -> Pass:
         geometry, picture, network = self._geometry, self._picture, self.network
         n_slots = -(-min(self._chunk_rows, geometry.height) // TASK_ROWS)
         weights = np.zeros((n_slots, network.weights.size), np.float32)
@@ -182,6 +183,7 @@ class NgpProgram(Program):
         sums = np.zeros((n_slots, 2))
         scale = np.float32(2 / picture.targets.size)
         w_at, b_at = self._at
+        kept = _nothing(picture) if outputs is None else outputs
 
         for chunk in range(0, geometry.height, self._chunk_rows):
             end = min(chunk + self._chunk_rows, geometry.height)
@@ -193,7 +195,7 @@ class NgpProgram(Program):
                     *self._axes, self._sizes, U(self._n_hidden), self._has_skip, network.weights, network.transposed,
                     w_at, network.biases, b_at, picture.targets, picture.samples, scale, picture.value_map,
                     picture.thresholds, gradient is not None, self._d_encoding, weights[slot], biases[slot],
-                    sums[slot], self._scratch[worker], self._rows[worker], self._cells[worker],
+                    sums[slot], kept, self._scratch[worker], self._rows[worker], self._cells[worker],
                 )  # fmt: skip
 
             def scatter(worker: int, i: int, chunk: int = chunk, end: int = end) -> None:
@@ -241,7 +243,7 @@ class SirenProgram(Program):
         n_tasks = max(1, min(SIREN_TASKS, SIREN_GRADIENT_FLOATS // self.network.weights.size, blocks))
         self._task_pixels = -(-blocks // n_tasks) * BLOCK
 
-    def run(self, tables: Floats, steps: Floats, gradient: Floats | None) -> Pass:
+    def run(self, tables: Floats, steps: Floats, gradient: Floats | None, outputs: Floats | None = None) -> Pass:
         picture, network = self._picture, self.network
         n_tasks = -(-picture.n_pixels // self._task_pixels)
         n_sums = n_tasks if gradient is not None else 1
@@ -249,6 +251,7 @@ class SirenProgram(Program):
         biases = np.zeros((n_sums, network.biases.size), np.float32)
         sums = np.zeros((n_tasks, 2))
         scale = np.float32(2 / picture.targets.size)
+        kept = _nothing(picture) if outputs is None else outputs
 
         def pixels(worker: int, i: int) -> None:
             first, slot = i * self._task_pixels, i if gradient is not None else 0
@@ -256,12 +259,17 @@ class SirenProgram(Program):
                 U(first), U(min(first + self._task_pixels, picture.n_pixels)), self._xs, self._ys, U(self._width),
                 U(self._n_layers), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
                 U(self._n_out), picture.targets, picture.samples, scale, picture.value_map, picture.thresholds,
-                gradient is not None, weights[slot], biases[slot], sums[i], self._scratch[worker],
+                gradient is not None, weights[slot], biases[slot], sums[i], kept,
+                self._scratch[worker],
             )  # fmt: skip
 
         self._workers.run(n_tasks, pixels)
         total = sums.sum(axis=0)
         return Pass(float(total[0]), float(total[1]), weights.sum(axis=0), biases.sum(axis=0))
+
+
+def _nothing(picture: Picture) -> Floats:
+    return np.zeros((len(picture.targets), 0), np.float32)
 
 
 def _level_rows(spec: Ngp, geometry: Geometry) -> Indices:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -98,6 +99,19 @@ class TorchEngine(Engine):
     def evaluate(self) -> Stats:
         return self._run(differentiate=False)
 
+    @torch.no_grad()
+    def outputs(self) -> npt.NDArray[np.float32]:
+        width = self._problem.geometry.width
+        out = np.empty(self._problem.targets.shape, np.float32)
+        for band in self._bands:
+            used = {name: self._field.rows_used(name, band) for name in self._parameters}
+            seen = {
+                name: self._quantized(name, value if used[name] is None else value[used[name]], training=False)
+                for name, value in self._parameters.items()
+            }
+            out[band.start * width : band.stop * width] = self._field(seen, band).cpu().numpy()
+        return out
+
     def _run(self, *, differentiate: bool) -> Stats:
         threads = torch.get_num_threads()
         if self._problem.geometry.n_pixels * self._widest() < SMALL_FLOATS:
@@ -151,6 +165,8 @@ class TorchEngine(Engine):
 
     def _quantized(self, name: str, leaf: Tensor, *, training: bool) -> Tensor:
         """The tensor as the field sees it: rounded to its step, or with noise in place of rounding."""
+        if self._objective.half:
+            return leaf + (leaf.half().float() - leaf).detach()
         step = self._objective.steps.get(name)
         if step is None:
             return leaf

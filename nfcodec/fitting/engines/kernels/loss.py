@@ -20,7 +20,7 @@ def count_below(thresholds, x):
 
 
 @kernel
-def loss(out, d, targets, samples, first, n, n_channels, scale, value_map, thresholds, sums):
+def loss(out, d, targets, samples, first, n, n_channels, scale, value_map, thresholds, sums, outputs):
     """Errors of a block, and their gradient.
 
     Args:
@@ -29,6 +29,7 @@ def loss(out, d, targets, samples, first, n, n_channels, scale, value_map, thres
         value_map: (C, 4): sign; first threshold; samples per unit of output, or 0 if thresholds must be searched; peak.
         thresholds: (C, peak), of sign * output.
         sums: (2,) float64: the sums of squared errors of the outputs and of the decoded samples; added to.
+        outputs: (C, H * W), becomes the outputs; or (C, 0).
     """
     total, decoded_total = F(0), F(0)
     for c in range(n_channels):
@@ -41,6 +42,10 @@ def loss(out, d, targets, samples, first, n, n_channels, scale, value_map, thres
             d[row + x] = scale * error
         for x in range(n, B1):
             d[row + x] = F(0)
+        if outputs.shape[1] > 0:
+            kept = outputs[c]
+            for x in range(n):
+                kept[first + x] = out[row + x]
         if density > 0:
             for x in range(n):
                 position = (out[row + x] * sign - low) * density + F(1)

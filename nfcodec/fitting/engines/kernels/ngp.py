@@ -83,7 +83,8 @@ def backward(e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, has_skip,
 def ngp_rows(
     y0, y1, chunk_y0, width, levels, tables, steps, row_cells, row_fractions, col_cells, col_fractions,
     sizes, n_hidden, has_skip, weights, transposed, w_at, biases, b_at,
-    targets, samples, scale, value_map, thresholds, differentiate, d_encoding, g_w, g_b, sums, scratch, rows, cells,
+    targets, samples, scale, value_map, thresholds, differentiate, d_encoding, g_w, g_b, sums, outputs,
+    scratch, rows, cells,
 ):  # fmt: skip
     """Pixel rows y0 .. y1 - 1.
 
@@ -92,7 +93,7 @@ def ngp_rows(
         row_cells, row_fractions, col_cells, col_fractions: (levels, H or W), of the hash levels.
         differentiate: whether to compute gradients as well.
         d_encoding: (features, pixels) of the chunk that begins at row chunk_y0: becomes the encoding's gradient.
-        g_w, g_b, sums: added to.
+        g_w, g_b, sums: added to; outputs: as in `loss`.
         scratch, rows, cells: scratch; see the engine for their sizes.
     """
     n_levels, n_features = U(levels.shape[0]), U(d_encoding.shape[0])
@@ -134,7 +135,7 @@ def ngp_rows(
                     )
             forward(e, hidden, out, sizes, n_hidden, has_skip, weights, w_at, biases, b_at)
             first = y * width + x0
-            loss(out, d_out, targets, samples, first, n, n_channels, scale, value_map, thresholds, sums)
+            loss(out, d_out, targets, samples, first, n, n_channels, scale, value_map, thresholds, sums, outputs)
             if differentiate:
                 backward(
                     e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, has_skip, transposed, w_at, b_at, g_w, g_b

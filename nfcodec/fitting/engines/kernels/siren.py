@@ -21,7 +21,7 @@ def sine_layer(z, cosines, n_rows):
 @kernel
 def siren_pixels(
     first, last, xs, ys, width, n_layers, weights, transposed, w_at, biases, b_at, n_out,
-    targets, samples, scale, value_map, thresholds, differentiate, g_w, g_b, sums, scratch,
+    targets, samples, scale, value_map, thresholds, differentiate, g_w, g_b, sums, outputs, scratch,
 ):  # fmt: skip
     """Pixels first .. last - 1, in raster order.
 
@@ -29,7 +29,7 @@ def siren_pixels(
         xs, ys: coordinates of the columns and rows.
         width: neurons a layer, a multiple of four; n_layers: sine layers; n_out: output rows, a multiple of four.
         weights: matrices, flat, the i-th at w_at[i], frequencies included; biases likewise.
-        g_w, g_b, sums: added to.
+        g_w, g_b, sums: added to; outputs: as in `loss`.
         scratch: (8 + 2 n_out + 2 width (n_layers + 1)) BLOCK floats.
     """
     n_cols, size = U(xs.size), width * B1
@@ -54,7 +54,7 @@ def siren_pixels(
             below, n_below = z, width
         fill_rows(out, biases[b_at[n_layers] :], n_out)
         add_product(weights[w_at[n_layers] :], below, out, n_out, width)
-        loss(out, d_out, targets, samples, start, n, n_channels, scale, value_map, thresholds, sums)
+        loss(out, d_out, targets, samples, start, n, n_channels, scale, value_map, thresholds, sums, outputs)
         if not differentiate:
             continue
         d, n_d, other = d_out, n_out, d_a

@@ -1,0 +1,182 @@
+"""What a transform buys: the steps and seconds to a PSNR, against fitting the picture as it is (the paper's Table 1).
+
+Two protocols. *paper*: real numbers in linear light, one gray channel, unclamped PSNR, full-batch Adam at the best of a
+grid of learning rates for each picture and transform. *codec*: what `nfcodec encode` does, whole processes, from a
+picture file to a finished .nfc file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import encode_table
+from benchmarks.arms import arm
+from benchmarks.pictures import Bytes, square
+from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
+from benchmarks.race import LEAD, Outcome, race
+from benchmarks.records import Job, Row
+from nfcodec.errors import UsageError
+from nfcodec.fields import FieldSpec, Ngp, Siren
+
+RATES = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
+"""log2 of the paper's learning rates."""
+
+MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
+
+CURVE_POINTS = 40
+
+
+@dataclass(frozen=True)
+class Search(Job):
+    """The paper's protocol for one picture and one transform: a race of all learning rates.
+
+    Attributes:
+        side: of the square that is fitted.
+        field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table).
+        width: of a SIREN; 0 for ngp.
+        precision: "fp32", or "fp16" to round all parameters to 16 bits in the forward pass.
+        log2_rates: the grid.
+        lead: see `race`; 0 for none.
+        engine: "numba", or "stacked" for batched matrix products (torch) on `device`.
+    """
+
+    side: int
+    field: str
+    width: int
+    precision: str
+    transform: str
+    seed: int = 0
+    target_db: float = 50.0
+    max_steps: int = 10_000
+    log2_rates: tuple[float, ...] = ()
+    lead: float = LEAD
+    engine: str = "numba"
+    device: str = "cpu"
+
+    study: ClassVar[str] = "paper"
+
+    @property
+    def spec(self) -> FieldSpec:
+        return Siren(self.width) if self.field == "siren" else Ngp.instant(self.side)
+
+    def load(self, path: Path) -> Bytes:
+        return square(path, self.side)
+
+    @property
+    def companions(self) -> object:
+        """Searches of one shape share a program of batched products."""
+        if self.engine != "stacked":
+            return None
+        return self.side, self.width, self.seed, self.target_db, self.max_steps, self.log2_rates, self.lead, self.device
+
+    def run(self, picture: Bytes) -> Row:
+        return self.run_together([self], [picture])[0]
+
+    @classmethod
+    def run_together(cls, jobs: Sequence[Search], pictures: Sequence[Bytes]) -> list[Row]:
+        """One race for each job; all races in one program where the engine stacks runs."""
+        if jobs[0].engine != "stacked" and len(jobs) > 1:
+            return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
+        one, runs, races = jobs[0], list[Run](), list[int]()
+        for i, (job, picture) in enumerate(zip(jobs, pictures, strict=True)):
+            transformed = arm(job.transform, picture, job.seed)
+            runs += [Run(transformed, 2.0**rate) for rate in job.log2_rates]
+            races += [i] * len(job.log2_rates)
+        outcomes = race(program(one, runs), races, one.target_db, one.max_steps, lead=one.lead or math.inf)
+        ends = [i * len(one.log2_rates) for i in range(len(jobs) + 1)]
+        return [job.result(outcomes[a:b]) for job, (a, b) in zip(jobs, pairwise(ends), strict=True)]
+
+    def result(self, outcomes: list[Outcome]) -> Row:
+        """The results of a race, for a record."""
+        runs = [
+            {
+                "log2_rate": rate, "ending": each.ending, "steps": each.steps, "psnr_db": rounded(each.psnr_db),
+                "seconds": round(each.seconds, 3),
+            }
+            for rate, each in zip(self.log2_rates, outcomes, strict=True)
+        ]  # fmt: skip
+        winner = next((i for i, each in enumerate(outcomes) if each.ending == "reached"), None)
+        row: Row = {"reached": winner is not None, "runs": runs, "steps": max(each.steps for each in outcomes)}
+        if winner is not None:
+            best = outcomes[winner]
+            row |= {"steps": best.steps, "seconds": round(best.seconds, 3), "log2_rate": self.log2_rates[winner]}
+            row |= {"milestones": milestones(best.curve), "curve": thinned(best.curve)}
+        return row
+
+
+def program(search: Search, runs: list[Run]) -> Program:
+    """The program that a search asks for, of these runs."""
+    if search.engine == "stacked":
+        if not isinstance(search.spec, Siren) or search.precision != "fp32":
+            raise UsageError("batched matrix products are for SIREN in fp32")
+        return StackedSiren(search.spec, search.side, runs, search.seed, search.device)
+    return EngineProgram(search.spec, search.side, runs, search.seed, half=search.precision == "fp16")
+
+
+def milestones(curve: list[float]) -> dict[str, int]:
+    """The first step at which each round PSNR was reached."""
+    reached = {str(db): next((i for i, psnr in enumerate(curve) if psnr >= db), None) for db in MILESTONES_DB}
+    return {db: step for db, step in reached.items() if step is not None}
+
+
+def thinned(curve: list[float]) -> list[list[float]]:
+    """Some points (step, PSNR) of a curve, evenly spaced in the logarithm of the step, first and last included."""
+    last = len(curve) - 1
+    steps = np.unique(np.geomspace(1, last + 1, CURVE_POINTS).round().astype(int)) - 1
+    return [[int(step), rounded(curve[step])] for step in steps]
+
+
+def rounded(psnr_db: float) -> float:
+    """For a record: JSON has no infinities."""
+    return round(min(max(psnr_db, -999.0), 999.0), 3)
+
+
+@dataclass(frozen=True)
+class Encode(Job):
+    """The codec's protocol: one run of `nfcodec encode`.
+
+    Attributes:
+        side: of the centre square, resized; 0 for the whole picture as it is.
+        gray: one channel.
+        repeat: number of this repetition.
+    """
+
+    side: int
+    gray: bool
+    field: str
+    transform: str
+    target_db: float
+    effort: int = 5
+    repeat: int = 0
+
+    study: ClassVar[str] = "codec"
+
+    def load(self, path: Path) -> Bytes:
+        if self.side:
+            return square(path, self.side, gray=self.gray)
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L" if self.gray else "RGB"))
+
+    def run(self, picture: Bytes) -> Row:
+        options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
+        options += ["--effort", str(self.effort), "--best-effort", "-f", "-q", "--json"]
+        with tempfile.TemporaryDirectory() as folder:
+            source, out = Path(folder) / "in.png", Path(folder) / "out.nfc"
+            Image.fromarray(picture).save(source)
+            text, seconds, megabytes = encode_table.run(["encode", str(source), str(out), *options])
+        report = json.loads(text)
+        keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine")
+        return {
+            **{key: report[key] for key in keys}, "encode_seconds": round(report["seconds"], 3),
+            "process_seconds": round(seconds, 3), "MB": round(megabytes, 1),
+        }  # fmt: skip

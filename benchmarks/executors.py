@@ -1,0 +1,93 @@
+"""Where jobs run: here, in local processes, or on a Ray cluster. All give their results as they are done, in any order."""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from nfcodec.errors import UsageError
+
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Calls a function of the top level of a module with each tuple of arguments."""
+
+    def __call__(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]: ...
+
+
+def here(function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+    """One after the other, in this process."""
+    return (function(*arguments) for arguments in calls)
+
+
+class Processes:
+    """Local processes, each with its share of the processors."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def __call__(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        threads = max(1, (os.cpu_count() or 1) // self._n)
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self._n, spawn, initializer=_limit_threads, initargs=(threads,)) as pool:
+            remaining, pending = iter(calls), set[Future[T]]()
+            try:
+                while True:
+                    # arguments hold pictures: only as many as are soon needed
+                    pending |= {pool.submit(function, *each) for each in islice(remaining, 2 * self._n - len(pending))}
+                    if not pending:
+                        return
+                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _limit_threads(n: int) -> None:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(n)
+
+
+class Ray:
+    """A Ray cluster: its address, "auto" for one that runs here, or "local" to start one for this run.
+
+    Every machine needs nfcodec, its `bench` extra and this package in the same version.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            self._ray: Any = importlib.import_module("ray")
+        except ImportError as error:
+            raise UsageError("--ray needs the ray package: pip install 'nfcodec[ray]'") from error
+        self._address = address
+
+    def __call__(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        ray = self._ray
+        try:
+            ray.init(address=self._address, log_to_driver=False, logging_level="error")
+        except ConnectionError as error:
+            raise UsageError(f"no Ray cluster at {self._address!r}: {error}") from error
+        try:
+            remote = ray.remote(num_cpus=1)(_one_thread)
+            limit = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            remaining, pending = iter(calls), list[Any]()
+            while True:
+                pending += [remote.remote(function, *each) for each in islice(remaining, limit - len(pending))]
+                if not pending:
+                    return
+                done, pending = ray.wait(pending)
+                yield from ray.get(done)
+        finally:
+            ray.shutdown()
+
+
+def _one_thread(function: Callable[..., T], *arguments: Any) -> T:
+    _limit_threads(1)
+    return function(*arguments)
