@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,13 +22,19 @@ from benchmarks import encode_table
 from benchmarks.arms import arm
 from benchmarks.pictures import Bytes, square
 from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
-from benchmarks.race import LEAD, Outcome, race
+from benchmarks.race import Entry, Outcome, best_rate, bracket, whole
 from benchmarks.records import Job, Row
 from nfcodec.errors import UsageError
 from nfcodec.fields import FieldSpec, Ngp, Siren
 
-RATES = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
+RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
+
+
+def first_rate(field: str, width: int) -> int:
+    """log2 of a rate to begin the search with: 2^-9 for a SIREN 128 wide, and less for wider ones."""
+    return -6 if field == "ngp" else -round(math.log2(width)) - 2
+
 
 MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
 
@@ -46,7 +51,7 @@ class Search(Job):
         width: of a SIREN; 0 for ngp.
         precision: "fp32", or "fp16" to round all parameters to 16 bits in the forward pass.
         log2_rates: the grid.
-        lead: see `race`; 0 for none.
+        first_log2_rate: where the bracket starts (this rate and the next lower one); None races the whole grid.
         engine: "numba", or "stacked" for batched matrix products (torch) on `device`.
     """
 
@@ -58,8 +63,8 @@ class Search(Job):
     seed: int = 0
     target_db: float = 50.0
     max_steps: int = 10_000
-    log2_rates: tuple[float, ...] = ()
-    lead: float = LEAD
+    log2_rates: tuple[int, ...] = ()
+    first_log2_rate: int | None = None
     engine: str = "numba"
     device: str = "cpu"
 
@@ -77,7 +82,8 @@ class Search(Job):
         """Searches of one shape share a program of batched products."""
         if self.engine != "stacked":
             return None
-        return self.side, self.width, self.seed, self.target_db, self.max_steps, self.log2_rates, self.lead, self.device
+        same = replace(self, dataset="", image="", sha256="", transform="none")
+        return asdict(same)
 
     def run(self, picture: Bytes) -> Row:
         return self.run_together([self], [picture])[0]
@@ -87,31 +93,36 @@ class Search(Job):
         """One race for each job; all races in one program where the engine stacks runs."""
         if jobs[0].engine != "stacked" and len(jobs) > 1:
             return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
-        one, runs, races = jobs[0], list[Run](), list[int]()
-        for i, (job, picture) in enumerate(zip(jobs, pictures, strict=True)):
-            transformed = arm(job.transform, picture, job.seed)
-            runs += [Run(transformed, 2.0**rate) for rate in job.log2_rates]
-            races += [i] * len(job.log2_rates)
-        outcomes = race(program(one, runs), races, one.target_db, one.max_steps, lead=one.lead or math.inf)
-        ends = [i * len(one.log2_rates) for i in range(len(jobs) + 1)]
-        return [job.result(outcomes[a:b]) for job, (a, b) in zip(jobs, pairwise(ends), strict=True)]
+        one, rates = jobs[0], jobs[0].log2_rates
+        arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
 
-    def result(self, outcomes: list[Outcome]) -> Row:
-        """The results of a race, for a record."""
+        def start(entries: Sequence[Entry]) -> Program:
+            return program(one, [Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries])
+
+        if one.first_log2_rate is None:
+            found = whole(start, len(jobs), len(rates), one.target_db, one.max_steps)
+        else:
+            first = rates.index(one.first_log2_rate)
+            found = bracket(start, len(jobs), len(rates), first, one.target_db, one.max_steps)
+        return [job.result(outcomes) for job, outcomes in zip(jobs, found, strict=True)]
+
+    def result(self, outcomes: Mapping[int, Outcome]) -> Row:
+        """The results of a search, for a record."""
         runs = [
             {
-                "log2_rate": rate, "ending": each.ending, "steps": each.steps, "psnr_db": rounded(each.psnr_db),
-                "seconds": round(each.seconds, 3),
+                "log2_rate": self.log2_rates[rate], "ending": each.ending, "steps": each.steps,
+                "psnr_db": rounded(each.psnr_db), "seconds": round(each.seconds, 3),
             }
-            for rate, each in zip(self.log2_rates, outcomes, strict=True)
+            for rate, each in sorted(outcomes.items())
         ]  # fmt: skip
-        winner = next((i for i, each in enumerate(outcomes) if each.ending == "reached"), None)
-        row: Row = {"reached": winner is not None, "runs": runs, "steps": max(each.steps for each in outcomes)}
-        if winner is not None:
-            best = outcomes[winner]
-            row |= {"steps": best.steps, "seconds": round(best.seconds, 3), "log2_rate": self.log2_rates[winner]}
-            row |= {"milestones": milestones(best.curve), "curve": thinned(best.curve)}
-        return row
+        best = best_rate(outcomes)
+        if best is None:
+            return {"reached": False, "runs": runs, "steps": max(each.steps for each in outcomes.values())}
+        winner = outcomes[best]
+        return {
+            "reached": True, "runs": runs, "steps": winner.steps, "seconds": round(winner.seconds, 3),
+            "log2_rate": self.log2_rates[best], "milestones": milestones(winner.curve), "curve": thinned(winner.curve),
+        }  # fmt: skip
 
 
 def program(search: Search, runs: list[Run]) -> Program:

@@ -1,7 +1,7 @@
 """The arms of the paper's comparison: a chain of transforms in real arithmetic, as the paper has it.
 
 The codec transforms integer samples and rounds; the paper transforms real numbers in linear light, clamps nothing, and
-measures the PSNR of what comes out of the inverse. Chains are written as for the codec, and permutations are the codec's.
+measures the PSNR of what comes out of the inverse. Chains are written as for the codec; permutations are the codec's.
 """
 
 from __future__ import annotations

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 import click
 
 from benchmarks import datasets, records
-from benchmarks.acceleration import RATES, Encode, Search
+from benchmarks.acceleration import RATES, Encode, Search, first_rate
 from benchmarks.arms import ARMS
 from benchmarks.datasets import Picture
 from benchmarks.executors import Executor, Processes, Ray, here
-from benchmarks.race import LEAD
 from benchmarks.records import Job, Store
 from nfcodec.errors import NfcError
 from nfcodec.transforms import parse_chain
@@ -122,13 +121,8 @@ def _progress_bar() -> Callable[[str, int, int], object]:
 @click.option(
     "--rates", nargs=2, type=int, metavar="HIGH LOW", help="log2 of the learning rates; by default the paper's."
 )
-@click.option(
-    "--lead",
-    type=float,
-    default=LEAD,
-    show_default=True,
-    help="A rate that others have led by this factor in steps is given up; 0: never.",
-)
+@click.option("--first", type=int, metavar="LOG2", help="log2 of the first rate to try; the search goes on from there.")
+@click.option("--whole", is_flag=True, help="Race all rates, instead of the best one's neighbours.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and permutation.")
 @click.option(
     "--engine",
@@ -168,10 +162,12 @@ def acceleration(
 def _search(picture: Picture, chain: str, repeat: int, settings: dict[str, Any]) -> Job:
     field, side = settings["field"], settings["side"]
     high, low = settings["rates"] or (RATES[field][0], RATES[field][-1])
-    keys = ("seed", "target_db", "max_steps", "lead", "engine", "device", "precision")
+    keys = ("seed", "target_db", "max_steps", "engine", "device", "precision")
+    first = settings["first"] if settings["first"] is not None else first_rate(field, settings["width"] or side)
     return Search(
         picture.dataset, picture.name, picture.sha256, side=side, field=field, transform=chain,
         width=(settings["width"] or side) if field == "siren" else 0, log2_rates=tuple(range(high, low - 1, -1)),
+        first_log2_rate=None if settings["whole"] else min(high, max(first, low)),
         **{key: settings[key] for key in keys},
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """How a fit goes on its way to 50 dB: what the paper's Tables 2 and 3 and its Figures 2 to 8 are made of.
 
-One run at one learning rate, the best one that `acceleration` found, with its weights kept at the start and whenever it first
-reaches 20, 30, 40 and 50 dB. From these: the variance over pixels of the squared error, the loss barrier on the straight line
-between the weights at 30 and at 50 dB, the loss on planes through the weights, and reconstructions.
+One run at one learning rate, the best one that `acceleration` found, with its weights kept at the start and whenever it
+first reaches 20, 30, 40 and 50 dB. From these: the variance over pixels of the squared error, the loss barrier on the
+straight line between the weights at 30 and at 50 dB, the loss on planes through the weights, and reconstructions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where jobs run: here, in local processes, or on a Ray cluster. All give their results as they are done, in any order."""
+"""Where jobs run: here, in local processes, or on a Ray cluster. All give results as they are done, in any order."""
 
 from __future__ import annotations
 

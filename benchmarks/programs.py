@@ -46,7 +46,7 @@ class Program(ABC):
 
     @abstractmethod
     def update(self, alive: Sequence[int]) -> None:
-        """Take the step of each of these runs whose gradients `psnrs` has just computed. Others are never used again."""
+        """Take the step of these runs, whose gradients `psnrs` has just computed. Others are not used again."""
 
     @abstractmethod
     def parameters(self, run: int) -> Parameters:

@@ -1,15 +1,18 @@
-"""The search for the best learning rate, as a race: all rates step side by side until the first one arrives.
+"""The search for the best learning rate: races, and a bracket that grows until both of its ends have clearly lost.
 
-Whoever arrives first has, by definition, the fewest steps, so all others may stop there and the answer is exact. A rate
-that lags far behind may stop earlier: one is *dominated* when the best PSNR it has shown is less than what another run of
-its race had after 1 / LEAD of the steps. That assumes that no rate ever gains a factor of LEAD on another;
-`lead=math.inf` runs without the assumption, and docs/decisions.md says how the two compared.
+In a *race* several rates step side by side. Whoever arrives first has the fewest steps, so the others stop there and
+the answer is exact. A race of the whole grid is the paper's protocol (`whole`); it spends most of its time on rates that
+nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record, outwards,
+until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's steps were over,
+or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after s / LEAD.
+docs/decisions.md says how brackets compared with whole grids.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +22,8 @@ LEAD = 2.0
 GRACE_STEPS = 20
 """Nobody is dominated before."""
 
+CLOSE_DB = 5.0
+
 Ending = Literal["reached", "beaten", "dominated", "diverged", "capped"]
 
 
@@ -27,10 +32,10 @@ class Outcome:
     """How a run ended.
 
     Attributes:
-        steps: updates taken; for "reached" the number after which the PSNR was first at least the target.
+        steps: updates taken; for "reached" the number after which the PSNR first was the target.
         psnr_db: the last PSNR seen.
-        ending: "reached"; "beaten": another rate of the race arrived first; "dominated"; "diverged": its error was no
-            number; "capped": it took all steps that were allowed.
+        ending: "reached"; "beaten": another rate of the race needs no more steps; "dominated"; "diverged": its error was
+            no number; "capped": it took all steps that were allowed.
         seconds: spent on this run.
         curve: PSNR before each update and after the last one.
     """
@@ -42,54 +47,107 @@ class Outcome:
     curve: list[float]
 
 
-def race(
-    program: Program, races: Sequence[int], target_db: float, max_steps: int, *, lead: float = LEAD
-) -> list[Outcome]:
-    """Run until every race has a winner, or all its runs have ended.
+Entry = tuple[int, int]
+"""A run: the number of its race, and the number of its rate in the grid."""
+
+Start = Callable[[Sequence[Entry]], Program]
+"""Makes a program with these runs."""
+
+
+def whole(start: Start, n_races: int, n_rates: int, target_db: float, max_steps: int) -> list[dict[int, Outcome]]:
+    """Race all rates against each other: for each race, the outcomes by number of the rate."""
+    entries = [(race, rate) for race in range(n_races) for rate in range(n_rates)]
+    return _by_race(n_races, run(start(entries), entries, target_db, max_steps, {}))
+
+
+def bracket(
+    start: Start, n_races: int, n_rates: int, first: int, target_db: float, max_steps: int
+) -> list[dict[int, Outcome]]:
+    """The same for `first`, the rate after it, and so on outwards as far as it takes."""
+    outcomes: list[dict[int, Outcome]] = [{} for _ in range(n_races)]
+    first = max(0, min(first, n_rates - 2))
+    entries = [(race, rate) for race in range(n_races) for rate in range(first, min(first + 2, n_rates))]
+    while entries:
+        records = {race: _record(outcomes[race]) for race in range(n_races)}
+        known = {race: record for race, record in records.items() if record is not None}
+        for race, found in enumerate(_by_race(n_races, run(start(entries), entries, target_db, max_steps, known))):
+            outcomes[race] |= found
+        entries = [(race, rate) for race in range(n_races) for rate in _untested(outcomes[race], n_rates, target_db)]
+    return outcomes
+
+
+def best_rate(outcomes: Mapping[int, Outcome]) -> int | None:
+    """The rate that reached the target first; None if none did."""
+    reached = [rate for rate, outcome in outcomes.items() if outcome.ending == "reached"]
+    return min(reached, key=lambda rate: outcomes[rate].steps, default=None)
+
+
+def run(
+    program: Program, entries: Sequence[Entry], target_db: float, max_steps: int, records: Mapping[int, Outcome]
+) -> dict[Entry, Outcome]:
+    """Step all runs until each race has a winner or no runs left.
 
     Args:
-        races: for each run of the program, the number of the race that it belongs to. Of runs that arrive at the same
-            step, the first listed wins.
+        records: of races that have one: the outcome to beat. Its steps are the limit for the race's runs.
     """
-    curves: list[list[float]] = [[] for _ in races]
-    best: list[list[float]] = [[] for _ in races]
-    outcomes: dict[int, Outcome] = {}
+    curves: list[list[float]] = [[] for _ in entries]
+    bests = {race: list(itertools.accumulate(record.curve, max)) for race, record in records.items()}
+    outcomes: dict[Entry, Outcome] = {}
+    alive = list(range(len(entries)))
 
-    def end(run: int, ending: Ending) -> None:
-        curve = curves[run]
-        outcomes[run] = Outcome(len(curve) - 1, curve[-1], ending, program.seconds[run], curve)
+    def end(i: int, ending: Ending) -> None:
+        curve = curves[i]
+        outcomes[entries[i]] = Outcome(len(curve) - 1, curve[-1], ending, program.seconds[i], curve)
 
     for step in range(max_steps + 1):
-        alive = [run for run in range(len(races)) if run not in outcomes]
+        for i, psnr_db in zip(alive, program.psnrs(alive), strict=True):
+            curves[i].append(psnr_db)
+        won: set[int] = set()
+        for i in alive:
+            if curves[i][-1] >= target_db and entries[i][0] not in won:
+                won.add(entries[i][0])
+                end(i, "reached")
+        for i in alive:
+            race = entries[i][0]
+            if entries[i] in outcomes:
+                continue
+            if race in won or (race in records and step + 1 >= records[race].steps):
+                end(i, "beaten")
+            elif curves[i][-1] == -math.inf:
+                end(i, "diverged")
+            elif step == max_steps:
+                end(i, "capped")
+            elif race in bests and step >= GRACE_STEPS and max(curves[i]) < bests[race][int(step / LEAD)]:
+                end(i, "dominated")
+        alive = [i for i in alive if entries[i] not in outcomes]
         if not alive:
             break
-        for run, psnr_db in zip(alive, program.psnrs(alive), strict=True):
-            curves[run].append(psnr_db)
-            best[run].append(max(psnr_db, best[run][-1] if best[run] else -math.inf))
-        won: set[int] = set()
-        for run in alive:
-            if curves[run][-1] >= target_db and races[run] not in won:
-                won.add(races[run])
-                end(run, "reached")
-        for run in alive:
-            if run in outcomes:
-                continue
-            if races[run] in won:
-                end(run, "beaten")
-            elif curves[run][-1] == -math.inf:
-                end(run, "diverged")
-            elif step == max_steps:
-                end(run, "capped")
-            elif step >= GRACE_STEPS and best[run][-1] < _leader(best, races, run, int(step / lead)):
-                end(run, "dominated")
-        alive = [run for run in alive if run not in outcomes]
-        if alive:
-            program.update(alive)
-    return [outcomes[run] for run in range(len(races))]
+        program.update(alive)
+    return outcomes
 
 
-def _leader(best: Sequence[Sequence[float]], races: Sequence[int], run: int, step: int) -> float:
-    """The best PSNR that any run of the same race had shown by a step."""
-    return max(
-        best[other][min(step, len(best[other]) - 1)] for other in range(len(races)) if races[other] == races[run]
-    )
+def _by_race(n_races: int, outcomes: Mapping[Entry, Outcome]) -> list[dict[int, Outcome]]:
+    found: list[dict[int, Outcome]] = [{} for _ in range(n_races)]
+    for (race, rate), outcome in outcomes.items():
+        found[race][rate] = outcome
+    return found
+
+
+def _record(outcomes: Mapping[int, Outcome]) -> Outcome | None:
+    best = best_rate(outcomes)
+    return None if best is None else outcomes[best]
+
+
+def _untested(outcomes: Mapping[int, Outcome], n_rates: int, target_db: float) -> list[int]:
+    """The next rate on each side that has not clearly lost; on both sides of all rates while none has arrived."""
+    best = best_rate(outcomes)
+    if best is None:
+        neighbours = [min(outcomes) - 1, max(outcomes) + 1]
+    else:
+        neighbours: list[int] = []
+        for side in (-1, 1):
+            rate = best + side
+            while rate in outcomes and outcomes[rate].psnr_db >= target_db - CLOSE_DB:
+                rate += side
+            neighbours.append(rate)
+    return [rate for rate in neighbours if 0 <= rate < n_rates and rate not in outcomes]

@@ -1,0 +1,75 @@
+"""Means of ratios over pictures, with bootstrap confidence intervals and censored runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """steps(reference) / steps(arm). Where one of them hit the cap, `value` uses the cap and is only a bound.
+
+    Attributes:
+        value: the ratio, or the bound.
+        kind: "exact"; "at most" (the arm did not arrive); "at least" (the reference did not); "unknown" (neither did).
+    """
+
+    value: float
+    kind: str
+
+    @classmethod
+    def of(cls, reference: float, reference_reached: bool, arm: float, arm_reached: bool) -> Ratio:
+        kinds = {(True, True): "exact", (True, False): "at most", (False, True): "at least"}
+        return cls(reference / max(arm, 1e-9), kinds.get((reference_reached, arm_reached), "unknown"))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean of ratios over pictures.
+
+    Attributes:
+        value: the mean; bounds count as if they were the ratios, unknown ones are left out.
+        low, high: percentile bootstrap interval over pictures, 95 %; nan for fewer than two.
+        n: ratios in it; n_bounds: of them, those that are only bounds; n_unknown: those left out.
+        sign: "" if all are exact, "<=" or ">=" if the mean is such a bound, "~" if bounds go both ways.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    n_bounds: int
+    n_unknown: int
+    sign: str
+
+    @classmethod
+    def of(cls, ratios: Sequence[Ratio]) -> Mean | None:
+        known = [ratio for ratio in ratios if ratio.kind != "unknown"]
+        if not known:
+            return None
+        kinds = {ratio.kind for ratio in known} - {"exact"}
+        sign = {(): "", ("at most",): "<=", ("at least",): ">="}.get(tuple(sorted(kinds)), "~")
+        values = np.array([ratio.value for ratio in known])
+        low, high = interval(values)
+        n_bounds = sum(ratio.kind != "exact" for ratio in known)
+        return cls(float(values.mean()), low, high, len(known), n_bounds, len(ratios) - len(known), sign)
+
+    def __str__(self) -> str:
+        spread = f" [{self.low:.2f}, {self.high:.2f}]" if self.n > 1 else ""
+        return f"{self.sign and self.sign + ' '}{self.value:.2f}{spread}"
+
+
+def interval(values: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL) -> tuple[float, float]:
+    """The percentile bootstrap interval of a mean (Efron 1979), from a fixed seed; nan for fewer than two values."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, len(values), (resamples, len(values)))].mean(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
