@@ -8,8 +8,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import benchmarks
+import nfcodec
 from nfcodec.errors import UsageError
 
 T = TypeVar("T")
@@ -58,7 +61,7 @@ def _limit_threads(n: int) -> None:
 class Ray:
     """A Ray cluster: its address, "auto" for one that runs here, or "local" to start one for this run.
 
-    Every machine needs nfcodec, its `bench` extra and this package in the same version.
+    Machines of the cluster need nfcodec's dependencies and its `bench` extra; nfcodec and this package are sent to them.
     """
 
     def __init__(self, address: str) -> None:
@@ -68,10 +71,17 @@ class Ray:
             raise UsageError("--ray needs the ray package: pip install 'nfcodec[ray]'") from error
         self._address = address
 
+    def _more(self) -> dict[str, Any]:
+        """A cluster elsewhere gets both packages as they are here."""
+        if self._address == "local":
+            return {"include_dashboard": False}
+        packages = [str(Path(module.__file__).parent) for module in (nfcodec, benchmarks) if module.__file__]
+        return {"runtime_env": {"py_modules": packages}}
+
     def __call__(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         ray = self._ray
         try:
-            ray.init(address=self._address, log_to_driver=False, logging_level="error")
+            ray.init(address=self._address, log_to_driver=False, logging_level="error", **self._more())
         except ConnectionError as error:
             raise UsageError(f"no Ray cluster at {self._address!r}: {error}") from error
         try:
