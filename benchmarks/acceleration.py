@@ -20,6 +20,7 @@ from PIL import Image
 
 from benchmarks import encode_table
 from benchmarks.arms import arm
+from benchmarks.candidates import CANDIDATES
 from benchmarks.pictures import Bytes, square
 from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
 from benchmarks.race import Entry, Outcome, best_rate, bracket, whole
@@ -29,6 +30,9 @@ from nfcodec.fields import FieldSpec, Ngp, Siren
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
+
+ARMS_ON_TRIAL = ("rpp", *CANDIDATES)
+"""For the search for better transforms; importing them here lets every worker know them."""
 
 
 def first_rate(field: str, width: int) -> int:

@@ -7,6 +7,7 @@ measures the PSNR of what comes out of the inverse. Chains are written as for th
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,12 @@ from nfcodec.transforms import (
     Chain,
     Gamma,
     Inversion,
-    Permutation,
     Pointwise,
     Scale,
     Standardize,
     parse_chain,
 )
+from nfcodec.transforms.curves import Step
 
 TABLE_1 = (
     "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5", "gamma:2",
@@ -119,14 +120,29 @@ def arm(chain_text: str, samples: Bytes, seed: int = 0) -> Arm:
     order = chain.order(height, width, chain.planes)
     z = linear(samples).reshape(-1)
     values = z if order is None else z[order]
-    maps = tuple(_map(each, values) for each in chain.transforms if not isinstance(each, Permutation))
+    maps = tuple(one for each in chain.transforms if isinstance(each, Pointwise) for one in _maps(each, values))
     targets = values
     for each in maps:
         targets = each(targets)
     return Arm(values, targets, maps, order)
 
 
-def _map(transform: object, values: Reals) -> Affine | Power:
+class RealTransform(Pointwise):
+    """A value transform that has no exact counterpart in the codec."""
+
+    @abstractmethod
+    def maps(self, values: Reals) -> tuple[Affine | Power, ...]:
+        """For a source picture (n,) in linear light."""
+
+    def step(self, channel: int) -> Step:
+        raise NotImplementedError("only for benchmarks")
+
+
+def _maps(transform: Pointwise, values: Reals) -> tuple[Affine | Power, ...]:
+    return transform.maps(values) if isinstance(transform, RealTransform) else (_map(transform, values),)
+
+
+def _map(transform: Pointwise, values: Reals) -> Affine | Power:
     match transform:
         case Inversion():
             return Affine(-1.0, 1.0)
@@ -139,10 +155,8 @@ def _map(transform: object, values: Reals) -> Affine | Power:
             return Affine(parameter / MICRO, -parameter / MICRO / 2)
         case Gamma(parameter):
             return Power(parameter / MICRO)
-        case Pointwise():
-            raise TypeError(f"no real-valued counterpart of {transform.name}")
         case _:
-            raise TypeError(f"{transform!r} is not a transform")
+            raise TypeError(f"no real-valued counterpart of {transform.name}")
 
 
 def psnr_of_mse(mse: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from benchmarks import datasets, records
-from benchmarks.acceleration import RATES, Encode, Search, first_rate
+from benchmarks.acceleration import ARMS_ON_TRIAL, RATES, Encode, Search, first_rate
 from benchmarks.arms import ARMS
 from benchmarks.datasets import Picture
 from benchmarks.executors import Executor, Processes, Ray, here
@@ -116,6 +116,7 @@ def _progress_bar() -> Callable[[str, int, int], object]:
     metavar="CHAIN",
     help="Besides none, the reference. Repeatable; by default the ten of the paper.",
 )
+@click.option("--candidates", is_flag=True, help="Run the transforms on trial, and rpp.")
 @click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB")
 @click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True)
 @click.option(
@@ -142,7 +143,8 @@ def acceleration(
     **settings: Any,
 ) -> None:  # fmt: skip
     """Steps and seconds to a PSNR with each transform, against the picture as it is (the paper's Table 1)."""
-    arms = ("none", *settings["transforms"]) if settings["transforms"] else ARMS
+    trial = ARMS_ON_TRIAL if settings["candidates"] else ()
+    arms = tuple(dict.fromkeys(("none", *settings["transforms"], *trial))) if settings["transforms"] or trial else ARMS
     for chain in arms:
         parse_chain(chain)
     make = _search if settings["protocol"] == "paper" else _encode

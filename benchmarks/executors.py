@@ -61,7 +61,7 @@ def _limit_threads(n: int) -> None:
 class Ray:
     """A Ray cluster: its address, "auto" for one that runs here, or "local" to start one for this run.
 
-    Machines of the cluster need nfcodec's dependencies and its `bench` extra; nfcodec and this package are sent to them.
+    Its machines need nfcodec's dependencies and its `bench` extra; nfcodec and this package are sent to them.
     """
 
     def __init__(self, address: str) -> None:

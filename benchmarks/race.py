@@ -1,11 +1,11 @@
 """The search for the best learning rate: races, and a bracket that grows until both of its ends have clearly lost.
 
 In a *race* several rates step side by side. Whoever arrives first has the fewest steps, so the others stop there and
-the answer is exact. A race of the whole grid is the paper's protocol (`whole`); it spends most of its time on rates that
-nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record, outwards,
-until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's steps were over,
-or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after s / LEAD.
-docs/decisions.md says how brackets compared with whole grids.
+the answer is exact. A race of the whole grid is the paper's protocol (`whole`); it spends most of its time on rates
+that nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record,
+outwards, until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's
+steps were over, or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after
+s / LEAD. docs/decisions.md says how brackets compared with whole grids.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Outcome:
     Attributes:
         steps: updates taken; for "reached" the number after which the PSNR first was the target.
         psnr_db: the last PSNR seen.
-        ending: "reached"; "beaten": another rate of the race needs no more steps; "dominated"; "diverged": its error was
-            no number; "capped": it took all steps that were allowed.
+        ending: "reached"; "beaten": another rate of the race needs no more steps; "dominated"; "diverged": its error
+            was no number; "capped": it took all steps that were allowed.
         seconds: spent on this run.
         curve: PSNR before each update and after the last one.
     """

@@ -65,7 +65,17 @@ def test_without_ray_there_is_a_clear_error() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed (extra: ray)")
 def test_a_search_on_a_local_ray_cluster_gives_the_same_records(tmp_path: Path) -> None:
     """In processes of their own: ray starts servers, and leaves warnings behind."""
-    rng_free = ["acceleration", "--set", str(Path("benchmarks").resolve()), "--side", "16", "--width", "12", "--psnr", "30"]
+    rng_free = [
+        "acceleration",
+        "--set",
+        str(Path("benchmarks").resolve()),
+        "--side",
+        "16",
+        "--width",
+        "12",
+        "--psnr",
+        "30",
+    ]
     options = [*rng_free, "--transform", "rpp", "--transform", "inversion", "--max-steps", "200"]
     rows: dict[str, list[dict[str, object]]] = {}
     for name, where in {"here": [], "ray": ["--ray", "local"]}.items():

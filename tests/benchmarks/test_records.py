@@ -128,7 +128,18 @@ def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path:
 def test_the_codec_protocol_measures_whole_encodes(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     records = tmp_path / "r.jsonl"
-    command = ["acceleration", "--protocol", "codec", "--field", "ngp", "--set", str(tmp_path), "--side", "16", "--gray"]
+    command = [
+        "acceleration",
+        "--protocol",
+        "codec",
+        "--field",
+        "ngp",
+        "--set",
+        str(tmp_path),
+        "--side",
+        "16",
+        "--gray",
+    ]
     command += ["--transform", "rpp", "--psnr", "35", "--effort", "1", "--records", str(records)]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output

@@ -1,0 +1,223 @@
+"""The tables of the report, from records alone; the paper's figures stand beside ours."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from benchmarks import paper
+from benchmarks.arms import TABLE_1
+from benchmarks.estimates import Mean, Ratio
+from benchmarks.records import Row
+from benchmarks.report.grouping import (
+    Arms,
+    CodecSetup,
+    Setup,
+    accelerations,
+    by_dataset,
+    by_image,
+    codec_setups,
+    having,
+    setups,
+)
+from benchmarks.report.table import Cell, Table
+
+BOTH = ("none", "rpp")
+
+PAPER_SETUP = "the paper: 512 x 512, SIREN 512 wide, NGP with 16-bit parameters, all pictures of each set"
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """All tables for which there are records."""
+    found: list[Table | None] = []
+    for setup, group in setups(rows).items():
+        images = by_image(group)
+        found += [table_1(setup, images), all_transforms(setup, images), table_2(setup, images), steps(setup, images)]
+    for setup, group in setups(rows, "dynamics").items():
+        found += [table_3(setup, by_image(group)), barrier(setup, by_image(group))]
+    found += [codec(setup, group) for setup, group in codec_setups(rows).items()]
+    return [table for table in found if table is not None]
+
+
+def table_1(setup: Setup, images: dict) -> Table | None:
+    """Mean acceleration by dataset and transform, ours above the paper's."""
+    rows: list[tuple[Cell, ...]] = []
+    for dataset, arms in by_dataset(images).items():
+        ours = [Mean.of(accelerations(arms, transform)) for transform in TABLE_1]
+        if all(mean is None for mean in ours):
+            continue
+        rows.append((dataset, "ours", sum("none" in each for each in arms), *ours))
+        known = paper.ACCELERATION.get((setup.field, paper.dataset(dataset) or ""))
+        if known:
+            rows.append((dataset, "paper", None, *(known[transform] for transform in TABLE_1)))
+    if not rows:
+        return None
+    notes = (
+        f"Steps to {setup.target_db:g} dB without transform over steps with it, each at the best of its learning rates; "
+        "mean over pictures of the ratios [95 % bootstrap interval over pictures].",
+        "<= or >=: some runs took all steps allowed, so the mean is a bound.",
+        f"Ours: {setup.title}; {PAPER_SETUP}. Pictures: the first ones by name of the folders named.",
+    )
+    columns = ("pictures", "", "n", *TABLE_1)
+    return Table(f"table-1-{setup.name}", f"Table 1: acceleration. {setup.title}", columns, tuple(rows), notes)
+
+
+def all_transforms(setup: Setup, images: dict) -> Table | None:
+    """Every transform, over all pictures, against none and against rpp, fastest first."""
+    arms = list(images.values())
+    names = sorted({transform for each in arms for transform in each} - {"none"})
+    rows: list[tuple[Cell, ...]] = []
+    for transform in names:
+        mean = Mean.of(accelerations(arms, transform))
+        if mean is None:
+            continue
+        both = [each for each in arms if "none" in each and transform in each]
+        rates = [each[transform]["log2_rate"] for each in both if each[transform]["reached"]]
+        reached = [each for each in both if each["none"]["reached"] and each[transform]["reached"]]
+        seconds = Mean.of([Ratio(each["none"]["seconds"] / each[transform]["seconds"], "exact") for each in reached])
+        faster = sum(each["none"]["steps"] > each[transform]["steps"] for each in reached)
+        row = (transform, mean, seconds, against(arms, transform, "rpp"), len(both), f"{faster} of {len(reached)}")
+        rows.append((*row, float(statistics.median(rates)) if rates else None))
+    if not rows:
+        return None
+    rows.sort(key=lambda row: -row[1].value)  # pyright: ignore
+    columns = ("transform", "steps: none over this", "seconds: none over this", "steps: rpp over this", "n", "fewer steps",
+               "median log2 of the best rate")  # fmt: skip
+    notes = ("Over all pictures of all sets. Seconds are those of the winning run and noisy.",)
+    return Table(f"transforms-{setup.name}", f"All transforms. {setup.title}", columns, tuple(rows), notes)
+
+
+def against(arms: Iterable[Arms], transform: str, reference: str) -> Mean | None:
+    """Mean ratio of the steps of another transform to those of this one."""
+    renamed = [
+        {"none": each[reference], transform: each[transform]}
+        for each in arms
+        if reference in each and transform in each
+    ]
+    return Mean.of(accelerations(renamed, transform))
+
+
+def table_2(setup: Setup, images: dict) -> Table | None:
+    """Mean steps to 30 and to 50 dB in the run that was fastest to 50 dB."""
+    rows: list[tuple[Cell, ...]] = []
+    for dataset, arms in by_dataset(having(images, BOTH, "milestones")).items():
+        for transform in BOTH:
+            marks = [each[transform]["milestones"] for each in arms]
+            marks = [each for each in marks if "30" in each and "50" in each]
+            if not marks:
+                continue
+            row = tuple(float(np.mean([each[db] for each in marks])) for db in ("30", "50"))
+            rows.append(
+                (dataset, transform, "ours", len(marks), *row, _mean(each["30"] / each["50"] for each in marks))
+            )
+            if setup.field == "siren" and paper.dataset(dataset) == "kodak":
+                known = paper.STEPS[transform]
+                rows.append((dataset, transform, "paper", 24, known["30"], known["50"], known["ratio"]))
+    if not rows:
+        return None
+    columns = ("pictures", "transform", "", "n", "steps to 30 dB", "steps to 50 dB", "mean of the ratios 30 / 50")
+    notes = (f"Both from the run that is fastest to 50 dB. Ours: {setup.title}; {PAPER_SETUP}.",)
+    return Table(f"table-2-{setup.name}", f"Table 2: steps to 30 and 50 dB. {setup.title}", columns, tuple(rows), notes)
+
+
+def steps(setup: Setup, images: dict) -> Table | None:
+    """Steps of every picture with every transform."""
+    names = list(dict.fromkeys(transform for each in images.values() for transform in each))
+    rows = [
+        (key.dataset, key.image, *(_steps(arms.get(transform)) for transform in names)) for key, arms in images.items()
+    ]
+    title = f"Steps to {setup.target_db:g} dB of every picture. {setup.title}"
+    return Table(f"steps-{setup.name}", title, ("pictures", "picture", *names), tuple(rows)) if rows else None
+
+
+def _steps(row: Row | None) -> Cell:
+    if row is None:
+        return None
+    return row["steps"] if row["reached"] else f"> {row['max_steps']}"
+
+
+def table_3(setup: Setup, images: dict) -> Table | None:
+    """Variance of the squared error where a PSNR is first reached."""
+    levels = ("20", "30", "40", "50")
+    rows: list[tuple[Cell, ...]] = []
+    for dataset, arms in by_dataset(having(images, BOTH, "squared_error_variance")).items():
+        is_paper_s = setup.field == "siren" and paper.dataset(dataset) == "kodak"
+        n = len(arms)
+        values = {t: [each[t]["squared_error_variance"] for each in arms] for t in BOTH}
+        for transform in BOTH:
+            means = (_mean(each[db] for each in values[transform] if db in each) for db in levels)
+            rows.append((dataset, transform, "ours", n, *means))
+            if is_paper_s:
+                rows.append((dataset, transform, "paper", 24, *paper.VARIANCE[transform].values()))
+        pairs = list(zip(*values.values(), strict=True))
+        ratios = (_mean(a[db] / b[db] for a, b in pairs if db in a and db in b) for db in levels)
+        rows.append((dataset, "none / rpp, mean of the ratios", "ours", n, *ratios))
+        if is_paper_s:
+            rows.append((dataset, "none / rpp, mean of the ratios", "paper", 24, *paper.VARIANCE["ratio"].values()))
+    if not rows:
+        return None
+    columns = ("pictures", "transform", "", "n", *(f"at {db} dB" for db in levels))
+    notes = (f"Variance over pixels of the squared error in linear light. Ours: {setup.title}; {PAPER_SETUP}.",)
+    title = f"Table 3: variance of the squared error. {setup.title}"
+    return Table(f"table-3-{setup.name}", title, columns, tuple(rows), notes)
+
+
+def barrier(setup: Setup, images: dict) -> Table | None:
+    """The lowest PSNR on the line between the weights at 30 and 50 dB."""
+    rows: list[tuple[Cell, ...]] = []
+    for dataset, arms in by_dataset(having(images, BOTH, "line")).items():
+        for transform in BOTH:
+            lowest = [min(each[transform]["line"]) for each in arms]
+            rows.append((dataset, transform, "ours", len(arms), _mean(lowest), min(lowest)))
+            if setup.field == "siren" and paper.dataset(dataset) == "kodak":
+                rows.append((dataset, transform, "paper", 24, paper.LOWEST_ON_LINE_DB[transform], None))
+    if not rows:
+        return None
+    columns = ("pictures", "transform", "", "n", "lowest PSNR in dB, mean", "lowest of all")
+    title = f"Figure 6: the straight line from the weights at 30 dB to those at 50 dB. {setup.title}"
+    return Table(f"barrier-{setup.name}", title, columns, tuple(rows), (f"Ours: {setup.title}; {PAPER_SETUP}.",))
+
+
+def codec(setup: CodecSetup, group: Sequence[Row]) -> Table | None:
+    """Whole encodes: time and bytes with each transform, against none, by dataset."""
+    pictures: dict[tuple[str, str], dict[str, list[Row]]] = {}
+    for row in group:
+        pictures.setdefault((row["dataset"], row["image"]), {}).setdefault(row["transform"], []).append(row)
+    names = list(dict.fromkeys(row["transform"] for row in group))
+    rows: list[tuple[Cell, ...]] = []
+    for dataset in sorted({dataset for dataset, _ in pictures}):
+        mine = [arms for (name, _), arms in pictures.items() if name == dataset and "none" in arms]
+        for transform in names:
+            both = [(each["none"], each[transform]) for each in mine if transform in each]
+            if not both:
+                continue
+            faster = Mean.of(
+                [Ratio(_median(a, "encode_seconds") / _median(b, "encode_seconds"), "exact") for a, b in both]
+            )
+            larger = Mean.of([Ratio(_median(b, "bytes") / _median(a, "bytes"), "exact") for a, b in both])
+            seconds = _mean(_median(b, "encode_seconds") for _, b in both)
+            n_bytes, n_steps = (_mean(_median(b, key) for _, b in both) for key in ("bytes", "fit_steps"))
+            reached = sum(all(row["reached"] for row in b) for _, b in both)
+            rows.append(
+                (dataset, transform, len(both), f"{reached} of {len(both)}", seconds, faster, n_steps, n_bytes, larger)
+            )
+    columns = ("pictures", "transform", "n", "target reached", "encode seconds", "seconds: none over this", "fit steps",
+               "bytes", "bytes: this over none")  # fmt: skip
+    repeats = max(len(rows) for arms in pictures.values() for rows in arms.values())
+    notes = (
+        "What `nfcodec encode` does at its default settings, from samples in memory to the bytes of a finished file"
+        f" whose PSNR has been checked; medians of {repeats} runs a picture, means over pictures. {setup.machine}.",
+        "The paper has no counterpart: it counts steps, and stores no file.",
+    )
+    return Table(f"codec-{setup.name}", f"Whole encodes. {setup.title}", columns, tuple(rows), notes) if rows else None
+
+
+def _median(rows: Sequence[Row], key: str) -> float:
+    return float(statistics.median(row[key] for row in rows))
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return float(np.mean(found)) if found else None
