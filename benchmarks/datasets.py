@@ -5,57 +5,22 @@ datasets.json, the manifest, names each dataset's addresses, sizes and SHA-256. 
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
 import os
-import re
 import shutil
-import stat
-import time
-import urllib.error
-import urllib.request
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nfcodec.errors import NfcError, UsageError, WriteError
+from PIL import Image
+
+from benchmarks.downloads import Progress, Remote, check_space, extract, fetch, part_of, sha256_of, size_of
+from nfcodec.errors import UsageError, WriteError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
-TIMEOUT_S = 30.0
-FAILURES = 5
-"""Broken connections in a row, none bringing anything new, after which a download gives up."""
-PAUSE_S = 1.0
-"""After the first broken connection; doubles with each further one that brought nothing."""
-BLOCK_BYTES = 1 << 16
-
-Progress = Callable[[str, int, int], object]
-"""Called with a file's name, the bytes of it that are there, and its size; starting again lowers the second."""
-
-
-class DownloadError(NfcError):
-    """A file cannot be downloaded, or is not the one that the manifest describes."""
-
-
-class _BrokenError(Exception):
-    """The connection failed in a way that may pass."""
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file at its source."""
-
-    url: str
-    size_bytes: int
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -91,7 +56,7 @@ class Picture:
 
     @cached_property
     def sha256(self) -> str:
-        return _sha256(self.path)
+        return sha256_of(self.path)
 
 
 @dataclass(frozen=True)
@@ -171,6 +136,24 @@ def download(name: str, data: Path, *, progress: Progress, manifest: Mapping[str
     return find(name, data, manifest=datasets)
 
 
+def without_small(found: PictureSet) -> PictureSet:
+    """The set without the pictures that the paper leaves out for a short side; the label names them."""
+    dataset = manifest().get(found.name)
+    if dataset is None or dataset.min_side is None:
+        return found
+    small = [picture for picture in found.pictures if _shorter_side(picture.path) < dataset.min_side]
+    if not small:
+        return found
+    names = _some([picture.path.name for picture in small])
+    label = f"{found.label}, less {names} with a side under {dataset.min_side}"
+    return PictureSet(found.name, label, tuple(picture for picture in found.pictures if picture not in small))
+
+
+def _shorter_side(path: Path) -> int:
+    with Image.open(path) as image:
+        return min(image.size)
+
+
 def _datasets(given: Mapping[str, Dataset] | None) -> Mapping[str, Dataset]:
     return manifest() if given is None else given
 
@@ -211,22 +194,14 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _get_images(dataset: Dataset, data: Path, progress: Progress) -> None:
     folder = data / dataset.name
     present = {path.name for path in _image_paths(folder)}
     missing = [image for image in dataset.images if image.name not in present]
     folder.mkdir(exist_ok=True)
-    _check_space(data, sum(image.size_bytes - _size(_part(folder / image.name)) for image in missing))
+    check_space(data, sum(image.size_bytes - size_of(part_of(folder / image.name)) for image in missing))
     for image in missing:
-        _fetch(image, folder / image.name, progress)
+        fetch(image, folder / image.name, progress)
 
 
 def _get_archives(dataset: Dataset, data: Path, progress: Progress) -> None:
@@ -244,112 +219,11 @@ def _get_archives(dataset: Dataset, data: Path, progress: Progress) -> None:
         shutil.rmtree(images)
     images.mkdir(parents=True)
     targets = [(archive, work / archive.name) for archive in dataset.archives]
-    present = sum(_size(target) + _size(_part(target)) for _, target in targets)
-    _check_space(data, 2 * sum(archive.size_bytes for archive in dataset.archives) - present)  # PNGs do not get smaller
+    present = sum(size_of(target) + size_of(part_of(target)) for _, target in targets)
+    check_space(data, 2 * sum(archive.size_bytes for archive in dataset.archives) - present)  # PNGs do not get smaller
     for archive, target in targets:
-        _fetch(archive, target, progress)
+        fetch(archive, target, progress)
     for _, target in targets:
-        _extract(target, images)
+        extract(target, images, _is_image)
     os.replace(images, folder)
     shutil.rmtree(work)
-
-
-def _extract(archive: Path, folder: Path) -> None:
-    """Write the image files of an archive into a folder, without the archive's own folders."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for member in opened.infolist():
-                steps = re.split(r"[/\\:]", member.filename)
-                parts = [step for step in steps if step not in ("", ".", "..")]
-                kind = stat.S_IFMT(member.external_attr >> 16)  # 0 where the archive does not say
-                if parts and not member.is_dir() and kind in (0, stat.S_IFREG) and _is_image(parts):
-                    with opened.open(member) as source, open(folder / parts[-1], "xb") as file:
-                        shutil.copyfileobj(source, file)
-    except FileExistsError as error:
-        raise DownloadError(f"{archive.name} has two pictures of one name: {Path(error.filename).name}") from error
-    except zipfile.BadZipFile as error:
-        raise DownloadError(f"{archive.name} cannot be extracted: {error}") from error
-
-
-def _fetch(remote: Remote, target: Path, progress: Progress) -> None:
-    """Download a file through `<target>.part`, from where that ends; only a verified file gets the name `target`."""
-    if target.exists():
-        return
-    part = _part(target)
-    furthest, failures = _size(part), 0
-    while _size(part) < remote.size_bytes:
-        try:
-            _stream(remote, part, progress)
-        except _BrokenError as error:
-            failures = 0 if _size(part) > furthest else failures + 1
-            furthest = max(furthest, _size(part))
-            if failures == FAILURES:
-                hint = "what has come is kept, and the next download goes on from there"
-                raise DownloadError(f"cannot download {remote.url}: {error}; {hint}") from error
-            time.sleep(PAUSE_S * 2**failures)
-    if _size(part) != remote.size_bytes or _sha256(part) != remote.sha256:
-        part.unlink()
-        raise DownloadError(f"{remote.url} did not give the file of the manifest (SHA-256 differs); it is deleted")
-    os.replace(part, target)
-
-
-def _stream(remote: Remote, part: Path, progress: Progress) -> None:
-    """One request for the rest of a file; starts again where the server does not continue from there."""
-    size = _size(part)
-    with _open(remote, size, part) as response:
-        if response.status != 206:
-            size = 0
-        if response.length is not None and size + response.length != remote.size_bytes:
-            there = f"{size + response.length:,} bytes, not the {remote.size_bytes:,} of the manifest"
-            raise DownloadError(f"{remote.url} is not the file of the manifest: it has {there}")
-        with open(part, "ab" if size else "wb") as file:
-            progress(remote.name, size, remote.size_bytes)
-            for block in _blocks(response):
-                size += len(block)
-                file.write(block)
-                progress(remote.name, size, remote.size_bytes)
-                if size > remote.size_bytes:
-                    return
-            file.flush()
-            os.fsync(file.fileno())
-    if size < remote.size_bytes:
-        raise _BrokenError("the connection was closed early")
-
-
-def _open(remote: Remote, start: int, part: Path) -> http.client.HTTPResponse:
-    headers = {"User-Agent": "nfcodec-benchmarks", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    try:
-        return urllib.request.urlopen(urllib.request.Request(remote.url, headers=headers), timeout=TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416:  # the file there is shorter than what we have of it
-            part.unlink()
-        elif error.code < 500 and error.code not in (408, 429):
-            raise DownloadError(f"cannot download {remote.url}: {error}") from error
-        raise _BrokenError(str(error)) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _BrokenError(str(error)) from error
-
-
-def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    try:
-        while block := response.read(BLOCK_BYTES):
-            yield block
-    except (OSError, http.client.HTTPException) as error:
-        raise _BrokenError(str(error)) from error
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _check_space(data: Path, needed_bytes: int) -> None:
-    free_bytes = shutil.disk_usage(data).free
-    if needed_bytes > free_bytes:
-        raise WriteError(f"{data} has {free_bytes / 1e6:,.0f} MB free, and {needed_bytes / 1e6:,.0f} MB are needed")

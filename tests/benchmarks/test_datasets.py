@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from PIL import Image
 
-from benchmarks import datasets
-from benchmarks.datasets import Dataset, DownloadError, Remote, data_folder, download, find
+from benchmarks import datasets, downloads
+from benchmarks.datasets import Dataset, data_folder, download, find, without_small
+from benchmarks.downloads import DownloadError, Remote
 from nfcodec.errors import UsageError, WriteError
 
 GARBAGE = bytes(range(256)) * 800
@@ -75,7 +76,7 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def source(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(datasets, "PAUSE_S", 0.0)
+    monkeypatch.setattr(downloads, "PAUSE_S", 0.0)
     with Source() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -186,7 +187,7 @@ def test_broken_connections_are_taken_up_again(source, tmp_path, ranges):
 
 
 def test_a_connection_that_brings_nothing_new_ends_it_and_keeps_the_part(source, tmp_path):
-    source.break_after["a.png"] = [70_000] + [0] * datasets.FAILURES
+    source.break_after["a.png"] = [70_000] + [0] * downloads.FAILURES
     known = of_images(source.remote("a.png", GARBAGE))
     with pytest.raises(DownloadError, match=r"a\.png: the connection was closed early; what has come is kept"):
         get(known, tmp_path)
@@ -495,3 +496,15 @@ def test_the_manifest():
             assert remote.url.startswith("https://")
             assert remote.size_bytes > 0
             assert len(bytes.fromhex(remote.sha256)) == 32
+
+
+def test_pictures_that_the_paper_leaves_out(tmp_path):
+    for name, size in {"a": (600, 512), "b": (600, 511), "c": (900, 700)}.items():
+        path = tmp_path / "clic" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("L", size).save(path)
+    found = without_small(find("clic", tmp_path))
+    assert [picture.name for picture in found.pictures] == ["a", "c"]
+    assert found.label.endswith("less b.png with a side under 512")
+    shutil.copytree(tmp_path / "clic", tmp_path / "others")
+    assert len(without_small(find("others", tmp_path)).pictures) == 3

@@ -1,0 +1,23 @@
+"""The suite's command line, a file a verb."""
+
+from __future__ import annotations
+
+import click
+
+from benchmarks.commands.acceleration import acceleration
+from benchmarks.commands.analyze import analyze
+from benchmarks.commands.download import download
+from benchmarks.commands.dynamics import dynamics
+from benchmarks.commands.report import report
+
+
+@click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Benchmarks of nfcodec. Records go to JSONL files, which `report` turns into tables, plots and a page.
+
+    Every run has a key: started again with the same options, a command does what is missing.
+    """
+
+
+for command in (download, acceleration, dynamics, report, analyze):
+    main.add_command(command)

@@ -1,0 +1,105 @@
+"""Options and loops that several verbs have in common."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from benchmarks import datasets, records
+from benchmarks.datasets import Picture
+from benchmarks.executors import Executor, Processes, Ray, here
+from benchmarks.records import Job, Store
+from nfcodec.errors import NfcError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder with the datasets; else $NFCODEC_DATA, else the cache."
+)
+
+picture_options = (
+    data_option,
+    click.option("--set", "sets", multiple=True, default=["kodak"], show_default=True, metavar="NAME",
+                 help="A dataset, or any folder of pictures. Repeatable."),
+    click.option("--images", type=click.IntRange(1), metavar="N", help="The first N pictures of each set only."),
+    click.option("--records", "path", type=click.Path(path_type=Path, dir_okay=False), required=True,
+                 help="JSONL file to append to; what it holds already is not run again."),
+)  # fmt: skip
+
+place_options = (
+    click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Local processes."),
+    click.option("--ray", "ray", metavar="ADDRESS", help='Run on a Ray cluster; "auto" and "local" work, too.'),
+)
+
+field_option = click.option("--field", type=click.Choice(["siren", "ngp"]), default="siren", show_default=True)
+
+
+def options(*chosen: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, and the library's errors as messages."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except (NfcError, ValueError, OSError) as error:
+                raise click.ClickException(str(error)) from error
+
+        result: Any = guarded
+        for option in reversed(chosen):
+            result = option(result)
+        return result
+
+    return decorate
+
+
+def executor(processes: int, ray: str | None) -> Executor:
+    """Where the options want jobs to run."""
+    return Ray(ray) if ray else Processes(processes) if processes > 1 else here
+
+
+def chosen_pictures(sets: Sequence[str], images: int | None, data: Path | None) -> list[Picture]:
+    """The pictures that the options name; says what they are."""
+    chosen: list[Picture] = []
+    for name in sets:
+        found = datasets.without_small(datasets.find(name, datasets.data_folder(data)))
+        click.echo(found.label + (f"; the first {images}" if images else ""), err=True)
+        chosen += found.pictures[:images]
+    return chosen
+
+
+def run_all(jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor = here, batch: int = 1) -> None:
+    """Run the jobs that the store lacks, up to `batch` companions in one program."""
+    missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
+    click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
+    done, start = 0, time.monotonic()
+    for rows in where(records.run_jobs, _calls(missing, batch, records.commit())):
+        for row in rows:
+            store.append(row)
+            done += 1
+            click.echo(_line(row, f"{done}/{len(missing)} {time.monotonic() - start:.0f} s"), err=True)
+
+
+def _calls(jobs: Sequence[tuple[Job, Picture]], batch: int, commit: str) -> Iterator[tuple[Any, ...]]:
+    for companions, group in itertools.groupby(jobs, lambda each: each[0].companions):
+        for part in _parts(group, 1 if companions is None else batch):
+            yield [job for job, _ in part], [job.load(picture.path) for job, picture in part], commit
+
+
+def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while part := list(itertools.islice(iterator, size)):
+        yield part
+
+
+def _line(row: dict[str, Any], progress: str) -> str:
+    """What a person wants to see of a record."""
+    keys = ("field", "side", "transform", "steps", "log2_rate", "reached", "seconds", "bytes", "encode_seconds")
+    cells = (f"{key} {row[key]}" for key in keys if key in row)
+    return ", ".join((f"{progress}: {row['study']}, {row['dataset']} {row['image']}", *cells))

@@ -1,0 +1,75 @@
+"""`python -m benchmarks dynamics`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.commands._shared import (
+    chosen_pictures,
+    executor,
+    field_option,
+    options,
+    picture_options,
+    place_options,
+    run_all,
+)
+from benchmarks.datasets import Picture
+from benchmarks.dynamics import Dynamics
+from benchmarks.records import Job, Row, Store, read
+
+
+@click.command()
+@click.option(
+    "--best",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="Records of `acceleration`: they say which learning rate is the best for each picture.",
+)
+@field_option
+@click.option("--side", type=click.IntRange(1), default=512, show_default=True)
+@click.option("--transform", "transforms", multiple=True, default=["none", "rpp"], show_default=True, metavar="CHAIN")
+@click.option(
+    "--planes",
+    "plane_side",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Also the loss on planes, at N x N points.",
+)
+@click.option("--pictures", is_flag=True, help="Also reconstructions, as pictures in the records.")
+@options(*picture_options, *place_options)
+def dynamics(
+    best: Path, field: str, side: int, transforms: Sequence[str], plane_side: int, pictures: bool, data: Path | None,
+    sets: Sequence[str], images: int | None, path: Path, processes: int, ray: str | None,
+) -> None:  # fmt: skip
+    """How fits go on their way: spectra, error variance, the line and planes between 30 and 50 dB (Tables 2 and 3)."""
+    rows = [row for row in read(best) if row["study"] == "paper" and (row["field"], row["side"]) == (field, side)]
+    jobs = watching(rows, chosen_pictures(sets, images, data), transforms, plane_side, pictures)
+    run_all(jobs, Store(path), executor(processes, ray))
+
+
+def watching(
+    rows: Sequence[Row], found: Sequence[Picture], transforms: Sequence[str], plane_side: int, pictures: bool
+) -> list[tuple[Job, Picture]]:
+    """The jobs that watch the winners of these searches, for some pictures and transforms.
+
+    Raises:
+        ValueError: there are none.
+    """
+    jobs: list[tuple[Job, Picture]] = []
+    for picture in found:
+        for row in rows:
+            if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
+                same = ("side", "field", "width", "precision", "transform", "seed", "target_db", "max_steps")
+                job = Dynamics(
+                    picture.dataset, picture.name, picture.sha256, log2_rates=(row["log2_rate"],),
+                    plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same},
+                )  # fmt: skip
+                jobs.append((job, picture))
+    if not jobs:
+        raise ValueError("the records hold no search that arrived, for these pictures and transforms")
+    return jobs

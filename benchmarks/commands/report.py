@@ -1,0 +1,24 @@
+"""`python -m benchmarks report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.commands._shared import options
+from benchmarks.records import read
+from benchmarks.report import write
+
+
+@click.command()
+@click.argument(
+    "paths", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True, metavar="RECORDS..."
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
+@click.option("--title", default="nfcodec benchmarks", show_default=True)
+@options()
+def report(paths: Sequence[Path], out: Path, title: str) -> None:
+    """Make tables (tables.md), plots (plots/*.svg) and one self-contained page (report.html) of records."""
+    click.echo(write(list(read(*paths)), out, title))
