@@ -37,7 +37,7 @@ ARMS_ON_TRIAL = ("rpp", *CANDIDATES)
 
 def first_rate(field: str, width: int) -> int:
     """log2 of a rate to begin the search with: 2^-9 for a SIREN 128 wide, and less for wider ones."""
-    return -6 if field == "ngp" else -round(math.log2(width)) - 2
+    return -6 if field == "ngp" else min(RATES["siren"][0], -round(math.log2(width)) - 2)
 
 
 MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
@@ -46,16 +46,15 @@ CURVE_POINTS = 40
 
 
 @dataclass(frozen=True)
-class Search(Job):
-    """The paper's protocol for one picture and one transform: a race of all learning rates.
+class Fit(Job):
+    """The paper's protocol for one picture and one transform.
 
     Attributes:
         side: of the square that is fitted.
         field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table).
         width: of a SIREN; 0 for ngp.
         precision: "fp32", or "fp16" to round all parameters to 16 bits in the forward pass.
-        log2_rates: the grid.
-        first_log2_rate: where the bracket starts (this rate and the next lower one); None races the whole grid.
+        log2_rates: learning rates.
         engine: "numba", or "stacked" for batched matrix products (torch) on `device`.
     """
 
@@ -68,11 +67,8 @@ class Search(Job):
     target_db: float = 50.0
     max_steps: int = 10_000
     log2_rates: tuple[int, ...] = ()
-    first_log2_rate: int | None = None
     engine: str = "numba"
     device: str = "cpu"
-
-    study: ClassVar[str] = "paper"
 
     @property
     def spec(self) -> FieldSpec:
@@ -80,6 +76,27 @@ class Search(Job):
 
     def load(self, path: Path) -> Bytes:
         return square(path, self.side)
+
+    def program(self, runs: Sequence[Run]) -> Program:
+        """These runs, not yet begun."""
+        if self.engine == "stacked":
+            if not isinstance(self.spec, Siren) or self.precision != "fp32":
+                raise UsageError("batched matrix products are for SIREN in fp32")
+            return StackedSiren(self.spec, self.side, runs, self.seed, self.device)
+        return EngineProgram(self.spec, self.side, runs, self.seed, half=self.precision == "fp16")
+
+
+@dataclass(frozen=True)
+class Search(Fit):
+    """The search for the best of the learning rates.
+
+    Attributes:
+        first_log2_rate: where the bracket starts (this rate and the next lower one); None races the whole grid.
+    """
+
+    first_log2_rate: int | None = None
+
+    study: ClassVar[str] = "paper"
 
     @property
     def companions(self) -> object:
@@ -101,7 +118,7 @@ class Search(Job):
         arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
 
         def start(entries: Sequence[Entry]) -> Program:
-            return program(one, [Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries])
+            return one.program([Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries])
 
         if one.first_log2_rate is None:
             found = whole(start, len(jobs), len(rates), one.target_db, one.max_steps)
@@ -127,15 +144,6 @@ class Search(Job):
             "reached": True, "runs": runs, "steps": winner.steps, "seconds": round(winner.seconds, 3),
             "log2_rate": self.log2_rates[best], "milestones": milestones(winner.curve), "curve": thinned(winner.curve),
         }  # fmt: skip
-
-
-def program(search: Search, runs: list[Run]) -> Program:
-    """The program that a search asks for, of these runs."""
-    if search.engine == "stacked":
-        if not isinstance(search.spec, Siren) or search.precision != "fp32":
-            raise UsageError("batched matrix products are for SIREN in fp32")
-        return StackedSiren(search.spec, search.side, runs, search.seed, search.device)
-    return EngineProgram(search.spec, search.side, runs, search.seed, half=search.precision == "fp16")
 
 
 def milestones(curve: list[float]) -> dict[str, int]:

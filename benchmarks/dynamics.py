@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
-from benchmarks.acceleration import Search, milestones, program, rounded, thinned
+from benchmarks.acceleration import Fit, milestones, rounded, thinned
 from benchmarks.arms import ARMS, Arm, arm
 from benchmarks.pictures import Bytes, Reals, coded, square
 from benchmarks.programs import Program, Run
@@ -36,8 +36,8 @@ HISTOGRAM_BINS = 64
 
 
 @dataclass(frozen=True)
-class Dynamics(Search):
-    """One fit watched. The fields of `Search` say which; `log2_rates` has one rate.
+class Dynamics(Fit):
+    """One fit watched. The fields of `Fit` say which; `log2_rates` has one rate.
 
     Attributes:
         plane_side: points along each axis of the loss planes; 0 for none.
@@ -49,13 +49,9 @@ class Dynamics(Search):
 
     study: ClassVar[str] = "dynamics"
 
-    @property
-    def companions(self) -> object:
-        return None
-
     def run(self, picture: Bytes) -> Row:
         transformed = arm(self.transform, picture, self.seed)
-        fit = program(self, [Run(transformed, 2.0 ** self.log2_rates[0])])
+        fit = self.program([Run(transformed, 2.0 ** self.log2_rates[0])])
         start = fit.parameters(0)
         curve, kept, outputs = watched(fit, self.target_db, self.max_steps)
         row: Row = {

@@ -22,12 +22,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +35,7 @@ from PIL import Image
 
 from benchmarks.encode_table import run
 from benchmarks.plain_hash_grid import PlainHashGrid
+from benchmarks.records import surroundings
 from nfcodec.codec import EncodeOptions, encode
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Ngp, Siren
 from nfcodec.fitting import Problem, Request
@@ -48,7 +47,6 @@ from nfcodec.fitting.loop import Clock, Schedule, fit
 from nfcodec.fitting.plan import default_ngp, well_started
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain
-from nfcodec.workers import n_threads
 
 GOAL_DB = 50.0
 PAPER_RATE = 2.0**-10
@@ -59,19 +57,6 @@ OTHER_RATES = (2.0**-8.5, 2.0**-9, 2.0**-9.5)
 RECIPE_IMAGES = 8
 PAUSE_S = 0.3
 """Between contestants: OpenMP's threads keep a processor busy for a while after their work."""
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    names = ("nfcodec", "numpy", "torch", "numba")
-    model = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    return {
-        "processor": model, "system": platform.system(), "threads": n_threads(), "python": platform.python_version(),
-        **{name: version(name) for name in names},
-    }  # fmt: skip
 
 
 def fp32_rate() -> float:
@@ -287,7 +272,7 @@ def main() -> None:
     parser.add_argument("--cap", type=float, default=1000.0, help="stop the paper's recipe at so many times our steps")
     parser.add_argument("--json", type=Path, help="write machine and rows to this file")
     arguments = parser.parse_args()
-    described = machine()
+    described = dict(surroundings())
     print_row(described)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -55,8 +55,8 @@ def table_1(setup: Setup, images: dict) -> Table | None:
     if not rows:
         return None
     notes = (
-        f"Steps to {setup.target_db:g} dB without transform over steps with it, each at the best of its learning rates; "
-        "mean over pictures of the ratios [95 % bootstrap interval over pictures].",
+        f"Steps to {setup.target_db:g} dB without transform over steps with it, each at the best of its learning"
+        " rates; mean over pictures of the ratios [95 % bootstrap interval over pictures].",
         "<= or >=: some runs took all steps allowed, so the mean is a bound.",
         f"Ours: {setup.title}; {PAPER_SETUP}. Pictures: the first ones by name of the folders named.",
     )

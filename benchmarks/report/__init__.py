@@ -1,0 +1,35 @@
+"""The report: tables, plots and a page, made of records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.records import Row
+from benchmarks.report.page import comparisons, page
+from benchmarks.report.plots import plots
+from benchmarks.report.table import markdown
+from benchmarks.report.tables import tables
+from nfcodec.errors import UsageError
+
+NOTES = (
+    "Every figure comes from a record; a record holds all settings of its run, and the versions and the machine.",
+    "Where the paper's figure stands beside ours, the set-ups differ as the notes of the table say.",
+)
+
+
+def write(rows: Sequence[Row], out: Path, title: str) -> str:
+    """Write tables.md, plots/*.svg and report.html into a folder; says what it wrote.
+
+    Raises:
+        UsageError: there are no records to report on.
+    """
+    made, drawn = tables(rows), plots(rows)
+    if not made and not drawn:
+        raise UsageError("the records hold nothing to report on")
+    (out / "plots").mkdir(parents=True, exist_ok=True)
+    (out / "tables.md").write_text(f"# {title}\n\n" + "\n".join(map(markdown, made)), encoding="utf-8")
+    for plot in drawn:
+        (out / "plots" / f"{plot.name}.svg").write_text(plot.svg, encoding="utf-8")
+    (out / "report.html").write_text(page(title, made, drawn, comparisons(rows), NOTES), encoding="utf-8")
+    return f"{len(made)} tables and {len(drawn)} plots of {len(rows)} records: {out / 'report.html'}"

@@ -1,0 +1,173 @@
+"""Records in groups: what may be compared with what, and which runs are of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from benchmarks import paper
+from benchmarks.estimates import Ratio
+from benchmarks.records import Row
+
+
+class ImageKey(NamedTuple):
+    """The picture that a run is of."""
+
+    dataset: str
+    image: str
+
+
+Arms = dict[str, Row]
+"""The runs of one picture by transform."""
+
+
+@dataclass(frozen=True, order=True)
+class Setup:
+    """What the runs of a fit to a PSNR must share to be compared; of the studies "paper" and "dynamics".
+
+    Attributes:
+        width: of a SIREN; 0 for ngp.
+    """
+
+    field: str
+    side: int
+    width: int
+    precision: str
+    target_db: float
+    max_steps: int
+    seed: int
+
+    @classmethod
+    def of(cls, row: Row) -> Setup:
+        return cls(
+            row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], row["seed"]
+        )
+
+    @property
+    def title(self) -> str:
+        """For people, with what is not the paper's protocol anyway."""
+        parts = [f"SIREN {self.width} wide" if self.field == "siren" else "Instant-NGP", f"{self.side} x {self.side}"]
+        parts.append(self.precision)
+        if self.target_db != 50:
+            parts.append(f"to {self.target_db:g} dB")
+        if self.max_steps != 10_000:
+            parts.append(f"at most {self.max_steps:,} steps")
+        if self.seed:
+            parts.append(f"seed {self.seed}")
+        return ", ".join(parts)
+
+    @property
+    def name(self) -> str:
+        """For file names and links."""
+        parts = [self.field, f"w{self.width}" if self.width else "", str(self.side), self.precision]
+        parts += [f"{self.target_db:g}db" if self.target_db != 50 else ""]
+        parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else "", f"seed{self.seed}" if self.seed else ""]
+        return "-".join(part for part in parts if part).replace(".", "_")
+
+
+@dataclass(frozen=True, order=True)
+class CodecSetup:
+    """The same for whole encodes, of the study "codec". Seconds only compare on one machine.
+
+    Attributes:
+        side: 0 for pictures as they are.
+    """
+
+    field: str
+    side: int
+    gray: bool
+    target_db: float
+    effort: int
+    processor: str
+    threads: int
+
+    @classmethod
+    def of(cls, row: Row) -> CodecSetup:
+        return cls(
+            row["field"], row["side"], row["gray"], row["target_db"], row["effort"],
+            row.get("processor", ""), row.get("threads", 0),
+        )  # fmt: skip
+
+    @property
+    def title(self) -> str:
+        size = f"{self.side} x {self.side}" if self.side else "whole pictures"
+        name = {"siren": "SIREN", "ngp": "Instant-NGP"}.get(self.field, self.field)
+        return f"{name}, {size}, {'gray' if self.gray else 'RGB'}, {self.target_db:g} dB, effort {self.effort}"
+
+    @property
+    def machine(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        return ", ".join(part for part in (self.processor, threads) if part)
+
+    @property
+    def name(self) -> str:
+        parts = (self.field, self.side or "whole", "gray" if self.gray else "rgb", f"{self.target_db:g}db")
+        return "-".join(map(str, (*parts, f"effort{self.effort}"))).replace(".", "_")
+
+
+def setups(rows: Iterable[Row], *studies: str) -> dict[Setup, list[Row]]:
+    """The rows of some studies ("paper" if none is named) by set-up, in a fixed order of set-ups."""
+    found: dict[Setup, list[Row]] = {}
+    for row in rows:
+        if row["study"] in (studies or ("paper",)):
+            found.setdefault(Setup.of(row), []).append(row)
+    return dict(sorted(found.items()))
+
+
+def codec_setups(rows: Iterable[Row]) -> dict[CodecSetup, list[Row]]:
+    """The rows of the study "codec" by set-up, in a fixed order of set-ups."""
+    found: dict[CodecSetup, list[Row]] = {}
+    for row in rows:
+        if row["study"] == "codec":
+            found.setdefault(CodecSetup.of(row), []).append(row)
+    return dict(sorted(found.items()))
+
+
+def by_image(rows: Iterable[Row]) -> dict[ImageKey, Arms]:
+    """The rows of one set-up by picture and transform, sorted by picture; of several that are alike, the last one."""
+    found: dict[ImageKey, Arms] = {}
+    for row in rows:
+        found.setdefault(ImageKey(row["dataset"], row["image"]), {})[row["transform"]] = row
+    return dict(sorted(found.items()))
+
+
+def by_dataset(images: dict[ImageKey, Arms]) -> dict[str, list[Arms]]:
+    """The pictures of each dataset; those of the paper first, in its order."""
+    found: dict[str, list[Arms]] = {}
+    for key, arms in images.items():
+        found.setdefault(key.dataset, []).append(arms)
+    return {name: found[name] for name in sorted(found, key=lambda name: (_place(name), name))}
+
+
+def _place(dataset: str) -> int:
+    known = [name for field, name in paper.ACCELERATION if field == "siren"]
+    name = paper.dataset(dataset)
+    return known.index(name) if name else len(known)
+
+
+def having(images: dict[ImageKey, Arms], transforms: Iterable[str], *keys: str) -> dict[ImageKey, Arms]:
+    """The pictures that were run with all of these transforms, and have these results for each of them."""
+    wanted = tuple(transforms)
+    return {
+        image: arms
+        for image, arms in images.items()
+        if all(name in arms and all(key in arms[name] for key in keys) for name in wanted)
+    }
+
+
+def accelerations(images: Iterable[Arms], transform: str) -> list[Ratio]:
+    """Steps with "none" over steps with a transform, of the pictures that have both runs.
+
+    A search in which no rate arrived counts with the cap, even if its runs ended earlier because they diverged.
+    """
+    found: list[Ratio] = []
+    for arms in images:
+        if "none" in arms and transform in arms:
+            (reference, reference_reached), (arm, reached) = (_cost(arms[name]) for name in ("none", transform))
+            found.append(Ratio.of(reference, reference_reached, arm, reached))
+    return found
+
+
+def _cost(row: Row) -> tuple[int, bool]:
+    return (row["steps"], True) if row["reached"] else (row["max_steps"], False)
