@@ -22,14 +22,24 @@ from benchmarks import encode_table
 from benchmarks.arms import arm
 from benchmarks.candidates import CANDIDATES
 from benchmarks.pictures import Bytes, square
-from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
+from benchmarks.programs import EXACT, EngineProgram, Program, Run, StackedSiren
 from benchmarks.race import Entry, Outcome, best_rate, bracket, whole
 from benchmarks.records import Job, Row
 from nfcodec.errors import UsageError
 from nfcodec.fields import FieldSpec, Ngp, Siren
+from nfcodec.fitting.engines import Objective
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
+
+PRECISIONS = {
+    "fp32": EXACT,
+    "fp16": Objective(half=True),
+    "fp16-loss": Objective(half=True, error_quantum=2.0**-7),
+}
+"""fp16: the forward pass sees parameters in 16 bits. fp16-loss: also, the gradient of a mean over the paper's 2^18
+pixels meets an output in 16 bits unscaled: 2 error / 2^18 becomes a multiple of 2^-24, the smallest such number, and
+so the error one of 2^-7."""
 
 ARMS_ON_TRIAL = ("rpp", *CANDIDATES)
 """For the search for better transforms; importing them here lets every worker know them."""
@@ -53,7 +63,7 @@ class Fit(Job):
         side: of the square that is fitted.
         field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table).
         width: of a SIREN; 0 for ngp.
-        precision: "fp32", or "fp16" to round all parameters to 16 bits in the forward pass.
+        precision: a key of `PRECISIONS`.
         log2_rates: learning rates.
         engine: "numba", or "stacked" for batched matrix products (torch) on `device`.
     """
@@ -83,7 +93,7 @@ class Fit(Job):
             if not isinstance(self.spec, Siren) or self.precision != "fp32":
                 raise UsageError("batched matrix products are for SIREN in fp32")
             return StackedSiren(self.spec, self.side, runs, self.seed, self.device)
-        return EngineProgram(self.spec, self.side, runs, self.seed, half=self.precision == "fp16")
+        return EngineProgram(self.spec, self.side, runs, self.seed, objective=PRECISIONS[self.precision])
 
 
 @dataclass(frozen=True)

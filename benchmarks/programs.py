@@ -78,6 +78,10 @@ class RealProblem(Problem):
         return cls(spec, Geometry(height, width, 1), samples, value_map, targets[:, None].astype(np.float32))
 
 
+EXACT = Objective()
+"""Plain 32-bit arithmetic."""
+
+
 class EngineProgram(Program):
     """The codec's engines, in turn; each uses the threads that it would use in an encode."""
 
@@ -88,15 +92,13 @@ class EngineProgram(Program):
         runs: Sequence[Run],
         seed: int = 0,
         *,
-        half: bool = False,
+        objective: Objective = EXACT,
         engine: str = "numba",
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
         problems = [RealProblem.of(spec, side, side, run.arm.targets) for run in runs]
         self._engines = [
-            fitting_engines.create(
-                engine, "cpu", problem, spec.initial(problem.geometry, seed), Objective(half=half), seed
-            )
+            fitting_engines.create(engine, "cpu", problem, spec.initial(problem.geometry, seed), objective, seed)
             for problem in problems
         ]
         self.seconds = [0.0] * len(runs)

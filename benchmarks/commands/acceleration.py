@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmarks.acceleration import ARMS_ON_TRIAL, RATES, Encode, Search, first_rate
+from benchmarks.acceleration import ARMS_ON_TRIAL, PRECISIONS, RATES, Encode, Search, first_rate
 from benchmarks.arms import ARMS
 from benchmarks.commands._shared import (
     chosen_pictures,
@@ -43,10 +43,10 @@ from nfcodec.transforms import parse_chain
 @click.option("--width", type=click.IntRange(1), help="Of a SIREN; by default the side, 3 parameters a pixel.")
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16"]),
+    type=click.Choice(list(PRECISIONS)),
     default="fp32",
     show_default=True,
-    help="fp16 rounds parameters to 16 bits in the forward pass.",
+    help="fp16: parameters in 16 bits; fp16-loss: the gradient of a mean loss as well, as at the paper's size.",
 )
 @click.option(
     "--transform",

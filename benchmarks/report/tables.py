@@ -83,8 +83,8 @@ def all_transforms(setup: Setup, images: dict) -> Table | None:
     if not rows:
         return None
     rows.sort(key=lambda row: -row[1].value)  # pyright: ignore
-    columns = ("transform", "steps: none over this", "seconds: none over this", "steps: rpp over this", "n", "fewer steps",
-               "median log2 of the best rate")  # fmt: skip
+    columns = ("transform", "steps: none over this", "seconds: none over this", "steps: rpp over this", "n",
+               "fewer steps", "median log2 of the best rate")  # fmt: skip
     notes = ("Over all pictures of all sets. Seconds are those of the winning run and noisy.",)
     return Table(f"transforms-{setup.name}", f"All transforms. {setup.title}", columns, tuple(rows), notes)
 

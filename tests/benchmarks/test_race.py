@@ -12,6 +12,7 @@ from benchmarks.arms import arm
 from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
 from benchmarks.race import Entry, best_rate, bracket, whole
 from nfcodec.fields import Ngp, Siren
+from nfcodec.fitting.engines import Objective
 
 Curve = Sequence[float]
 
@@ -142,7 +143,10 @@ def test_the_psnr_of_a_run_is_that_of_its_outputs(chain: str) -> None:
 
 def test_sixteen_bit_parameters_change_what_the_field_is() -> None:
     made = arm("none", PICTURE)
-    programs = [EngineProgram(Ngp.instant(16), 16, [Run(made, 2.0**-6)], half=half) for half in (False, True)]
+    programs = [
+        EngineProgram(Ngp.instant(16), 16, [Run(made, 2.0**-6)], objective=objective)
+        for objective in (Objective(), Objective(half=True))
+    ]
     for _ in range(8):
         psnrs = [program.psnrs([0])[0] for program in programs]
         for program in programs:

@@ -180,6 +180,50 @@ def test_objective_rounds_parameters(make_problem, engine_for, spec):
         assert np.array_equal(value, parameters[name])
 
 
+@each_spec
+def test_outputs_are_the_field_s_values(make_problem, engine_for, monkeypatch, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    doubles = {name: torch.from_numpy(value.astype(np.float64)) for name, value in parameters.items()}
+    expected = plain_outputs(spec, problem.geometry, doubles).numpy()
+    for rows in (1000, 3):
+        cut(monkeypatch, rows)
+        outputs = engine_for(problem, parameters).outputs()
+        assert outputs.shape == problem.targets.shape
+        assert np.abs(outputs - expected).max() < 2e-5
+
+
+@each_spec
+def test_half_means_parameters_of_16_bits(make_problem, engine_for, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    rounded = {name: value.astype(np.float16).astype(np.float32) for name, value in parameters.items()}
+    through, direct = engine_for(problem, parameters, Objective(half=True)), engine_for(problem, rounded)
+    assert through.gradient().mse == pytest.approx(direct.gradient().mse, rel=1e-6)
+    assert through.gradient().mse != engine_for(problem, parameters).gradient().mse
+    assert np.array_equal(through.outputs(), direct.outputs())
+    for name, gradient in direct.gradients().items():
+        assert np.abs(through.gradients()[name] - gradient).max() <= 1e-5 * np.abs(gradient).max()
+    for name, value in through.parameters().items():
+        assert np.array_equal(value, parameters[name])
+
+
+@each_spec
+def test_gradients_of_rounded_errors(make_problem, engine_for, spec):
+    """With the errors rounded, the gradient is that of the outputs times the rounded errors."""
+    problem, quantum = make_problem(spec), 0.25
+    parameters = start(problem)
+    leaves = {name: torch.from_numpy(value.astype(np.float64)).requires_grad_() for name, value in parameters.items()}
+    outputs = plain_outputs(spec, problem.geometry, leaves)
+    errors = torch.round((outputs.detach() - torch.from_numpy(problem.targets.astype(np.float64))) / quantum) * quantum
+    assert len(torch.unique(errors)) > 2
+    expected = torch.autograd.grad((2 * errors * outputs).sum() / errors.numel(), list(leaves.values()))
+    engine = engine_for(problem, parameters, Objective(error_quantum=quantum))
+    assert engine.gradient().mse == pytest.approx(engine_for(problem, parameters).gradient().mse, rel=1e-6)
+    for name, gradient in zip(leaves, expected, strict=True):
+        assert np.abs(engine.gradients()[name] - gradient.numpy()).max() < 2e-3 * gradient.abs().max()
+
+
 def test_soft_rounding_has_noise_in_gradients_only(make_problem, engine_for):
     problem = make_problem(DENSE)
     parameters = start(problem)

@@ -24,12 +24,15 @@ class Objective:
             true rounding with straight-through gradients, which all other tensors with a step always get.
         half: the field sees all parameters rounded to binary16 (with straight-through gradients), as fields whose
             parameters have 16 bits do; steps are not used then.
+        error_quantum: gradients see the errors of the outputs rounded to multiples of this, as where they are taken
+            through numbers of few bits; 0 for none.
     """
 
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     rate_weight: float = 0.0
     softness: float = 0.0
     half: bool = False
+    error_quantum: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class NumbaEngine(Engine):
     def outputs(self) -> Floats:
         self._pack_network()
         outputs: Floats = np.empty(self._problem.targets.shape[::-1], np.float32)
-        self._program.run(self._seen_tables(), self._steps(), None, outputs)
+        self._program.run(self._seen_tables(), self._steps(), None, outputs=outputs)
         return np.ascontiguousarray(outputs.T)
 
     def gradient(self) -> Stats:
@@ -176,7 +176,7 @@ class NumbaEngine(Engine):
             steps = np.zeros_like(steps)
         else:
             self._table_gradient.fill(0)
-        result = self._program.run(tables, steps, self._table_gradient)
+        result = self._program.run(tables, steps, self._table_gradient, objective.error_quantum)
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
         return self._stats(result, bits)
 

@@ -122,11 +122,19 @@ class Program(ABC):
     network: Network
 
     @abstractmethod
-    def run(self, tables: Floats, steps: Floats, gradient: Floats | None, outputs: Floats | None = None) -> Pass:
+    def run(
+        self,
+        tables: Floats,
+        steps: Floats,
+        gradient: Floats | None,
+        quantum: float = 0.0,
+        outputs: Floats | None = None,
+    ) -> Pass:
         """Evaluate with the packed network and flat tables, whose entries are rounded to `steps` (0: not) as read.
 
         Args:
             gradient: of the flat tables, added to; None to only evaluate.
+            quantum: gradients see the outputs' errors rounded to multiples of it; 0 for none.
             outputs: (C, H * W), becomes the field's values.
         """
 
@@ -175,7 +183,14 @@ class NgpProgram(Program):
             for f in range(level.features if isinstance(level, DenseLevel) else 1)
         ]
 
-    def run(self, tables: Floats, steps: Floats, gradient: Floats | None, outputs: Floats | None = None) -> Pass:
+    def run(
+        self,
+        tables: Floats,
+        steps: Floats,
+        gradient: Floats | None,
+        quantum: float = 0.0,
+        outputs: Floats | None = None,
+    ) -> Pass:
         geometry, picture, network = self._geometry, self._picture, self.network
         n_slots = -(-min(self._chunk_rows, geometry.height) // TASK_ROWS)
         weights = np.zeros((n_slots, network.weights.size), np.float32)
@@ -193,9 +208,9 @@ class NgpProgram(Program):
                 ngp_rows(
                     U(first), U(min(first + TASK_ROWS, end)), U(chunk), U(geometry.width), self._levels, tables, steps,
                     *self._axes, self._sizes, U(self._n_hidden), self._has_skip, network.weights, network.transposed,
-                    w_at, network.biases, b_at, picture.targets, picture.samples, scale, picture.value_map,
-                    picture.thresholds, gradient is not None, self._d_encoding, weights[slot], biases[slot],
-                    sums[slot], kept, self._scratch[worker], self._rows[worker], self._cells[worker],
+                    w_at, network.biases, b_at, picture.targets, picture.samples, scale, np.float32(quantum),
+                    picture.value_map, picture.thresholds, gradient is not None, self._d_encoding, weights[slot],
+                    biases[slot], sums[slot], kept, self._scratch[worker], self._rows[worker], self._cells[worker],
                 )  # fmt: skip
 
             def scatter(worker: int, i: int, chunk: int = chunk, end: int = end) -> None:
@@ -243,7 +258,14 @@ class SirenProgram(Program):
         n_tasks = max(1, min(SIREN_TASKS, SIREN_GRADIENT_FLOATS // self.network.weights.size, blocks))
         self._task_pixels = -(-blocks // n_tasks) * BLOCK
 
-    def run(self, tables: Floats, steps: Floats, gradient: Floats | None, outputs: Floats | None = None) -> Pass:
+    def run(
+        self,
+        tables: Floats,
+        steps: Floats,
+        gradient: Floats | None,
+        quantum: float = 0.0,
+        outputs: Floats | None = None,
+    ) -> Pass:
         picture, network = self._picture, self.network
         n_tasks = -(-picture.n_pixels // self._task_pixels)
         n_sums = n_tasks if gradient is not None else 1
@@ -258,8 +280,8 @@ class SirenProgram(Program):
             siren_pixels(
                 U(first), U(min(first + self._task_pixels, picture.n_pixels)), self._xs, self._ys, U(self._width),
                 U(self._n_layers), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
-                U(self._n_out), picture.targets, picture.samples, scale, picture.value_map, picture.thresholds,
-                gradient is not None, weights[slot], biases[slot], sums[i], kept,
+                U(self._n_out), picture.targets, picture.samples, scale, np.float32(quantum), picture.value_map,
+                picture.thresholds, gradient is not None, weights[slot], biases[slot], sums[i], kept,
                 self._scratch[worker],
             )  # fmt: skip
 

@@ -139,7 +139,10 @@ class TorchEngine(Engine):
                 out = self._field(seen, band)
                 error = (out - self._targets[pixels]).square().sum()
                 bits = self._bits(seen, band, slices)
-                loss = error / self._targets.numel() + self._objective.rate_weight * bits / n_pixels
+                loss = (
+                    self._seen_error(out, error, pixels) / self._targets.numel()
+                    + self._objective.rate_weight * bits / n_pixels
+                )
             if differentiate:
                 gradients = torch.autograd.grad(loss, list(leaves.values()))
                 for name, gradient in zip(leaves, gradients, strict=True):
@@ -149,6 +152,14 @@ class TorchEngine(Engine):
             rate += float(bits.detach()) / n_pixels
             squared_error += self._squared_error(out.detach(), pixels)
         return Stats(mse, rate, squared_error)
+
+    def _seen_error(self, out: Tensor, error: Tensor, pixels: slice) -> Tensor:
+        """The squared error, or what has the gradient of rounded errors."""
+        quantum = self._objective.error_quantum
+        if quantum == 0:
+            return error
+        errors = (out.detach() - self._targets[pixels]) / quantum
+        return (2 * quantum * torch.round(errors) * out).sum()
 
     def _squared_error(self, out: Tensor, pixels: slice) -> float:
         """Sum of squared errors of the samples that the outputs decode to."""

@@ -88,3 +88,12 @@ def noise(index, key):
     low, high = np.uint32(0xFFFF), np.uint32(16)
     total = I32(np.uint32(a & low)) + I32(np.uint32(a >> high)) + I32(np.uint32(b & low)) + I32(np.uint32(b >> high))
     return (F(I32(total)) - F(131070)) * F(3**0.5 / 65536)
+
+
+@exact_order
+def rounded(value, step):
+    """The nearest multiple of a step; the value itself for step 0."""
+    if step > F(0):
+        scaled = value / step
+        return F(I32(scaled + (F(0.5) if scaled >= 0 else F(-0.5)))) * step
+    return value

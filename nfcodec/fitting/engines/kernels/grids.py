@@ -6,7 +6,8 @@ All tables lie in one flat array; a level is described by a row of `levels`, col
 
 from __future__ import annotations
 
-from nfcodec.fitting.engines.kernels.jit import B1, I32, ONE, TWO, ZERO, F, U, exact_order, kernel
+from nfcodec.fitting.engines.kernels.elementary import rounded
+from nfcodec.fitting.engines.kernels.jit import B1, I32, ONE, TWO, ZERO, F, U, kernel
 
 OFFSET, FEATURES, FIRST, IS_HASH, LOG2_STRIDE, ROWS, COLS, MASK, IS_FINE = (U(i) for i in range(9))
 """Columns: the table's place in the flat array; features; number of its first feature in the encoding; 1 for hash
@@ -15,15 +16,6 @@ resolution if entries lie in rows, else 0; cols, the entries; mask is cols - 1 i
 the picture has fewer pixels than vertices."""
 
 N_COLUMNS = 9
-
-
-@exact_order
-def rounded(value, step):
-    """The nearest multiple of a step; the value itself for step 0."""
-    if step > F(0):
-        scaled = value / step
-        return F(I32(scaled + (F(0.5) if scaled >= 0 else F(-0.5)))) * step
-    return value
 
 
 @kernel

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from nfcodec.fitting.engines.kernels.elementary import rounded
 from nfcodec.fitting.engines.kernels.jit import B1, I32, ONE, THREE, TWO, ZERO, F, U, kernel
 
 
@@ -20,11 +21,12 @@ def count_below(thresholds, x):
 
 
 @kernel
-def loss(out, d, targets, samples, first, n, n_channels, scale, value_map, thresholds, sums, outputs):
+def loss(out, d, targets, samples, first, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs):
     """Errors of a block, and their gradient.
 
     Args:
         out: (C, BLOCK) outputs; d: (C, BLOCK), becomes scale * (out - target), and 0 past the n-th pixel.
+        quantum: gradients see errors rounded to multiples of it; 0 for none.
         targets, samples: (C, H * W); the block's pixels are first .. first + n - 1.
         value_map: (C, 4): sign; first threshold; samples per unit of output, or 0 if thresholds must be searched; peak.
         thresholds: (C, peak), of sign * output.
@@ -40,6 +42,9 @@ def loss(out, d, targets, samples, first, n, n_channels, scale, value_map, thres
             error = out[row + x] - target[first + x]
             total += error * error
             d[row + x] = scale * error
+        if quantum > 0:
+            for x in range(n):
+                d[row + x] = scale * rounded(out[row + x] - target[first + x], quantum)
         for x in range(n, B1):
             d[row + x] = F(0)
         if outputs.shape[1] > 0:

@@ -83,7 +83,7 @@ def backward(e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, has_skip,
 def ngp_rows(
     y0, y1, chunk_y0, width, levels, tables, steps, row_cells, row_fractions, col_cells, col_fractions,
     sizes, n_hidden, has_skip, weights, transposed, w_at, biases, b_at,
-    targets, samples, scale, value_map, thresholds, differentiate, d_encoding, g_w, g_b, sums, outputs,
+    targets, samples, scale, quantum, value_map, thresholds, differentiate, d_encoding, g_w, g_b, sums, outputs,
     scratch, rows, cells,
 ):  # fmt: skip
     """Pixel rows y0 .. y1 - 1.
@@ -135,7 +135,9 @@ def ngp_rows(
                     )
             forward(e, hidden, out, sizes, n_hidden, has_skip, weights, w_at, biases, b_at)
             first = y * width + x0
-            loss(out, d_out, targets, samples, first, n, n_channels, scale, value_map, thresholds, sums, outputs)
+            loss(
+                out, d_out, targets, samples, first, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs
+            )
             if differentiate:
                 backward(
                     e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, has_skip, transposed, w_at, b_at, g_w, g_b

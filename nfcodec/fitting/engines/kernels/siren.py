@@ -21,7 +21,7 @@ def sine_layer(z, cosines, n_rows):
 @kernel
 def siren_pixels(
     first, last, xs, ys, width, n_layers, weights, transposed, w_at, biases, b_at, n_out,
-    targets, samples, scale, value_map, thresholds, differentiate, g_w, g_b, sums, outputs, scratch,
+    targets, samples, scale, quantum, value_map, thresholds, differentiate, g_w, g_b, sums, outputs, scratch,
 ):  # fmt: skip
     """Pixels first .. last - 1, in raster order.
 
@@ -54,7 +54,7 @@ def siren_pixels(
             below, n_below = z, width
         fill_rows(out, biases[b_at[n_layers] :], n_out)
         add_product(weights[w_at[n_layers] :], below, out, n_out, width)
-        loss(out, d_out, targets, samples, start, n, n_channels, scale, value_map, thresholds, sums, outputs)
+        loss(out, d_out, targets, samples, start, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs)
         if not differentiate:
             continue
         d, n_d, other = d_out, n_out, d_a
