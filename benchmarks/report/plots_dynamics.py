@@ -49,7 +49,7 @@ def curves(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
     caption = (
         f"PSNR on the way to {setup.target_db:g} dB, at the best learning rate of each. {setup.title}, "
         f"{count(len(both), 'picture')} (thin) and their mean at each step (thick), to which a picture that has "
-        "arrived counts with its last PSNR. RPP starts slower and ends faster where the curves cross."
+        "arrived counts with its last PSNR."
     )
     title = f"PSNR by step. {setup.title}"
     return drawn(f"psnr-by-step-{setup.name}", title, caption, draw, height_in=3.9)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -66,7 +67,7 @@ def _levels(values: Sequence[Reals]) -> Reals:
     return np.arange(first, max(last, first + 1) + 1) * step
 
 
-def _plane(axes: Axes, plane: Row, values: Reals, levels: Reals, names: tuple[str, str]) -> object:
+def _plane(axes: Axes, plane: Row, values: Reals, levels: Reals, names: tuple[str, str]) -> ContourSet:
     filled = axes.contourf(plane["along"], plane["across"], values, levels=levels.tolist(), cmap="viridis")
     filled.set_edgecolor("face")  # or the ground shines through between contours
     filled.set_linewidth(0.3)
@@ -141,7 +142,7 @@ def _gallery(row: Row) -> Plot:
             axes.set_visible(False)
         for i, chain in enumerate(chains):
             top, bottom = grid[i // _COLUMNS * 2, i % _COLUMNS], grid[i // _COLUMNS * 2 + 1, i % _COLUMNS]
-            _thumbnail(top, chain, shown[chain]["picture"])
+            _thumbnail(top, chain, shown[chain]["picture"], f"thumbnail-{i}")
             _histogram(bottom, shown[chain])
 
     caption = (
@@ -153,9 +154,9 @@ def _gallery(row: Row) -> Plot:
     return drawn(name, title, caption, draw, height_in=0.2 + 2.55 * n_rows)
 
 
-def _thumbnail(axes: Axes, chain: str, png_base64: str) -> None:
+def _thumbnail(axes: Axes, chain: str, png_base64: str, gid: str) -> None:
     axes.set_visible(True)
-    axes.imshow(thumbnail(png_base64), cmap="gray", vmin=0, vmax=255, interpolation="none")
+    axes.imshow(thumbnail(png_base64), cmap="gray", vmin=0, vmax=255, interpolation="none", gid=gid)
     axes.set_title(label(chain))
     axes.set_axis_off()
 

@@ -29,7 +29,7 @@ def shown(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.2e}" if 0 < abs(cell) < 1e-3 else f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.2f}"
+        return f"{cell:.2e}" if 0 < abs(cell) < 1e-2 else f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.2f}"
     return str(cell)
 
 

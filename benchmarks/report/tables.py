@@ -60,7 +60,7 @@ def table_1(setup: Setup, images: dict) -> Table | None:
         "<= or >=: some runs took all steps allowed, so the mean is a bound.",
         f"Ours: {setup.title}; {PAPER_SETUP}. Pictures: the first ones by name of the folders named.",
     )
-    columns = ("pictures", "", "n", *TABLE_1)
+    columns = ("pictures", "source", "n", *TABLE_1)
     return Table(f"table-1-{setup.name}", f"Table 1: acceleration. {setup.title}", columns, tuple(rows), notes)
 
 
@@ -117,7 +117,7 @@ def table_2(setup: Setup, images: dict) -> Table | None:
                 rows.append((dataset, transform, "paper", 24, known["30"], known["50"], known["ratio"]))
     if not rows:
         return None
-    columns = ("pictures", "transform", "", "n", "steps to 30 dB", "steps to 50 dB", "mean of the ratios 30 / 50")
+    columns = ("pictures", "transform", "source", "n", "steps to 30 dB", "steps to 50 dB", "mean of the ratios 30 / 50")
     notes = (f"Both from the run that is fastest to 50 dB. Ours: {setup.title}; {PAPER_SETUP}.",)
     return Table(f"table-2-{setup.name}", f"Table 2: steps to 30 and 50 dB. {setup.title}", columns, tuple(rows), notes)
 
@@ -158,7 +158,7 @@ def table_3(setup: Setup, images: dict) -> Table | None:
             rows.append((dataset, "none / rpp, mean of the ratios", "paper", 24, *paper.VARIANCE["ratio"].values()))
     if not rows:
         return None
-    columns = ("pictures", "transform", "", "n", *(f"at {db} dB" for db in levels))
+    columns = ("pictures", "transform", "source", "n", *(f"at {db} dB" for db in levels))
     notes = (f"Variance over pixels of the squared error in linear light. Ours: {setup.title}; {PAPER_SETUP}.",)
     title = f"Table 3: variance of the squared error. {setup.title}"
     return Table(f"table-3-{setup.name}", title, columns, tuple(rows), notes)
@@ -175,7 +175,7 @@ def barrier(setup: Setup, images: dict) -> Table | None:
                 rows.append((dataset, transform, "paper", 24, paper.LOWEST_ON_LINE_DB[transform], None))
     if not rows:
         return None
-    columns = ("pictures", "transform", "", "n", "lowest PSNR in dB, mean", "lowest of all")
+    columns = ("pictures", "transform", "source", "n", "lowest PSNR in dB, mean", "lowest of all")
     title = f"Figure 6: the straight line from the weights at 30 dB to those at 50 dB. {setup.title}"
     return Table(f"barrier-{setup.name}", title, columns, tuple(rows), (f"Ours: {setup.title}; {PAPER_SETUP}.",))
 
