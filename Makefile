@@ -21,6 +21,7 @@ check: .venv/.installed  ## lint, formatting, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python -p benchmarks
 	$(BIN)/lint-imports
 
 test: .venv/.installed  ## run the tests

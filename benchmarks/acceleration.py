@@ -27,7 +27,7 @@ from benchmarks.race import Entry, Outcome, best_rate, bracket, whole
 from benchmarks.records import Job, Row
 from nfcodec.errors import UsageError
 from nfcodec.fields import FieldSpec, Ngp, Siren
-from nfcodec.fitting.engines import Objective
+from nfcodec.fitting.engines import Adam, Objective
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
@@ -50,6 +50,8 @@ def first_rate(field: str, width: int) -> int:
     return -6 if field == "ngp" else min(RATES["siren"][0], -round(math.log2(width)) - 2)
 
 
+PAPER_PIXELS = 2**18
+
 MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
 
 CURVE_POINTS = 40
@@ -65,6 +67,8 @@ class Fit(Job):
         width: of a SIREN; 0 for ngp.
         precision: a key of `PRECISIONS`.
         log2_rates: learning rates.
+        adam: "field" for the constants that suit the field, "usual" for betas 0.9 and 0.999 and an eps of 1e-8 at the
+            paper's 2^18 pixels (gradients of the mean are larger with fewer pixels, and eps with them).
         engine: "numba", or "stacked" for batched matrix products (torch) on `device`.
     """
 
@@ -77,6 +81,7 @@ class Fit(Job):
     target_db: float = 50.0
     max_steps: int = 10_000
     log2_rates: tuple[int, ...] = ()
+    adam: str = "field"
     engine: str = "numba"
     device: str = "cpu"
 
@@ -90,10 +95,12 @@ class Fit(Job):
     def program(self, runs: Sequence[Run]) -> Program:
         """These runs, not yet begun."""
         if self.engine == "stacked":
-            if not isinstance(self.spec, Siren) or self.precision != "fp32":
-                raise UsageError("batched matrix products are for SIREN in fp32")
+            if not isinstance(self.spec, Siren) or (self.precision, self.adam) != ("fp32", "field"):
+                raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam")
             return StackedSiren(self.spec, self.side, runs, self.seed, self.device)
-        return EngineProgram(self.spec, self.side, runs, self.seed, objective=PRECISIONS[self.precision])
+        adam = Adam(eps=1e-8 * PAPER_PIXELS / self.side**2) if self.adam == "usual" else None
+        objective = PRECISIONS[self.precision]
+        return EngineProgram(self.spec, self.side, runs, self.seed, objective=objective, adam=adam)
 
 
 @dataclass(frozen=True)

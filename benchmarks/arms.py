@@ -26,7 +26,7 @@ from nfcodec.transforms import (
 )
 from nfcodec.transforms.curves import Step
 
-TABLE_1 = (
+TABLE_1: tuple[str, ...] = (
     "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5", "gamma:2",
 )  # fmt: skip
 """The ten transforms of the paper's Table 1, in its order."""

@@ -113,7 +113,9 @@ def plane(
     """
     rng = np.random.default_rng(seed)
     forward = {name: b[name] - a[name] for name in a}
-    across = {name: _like(rng.standard_normal(value.shape), value) for name, value in forward.items()}
+    across = {
+        name: _like(rng.standard_normal(value.shape), value.astype(np.float64)) for name, value in forward.items()
+    }
     along, aside = np.linspace(-0.5, 1.5, side), np.linspace(-1, 1, side)
     values = [
         [_psnr_at(fit, transformed, {n: a[n] + t * forward[n] + s * across[n] for n in a}) for t in along.tolist()]
@@ -131,12 +133,12 @@ def _like(noise: Reals, direction: Reals) -> Reals:
 
 def _psnr_at(fit: Program, transformed: Arm, parameters: Parameters) -> float:
     fit.restore(0, {name: value.astype(np.float32) for name, value in parameters.items()})
-    return rounded(transformed.psnr_db(fit.outputs(0)))
+    return rounded(transformed.psnr_db(fit.outputs(0).astype(np.float64)))
 
 
 def spectrum(transformed: Arm, side: int) -> list[list[float]]:
     """Mean magnitude of the orthonormal DCT-II of the fitted picture in bands of frequencies, low ones first."""
-    magnitudes = np.abs(dctn(transformed.targets.reshape(side, side), norm="ortho"))
+    magnitudes: Reals = np.abs(np.asarray(dctn(transformed.targets.reshape(side, side), norm="ortho")))
     n = min(side, SPECTRUM_SIDE)
     edges = np.linspace(0, side, n + 1).round().astype(int)[:-1]
     sums = np.add.reduceat(np.add.reduceat(magnitudes, edges, 0), edges, 1)

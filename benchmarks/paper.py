@@ -13,7 +13,9 @@ _TABLE_1 = {
     ("ngp", "clic"): (1.35, 0.78, 0.07, 0.53, 1.03, 0.68, 0.99, 0.66, 0.12, 0.32),
 }
 
-ACCELERATION = {key: dict(zip(TABLE_1, values, strict=True)) for key, values in _TABLE_1.items()}
+ACCELERATION: dict[tuple[str, str], dict[str, float]] = {
+    key: dict(zip(TABLE_1, values, strict=True)) for key, values in _TABLE_1.items()
+}
 """Table 1: mean acceleration by (field, dataset) and transform. 512 x 512; SIREN 512 wide; NGP in 16 bits."""
 
 STEPS = {"none": {"30": 105.8, "50": 1371.4, "ratio": 0.08}, "rpp": {"30": 851.8, "50": 1100.5, "ratio": 0.79}}

@@ -19,7 +19,7 @@ class PlainHashGrid(nn.Module):
         self._levels = [level for level in spec.levels if isinstance(level, HashLevel)]
         self.tables = nn.ModuleList(nn.Embedding(level.size, level.features) for level in self._levels)
         for table in self.tables:
-            nn.init.uniform_(table.weight, -1e-4, 1e-4)
+            nn.init.uniform_(table.weight, -1e-4, 1e-4)  # pyright: ignore[reportArgumentType]
         widths = [spec.encoding_size, *spec.hidden]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(widths):

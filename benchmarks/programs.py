@@ -22,7 +22,7 @@ from benchmarks.arms import Arm, psnr_of_mse
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Parameters, Siren
 from nfcodec.fitting import Problem
 from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.engines import Objective, Rates
+from nfcodec.fitting.engines import Adam, Objective, Rates
 from nfcodec.transforms import Chain
 
 
@@ -93,6 +93,7 @@ class EngineProgram(Program):
         seed: int = 0,
         *,
         objective: Objective = EXACT,
+        adam: Adam | None = None,
         engine: str = "numba",
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
@@ -101,6 +102,8 @@ class EngineProgram(Program):
             fitting_engines.create(engine, "cpu", problem, spec.initial(problem.geometry, seed), objective, seed)
             for problem in problems
         ]
+        for each in self._engines:
+            each.adam = adam or each.adam
         self.seconds = [0.0] * len(runs)
 
     def psnrs(self, alive: Sequence[int]) -> list[float]:
@@ -112,7 +115,7 @@ class EngineProgram(Program):
         if not math.isfinite(stats.mse):
             psnr = -math.inf
         elif arm.gain is None:
-            psnr = arm.psnr_db(self.outputs(run))
+            psnr = arm.psnr_db(self.outputs(run).astype(np.float64))
         else:
             psnr = psnr_of_mse(stats.mse / arm.gain**2)
         self.seconds[run] += time.perf_counter() - start

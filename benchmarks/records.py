@@ -9,17 +9,14 @@ import platform
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from benchmarks.pictures import Bytes
 from nfcodec.workers import n_threads
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 Row = dict[str, Any]
 
@@ -41,9 +38,13 @@ class Job(ABC):
 
     @property
     def key(self) -> str:
-        """Identifies a run: a hash of all settings but the names."""
-        settings = {"study": self.study, **asdict(self)}
-        del settings["dataset"], settings["image"]
+        """Identifies a run: a hash of all settings but the names, and but those at their defaults.
+
+        So a setting that is added later, with a default, leaves the keys of old records as they are.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        settings = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        settings = {"study": self.study, **settings, "dataset": "", "image": ""}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
     @abstractmethod
@@ -60,8 +61,8 @@ class Job(ABC):
         return None
 
     @classmethod
-    def run_together(cls, jobs: Sequence[Self], pictures: Sequence[Bytes]) -> list[Row]:
-        """Do the work of several jobs."""
+    def run_together(cls, jobs: Sequence[Any], pictures: Sequence[Bytes]) -> list[Row]:
+        """Do the work of several jobs, all of this class."""
         return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
 
 

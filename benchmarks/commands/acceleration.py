@@ -55,6 +55,13 @@ from nfcodec.transforms import parse_chain
     metavar="CHAIN",
     help="Besides none, the reference. Repeatable; by default the ten of the paper.",
 )
+@click.option(
+    "--adam",
+    type=click.Choice(["field", "usual"]),
+    default="field",
+    show_default=True,
+    help="Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8.",
+)
 @click.option("--candidates", is_flag=True, help="Run the transforms on trial, and rpp.")
 @click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB")
 @click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True)
@@ -104,7 +111,7 @@ def acceleration(
 def _search(picture: Picture, chain: str, repeat: int, settings: dict[str, Any]) -> Job:
     field, side = settings["field"], settings["side"]
     high, low = settings["rates"] or (RATES[field][0], RATES[field][-1])
-    keys = ("seed", "target_db", "max_steps", "engine", "device", "precision")
+    keys = ("seed", "target_db", "max_steps", "engine", "device", "precision", "adam")
     first = settings["first"] if settings["first"] is not None else first_rate(field, settings["width"] or side)
     return Search(
         picture.dataset, picture.name, picture.sha256, side=side, field=field, transform=chain,

@@ -37,12 +37,14 @@ class Setup:
     target_db: float
     max_steps: int
     seed: int
+    adam: str
 
     @classmethod
     def of(cls, row: Row) -> Setup:
         return cls(
-            row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], row["seed"]
-        )
+            row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], row["seed"],
+            row.get("adam", "field"),
+        )  # fmt: skip
 
     @property
     def title(self) -> str:
@@ -55,6 +57,8 @@ class Setup:
             parts.append(f"at most {self.max_steps:,} steps")
         if self.seed:
             parts.append(f"seed {self.seed}")
+        if self.adam != "field":
+            parts.append(f"{self.adam} Adam")
         return ", ".join(parts)
 
     @property
@@ -63,6 +67,7 @@ class Setup:
         parts = [self.field, f"w{self.width}" if self.width else "", str(self.side), self.precision]
         parts += [f"{self.target_db:g}db" if self.target_db != 50 else ""]
         parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else "", f"seed{self.seed}" if self.seed else ""]
+        parts += [self.adam if self.adam != "field" else ""]
         return "-".join(part for part in parts if part).replace(".", "_")
 
 

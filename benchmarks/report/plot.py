@@ -90,7 +90,7 @@ def drawn(
     height_in: float,
 ) -> Plot:
     """What `draw` draws on an empty figure, in the common style; the same bytes for the same data."""
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):  # pyright: ignore[reportArgumentType]
         figure = Figure(figsize=(width_in, height_in))
         draw(figure)
         buffer = io.StringIO()

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 
 from benchmarks.pictures import Bytes, Reals
@@ -41,9 +42,13 @@ def planes(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
         for column, (key, a, b) in enumerate(_PLANES):
             values = [np.maximum(np.array(arms[chain][key]["psnr_db"]), 0.0) for chain in PAIR]
             levels = _levels(values)
-            for row, chain in enumerate(PAIR):
-                filled = _plane(grid[row, column], arms[chain][key], values[row], levels, (a, b))
-            bar = figure.colorbar(filled, ax=list(grid[:, column]), location="bottom", shrink=0.9, aspect=30, pad=0.02)
+            filled = [
+                _plane(grid[row, column], arms[chain][key], values[row], levels, (a, b))
+                for row, chain in enumerate(PAIR)
+            ]
+            bar = figure.colorbar(
+                filled[0], ax=list(grid[:, column]), location="bottom", shrink=0.9, aspect=30, pad=0.02
+            )
             bar.set_label("PSNR in linear light, dB")
             bar.outline.set_visible(False)
             bar.set_ticks(levels[::2].tolist())
@@ -98,17 +103,19 @@ def spectrum(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(1, 2, sharey=True)
+        shown: list[AxesImage] = []
         for axes, chain in zip(grid, PAIR, strict=True):
             axes.grid(visible=False)
-            shown = axes.imshow(
+            image = axes.imshow(
                 means[chain], cmap="viridis", vmin=low, vmax=high, extent=(0, 1, 1, 0), interpolation="none"
             )
+            shown.append(image)
             axes.set_title(label(chain))
             axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
             axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
             axes.set_xlabel("horizontal frequency")
         grid[0].set_ylabel("vertical frequency")
-        bar = figure.colorbar(shown, ax=list(grid), shrink=0.8, aspect=22, pad=0.02, extend="max")
+        bar = figure.colorbar(shown[0], ax=list(grid), shrink=0.8, aspect=22, pad=0.02, extend="max")
         bar.outline.set_visible(False)
         bar.set_label(f"magnitude to the power of {POWER:g}")
 

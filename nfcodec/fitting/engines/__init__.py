@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import Parameters
-from nfcodec.fitting.engines.base import Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import Adam, Engine, Objective, Rates, Stats
 from nfcodec.fitting.problem import Problem
 
-__all__ = ["Engine", "Objective", "Rates", "Stats", "create", "engine_names", "report"]
+__all__ = ["Adam", "Engine", "Objective", "Rates", "Stats", "create", "engine_names", "report"]
 
 _ENGINES = {"numba": "nfcodec.fitting.engines.numba_engine", "torch": "nfcodec.fitting.engines.torch_engine"}
 

@@ -53,11 +53,30 @@ class Rates:
     network: float
 
 
+@dataclass(frozen=True)
+class Adam:
+    """Constants of the optimiser (Kingma & Ba 2015)."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    eps: float = 1e-8
+
+
+GRID_ADAM = Adam(beta_2=0.99, eps=1e-15)
+"""Instant-NGP's (Mueller et al. 2022), for fields with grid levels."""
+
+
 class Engine(ABC):
-    """Holds parameters and optimiser state for one problem."""
+    """Holds parameters and optimiser state for one problem.
+
+    Attributes:
+        adam: what `update` uses; `GRID_ADAM` for fields with levels, else the usual constants, unless set before the
+            first update.
+    """
 
     name: str
     device: str
+    adam: Adam
 
     @abstractmethod
     def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None: ...

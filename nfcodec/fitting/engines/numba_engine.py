@@ -16,7 +16,7 @@ import numpy as np
 
 from nfcodec.errors import EngineError
 from nfcodec.fields import OUTPUT_BITS, DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Parameters, Siren
-from nfcodec.fitting.engines.base import Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
 from nfcodec.fitting.engines.kernels import quantizer
 from nfcodec.fitting.engines.kernels.jit import U
 from nfcodec.fitting.engines.numba_fields import Floats, Pass, program
@@ -115,6 +115,7 @@ class NumbaEngine(Engine):
         self._network_gradient = {name: np.zeros_like(value) for name, value in self._network.items()}
         self._slope = NONE
         self._passes = 0
+        self.adam = GRID_ADAM if self._levels else Adam()
         self.restore(parameters)
 
     def restore(self, parameters: Parameters) -> None:
@@ -163,7 +164,7 @@ class NumbaEngine(Engine):
         self._pack_network()
         outputs: Floats = np.empty(self._problem.targets.shape[::-1], np.float32)
         self._program.run(self._seen_tables(), self._steps(), None, outputs=outputs)
-        return np.ascontiguousarray(outputs.T)
+        return outputs.T.copy()
 
     def gradient(self) -> Stats:
         self._pack_network()
@@ -182,8 +183,7 @@ class NumbaEngine(Engine):
 
     def update(self, rates: Rates) -> None:
         self._updates += 1
-        betas = (0.9, 0.99) if self._levels else (0.9, 0.999)
-        eps = np.float32(1e-15 if self._levels else 1e-8)
+        betas, eps = (self.adam.beta_1, self.adam.beta_2), np.float32(self.adam.eps)
         settings = [np.float32(x) for x in (*betas, *(1 - beta**self._updates for beta in betas))]
         mean, square = self._moments[""]
         n = self._tables.size

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from nfcodec.errors import EngineError
 from nfcodec.fields import Parameters
-from nfcodec.fitting.engines.base import Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
 from nfcodec.fitting.engines.torch_fields import Band, torch_field
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 
@@ -72,6 +72,7 @@ class TorchEngine(Engine):
         self._generator = torch.Generator(self._device).manual_seed(seed)
         self._objective = objective
         self._optimizer = self._new_optimizer()
+        self.adam = GRID_ADAM if any(name.startswith("level") for name in self._parameters) else Adam()
         rows = max(1, min(BAND_PIXELS, BAND_FLOATS // self._widest()) // problem.geometry.width)
         self._bands = [
             Band(start, min(start + rows, problem.geometry.height)) for start in range(0, problem.geometry.height, rows)
@@ -85,8 +86,7 @@ class TorchEngine(Engine):
         grid = [value for name, value in self._parameters.items() if name.startswith("level")]
         network = [value for name, value in self._parameters.items() if not name.startswith("level")]
         groups = [{"params": group, "is_grid": group is grid} for group in (grid, network) if group]
-        betas = (0.9, 0.99) if grid else (0.9, 0.999)
-        return torch.optim.Adam(groups, lr=1e-3, betas=betas, eps=1e-15 if grid else 1e-8, fused=True)
+        return torch.optim.Adam(groups, lr=1e-3, fused=True)
 
     def gradient(self) -> Stats:
         for gradient in self._gradients.values():
@@ -211,6 +211,7 @@ class TorchEngine(Engine):
     def update(self, rates: Rates) -> None:
         for group in self._optimizer.param_groups:
             group["lr"] = rates.grid if group["is_grid"] else rates.network
+            group["betas"], group["eps"] = (self.adam.beta_1, self.adam.beta_2), self.adam.eps
         for name, value in self._parameters.items():
             value.grad = self._gradients[name]
         self._optimizer.step()
