@@ -164,7 +164,7 @@ class NumbaEngine(Engine):
         self._pack_network()
         outputs: Floats = np.empty(self._problem.targets.shape[::-1], np.float32)
         self._program.run(self._seen_tables(), self._steps(), None, outputs=outputs)
-        return outputs.T.copy()
+        return np.array(outputs.T, np.float32, order="C")
 
     def gradient(self) -> Stats:
         self._pack_network()
