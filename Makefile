@@ -27,9 +27,9 @@ check: .venv/.installed  ## lint, formatting, types, layers
 test: .venv/.installed  ## run the tests
 	$(BIN)/python -m pytest
 
-bench: .venv/.installed  ## encode and decode the sample picture as processes, beside other codecs
-	$(BIN)/python -m benchmarks.encode_table --data benchmarks sample --transform none rpp
+bench: .venv/.installed  ## what the paper's transforms do to the sample picture: bench-output/report.html (minutes)
+	$(BIN)/python -m benchmarks analyze benchmarks/sample.png --out bench-output --processes 2
 
 clean:  ## remove everything that can be made again
-	rm -rf .venv build dist demo-output htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist demo-output bench-output htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -64,7 +64,7 @@ def watching(
     for picture in found:
         for row in rows:
             if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
-                same = ("side", "field", "width", "precision", "transform", "seed", "target_db", "max_steps")
+                same = ("side", "field", "width", "precision", "transform", "seed", "target_db", "max_steps", "adam")
                 job = Dynamics(
                     picture.dataset, picture.name, picture.sha256, log2_rates=(row["log2_rate"],),
                     plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same},
