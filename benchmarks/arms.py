@@ -52,12 +52,12 @@ class Affine:
 
 @dataclass(frozen=True)
 class Power:
-    """z -> z^(1 / gamma) for z >= 0. The inverse takes negative values for 0, as the paper's code does."""
+    """z -> z^(1 / gamma). Both ways negative values count as 0, as in the paper's code."""
 
     gamma: float
 
     def __call__(self, z: Reals) -> Reals:
-        return z ** (1 / self.gamma)
+        return np.maximum(z, 0) ** (1 / self.gamma)  # a picture scaled to [0, 1] may round to just below 0
 
     def undo(self, values: Reals) -> Reals:
         return np.maximum(values, 0) ** self.gamma

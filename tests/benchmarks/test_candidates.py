@@ -67,6 +67,12 @@ def test_symmetric_power_centres_the_median() -> None:
     assert np.median(targets) == pytest.approx(0, abs=0.05)
 
 
+def test_symmetric_power_of_ranges_that_do_not_start_at_0() -> None:
+    for seed in range(20):
+        picture = np.random.default_rng(seed).integers(3, 200, (24, 40), dtype=np.uint8)
+        assert np.all(np.isfinite(arm("sympower", picture).targets))
+
+
 def test_sizes_are_checked() -> None:
     for chain in ("blocks:1", "tiles:x", "polyphase:5000"):
         with pytest.raises(UsageError):
