@@ -7,7 +7,6 @@ measures the PSNR of what comes out of the inverse. Chains are written as for th
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +21,9 @@ from nfcodec.transforms import (
     Pointwise,
     Scale,
     Standardize,
+    SymmetricPower,
     parse_chain,
 )
-from nfcodec.transforms.curves import Step
 
 TABLE_1: tuple[str, ...] = (
     "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5", "gamma:2",
@@ -127,34 +126,26 @@ def arm(chain_text: str, samples: Bytes, seed: int = 0) -> Arm:
     return Arm(values, targets, maps, order)
 
 
-class RealTransform(Pointwise):
-    """A value transform that has no exact counterpart in the codec."""
-
-    @abstractmethod
-    def maps(self, values: Reals) -> tuple[Affine | Power, ...]:
-        """For a source picture (n,) in linear light."""
-
-    def step(self, channel: int) -> Step:
-        raise NotImplementedError("only for benchmarks")
-
-
 def _maps(transform: Pointwise, values: Reals) -> tuple[Affine | Power, ...]:
-    return transform.maps(values) if isinstance(transform, RealTransform) else (_map(transform, values),)
-
-
-def _map(transform: Pointwise, values: Reals) -> Affine | Power:
+    """Statistics are those of the source in linear light, wherever in the chain the transform stands."""
     match transform:
         case Inversion():
-            return Affine(-1.0, 1.0)
-        case Standardize():  # by the statistics of the source in linear light, wherever it stands in the chain
+            return (Affine(-1.0, 1.0),)
+        case Standardize():
             sigma = float(values.std()) or 1.0
-            return Affine(1 / sigma, -float(values.mean()) / sigma)
+            return (Affine(1 / sigma, -float(values.mean()) / sigma),)
         case Scale(parameter):
-            return Affine(parameter / MICRO, 0.0)
+            return (Affine(parameter / MICRO, 0.0),)
         case Center(parameter):
-            return Affine(parameter / MICRO, -parameter / MICRO / 2)
+            return (Affine(parameter / MICRO, -parameter / MICRO / 2),)
         case Gamma(parameter):
-            return Power(parameter / MICRO)
+            return (Power(parameter / MICRO),)
+        case SymmetricPower():
+            low, high = float(values.min()), float(values.max())
+            width = (high - low) or 1.0
+            median = min(max((float(np.median(values)) - low) / width, 1e-3), 1 - 1e-3)
+            gamma = min(max(math.log(median) / math.log(0.5), 0.2), 5.0)
+            return Affine(1 / width, -low / width), Power(gamma), Affine(2.0, -1.0)
         case _:
             raise TypeError(f"no real-valued counterpart of {transform.name}")
 

@@ -5,14 +5,11 @@ Importing this module registers them, with wire ids from 200 on, which no file e
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from benchmarks.arms import Affine, Power, RealTransform
-from benchmarks.pictures import Reals
 from nfcodec.errors import UsageError
 from nfcodec.permutation import Int64Array, seeded_permutation
 from nfcodec.raster import Samples
@@ -100,18 +97,3 @@ class Lines(Permutation):
         both = seeded_permutation(height + width, self.seed)
         rows, cols = both[both < height], both[both >= height] - height
         return (rows[:, None] * width + cols).reshape(-1)
-
-
-@register("sympower", wire_id=210)
-class SymmetricPower(RealTransform):
-    """Range and gamma chosen so that values lie in [-1, 1] with their median at 0.
-
-    After the symmetric power transformation (AAAI 2025, arXiv 2412.09213), without its calibration of the range's ends.
-    """
-
-    def maps(self, values: Reals) -> tuple[Affine | Power, ...]:
-        low, high = float(values.min()), float(values.max())
-        width = (high - low) or 1.0
-        median = min(max((float(np.median(values)) - low) / width, 1e-3), 1 - 1e-3)
-        gamma = min(max(math.log(median) / math.log(0.5), 0.2), 5.0)
-        return Affine(1 / width, -low / width), Power(gamma), Affine(2.0, -1.0)

@@ -3,7 +3,7 @@
 from nfcodec.transforms.base import Permutation, Pointwise, Transform, register, registered
 from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, parse_chain, warnings
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
-from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize
+from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
 from nfcodec.transforms.value_map import ValueMap
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Scale",
     "Spec",
     "Standardize",
+    "SymmetricPower",
     "Transform",
     "ValueMap",
     "Zigzag",

@@ -9,7 +9,8 @@ sample values (each on its own). A new transform is one class and one registrati
 
 Life of a transform: `parse` checks the text after the colon; `prepare` fixes every parameter that depends on the image
 or the seed; `pack` and `unpack` carry the parameters through a file. Names and wire ids are frozen: they are never
-changed and never used again. Wire ids 1 to 15 are for permutations, 16 to 31 for value maps, by custom.
+changed and never used again. Wire ids 1 to 15 are for permutations, 16 to 31 for value maps, by custom; those from
+200 on are for experiments, and no released encoder writes them.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ class Pointwise(Transform):
     decreasing: ClassVar[bool] = False
 
     @abstractmethod
-    def step(self, channel: int) -> Step:
-        """The curve for one channel."""
+    def steps(self, channel: int) -> tuple[Step, ...]:
+        """The curve for one channel, as steps one after the other."""
 
     @property
     def channels(self) -> int | None:

@@ -136,7 +136,7 @@ class Chain:
         if channels < 1 or any(transform.channels not in (None, channels) for transform in maps):
             raise UsageError(f"the chain is not for {channels} channels")
         sign = -1 if sum(transform.decreasing for transform in maps) % 2 else 1
-        curves = [[transform.step(channel) for transform in maps] for channel in range(channels)]
+        curves = [[step for each in maps for step in each.steps(channel)] for channel in range(channels)]
         return compile_value_map(curves, sign, depth, fraction_bits)
 
     @property

@@ -1,4 +1,4 @@
-"""The five value transforms of Seo et al., CVPR 2024, on samples z in [0, 1].
+"""Value transforms on samples z in [0, 1]: the five of Seo et al., CVPR 2024, and the symmetric power transform.
 
 Parameters are integers in units of 10^-6, so that they mean the same number everywhere.
 """
@@ -32,9 +32,9 @@ class Inversion(Pointwise):
 
     decreasing: ClassVar[bool] = True
 
-    def step(self, channel: int) -> Step:
+    def steps(self, channel: int) -> tuple[Step, ...]:
         """1 - z."""
-        return Affine(-1, 1, 1)
+        return (Affine(-1, 1, 1),)
 
 
 @register("standardize", wire_id=17)
@@ -71,10 +71,10 @@ class Standardize(Pointwise):
                 raise FormatError(f"standardize: mean {mean} or sigma {sigma} is out of range")
         return cls(statistics)
 
-    def step(self, channel: int) -> Step:
+    def steps(self, channel: int) -> tuple[Step, ...]:
         """(z - mean) / sigma."""
         mean, sigma = self.statistics[channel]
-        return Affine(MICRO, -mean, sigma)
+        return (Affine(MICRO, -mean, sigma),)
 
     @property
     def channels(self) -> int:
@@ -134,9 +134,9 @@ class _OneParameter(Pointwise):
 class Scale(_OneParameter):
     """t z, t in 0.001 .. 1000."""
 
-    def step(self, channel: int) -> Step:
+    def steps(self, channel: int) -> tuple[Step, ...]:
         """t z."""
-        return Affine(self.parameter, 0, MICRO)
+        return (Affine(self.parameter, 0, MICRO),)
 
 
 @register("center", wire_id=19)
@@ -144,9 +144,9 @@ class Scale(_OneParameter):
 class Center(_OneParameter):
     """t (z - 1/2), t in 0.001 .. 1000."""
 
-    def step(self, channel: int) -> Step:
+    def steps(self, channel: int) -> tuple[Step, ...]:
         """t (z - 1/2)."""
-        return Affine(2 * self.parameter, -self.parameter, 2 * MICRO)
+        return (Affine(2 * self.parameter, -self.parameter, 2 * MICRO),)
 
 
 @register("gamma", wire_id=20)
@@ -157,9 +157,74 @@ class Gamma(_OneParameter):
     minimum: ClassVar[int] = MICRO // 20
     maximum: ClassVar[int] = MICRO * 20
 
-    def step(self, channel: int) -> Step:
+    def steps(self, channel: int) -> tuple[Step, ...]:
         """sign(z) |z|^(1/gamma)."""
-        return Power(self.parameter)
+        return (Power(self.parameter),)
+
+
+@register("sympower", wire_id=21)
+@dataclass(frozen=True)
+class SymmetricPower(Pointwise):
+    """2 ((z - low) / (high - low))^(1/gamma) - 1, which puts a channel into [-1, 1] and its median near 0.
+
+    After the symmetric power transformation (Zhang et al., AAAI 2025, arXiv 2412.09213), without its calibration at the
+    ends of the range. (A power of a negative number is that of its magnitude, with its sign.)
+
+    Stored for each channel as low u32, high u32 and gamma u32, in units of 10^-6; low < high <= 10^6, gamma
+    0.2 .. 5.
+    """
+
+    curves: tuple[tuple[int, int, int], ...]
+
+    minimum: ClassVar[int] = MICRO // 5
+    maximum: ClassVar[int] = MICRO * 5
+
+    @classmethod
+    def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> Self:
+        """Measure every channel of the source."""
+        return cls(tuple(_range_and_gamma(samples[:, :, channel], cls) for channel in range(samples.shape[2])))
+
+    @classmethod
+    def packed_size(cls, channels: int) -> int:
+        """Twelve bytes a channel."""
+        return 12 * channels
+
+    def pack(self) -> bytes:
+        """Low, high and gamma of each channel in turn."""
+        return b"".join(struct.pack("<III", *curve) for curve in self.curves)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Self:
+        """The inverse of `pack`; FormatError if a value is out of range."""
+        check_size(payload, 12, 36)
+        curves = tuple(struct.iter_unpack("<III", payload))
+        for low, high, gamma in curves:
+            if not (low < high <= MICRO and cls.minimum <= gamma <= cls.maximum):
+                raise FormatError(f"sympower: the range {low} .. {high} or gamma {gamma} is not allowed")
+        return cls(curves)
+
+    def steps(self, channel: int) -> tuple[Step, ...]:
+        """To [0, 1], the power, to [-1, 1]."""
+        low, high, gamma = self.curves[channel]
+        return Affine(MICRO, -low, high - low), Power(gamma), Affine(2, -1, 1)
+
+    @property
+    def channels(self) -> int:
+        """As many as have curves."""
+        return len(self.curves)
+
+
+def _range_and_gamma(channel: Samples, limits: type[SymmetricPower]) -> tuple[int, int, int]:
+    """The range rounded outwards, and the gamma that takes the median to the middle of it, within the limits."""
+    peak = (1 << (8 * channel.dtype.itemsize)) - 1
+    low = MICRO * int(channel.min()) // peak
+    high = -(-MICRO * int(channel.max()) // peak)
+    if low == high:  # a constant channel at 0 or at the peak
+        low, high = max(0, low - 1), max(1, high)
+    middle = int(np.partition(channel, channel.size // 2, axis=None)[channel.size // 2])
+    share = (MICRO * middle / peak - low) / (high - low)
+    gamma = math.log(min(max(share, 1e-6), 1 - 1e-6)) / math.log(0.5)
+    return low, high, min(max(round(MICRO * gamma), limits.minimum), limits.maximum)
 
 
 def mean_and_sigma(channel: Samples) -> tuple[int, int]:

@@ -20,7 +20,7 @@ CLASSES = [1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224]
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21] * 2
 B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
-PARAMETERS = {1: "BQ", 2: "", 16: "", 17: "II", 18: "i", 19: "i", 20: "i"}  # section 6, by transform id
+PARAMETERS = {1: "BQ", 2: "", 16: "", 17: "II", 18: "i", 19: "i", 20: "i", 21: "III"}  # section 6, by transform id
 BOUNDS = {18: (1000, 10**9), 19: (1000, 10**9), 20: (50000, 2 * 10**7)}
 VALUE_MAPS = {
     16: lambda z, p: 1 - z,
@@ -28,6 +28,7 @@ VALUE_MAPS = {
     18: lambda z, p: p[0] * z,
     19: lambda z, p: p[0] * (z - Decimal("0.5")),
     20: lambda z, p: (abs(z) ** (1 / p[0])).copy_sign(z) if z else z,
+    21: lambda z, p: 2 * VALUE_MAPS[20]((z - p[0]) / (p[1] - p[0]), p[2:]) - 1,
 }
 
 
@@ -275,7 +276,8 @@ def to_samples(transforms, outputs, channel, peak):  # section 6, value maps
         z = Decimal(2 * k - 1) / (2 * peak)
         for kind, values in transforms:
             if kind in VALUE_MAPS:
-                own = values[2 * channel : 2 * channel + 2] or values
+                n = {17: 2, 21: 3}.get(kind, 0)
+                own = values[n * channel : n * (channel + 1)] if n else values
                 z = VALUE_MAPS[kind](z, [Decimal(v) / 10**6 for v in own])
                 z = Decimal(0) if abs(z) < 1 / big else max(-big, min(big, z))
         z = max(Decimal(-(2**40)), min(Decimal(2**40), 2**24 * sign * z - Decimal(10) ** -20))
@@ -307,10 +309,12 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     for _ in range(*read(stream, "B")):
         (kind,) = read(stream, "B")
         require(kind in PARAMETERS, "unknown transform")
-        values = read(stream, PARAMETERS[kind] * (channels if kind == 17 else 1))
+        values = read(stream, PARAMETERS[kind] * (channels if kind in (17, 21) else 1))
         low, high = BOUNDS.get(kind, (0, 2**64))
         require(len(transforms) < 8 and all(low <= v <= high for v in values), "bad parameter or too many transforms")
         require((kind != 1 or values[0] == 1) and (kind != 17 or 0 not in values[1::2]), "bad parameter")
+        for low, high, gamma in zip(*[iter(values if kind == 21 else ())] * 3, strict=True):
+            require(low < high <= 10**6 and 200000 <= gamma <= 5 * 10**6, "bad parameter")
         transforms.append((kind, values))
     steps = {name: read(head, "Bb") for name in layout}
     require(not stream.read() and not head.read(), "bytes left over in the header")

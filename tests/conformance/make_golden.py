@@ -81,6 +81,9 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     found["ngp-rgb-hash-features"] = rgb, {"field": Ngp(levels, hidden=(8,)), "psnr": 28.0, "max_steps": 600}
     found["ngp-gray-rpp-137x131"] = picture(137, 131, 1), {"psnr": 24.0, "transform": "rpp", "seed": 11}
     found["ngp-gray-137x131"] = picture(137, 131, 1), {"psnr": 34.0, "effort": 1}
+    found["ngp-rgb-sympower"] = rgb, {"psnr": 40.0, "transform": "sympower"}
+    found["ngp-gray16-sympower+rpp"] = picture(24, 20, 1, 16), {"psnr": 55.0, "transform": "sympower+rpp", "seed": 5}
+    found["siren-gray-sympower"] = gray, {**siren, "psnr": 24.0, "transform": "inversion+sympower"}
     found["ngp-gray16-gamma2.2"] = picture(24, 20, 1, 16), {"psnr": 60.0, "transform": "gamma:2.2"}
     return found
 

@@ -15,7 +15,7 @@ import nfcodec
 
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
-FROZEN = "7cc5c63ef8c8043b4d4b3151d1dd0adeb91f376ed3013ea0e982497ac88005d7"
+FROZEN = "0ac9108248141b83c5fc4d78aeb49324b5abc60d1778e67308d0ef3ebf13b847"
 
 DECODE_ALL = """
 import hashlib, sys

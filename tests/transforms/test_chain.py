@@ -48,7 +48,7 @@ def test_parse():
     "text", ["", "+", "rpp+", "RPP", "rpp ", "none+rpp", "rpp+none", "none:", "rpp,zigzag", "zag", ":2", "-"]
 )
 def test_unknown_names(text: str):
-    with pytest.raises(UsageError, match="none, rpp, zigzag, inversion, standardize, scale, center, gamma"):
+    with pytest.raises(UsageError, match="none, rpp, zigzag, inversion, standardize, scale, center, gamma, sympower"):
         parse_chain(text)
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.transforms import Center, Gamma, Inversion, Scale, Standardize
-from nfcodec.transforms.curves import Affine, Power
+from nfcodec.transforms import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
+from nfcodec.transforms.curves import Affine, Power, approximate
 from nfcodec.transforms.pointwise import decimal_text, mean_and_sigma
 
 GRAY = np.zeros((1, 1, 1), np.uint8)
@@ -69,11 +69,11 @@ def test_ranges(transform: type[Scale], low: str, high: str):
 
 
 def test_steps():
-    assert Inversion().step(0) == Affine(-1, 1, 1)
-    assert Scale(500_000).step(2) == Affine(500_000, 0, 1_000_000)
-    assert Center(500_000).step(2) == Affine(1_000_000, -500_000, 2_000_000)
-    assert Gamma(500_000).step(2) == Power(500_000)
-    assert Standardize(((1, 2), (3, 4), (5, 6))).step(1) == Affine(1_000_000, -3, 4)
+    assert Inversion().steps(0) == (Affine(-1, 1, 1),)
+    assert Scale(500_000).steps(2) == (Affine(500_000, 0, 1_000_000),)
+    assert Center(500_000).steps(2) == (Affine(1_000_000, -500_000, 2_000_000),)
+    assert Gamma(500_000).steps(2) == (Power(500_000),)
+    assert Standardize(((1, 2), (3, 4), (5, 6))).steps(1) == (Affine(1_000_000, -3, 4),)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +135,62 @@ def test_standardize_measures_each_channel():
     samples = np.array([[[0, 10, 255], [255, 10, 0]]], np.uint8)
     transform = Standardize.prepare(None, samples, 0)
     assert transform.statistics == ((500_000, 500_000), (39_216, 1_000_000), (500_000, 500_000))
+
+
+def test_sympower_puts_the_median_in_the_middle():
+    samples = np.array([[0, 10, 20, 20, 255], [50, 60, 70, 80, 90]], np.uint8).T[:, None, :]
+    rgb = np.concatenate([samples, samples[:, :, :1]], axis=2)
+    transform = SymmetricPower.prepare(None, rgb, 0)
+    for channel in range(3):
+        low, high, _ = transform.curves[channel]
+        values = rgb[:, 0, channel] / 255
+        assert low <= 1e6 * values.min() < low + 1
+        assert high - 1 < 1e6 * values.max() <= high
+        targets = approximate(transform.steps(channel), values)
+        assert targets.min() == pytest.approx(-1, abs=1e-3)
+        assert targets.max() == pytest.approx(1, abs=1e-3)
+        assert np.median(targets) == pytest.approx(0, abs=1e-4)
+
+
+def test_sympower_bytes():
+    transform = SymmetricPower(((0, 1, 200_000), (0, 1_000_000, 5_000_000), (7, 999_999, 1_000_000)))
+    assert len(transform.pack()) == SymmetricPower.packed_size(3) == 36
+    assert SymmetricPower.unpack(transform.pack()) == transform
+    assert transform.pack()[:12].hex() == "00000000" + "01000000" + "400d0300"
+    assert transform.channels == 3
+    assert transform.text == "sympower"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        bytes(12),
+        bytes(13),
+        bytes(24),
+        struct.pack("<III", 5, 5, 1_000_000),
+        struct.pack("<III", 6, 5, 1_000_000),
+        struct.pack("<III", 0, 1_000_001, 1_000_000),
+        struct.pack("<III", 0, 1_000_000, 199_999),
+        struct.pack("<III", 0, 1_000_000, 5_000_001),
+    ],
+)
+def test_sympower_rejects(payload: bytes):
+    with pytest.raises(FormatError):
+        SymmetricPower.unpack(payload)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("value", [0, 1, 100, -2, -1])
+def test_sympower_of_constant_channels(dtype, value: int):
+    """Whatever the picture, what is prepared can be read again."""
+    samples = np.full((2, 3, 1), value, np.int64).astype(dtype)
+    transform = SymmetricPower.prepare(None, samples, 0)
+    assert SymmetricPower.unpack(transform.pack()) == transform
+    assert np.all(np.isfinite(approximate(transform.steps(0), samples.reshape(-1) / np.iinfo(dtype).max)))
+
+
+@given(st.lists(st.integers(0, 65535), min_size=1, max_size=20))
+def test_sympower_of_any_samples(values: list[int]):
+    transform = SymmetricPower.prepare(None, np.array(values, np.uint16)[:, None, None], 0)
+    assert SymmetricPower.unpack(transform.pack()) == transform

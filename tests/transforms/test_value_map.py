@@ -13,7 +13,7 @@ from nfcodec.transforms.value_map import ValueMap, _Counter
 
 PAPER = [
     *("none", "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2"),
-    *("center:1", "center:2", "gamma:0.5", "gamma:2"),
+    *("center:1", "center:2", "gamma:0.5", "gamma:2", "sympower"),
 ]
 CHAINS = ["standardize+rpp", "inversion+center:1+gamma:2", "gamma:2.2+inversion+standardize", "inversion+inversion"]
 
@@ -29,6 +29,7 @@ FROZEN = {
     (8, "center:2"): "d65d20b41e8cecaa",
     (8, "gamma:0.5"): "3965398971e6a0fa",
     (8, "gamma:2"): "f4f046dac60f797c",
+    (8, "sympower"): "983c58bf529d4d2e",
     (8, "inversion+center:1+gamma:2"): "171fba0accc2990b",
     (8, "gamma:2.2+inversion+standardize"): "1034ad84935130f9",
     (16, "none"): "1a84bdf898ce78c3",
@@ -40,6 +41,7 @@ FROZEN = {
     (16, "center:2"): "42826e874b800efd",
     (16, "gamma:0.5"): "2f06460438878762",
     (16, "gamma:2"): "994a1d146273e641",
+    (16, "sympower"): "6561c2834fc3ee71",
     (16, "inversion+center:1+gamma:2"): "72e6a2d2c9841e4c",
     (16, "gamma:2.2+inversion+standardize"): "93ec63cb4ff0c744",
 }
