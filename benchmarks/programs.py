@@ -38,7 +38,7 @@ class Program(ABC):
     """Runs by number; all have taken the same number of steps, except those left out on the way."""
 
     seconds: list[float]
-    """Time spent on each run."""
+    """Time spent on the steps of each run."""
 
     @abstractmethod
     def psnrs(self, alive: Sequence[int]) -> list[float]:
@@ -112,14 +112,12 @@ class EngineProgram(Program):
     def _psnr(self, run: int) -> float:
         start = time.perf_counter()
         stats, arm = self._engines[run].gradient(), self._arms[run]
-        if not math.isfinite(stats.mse):
-            psnr = -math.inf
-        elif arm.gain is None:
-            psnr = arm.psnr_db(self.outputs(run).astype(np.float64))
-        else:
-            psnr = psnr_of_mse(stats.mse / arm.gain**2)
         self.seconds[run] += time.perf_counter() - start
-        return psnr
+        if not math.isfinite(stats.mse):
+            return -math.inf
+        if arm.gain is None:  # a pass more, just to know the PSNR: not on the clock
+            return arm.psnr_db(self.outputs(run).astype(np.float64))
+        return psnr_of_mse(stats.mse / arm.gain**2)
 
     def update(self, alive: Sequence[int]) -> None:
         for run in alive:
