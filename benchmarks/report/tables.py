@@ -48,7 +48,7 @@ def table_1(setup: Setup, images: dict) -> Table | None:
         ours = [Mean.of(accelerations(arms, transform)) for transform in TABLE_1]
         if all(mean is None for mean in ours):
             continue
-        rows.append((dataset, "ours", sum("none" in each for each in arms), *ours))
+        rows.append((dataset, "ours", max(mean.n for mean in ours if mean is not None), *ours))
         known = paper.ACCELERATION.get((setup.field, paper.dataset(dataset) or ""))
         if known:
             rows.append((dataset, "paper", None, *(known[transform] for transform in TABLE_1)))
