@@ -43,6 +43,9 @@ class FakeEngine(Engine):
     def gradients(self):
         raise AssertionError("the loop leaves gradients to the engine")
 
+    def outputs(self):
+        raise AssertionError("the loop leaves outputs to the engine")
+
     def parameters(self):
         return {"x": np.array([self.x], np.float32)}
 
