@@ -15,7 +15,11 @@ from nfcodec.fitting.problem import Problem
 
 __all__ = ["Adam", "Engine", "Objective", "Rates", "Stats", "create", "engine_names", "report"]
 
-_ENGINES = {"numba": "nfcodec.fitting.engines.numba_engine", "torch": "nfcodec.fitting.engines.torch_engine"}
+_ENGINES = {
+    "numba": "nfcodec.fitting.engines.numba_engine",
+    "torch": "nfcodec.fitting.engines.torch_engine",
+    "tinycudann": "nfcodec.fitting.engines.tcnn_engine",
+}
 
 
 def engine_names() -> list[str]:
@@ -76,6 +80,6 @@ def report() -> list[tuple[str, str]]:
     for name, path in _ENGINES.items():
         try:
             lines.append((name, importlib.import_module(path).describe()))
-        except (ImportError, OSError, RuntimeError) as error:
+        except (ImportError, OSError, RuntimeError, EngineError) as error:
             lines.append((name, f"not available: {error}"))
     return lines
