@@ -14,7 +14,7 @@ from nfcodec.fields import Ngp, Parameters, Siren
 from nfcodec.fitting import engines, kfac
 from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.kfac import Kfac
-from nfcodec.fitting.loop import EngineOptimizer, FitResult, Optimizer, Schedule, fit
+from nfcodec.fitting.loop import FitResult, Optimizer, Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.solution import Request, Solution, quantize
 
@@ -94,11 +94,11 @@ def default_rates(problem: Problem) -> Rates:
     return Rates(kfac.RATE, kfac.RATE)
 
 
-def optimizer_of(problem: Problem, request: Request) -> Optimizer:
-    """The optimiser that suits a field."""
+def optimizer_of(problem: Problem, request: Request) -> Optimizer | None:
+    """The optimiser that suits a field; None for the engine's own, Adam."""
     if isinstance(problem.spec, Siren):
         return Kfac(problem.spec, problem.geometry, request.seed, problem.gain)
-    return EngineOptimizer()
+    return None
 
 
 def widened(problem: Problem) -> Problem | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nfcodec.fields import Parameters
-from nfcodec.fitting.engines import Engine, Rates, Stats
+from nfcodec.fitting.engines import Engine, Halt, Rates, Stats
 from nfcodec.fitting.events import Event, Listener, ignore
 from nfcodec.fitting.problem import Problem
 
@@ -80,16 +80,6 @@ class Optimizer(Protocol):
         ...
 
 
-class EngineOptimizer:
-    """The engine's own: Adam. It forgets when the engine's parameters are restored."""
-
-    def update(self, engine: Engine, rates: Rates, stats: Stats) -> None:
-        engine.update(rates)
-
-    def forget(self) -> None:
-        pass
-
-
 def fit(
     problem: Problem,
     engine: Engine,
@@ -108,18 +98,21 @@ def fit(
         before_step: called with the step number and its statistics before each update (the rate controller).
         optimizer: Adam, the engine's own, by default.
     """
-    began, optimizer = time.monotonic(), optimizer or EngineOptimizer()
+    began, block = time.monotonic(), 1 if before_step or optimizer else engine.block
     best, best_mse, best_psnr = engine.parameters(), math.inf, -math.inf
     slowdown, saved_at, step = 1.0, 0, 0
+    fresh = [engine.gradient()]
     while True:
-        stats = engine.gradient()
+        for behind, each in enumerate(fresh, 1 - len(fresh)):
+            clock.tell(step + behind, schedule.max_steps, _psnr_db(problem, each))
+        stats = fresh[-1]
         psnr_db = _psnr_db(problem, stats)
-        clock.tell(step, schedule.max_steps, psnr_db)
         if psnr_db >= schedule.goal_psnr_db:
             return FitResult(engine.parameters(), psnr_db, step, time.monotonic() - began, True)
         if not stats.mse < SPIKE * best_mse:
             engine.restore(best)
-            optimizer.forget()
+            if optimizer:
+                optimizer.forget()
             slowdown /= 2
             stats = engine.gradient()
             psnr_db = _psnr_db(problem, stats)
@@ -129,9 +122,14 @@ def fit(
             break
         if before_step is not None:
             before_step(step, stats)
-        rates = schedule.rates_at(step)
-        optimizer.update(engine, Rates(rates.grid * slowdown, rates.network * slowdown), stats)
-        step += 1
+        steps = range(step, min(step + block, schedule.max_steps))
+        rates = [Rates(each.grid * slowdown, each.network * slowdown) for each in map(schedule.rates_at, steps)]
+        if optimizer:
+            optimizer.update(engine, rates[0], stats)
+            fresh = [engine.gradient()]
+        else:
+            fresh = engine.advance(rates, Halt(problem.squared_error(schedule.goal_psnr_db), SPIKE * best_mse))
+        step += len(fresh)
     seconds = time.monotonic() - began
     if schedule.goal_psnr_db < math.inf and best_psnr > psnr_db:
         return FitResult(best, best_psnr, step, seconds, False)

@@ -60,6 +60,10 @@ class Problem:
             return math.inf
         return 10 * math.log10(self.peak**2 * self.samples.size / squared_error)
 
+    def squared_error(self, psnr_db: float) -> float:
+        """The sum of squared sample errors that gives a PSNR."""
+        return self.peak**2 * self.samples.size * 10 ** (-psnr_db / 10)
+
     def trial(self, weights: dict[str, Quantized]) -> Trial:
         """What a decoder makes of these weights. Raises FormatError if they would overflow."""
         return self.trial_of(weights, self.spec.evaluate(self.geometry, weights))

@@ -282,13 +282,43 @@ def test_grid_and_network_have_their_own_rates(make_problem, engine_for):
 
 def test_engines_by_name(make_problem):
     problem = make_problem(SPECS["siren"])
-    assert engines.engine_names() == ["numba", "torch"]
+    assert engines.engine_names() == ["cuda", "numba", "tinycudann", "torch"]
     for name, expected in {"auto": "numba", "numba": "numba", "torch": "torch"}.items():
         engine = engines.create(name, "cpu", problem, start(problem), Objective(), 0)
         assert (engine.name, engine.device) == (expected, "cpu")
     with pytest.raises(UsageError, match="torch"):
         engines.create("abacus", "cpu", problem, start(problem), Objective(), 0)
-    assert [(name, text.split()[0]) for name, text in engines.report()] == [("numba", "numba"), ("torch", "torch")]
+    lines = dict(engines.report())
+    assert list(lines) == ["cuda", "numba", "tinycudann", "torch"]
+    assert [lines[name].split()[0] for name in ("numba", "torch")] == ["numba", "torch"]
+
+
+def test_auto_on_a_device_picks_what_suits_the_field(make_problem, monkeypatch):
+    asked, found = [], {"tinycudann": None}
+    monkeypatch.setattr(engines, "has_cuda_device", lambda: True)
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: found[name])
+
+    def refuse(path):
+        asked.append(path.rpartition(".")[2].removesuffix("_engine"))
+        raise ImportError("not today")
+
+    monkeypatch.setattr(engines.importlib, "import_module", refuse)
+
+    def order(spec, device):
+        asked.clear()
+        problem = make_problem(spec)
+        with pytest.raises(EngineError, match="cannot be imported: not today"):
+            engines.create("auto", device, problem, {}, Objective(), 0)
+        return list(asked)
+
+    assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
+    assert order(SPECS["siren"], "cuda") == ["cuda", "torch"]
+    assert order(SPECS["siren"], "cpu") == ["numba", "torch"]
+    assert order(DENSE, "auto") == ["torch", "numba"]
+    assert order(HASHED, "auto") == ["cuda", "torch", "numba"]
+    found["tinycudann"] = object()
+    assert order(HASHED, "auto") == ["tcnn", "cuda", "torch", "numba"]
+    assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
 
 
 def test_auto_falls_back_and_says_so(make_problem, monkeypatch):

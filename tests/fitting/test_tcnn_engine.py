@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 from dataclasses import replace
@@ -62,8 +63,8 @@ def test_gradients_and_outputs_are_the_reference_s(make_problem, engine_for, mon
     problem = make_problem(SPEC)
     parameters = half(start(problem))
     reference = TorchEngine(problem, parameters, Objective(), 0)
-    for chunk in (1 << 20, 100):
-        monkeypatch.setattr(tcnn_engine, "CHUNK_PIXELS", chunk)
+    for band in (1 << 20, 100):
+        monkeypatch.setattr(tcnn_engine, "BAND_PIXELS", band)
         engine = engine_for(problem, parameters)
         ours, theirs = engine.gradient(), reference.gradient()
         assert ours.mse == pytest.approx(theirs.mse, rel=2e-3)
@@ -131,7 +132,7 @@ def test_scales_that_overflow_are_lowered(make_problem, engine_for):
     engine = engine_for(problem, start(problem))
     engine.gradient()
     expected = engine.gradients()
-    engine._scale *= 2.0**24
+    engine._field.scale *= 2.0**24
     engine.gradient()
     for name, gradient in engine.gradients().items():
         assert np.abs(gradient - expected[name]).max() < 0.02 * np.abs(expected[name]).max()
@@ -139,7 +140,7 @@ def test_scales_that_overflow_are_lowered(make_problem, engine_for):
 
 def test_an_encoding_that_is_not_ours_is_noticed(make_problem, engine_for, monkeypatch):
     problem = make_problem(SPEC)
-    engine_for(problem, start(problem)).check()
+    tcnn_engine.check(engine_for, problem)
 
     class Off(fake_tinycudann.NetworkWithInputEncoding):
         def __init__(self, *arguments, **named):
@@ -149,8 +150,37 @@ def test_an_encoding_that_is_not_ours_is_noticed(make_problem, engine_for, monke
             )
 
     monkeypatch.setattr(fake_tinycudann, "NetworkWithInputEncoding", Off)
-    with pytest.raises(EngineError, match="differ from the reference"):
-        engine_for(problem, start(problem)).check()
+    with pytest.raises(EngineError, match="outputs differ from the reference"):
+        tcnn_engine.check(engine_for, problem)
+
+
+def test_gradients_that_are_not_ours_are_noticed(make_problem, engine_for, monkeypatch):
+    problem = make_problem(SPEC)
+    monkeypatch.setattr(fake_tinycudann, "LOSS_SCALE", 32.0)
+    monkeypatch.setattr(fake_tinycudann._Rounded, "backward", lambda context, gradient: gradient / 2)
+    with pytest.raises(EngineError, match="gradient of level0 differs from the reference"):
+        tcnn_engine.check(engine_for, problem)
+
+
+def test_kernels_are_fused_where_they_can_be(make_problem, engine_for, monkeypatch):
+    problem = make_problem(SPEC)
+    assert not engine_for(problem, start(problem)).jit_fusion
+    monkeypatch.setattr(fake_tinycudann, "supports_jit_fusion", lambda: True, raising=False)
+    engine = engine_for(problem, start(problem))
+    assert engine.jit_fusion
+    engine._field._model.jit_fusion = False  # what the binding does when compiling fails
+    assert not engine.jit_fusion
+
+
+def test_scratch_memory_is_freed(make_problem, engine_for, monkeypatch):
+    freed = []
+    monkeypatch.setattr(fake_tinycudann, "free_temporary_memory", lambda: freed.append(True), raising=False)
+    problem = make_problem(SPEC)
+    engine = engine_for(problem, start(problem))
+    assert freed == []
+    del engine
+    gc.collect()
+    assert freed == [True]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ GRIDS = [
 
 
 def levels_of(encoding: dict) -> tuple[HashLevel, ...]:
-    return hash_levels(*(encoding[key] for key in
-                         ("n_levels", "n_features_per_level", "log2_hashmap_size", "base_resolution", "per_level_scale")))  # fmt: skip
+    keys = ("n_levels", "n_features_per_level", "log2_hashmap_size", "base_resolution", "per_level_scale")
+    return hash_levels(*(encoding[key] for key in keys))
 
 
 def golden_spec(case: dict) -> Ngp:

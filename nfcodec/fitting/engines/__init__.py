@@ -5,17 +5,30 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 
 from nfcodec.errors import EngineError, UsageError
-from nfcodec.fields import Parameters
-from nfcodec.fitting.engines.base import Adam, Engine, Objective, Rates, Stats
+from nfcodec.fields import DenseLevel, Parameters
+from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats
 from nfcodec.fitting.problem import Problem
 
-__all__ = ["Adam", "Engine", "Objective", "Rates", "Stats", "create", "engine_names", "report"]
+__all__ = [
+    "Adam",
+    "Engine",
+    "Halt",
+    "Objective",
+    "Rates",
+    "Stats",
+    "create",
+    "engine_names",
+    "has_cuda_device",
+    "report",
+]
 
 _ENGINES = {
+    "cuda": "nfcodec.fitting.engines.cuda_engine",
     "numba": "nfcodec.fitting.engines.numba_engine",
     "torch": "nfcodec.fitting.engines.torch_engine",
     "tinycudann": "nfcodec.fitting.engines.tcnn_engine",
@@ -47,7 +60,7 @@ def create(
     """
     if name != "auto" and name not in _ENGINES:
         raise UsageError(f"unknown engine {name!r}; known: auto, {', '.join(engine_names())}")
-    choices = [name] if name != "auto" else ["torch"] if device == "cuda" else _preferred(device)
+    choices = [name] if name != "auto" else _preferred(device, problem)
     for choice in choices:
         try:
             module = importlib.import_module(_ENGINES[choice])
@@ -60,12 +73,19 @@ def create(
     raise AssertionError("there is always a choice")
 
 
-def _preferred(device: str) -> list[str]:
-    return ["torch", "numba"] if device == "auto" and _has_cuda_device() else ["numba", "torch"]
+def _preferred(device: str, problem: Problem) -> list[str]:
+    """Engines to try, the fastest first; those with their own CUDA kernels have no rate model for dense levels."""
+    if device == "cpu" or (device == "auto" and not has_cuda_device()):
+        return ["numba", "torch"]
+    levels = getattr(problem.spec, "levels", ())
+    own = [] if any(isinstance(level, DenseLevel) for level in levels) else ["cuda"]
+    if own and levels and importlib.util.find_spec("tinycudann"):
+        own = ["tinycudann", "cuda"]
+    return [*own, "torch"] if device == "cuda" else [*own, "torch", "numba"]
 
 
-def _has_cuda_device() -> bool:
-    """Ask the CUDA driver, which takes no time where there is none; torch would take a second to import."""
+def has_cuda_device() -> bool:
+    """Whether there is one; by the driver, which takes no time where there is none. Importing torch takes a second."""
     count = ctypes.c_int(0)
     with contextlib.suppress(OSError, AttributeError):
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")

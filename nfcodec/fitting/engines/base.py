@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +47,23 @@ class Stats:
 
 
 @dataclass(frozen=True)
+class Halt:
+    """When an engine that takes several steps at once must stop: at a goal, and at a spike (or no number at all).
+
+    Attributes:
+        squared_error: the goal, for the sum of squared errors of the decoded samples.
+        mse: the mean squared error from which on it is a spike.
+    """
+
+    squared_error: float = -math.inf
+    mse: float = math.inf
+
+    def at(self, stats: Stats) -> bool:
+        """Whether to stop here."""
+        return stats.squared_error <= self.squared_error or not stats.mse < self.mse
+
+
+@dataclass(frozen=True)
 class Rates:
     """Learning rates, in real parameter units: of the grid tables and of everything else."""
 
@@ -72,11 +90,13 @@ class Engine(ABC):
     Attributes:
         adam: what `update` uses; `GRID_ADAM` for fields with levels, else the usual constants, unless set before the
             first update.
+        block: steps that `advance` should be asked for at once; over 1 where waiting for each would take time.
     """
 
     name: str
     device: str
     adam: Adam
+    block: int = 1
 
     @abstractmethod
     def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None: ...
@@ -92,6 +112,20 @@ class Engine(ABC):
     @abstractmethod
     def update(self, rates: Rates) -> None:
         """One optimiser step with the gradient just computed."""
+
+    def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
+        """Steps with these rates, each an update with the gradient at hand and then the next gradient.
+
+        Returns:
+            The statistics after each update; the last ones halt, or all rates were used.
+        """
+        seen: list[Stats] = []
+        for each in rates:
+            self.update(each)
+            seen.append(self.gradient())
+            if halt.at(seen[-1]):
+                break
+        return seen
 
     @abstractmethod
     def evaluate(self) -> Stats:

@@ -1,14 +1,16 @@
 """The tinycudann engine: hashed `ngp` fields in tiny-cuda-nn's fused 16-bit kernels, on CUDA.
 
-The kernels compute in 16 bits and the fit's parameters are kept in 32, as Instant-NGP does it. What comes out ends in the
-same exact encoder as with every engine, so files do not depend on it.
+The kernels compute in 16 bits and the fit's parameters are kept in 32, as Instant-NGP does it. What comes out ends in
+the same exact encoder as with every engine, so files do not depend on it.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,19 +20,19 @@ from torch import Tensor
 from nfcodec.errors import EngineError
 from nfcodec.fields import Geometry, Ngp, Parameters
 from nfcodec.fitting.engines import tcnn_layout
-from nfcodec.fitting.engines.base import GRID_ADAM, Engine, Objective, Rates, Stats
-from nfcodec.fitting.engines.torch_fields import Band, torch_field
-from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
+from nfcodec.fitting.engines.base import Engine, Objective, Stats
+from nfcodec.fitting.engines.flat_engine import FlatEngine, FlatField
+from nfcodec.fitting.engines.self_check import check_against_reference
+from nfcodec.fitting.problem import Problem
 
-CHUNK_PIXELS = 1 << 20
-"""Pixels in one call; a multiple of tiny-cuda-nn's granularity."""
+BAND_PIXELS = 1 << 20
+"""Pixels in one call; a multiple of tiny-cuda-nn's granularity, 256, so that it pads the last call only."""
 
-CHECKED_PIXELS = 1 << 12
-TOLERANCE = 2e-2
-"""Allowed difference from the reference, relative to outputs over 1; 16 bits bring about 2e-3."""
+TOLERANCE, GRADIENT_TOLERANCE = 2e-2, 0.1
+"""Allowed differences from the reference; 16 bits bring about 2e-3 to outputs, and sums over pixels in 16 bits more."""
 
 FIRST_SCALE = 2.0**-6
-"""Root mean square that gradients of outputs are scaled to at first: 16-bit numbers end at 6e-8 and at 65504."""
+"""Root mean square that derivatives by outputs are scaled to at first: 16-bit numbers end at 6e-8 and at 65504."""
 
 MAX_BACKOFFS = 12
 
@@ -41,7 +43,8 @@ def describe() -> str:
     if not torch.cuda.is_available():
         raise EngineError("no CUDA device is available to torch")
     version = getattr(module, "__version__", "of unknown version")
-    return f"tinycudann {version} on cuda:0 ({torch.cuda.get_device_name(0)})"
+    fused = "with" if _supports_jit(module) else "without"
+    return f"tinycudann {version} on cuda:0 ({torch.cuda.get_device_name(0)}), {fused} JIT fusion"
 
 
 def create(
@@ -59,10 +62,17 @@ def create(
             not what our reference computes.
     """
     if device == "cpu":
-        raise EngineError("tinycudann runs on CUDA devices only")
+        raise EngineError("the engine 'tinycudann' runs on CUDA devices only")
     engine = TcnnEngine(problem, parameters, objective, seed)
-    engine.check()
+    check(lambda small, start: TcnnEngine(small, start, Objective(), seed), problem)
+    if _supports_jit(_tinycudann()) and not engine.jit_fusion:
+        notify("tinycudann could not fuse its kernels for this field and takes the slower ones")
     return engine
+
+
+def check(make: Callable[[Problem, Parameters], Engine], problem: Problem) -> None:
+    """Raise EngineError unless engines that `make` makes compute what the reference computes."""
+    check_against_reference(make, problem, TOLERANCE, GRADIENT_TOLERANCE)
 
 
 def _tinycudann() -> Any:
@@ -74,159 +84,101 @@ def _tinycudann() -> Any:
         raise EngineError(f"tinycudann cannot be imported: {reason[-1] if reason else type(error).__name__}") from error
 
 
-class TcnnEngine(Engine):
+def _supports_jit(module: Any) -> bool:
+    """Version 2 and later may compile encoding and network into one kernel at run time."""
+    return bool(getattr(module, "supports_jit_fusion", lambda: False)())
+
+
+class TcnnEngine(FlatEngine):
     """Adam on the full batch, 32-bit parameters, 16-bit arithmetic."""
 
     name = "tinycudann"
+    _field: TcnnField
 
     def __init__(
         self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "cuda"
     ) -> None:
-        spec = problem.spec
-        if not isinstance(spec, Ngp):
-            raise EngineError(f"tinycudann has no {spec.name}")
-        configuration, module = tcnn_layout.configuration(spec), _tinycudann()
+        _tinycudann()
         if device == "cuda" and not torch.cuda.is_available():
             raise EngineError("no CUDA device is available to torch")
-        self.device, self._device, self._problem, self._spec = device, torch.device(device), problem, spec
-        self._channels = problem.geometry.channels
-        try:
-            self._model = module.NetworkWithInputEncoding(
-                2, self._channels, configuration.encoding, configuration.network, seed=seed & 0x7FFFFFFF
-            )
-        except RuntimeError as error:
-            raise EngineError(f"tinycudann refuses the field: {error}") from error
-        expected = tcnn_layout.size(spec, self._channels)
-        if self._model.params.numel() != expected:
-            raise EngineError(f"tinycudann has {self._model.params.numel()} parameters, not {expected}, for the field")
-        self._n_grid = sum(value.size for name, value in parameters.items() if name.startswith("level"))
-        self._targets = torch.from_numpy(problem.targets).to(self._device)
-        self._samples = torch.from_numpy(problem.samples.astype(np.float32)).to(self._device)
-        thresholds = (problem.value_map.thresholds * OUTPUT_UNIT).astype(np.float32)
-        self._thresholds = torch.from_numpy(thresholds).to(self._device)
-        self._scale = 0.0
-        self.adam = GRID_ADAM
-        self.set_objective(objective)
-        self.restore(parameters)
+        super().__init__(problem, parameters, objective, device)
 
-    def restore(self, parameters: Parameters) -> None:
-        flat = tcnn_layout.flatten(self._spec, self._channels, parameters)
-        self._flat = torch.from_numpy(flat).to(self._device)
-        self._gradient, self._mean, self._square = (torch.zeros_like(self._flat) for _ in range(3))
-        self._updates = 0
+    def _make_field(self) -> FlatField:
+        if not isinstance(self._problem.spec, Ngp):
+            raise EngineError(f"tinycudann has no {self._problem.spec.name}")
+        return TcnnField(self._problem.spec, self._problem.geometry, self._device)
 
-    def parameters(self) -> Parameters:
-        return tcnn_layout.unflatten(self._spec, self._channels, self._flat.cpu().numpy())
-
-    def gradients(self) -> Parameters:
-        return tcnn_layout.unflatten(self._spec, self._channels, self._gradient.cpu().numpy())
-
-    def set_objective(self, objective: Objective) -> None:
-        if objective.rate_weight or objective.softness:
-            raise EngineError("tinycudann's fields have no rate model")
-        layout = self._spec.layout(self._problem.geometry)
-        steps = {
-            tensor.name: np.full(tensor.shape, objective.steps.get(tensor.name, 0.0) / tensor.unit, np.float32)
-            for tensor in layout
-        }
-        flat = torch.from_numpy(tcnn_layout.flatten(self._spec, self._channels, steps))
-        self._objective, self._steps = objective, flat.to(self._device) if objective.steps else None
-
-    def _seen(self) -> Tensor:
-        """The parameters, rounded to their steps."""
-        if self._steps is None:
-            return self._flat
-        safe = torch.where(self._steps > 0, self._steps, 1.0)
-        return torch.where(self._steps > 0, torch.round(self._flat / safe) * safe, self._flat)
+    @property
+    def jit_fusion(self) -> bool:
+        """Whether the kernels are fused at run time; a failed attempt, in the first pass, turns it off."""
+        return self._field.jit_fusion
 
     def gradient(self) -> Stats:
         for _ in range(MAX_BACKOFFS):
-            self._gradient.zero_()
-            stats = self._run(differentiate=True)
-            if bool(torch.isfinite(self._gradient).all()):
+            stats = super().gradient()
+            if bool(torch.isfinite(self._gradient).all()) or not math.isfinite(stats.mse):
                 return stats
-            self._scale /= 8
+            self._field.scale /= 8
         raise EngineError("tinycudann's 16-bit gradients are not finite at any scale")
 
-    def evaluate(self) -> Stats:
-        return self._run(differentiate=False)
 
-    def _run(self, *, differentiate: bool) -> Stats:
-        seen = self._seen().detach().requires_grad_(differentiate)
-        mse, squared_error = (torch.zeros((), dtype=torch.float64, device=self._device) for _ in range(2))
-        n_values = self._targets.numel()
-        for pixels in self._chunks():
-            with torch.set_grad_enabled(differentiate):
-                out = torch.func.functional_call(self._model, {"params": seen}, (self._positions(pixels),))
-            values = out.detach().float()
-            errors = values - self._targets[pixels]
-            mse += errors.square().sum(dtype=torch.float64)
-            squared_error += self._squared_error(values, pixels)
-            if differentiate:
-                if not self._scale:
-                    rms = float(errors.square().mean().sqrt()) * 2 / n_values
-                    self._scale = 2.0 ** round(np.log2(FIRST_SCALE / max(rms, 1e-30)))
-                quantum = self._objective.error_quantum
-                errors = torch.round(errors / quantum) * quantum if quantum else errors
-                (gradient,) = torch.autograd.grad(out, seen, (errors * (2 * self._scale / n_values)).to(out.dtype))
-                self._gradient += gradient.float() / self._scale
-        return Stats(float(mse) / n_values, 0.0, float(squared_error))
+class TcnnField(FlatField):
+    """A NetworkWithInputEncoding, whose `params` are the vector.
 
-    def _squared_error(self, values: Tensor, pixels: slice) -> Tensor:
-        """Sum of squared errors of the samples that the outputs decode to."""
-        signed = values * self._problem.value_map.sign
-        decoded = [
-            torch.bucketize(column.contiguous(), row, right=True)
-            for column, row in zip(signed.T, self._thresholds, strict=True)
-        ]
-        return (torch.stack(decoded, 1) - self._samples[pixels]).square().sum(dtype=torch.float64)
+    Attributes:
+        scale: that derivatives by outputs are multiplied with on their way through 16-bit numbers; 0 until the first.
+    """
 
-    @torch.no_grad()
-    def update(self, rates: Rates) -> None:
-        adam, gradient = self.adam, self._gradient
-        self._updates += 1
-        self._mean.lerp_(gradient, 1 - adam.beta_1)
-        self._square.mul_(adam.beta_2).addcmul_(gradient, gradient, value=1 - adam.beta_2)
-        root = self._square.sqrt().div_((1 - adam.beta_2**self._updates) ** 0.5).add_(adam.eps)
-        step = self._mean / root / (1 - adam.beta_1**self._updates)
-        n_network = self._flat.numel() - self._n_grid
-        self._flat[:n_network] -= rates.network * step[:n_network]
-        self._flat[n_network:] -= rates.grid * step[n_network:]
+    def __init__(self, spec: Ngp, geometry: Geometry, device: torch.device) -> None:
+        configuration, self._module = tcnn_layout.configuration(spec), _tinycudann()
+        self._spec, self._geometry, self._device, self.scale = spec, geometry, device, 0.0
+        self.size = tcnn_layout.size(spec, geometry.channels)
+        n_grid = sum(tensor.size for tensor in spec.layout(geometry) if tensor.name.startswith("level"))
+        self.grid = slice(self.size - n_grid, self.size)
+        n = geometry.n_pixels
+        self.bands = [slice(first, min(n, first + BAND_PIXELS)) for first in range(0, n, BAND_PIXELS)]
+        try:
+            self._model = self._module.NetworkWithInputEncoding(
+                2, geometry.channels, configuration.encoding, configuration.network
+            )
+        except RuntimeError as error:
+            raise EngineError(f"tinycudann refuses the field: {error}") from error
+        if self._model.params.numel() != self.size:
+            raise EngineError(f"tinycudann has {self._model.params.numel()} parameters, not {self.size}, for the field")
+        if _supports_jit(self._module):
+            self._model.jit_fusion = True
+        weakref.finalize(self, getattr(self._module, "free_temporary_memory", lambda: None))
+        self._out = torch.zeros(0)
 
-    @torch.no_grad()
-    def outputs(self) -> npt.NDArray[np.float32]:
-        seen = self._seen()
-        calls = (
-            torch.func.functional_call(self._model, {"params": seen}, (self._positions(pixels),))
-            for pixels in self._chunks()
-        )
-        return np.concatenate([out.float().cpu().numpy() for out in calls])
+    @property
+    def jit_fusion(self) -> bool:
+        """Whether the model's kernels are fused at run time."""
+        return bool(getattr(self._model, "jit_fusion", False))
 
-    def check(self) -> None:
-        """Raise EngineError unless outputs agree with those of the torch reference on some rows."""
-        geometry = self._problem.geometry
-        rows = min(geometry.height, -(-CHECKED_PIXELS // geometry.width))
-        start = (geometry.height - rows) // 2
-        band = Band(start, start + rows)
-        reference = torch_field(self._spec, geometry, torch.device("cpu"))
-        tensors = {name: torch.from_numpy(value) for name, value in self.parameters().items()}
-        expected = reference(tensors, band).numpy()
-        found = self.outputs()[start * geometry.width : (start + rows) * geometry.width]
-        worst = float(np.max(np.abs(found - expected) / np.maximum(1, np.abs(expected))))
-        if not worst <= TOLERANCE:
-            raise EngineError(f"tinycudann's outputs differ from the reference by up to {worst:.2g}")
+    def flatten(self, parameters: Parameters) -> npt.NDArray[np.float32]:
+        return tcnn_layout.flatten(self._spec, self._geometry.channels, parameters)
 
-    def _chunks(self) -> list[slice]:
-        n = self._problem.geometry.n_pixels
-        return [slice(first, min(n, first + CHUNK_PIXELS)) for first in range(0, n, CHUNK_PIXELS)]
+    def unflatten(self, flat: npt.NDArray[np.float32]) -> Parameters:
+        return tcnn_layout.unflatten(self._spec, self._geometry.channels, flat)
 
-    def _positions(self, pixels: slice) -> Tensor:
-        """Pixel centres in [0, 1]^2, x first."""
-        return positions(self._problem.geometry, pixels, self._device)
+    def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
+        with torch.no_grad():
+            self._model.params.copy_(flat)
+        with torch.set_grad_enabled(keep):
+            self._out: Tensor = self._model(self._positions(band))
+        return self._out.detach().float()
 
+    def backward(self, slopes: Tensor, gradient: Tensor) -> None:
+        if not self.scale:
+            rms = float(slopes.square().mean().sqrt())
+            self.scale = 2.0 ** round(math.log2(FIRST_SCALE / max(rms, 1e-30)))
+        scaled = (slopes * self.scale).to(self._out.dtype)
+        found = cast(Tensor, torch.autograd.grad(self._out, self._model.params, scaled)[0])
+        gradient.add_(found.float(), alpha=1 / self.scale)
 
-def positions(geometry: Geometry, pixels: slice, device: torch.device) -> Tensor:
-    """Centres (n, 2) of pixels in raster order: x = (column + 1/2) / W, y = (row + 1/2) / H."""
-    index = torch.arange(pixels.start, pixels.stop, device=device)
-    x, y = index % geometry.width, torch.div(index, geometry.width, rounding_mode="floor")
-    return torch.stack([(x + 0.5) / geometry.width, (y + 0.5) / geometry.height], 1)
+    def _positions(self, band: slice) -> Tensor:
+        """Pixel centres (n, 2) in [0, 1]^2, x first, in raster order."""
+        index = torch.arange(band.start, band.stop, device=self._device)
+        height, width = self._geometry.height, self._geometry.width
+        x, y = index % width, torch.div(index, width, rounding_mode="floor")
+        return torch.stack([(x + 0.5) / width, (y + 0.5) / height], 1)

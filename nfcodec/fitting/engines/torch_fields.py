@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -130,22 +130,20 @@ class _HashLookup:
     """Interpolation in one hash level."""
 
     def __init__(self, level: HashLevel, geometry: Geometry, device: torch.device) -> None:
-        self._level = level
-        self._y, self._x = level.axis(geometry.height), level.axis(geometry.width)
-        self._device = device
+        self._index: Any = level.index  # made of operators that tensors have, too
+        y, x = level.axis(geometry.height), level.axis(geometry.width)
+        self._x, self._y = (torch.from_numpy(axis.low).to(device) for axis in (x, y))
+        self._fx, self._fy = (
+            torch.from_numpy((axis.fraction / (1 << axis.bits)).astype(np.float32)).to(device) for axis in (x, y)
+        )
 
     def __call__(self, table: Tensor, band: Band) -> Tensor:
-        y, x = self._y, self._x
-        unit = float(1 << x.bits)
-        fy = y.fraction[band.start : band.stop, None] / unit
-        fx = x.fraction[None, :] / unit
+        y, fy = self._y[band.start : band.stop, None], self._fy[band.start : band.stop, None]
         out: Tensor | None = None
-        for row, weight_y in ((y.low, 1 - fy), (y.high, fy)):
-            for col, weight_x in ((x.low, 1 - fx), (x.high, fx)):
-                index = self._level.index(col[None, :], row[band.start : band.stop, None]).reshape(-1)
-                weight = (weight_y * weight_x).reshape(-1, 1).astype(np.float32)
-                term = functional.embedding(torch.from_numpy(index).to(self._device), table)
-                term = term * torch.from_numpy(weight).to(self._device)
+        for down, weight_y in ((0, 1 - fy), (1, fy)):
+            for right, weight_x in ((0, 1 - self._fx), (1, self._fx)):
+                index = self._index(self._x + right, y + down).reshape(-1)
+                term = functional.embedding(index, table) * (weight_y * weight_x).reshape(-1, 1)
                 out = term if out is None else out + term
         assert out is not None
         return out
