@@ -69,7 +69,7 @@ class Fit(Job):
         log2_rates: learning rates.
         adam: "field" for the constants that suit the field, "usual" for betas 0.9 and 0.999 and an eps of 1e-8 at the
             paper's 2^18 pixels (gradients of the mean are larger with fewer pixels, and eps with them).
-        engine: "numba", or "stacked" for batched matrix products (torch) on `device`.
+        engine: one of the codec's, or "stacked" for batched matrix products (torch).
     """
 
     side: int
@@ -92,15 +92,18 @@ class Fit(Job):
     def load(self, path: Path) -> Bytes:
         return square(path, self.side)
 
-    def program(self, runs: Sequence[Run]) -> Program:
-        """These runs, not yet begun."""
+    def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
+        """These runs, not yet begun; `ahead` as for `EngineProgram`."""
         if self.engine == "stacked":
             if not isinstance(self.spec, Siren) or (self.precision, self.adam) != ("fp32", "field"):
                 raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam")
             return StackedSiren(self.spec, self.side, runs, self.seed, self.device)
         adam = Adam(eps=1e-8 * PAPER_PIXELS / self.side**2) if self.adam == "usual" else None
         objective = PRECISIONS[self.precision]
-        return EngineProgram(self.spec, self.side, runs, self.seed, objective=objective, adam=adam)
+        return EngineProgram(
+            self.spec, self.side, runs, self.seed, objective=objective, adam=adam, engine=self.engine,
+            device=self.device, ahead=ahead,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Search(Fit):
         arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
 
         def start(entries: Sequence[Entry]) -> Program:
-            return one.program([Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries])
+            return one.program([Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries], ahead=True)
 
         if one.first_log2_rate is None:
             found = whole(start, len(jobs), len(rates), one.target_db, one.max_steps)

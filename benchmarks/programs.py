@@ -22,7 +22,7 @@ from benchmarks.arms import Arm, psnr_of_mse
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Parameters, Siren
 from nfcodec.fitting import Problem
 from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.engines import Adam, Objective, Rates
+from nfcodec.fitting.engines import Adam, Halt, Objective, Rates, Stats
 from nfcodec.transforms import Chain
 
 
@@ -83,7 +83,12 @@ EXACT = Objective()
 
 
 class EngineProgram(Program):
-    """The codec's engines, in turn; each uses the threads that it would use in an encode."""
+    """The codec's engines, in turn; each uses the threads that it would use in an encode.
+
+    Args:
+        ahead: whether engines that like to take several steps at once may be ahead of what was asked for; parameters
+            and outputs are not to be asked for then.
+    """
 
     def __init__(
         self,
@@ -95,15 +100,21 @@ class EngineProgram(Program):
         objective: Objective = EXACT,
         adam: Adam | None = None,
         engine: str = "numba",
+        device: str = "cpu",
+        ahead: bool = False,
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
         problems = [RealProblem.of(spec, side, side, run.arm.targets) for run in runs]
         self._engines = [
-            fitting_engines.create(engine, "cpu", problem, spec.initial(problem.geometry, seed), objective, seed)
+            fitting_engines.create(engine, device, problem, spec.initial(problem.geometry, seed), objective, seed)
             for problem in problems
         ]
         for each in self._engines:
             each.adam = adam or each.adam
+        self._blocks = [
+            each.block if ahead and run.arm.gain else 1 for each, run in zip(self._engines, runs, strict=True)
+        ]
+        self._ahead: list[list[Stats]] = [[] for _ in runs]
         self.seconds = [0.0] * len(runs)
 
     def psnrs(self, alive: Sequence[int]) -> list[float]:
@@ -111,7 +122,8 @@ class EngineProgram(Program):
 
     def _psnr(self, run: int) -> float:
         start = time.perf_counter()
-        stats, arm = self._engines[run].gradient(), self._arms[run]
+        stats = self._ahead[run].pop(0) if self._ahead[run] else self._engines[run].gradient()
+        arm = self._arms[run]
         self.seconds[run] += time.perf_counter() - start
         if not math.isfinite(stats.mse):
             return -math.inf
@@ -122,7 +134,11 @@ class EngineProgram(Program):
     def update(self, alive: Sequence[int]) -> None:
         for run in alive:
             start = time.perf_counter()
-            self._engines[run].update(self._rates[run])
+            engine, n = self._engines[run], self._blocks[run]
+            if n == 1:
+                engine.update(self._rates[run])
+            elif not self._ahead[run]:
+                self._ahead[run] = engine.advance([self._rates[run]] * n, Halt())
             self.seconds[run] += time.perf_counter() - start
 
     def parameters(self, run: int) -> Parameters:

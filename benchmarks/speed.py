@@ -2,6 +2,7 @@
 
     python -m benchmarks.speed --data FOLDER --json FILE                     # everything, about twenty minutes
     python -m benchmarks.speed --data FOLDER --parts steps --rounds 7
+    python -m benchmarks.speed --data FOLDER --device cuda                   # engines on a GPU, at the paper's scale
 
 FOLDER holds kodim05.png and so on; `--large` names a picture for the scaling test. Parts:
 
@@ -33,11 +34,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks import device_speed
 from benchmarks.encode_table import run
 from benchmarks.plain_hash_grid import PlainHashGrid
 from benchmarks.records import surroundings
+from benchmarks.workloads import matrix_flops, picture, print_row, problem, seconds
 from nfcodec.codec import EncodeOptions, encode
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Ngp, Siren
+from nfcodec.fields import Geometry, Ngp, Siren
 from nfcodec.fitting import Problem, Request
 from nfcodec.fitting import engines as fitting_engines
 from nfcodec.fitting.dense import allowed_mse, start_dense
@@ -46,7 +49,6 @@ from nfcodec.fitting.general import default_rates, optimizer_of, start_general
 from nfcodec.fitting.loop import Clock, Schedule, fit
 from nfcodec.fitting.plan import default_ngp, well_started
 from nfcodec.raster import Raster, Samples
-from nfcodec.transforms import Chain, parse_chain
 
 GOAL_DB = 50.0
 PAPER_RATE = 2.0**-10
@@ -67,39 +69,6 @@ def fp32_rate() -> float:
         product()
         best = max(best, 2 * 2048**3 / min(seconds(product) for _ in range(3)))
     return best
-
-
-def seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def picture(path: Path, side: int | None = None, *, gray: bool = False) -> Samples:
-    """A picture (H, W, C); with a side, the centre square resized (Lanczos)."""
-    image = Image.open(path).convert("L" if gray else "RGB")
-    if side:
-        shorter = min(image.size)
-        left, top = (image.width - shorter) // 2, (image.height - shorter) // 2
-        image = image.crop((left, top, left + shorter, top + shorter))
-        image = image.resize((side, side), Image.Resampling.LANCZOS)
-    samples = np.asarray(image)
-    return samples[:, :, None] if samples.ndim == 2 else samples
-
-
-def problem(samples: Samples, spec: FieldSpec, transform: str = "none") -> Problem:
-    height, width, channels = samples.shape
-    chain = Chain.prepare(parse_chain(transform), samples, 0)
-    order = chain.order(height, width, chain.planes)
-    flat = samples.reshape(-1, channels)
-    value_map = chain.value_map(8, channels, OUTPUT_BITS)
-    return Problem(spec, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
-
-
-def matrix_flops(spec: FieldSpec, geometry: Geometry) -> int:
-    """Operations of a step's matrix products: forward, and the gradients of inputs and of weights."""
-    matrices = [t for t in spec.layout(geometry) if not t.name.startswith(("level", "bias"))]
-    return 6 * geometry.n_pixels * sum(tensor.size for tensor in matrices)
 
 
 # --------------------------------------------------------------------------------------------------------------- steps
@@ -254,11 +223,6 @@ def siren_file(samples: Samples, path: Path) -> None:
     path.write_bytes(encode(Raster(samples, None), options).data)
 
 
-def print_row(row: dict[str, Any]) -> None:
-    cells = (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
-    print(" | ".join(cells), flush=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the Kodak pictures as kodimNN.png")
@@ -271,9 +235,16 @@ def main() -> None:
     parser.add_argument("--defaults", type=int, help="pictures that the default recipe is run on; all by default")
     parser.add_argument("--cap", type=float, default=1000.0, help="stop the paper's recipe at so many times our steps")
     parser.add_argument("--json", type=Path, help="write machine and rows to this file")
+    parser.add_argument("--device", default="cpu", help="cuda: the engines there, instead of the parts")
     arguments = parser.parse_args()
     described = dict(surroundings())
     print_row(described)
+    if arguments.device != "cpu":
+        rows = device_speed.rows(
+            picture(arguments.data / "kodim05.png", 512, gray=True), arguments.device, arguments.rounds
+        )
+        write(arguments.json, described, rows)
+        return
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -287,8 +258,12 @@ def main() -> None:
             rows += encode_part(arguments.data, arguments.large, folder)
         if "decode" in arguments.parts:
             rows += decode_part(arguments.data, folder, arguments.rounds)
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": described, "rows": rows}, indent=1) + "\n")
+    write(arguments.json, described, rows)
+
+
+def write(path: Path | None, machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    if path:
+        path.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

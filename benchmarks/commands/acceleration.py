@@ -21,6 +21,7 @@ from benchmarks.commands._shared import (
 )
 from benchmarks.datasets import Picture
 from benchmarks.records import Job, Store
+from nfcodec.fitting.engines import engine_names
 from nfcodec.transforms import parse_chain
 
 
@@ -73,12 +74,12 @@ from nfcodec.transforms import parse_chain
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and permutation.")
 @click.option(
     "--engine",
-    type=click.Choice(["numba", "stacked"]),
+    type=click.Choice([*engine_names(), "stacked"]),
     default="numba",
     show_default=True,
-    help="stacked: all rates, and --batch pictures or transforms, in batched matrix products (SIREN only).",
+    help="One of the codec's; or stacked: all rates, and --batch pictures or transforms, in batched products (SIREN).",
 )
-@click.option("--device", default="cpu", show_default=True, help="Of the stacked engine.")
+@click.option("--device", default="cpu", show_default=True, help="Of the engine.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--gray", is_flag=True, help="Protocol codec: one channel.")
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Protocol codec.")

@@ -10,7 +10,18 @@ from nfcodec.cli import _console
 from nfcodec.cli._options import verbose_option
 from nfcodec.version import __version__
 
-_DISTRIBUTIONS = ("numpy", "pillow", "constriction", "zstandard", "click", "rich", "torch", "numba", "tinycudann")
+_DISTRIBUTIONS = (
+    "numpy",
+    "pillow",
+    "constriction",
+    "zstandard",
+    "click",
+    "rich",
+    "torch",
+    "numba",
+    "triton",
+    "tinycudann",
+)
 
 
 @click.command("doctor")

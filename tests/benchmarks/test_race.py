@@ -13,6 +13,7 @@ from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
 from benchmarks.race import Entry, best_rate, bracket, whole
 from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting.engines import Objective
+from nfcodec.fitting.engines.numba_engine import NumbaEngine
 
 Curve = Sequence[float]
 
@@ -129,6 +130,17 @@ def test_stacked_matrix_products_and_engines_take_the_same_steps() -> None:
     for name, value in programs[0].parameters(4).items():
         np.testing.assert_allclose(value, programs[1].parameters(4)[name], atol=1e-4)
     np.testing.assert_allclose(programs[0].outputs(6), programs[1].outputs(6), atol=1e-3)
+
+
+def test_engines_may_be_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(NumbaEngine, "block", 5)
+    runs = [Run(arm(chain, PICTURE), 2.0**-9) for chain in CHAINS]
+    asked, ahead = (EngineProgram(Siren(8), 16, runs, ahead=each) for each in (False, True))
+    for step in range(12):
+        alive = [0, 1, 2, 3] if step < 7 else [1, 3]
+        assert asked.psnrs(alive) == ahead.psnrs(alive)
+        for program in (asked, ahead):
+            program.update(alive)
 
 
 @pytest.mark.parametrize("chain", CHAINS)
