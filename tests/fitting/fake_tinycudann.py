@@ -8,7 +8,6 @@ import torch
 
 from nfcodec.fields import hash_levels
 
-__version__ = "fake"
 LOSS_SCALE = 128.0
 
 

@@ -12,7 +12,7 @@ import torch
 from nfcodec.errors import EngineError
 from nfcodec.fields import DenseLevel, HashLevel, Ngp, Siren
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Adam, Halt, Objective, Rates, cuda_engine
+from nfcodec.fitting.engines import Adam, Halt, Objective, Rates, cuda_engine, flat_ngp
 from nfcodec.fitting.engines.cuda_engine import BLOCK, CudaEngine
 from nfcodec.fitting.engines.flat_siren import FlatSiren
 from nfcodec.fitting.engines.self_check import check_against_reference
@@ -33,7 +33,11 @@ def start(problem):
 
 
 @pytest.fixture
-def make_engine():
+def make_engine(monkeypatch):
+    if DEVICE == "cpu":
+        for name in ("ENCODE_PIXELS", "NETWORK_PIXELS"):  # the interpreter takes as long for few pixels as for many
+            monkeypatch.setattr(flat_ngp, name, 512)
+
     def make(problem, objective=None, device: str = DEVICE) -> CudaEngine:
         if isinstance(problem.spec, Ngp):
             pytest.importorskip("triton")

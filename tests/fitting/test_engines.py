@@ -317,7 +317,7 @@ def test_auto_on_a_device_picks_what_suits_the_field(make_problem, monkeypatch):
     assert order(DENSE, "auto") == ["torch", "numba"]
     assert order(HASHED, "auto") == ["cuda", "torch", "numba"]
     found["tinycudann"] = object()
-    assert order(HASHED, "auto") == ["tcnn", "cuda", "torch", "numba"]
+    assert order(HASHED, "auto") == ["cuda", "tcnn", "torch", "numba"]
     assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,19 +16,8 @@ from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Objective, Rates, tcnn_engine
 from nfcodec.fitting.engines.tcnn_engine import TcnnEngine
 from nfcodec.fitting.engines.torch_engine import TorchEngine
+from tests.fitting import fake_tinycudann
 
-
-def _load(name: str):
-    """A module beside this one."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fake_tinycudann = _load("fake_tinycudann")
 SPEC = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
 
 

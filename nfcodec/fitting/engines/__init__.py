@@ -80,7 +80,7 @@ def _preferred(device: str, problem: Problem) -> list[str]:
     levels = getattr(problem.spec, "levels", ())
     own = [] if any(isinstance(level, DenseLevel) for level in levels) else ["cuda"]
     if own and levels and importlib.util.find_spec("tinycudann"):
-        own = ["tinycudann", "cuda"]
+        own = ["cuda", "tinycudann"]  # whose 16 bits do not reach every target
     return [*own, "torch"] if device == "cuda" else [*own, "torch", "numba"]
 
 

@@ -38,13 +38,12 @@ MAX_BACKOFFS = 12
 
 
 def describe() -> str:
-    """Version and devices, for `nfcodec doctor`. Raises EngineError where it cannot run."""
+    """Device and abilities, for `nfcodec doctor`. Raises EngineError where it cannot run."""
     module = _tinycudann()
     if not torch.cuda.is_available():
         raise EngineError("no CUDA device is available to torch")
-    version = getattr(module, "__version__", "of unknown version")
     fused = "with" if _supports_jit(module) else "without"
-    return f"tinycudann {version} on cuda:0 ({torch.cuda.get_device_name(0)}), {fused} JIT fusion"
+    return f"tinycudann on cuda:0 ({torch.cuda.get_device_name(0)}), {fused} JIT fusion"
 
 
 def create(
@@ -65,6 +64,7 @@ def create(
         raise EngineError("the engine 'tinycudann' runs on CUDA devices only")
     engine = TcnnEngine(problem, parameters, objective, seed)
     check(lambda small, start: TcnnEngine(small, start, Objective(), seed), problem)
+    engine.evaluate()
     if _supports_jit(_tinycudann()) and not engine.jit_fusion:
         notify("tinycudann could not fuse its kernels for this field and takes the slower ones")
     return engine

@@ -1,0 +1,42 @@
+"""Files fitted by the engines for GPUs, here on the CPU: what the decoder makes of them is what was promised."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import nfcodec
+from nfcodec.fields import Ngp, Siren, hash_levels
+from nfcodec.fitting.engines import cuda_engine, flat_ngp, tcnn_engine
+from nfcodec.fitting.engines.cuda_engine import CudaEngine
+from nfcodec.fitting.engines.tcnn_engine import TcnnEngine
+from nfcodec.metrics import psnr_db
+from tests.fitting import fake_tinycudann
+
+HASHED = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
+
+
+@pytest.fixture
+def on_the_cpu(monkeypatch):
+    """The engines as they are, but for the device."""
+    monkeypatch.setitem(sys.modules, "tinycudann", fake_tinycudann)
+    for name in ("ENCODE_PIXELS", "NETWORK_PIXELS"):  # Triton's interpreter takes as long for few pixels as for many
+        monkeypatch.setattr(flat_ngp, name, 512)
+    for module, engine in ((cuda_engine, CudaEngine), (tcnn_engine, TcnnEngine)):
+        monkeypatch.setattr(
+            module, "create", lambda device, *arguments, engine=engine: engine(*arguments[:4], device="cpu")
+        )
+
+
+@pytest.mark.parametrize(
+    ("engine", "field", "target_db"), [("cuda", Siren(24), 30.0), ("cuda", HASHED, 20.0), ("tinycudann", HASHED, 20.0)]
+)
+def test_the_promise_is_kept(on_the_cpu, engine, field, target_db):
+    if field is HASHED and engine == "cuda":
+        pytest.importorskip("triton")
+    y, x = np.mgrid[0:20, 0:24]
+    picture = (120 + 80 * np.sin(x / 3.0) * np.cos(y / 4.0)).astype(np.uint8)
+    data = nfcodec.encode(picture, psnr=target_db, field=field, engine=engine, max_steps=60, effort=1)
+    assert psnr_db(picture, np.asarray(nfcodec.decode(data)), 255) >= target_db
