@@ -123,7 +123,7 @@ class TorchEngine(Engine):
 
     def _run_bands(self, *, differentiate: bool) -> Stats:
         n_pixels, width = self._problem.geometry.n_pixels, self._problem.geometry.width
-        mse = rate = squared_error = 0.0
+        sums = torch.zeros(3, dtype=torch.float64, device=self._device)  # stays there, so the host need not wait
         for band in self._bands:
             pixels = slice(band.start * width, band.stop * width)
             slices = {name: self._field.rows_used(name, band) for name in self._parameters}
@@ -148,10 +148,11 @@ class TorchEngine(Engine):
                 for name, gradient in zip(leaves, gradients, strict=True):
                     whole, used = self._gradients[name], slices[name]
                     (whole if used is None else whole[used]).add_(gradient)
-            mse += float(error.detach()) / self._targets.numel()
-            rate += float(bits.detach()) / n_pixels
-            squared_error += self._squared_error(out.detach(), pixels)
-        return Stats(mse, rate, squared_error)
+            sums[0] += error.detach()
+            sums[1] += bits.detach()
+            sums[2] += self._squared_error(out.detach(), pixels)
+        error, bits, squared_error = (float(each) for each in sums.cpu())
+        return Stats(error / self._targets.numel(), bits / n_pixels, squared_error)
 
     def _seen_error(self, out: Tensor, error: Tensor, pixels: slice) -> Tensor:
         """The squared error, or what has the gradient of rounded errors."""
@@ -161,7 +162,7 @@ class TorchEngine(Engine):
         errors = (out.detach() - self._targets[pixels]) / quantum
         return (2 * quantum * torch.round(errors) * out).sum()
 
-    def _squared_error(self, out: Tensor, pixels: slice) -> float:
+    def _squared_error(self, out: Tensor, pixels: slice) -> Tensor:
         """Sum of squared errors of the samples that the outputs decode to."""
         out, thresholds = out * self._problem.value_map.sign, self._thresholds
         if self._is_affine:  # the same as a search among thresholds, and much faster
@@ -172,7 +173,7 @@ class TorchEngine(Engine):
                 torch.bucketize(x.contiguous(), row, right=True) for x, row in zip(out.T, thresholds, strict=True)
             )
             decoded = torch.stack(list(columns), 1)
-        return float((decoded - self._samples[pixels]).square().sum(dtype=torch.float64))
+        return (decoded - self._samples[pixels]).square().sum(dtype=torch.float64)
 
     def _quantized(self, name: str, leaf: Tensor, *, training: bool) -> Tensor:
         """The tensor as the field sees it: rounded to its step, or with noise in place of rounding."""
