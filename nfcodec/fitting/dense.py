@@ -1,7 +1,7 @@
 """Fitting dense levels: an analysis start, then a fit of MSE + lambda bits through a softened quantizer.
 
-The recipe (soft rounding with noise that hardens, straight-through at the very end) is Cool-chic's (Leguay et al.
-2023, 2024), started from an analysis instead of zeros; lambda is steered so that the rounded field ends at the target.
+The recipe (soft rounding with noise that hardens) is Cool-chic's (Leguay et al. 2023, 2024), started from an analysis
+instead of zeros; lambda is steered so that the rounded field ends at the target.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ GRID_RATE = 0.08
 NETWORK_RATE = 4e-3
 LAST_RATE = 0.02
 SOFTNESS = (0.35, 0.08)
-STRAIGHT_THROUGH = 0.04
-"""Share of the steps, at the end, that see true rounding."""
-
 STEP_GRADIENTS = 1.2
 """The time of a whole step, with its share of evaluations, in gradients."""
 
@@ -123,6 +120,6 @@ class _RateControl:
             rounded_db = self.problem.psnr_db(self.engine.evaluate().squared_error)
             excess_db = max(-2.0, min(2.0, rounded_db - self.psnr_db))
             rate_weight *= 2 ** (CONTROL_GAIN * excess_db)
-        softness = SOFTNESS[0] + (SOFTNESS[1] - SOFTNESS[0]) * progress if progress < 1 - STRAIGHT_THROUGH else 0.0
+        softness = SOFTNESS[0] + (SOFTNESS[1] - SOFTNESS[0]) * progress
         self.objective = replace(self.objective, rate_weight=rate_weight, softness=softness)
         self.engine.set_objective(self.objective)
