@@ -100,6 +100,19 @@ def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def _line(row: dict[str, Any], progress: str) -> str:
     """What a person wants to see of a record."""
-    keys = ("field", "side", "transform", "steps", "log2_rate", "reached", "seconds", "bytes", "encode_seconds")
+    keys = (
+        "codec",
+        "setting",
+        "field",
+        "side",
+        "transform",
+        "steps",
+        "log2_rate",
+        "reached",
+        "seconds",
+        "bytes",
+        "psnr_db",
+        "encode_seconds",
+    )
     cells = (f"{key} {row[key]}" for key in keys if key in row)
     return ", ".join((f"{progress}: {row['study']}, {row['dataset']} {row['image']}", *cells))

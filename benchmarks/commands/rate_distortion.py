@@ -1,0 +1,38 @@
+"""`python -m benchmarks rate-distortion`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
+from benchmarks.rate_distortion import CODECS, OURS, TARGETS_DB, RatePoint
+from benchmarks.records import Store
+
+_TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
+
+
+@click.command("rate-distortion")
+@click.option("--codec", "codecs", type=click.Choice([OURS, *CODECS]), multiple=True, help="Repeatable; else all.")
+@click.option(
+    "--psnr", "targets_db", type=float, multiple=True, metavar="DB", help=f"Ours; repeatable; else {_TARGETS}."
+)
+@click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Of nfcodec.")
+@click.option("--field", type=click.Choice(["ngp", "siren"]), default="ngp", show_default=True, help="Of nfcodec.")
+@click.option("--transform", default="none", show_default=True, metavar="CHAIN", help="Of nfcodec.")
+@options(*picture_options)
+def rate_distortion(
+    data: Path | None, sets: Sequence[str], images: int | None, path: Path, codecs: Sequence[str],
+    targets_db: Sequence[float], effort: int, field: str, transform: str,
+) -> None:  # fmt: skip
+    """Bytes against PSNR and MS-SSIM, nfcodec beside ordinary codecs on the same pictures."""
+    jobs = [
+        (RatePoint(picture.dataset, picture.name, picture.sha256, codec, setting, **more), picture)
+        for picture in chosen_pictures(sets, images, data)
+        for codec in codecs or (OURS, *CODECS)
+        for more in ([{"effort": effort, "field": field, "transform": transform}] if codec == OURS else [{}])
+        for setting in ((targets_db or TARGETS_DB) if codec == OURS else CODECS[codec].settings)
+    ]
+    run_all(jobs, Store(path))

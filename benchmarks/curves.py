@@ -1,0 +1,64 @@
+"""Rate-distortion curves of pictures, their means, and BD-rates (Bjontegaard)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bjontegaard
+import numpy as np
+
+BD_METHOD = "akima"
+"""Of interpolation between the points, as the package `bjontegaard` recommends."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points of one codec on one picture, or published means: both increase.
+
+    Attributes:
+        bpp: bits a pixel.
+        quality: PSNR in dB, or another measure that is higher for better.
+    """
+
+    bpp: tuple[float, ...]
+    quality: tuple[float, ...]
+
+    @classmethod
+    def of(cls, points: Iterable[tuple[float, float]]) -> Curve:
+        """From (bpp, quality); a point that another one beats in both is left out."""
+        kept: list[tuple[float, float]] = []
+        for bpp, quality in sorted(points, key=lambda point: (point[0], -point[1])):
+            if not kept or quality > kept[-1][1]:
+                kept.append((bpp, quality))
+        return cls(tuple(bpp for bpp, _ in kept), tuple(quality for _, quality in kept))
+
+    def bpp_at(self, quality: float) -> float | None:
+        """Linear in the logarithm of the rate between the points; None outside of them."""
+        if not self.quality or not self.quality[0] <= quality <= self.quality[-1]:
+            return None
+        return float(np.exp(np.interp(quality, self.quality, np.log(self.bpp))))
+
+
+def mean_bpp_at(curves: Sequence[Curve], quality: float) -> float | None:
+    """The mean over pictures; None if one of the curves does not get there."""
+    rates = [curve.bpp_at(quality) for curve in curves]
+    return float(np.mean([rate for rate in rates if rate is not None])) if rates and None not in rates else None
+
+
+def bd_rate(reference: Curve, test: Curve) -> float | None:
+    """Per cent more bits than the reference at equal quality, on average; None without four points or an overlap."""
+    low, high = (pick(end(reference.quality), end(test.quality)) for pick, end in ((max, min), (min, max)))
+    if min(len(reference.bpp), len(test.bpp)) < 4 or low >= high:
+        return None
+    axes = (list(each) for curve in (reference, test) for each in (curve.bpp, curve.quality))
+    found = bjontegaard.bd_rate(*axes, method=BD_METHOD, require_matching_points=False, min_overlap=0.0)
+    return float(found)  # pyright: ignore[reportArgumentType]
+
+
+def published() -> dict[str, Curve]:
+    """Curves that others published for the 24 Kodak pictures: mean bpp, mean PSNR. Sources are in the file."""
+    data = json.loads(Path(__file__).with_name("published_kodak.json").read_text(encoding="utf-8"))
+    return {name: Curve(tuple(each["bpp"]), tuple(each["psnr_db"])) for name, each in data.items()}
