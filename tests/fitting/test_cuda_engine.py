@@ -166,6 +166,17 @@ def test_fast_products_are_left_when_they_make_a_difference(make_problem, monkey
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+def test_no_memory_is_an_error_with_a_message(make_problem, make_engine, monkeypatch):
+    engine = make_engine(make_problem(SIREN))
+
+    def full(*_, **__):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(engine._field, "forward", full)
+    with pytest.raises(EngineError, match="not enough memory"):
+        engine.gradient()
+
+
 def test_fits_stop_when_the_goal_is_reached_in_32_bits(make_problem, monkeypatch):
     problem = make_problem(SIREN, channels=1)
     monkeypatch.setattr(cuda_engine, "FlatSiren", Coarse)

@@ -95,6 +95,14 @@ class CudaEngine(FlatEngine):
         super().set_objective(objective)
         self._graph = None
 
+    def gradient(self) -> Stats:
+        with arithmetic(fast=False):
+            return super().gradient()
+
+    def evaluate(self) -> Stats:
+        with arithmetic(fast=False):
+            return super().evaluate()
+
     def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
         seen = self._play(rates[:BLOCK], halt)
         if self._fast:

@@ -19,8 +19,8 @@ from nfcodec.fields import FieldSpec, Geometry, Parameters
 from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 
-BAND_FLOATS = 1 << 31
-"""Numbers that a band's activations may have: 8 GiB. They bound memory, whatever the picture."""
+BAND_FLOATS = 1 << 29
+"""Numbers that a band's activations may have: 2 GiB. They bound memory, whatever the picture."""
 
 
 class FlatField(ABC):
@@ -163,7 +163,13 @@ class FlatEngine(Engine):
         return Stats(float(sums[0]) / self._targets.numel(), 0.0, float(sums[1]))
 
     def _pass(self, *, differentiate: bool) -> None:
-        """Fill the sums and, if asked to, the gradient; the host does not wait."""
+        """Fill the sums and, if asked to, the gradient; the host does not wait. Raises EngineError without memory."""
+        try:
+            self._run_bands(differentiate=differentiate)
+        except torch.cuda.OutOfMemoryError as error:
+            raise EngineError(f"not enough memory on {self.device} for the fit") from error
+
+    def _run_bands(self, *, differentiate: bool) -> None:
         seen = self._seen()
         self._sums.zero_()
         if differentiate:
