@@ -43,7 +43,7 @@ from nfcodec.codec import EncodeOptions, encode
 from nfcodec.fields import Geometry, Ngp, Siren
 from nfcodec.fitting import Problem, Request
 from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.dense import allowed_mse, start_dense
+from nfcodec.fitting.dense import start_dense
 from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.general import default_rates, optimizer_of, start_general
 from nfcodec.fitting.loop import Clock, Schedule, fit
@@ -92,7 +92,7 @@ def step_row(name: str, each: Problem, rounds: int) -> dict[str, Any]:
     objective, rates = Objective(), Rates(1e-4, 1e-4)
     if "rate" in name:
         parameters, steps = start_dense(each, Request(40.0, 5, 0))
-        objective = Objective(steps, allowed_mse(each, 40.0), 0.3)
+        objective = Objective(steps, each.allowed_mse(40.0), 0.3)
     else:
         parameters = each.spec.initial(each.geometry, 0)
     contestants: dict[str, Callable[[], object]] = {}

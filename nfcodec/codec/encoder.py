@@ -14,19 +14,17 @@ import numpy as np
 from nfcodec.codec.decoder import decode, digest, in_picture_order
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
-from nfcodec.coding import FEATURES, NEIGHBOURS, Encoder, code_plane, encode_weights
+from nfcodec.coding import Encoder, code_plane
 from nfcodec.errors import FormatError, TargetNotReachedError, UsageError
 from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry
-from nfcodec.fitting import Listener, Problem, Request, Solution, candidates, ignore, solve
-from nfcodec.fitting.engines import engine_names
+from nfcodec.fitting import Listener, Problem, Request, Solution, candidates, ignore, smallest_payload, solve
+from nfcodec.fitting.engines import engine_names, fits_wavelets
 from nfcodec.format import ALPHA, HEADER, PLANES, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, MAX_PSNR_DB, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain, warnings
 from nfcodec.version import VERSION
-
-GRID_ORDERS = (NEIGHBOURS, FEATURES)
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,8 @@ def encode(
         started=started,
         listen=listen,
     )
-    fields = candidates(options.field, geometry, chain.permutes, options.psnr_db)
+    wavelets = fits_wavelets(options.engine, options.device)
+    fields = candidates(options.field, geometry, chain.permutes, options.psnr_db, wavelets)
     for spec in fields:
         spec.check(geometry, limits)
     try:
@@ -134,9 +133,7 @@ def _assemble(
 ) -> tuple[Chunks, Header]:
     """All chunks but HEAD, and the header."""
     layout = problem.spec.layout(problem.geometry)
-    symbols = {name: weight.symbols for name, weight in solution.trial.weights.items()}
-    payloads = [encode_weights(layout, grid_order, symbols) for grid_order in GRID_ORDERS]
-    chunks: Chunks = {WEIGHTS: min(payloads, key=len)}
+    chunks: Chunks = {WEIGHTS: smallest_payload(problem, solution.trial.weights)}
     if chain.planes:
         chunks[PLANES] = _code_planes(chain.planes, raster.depth)
     if raster.alpha is not None:

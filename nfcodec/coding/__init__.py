@@ -3,7 +3,8 @@
 from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS
 from nfcodec.coding.planes import code_plane
-from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_weights, estimate_bytes
+from nfcodec.coding.wavelets import WaveletShape, predictions
+from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_weights, estimate_bytes, orders
 
 __all__ = [
     "FEATURES",
@@ -12,8 +13,11 @@ __all__ = [
     "Decoder",
     "Encoder",
     "Symbols",
+    "WaveletShape",
     "code_plane",
     "decode_weights",
     "encode_weights",
     "estimate_bytes",
+    "orders",
+    "predictions",
 ]

@@ -2,9 +2,10 @@
 
     order u8 | models | stream
 
-`models` holds, for dense grid levels, the largest magnitude of each feature over all levels (varints); then for each
-other tensor its largest magnitude (varint) and the scale of its prior (u8). The stream codes the dense levels first,
-coarse to fine, then the other tensors in layout order, each in raster order with a single context.
+`models` holds, for dense grid levels, the largest magnitude of each feature over all levels (varints), or for a wavelet
+level its regime (u8); then for each other tensor its largest magnitude (varint) and the scale of its prior (u8). The
+stream codes the dense levels first, coarse to fine, or the wavelet level; then the other tensors in layout order, each
+in raster order with a single context.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from typing import Protocol
 
 import numpy as np
 
+from nfcodec.coding.context_networks import REGIME_ORIGIN
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, LevelShape, code_levels
 from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
+from nfcodec.coding.wavelets import WaveletShape, code_wavelet
 from nfcodec.errors import FormatError
 from nfcodec.varint import put_varint, take_varint
 
 MAX_SYMBOL = 1 << 24
+
+WAVELETS = 3
+"""The order of wavelet levels; NEIGHBOURS and FEATURES are those of dense ones."""
 
 Symbols = dict[str, Int64Array]
 
@@ -34,23 +40,34 @@ class TensorLike(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     @property
     def log2_stride(self) -> int | None: ...
+    @property
+    def wavelet_levels(self) -> int | None: ...
 
 
-def _split(layout: Sequence[TensorLike]) -> tuple[list[tuple[str, LevelShape]], list[TensorLike]]:
-    """Dense grid levels, and all other tensors."""
+Dense = Sequence[tuple[str, LevelShape]]
+Wavelet = Sequence[tuple[str, WaveletShape]]
+
+
+def _split(layout: Sequence[TensorLike]) -> tuple[Dense, Wavelet, Sequence[TensorLike]]:
+    """Dense grid levels, wavelet levels, and all other tensors."""
     dense = [
         (t.name, LevelShape(t.shape[0], t.shape[1], t.shape[2], t.log2_stride))
         for t in layout
         if t.log2_stride is not None
     ]
-    return dense, [t for t in layout if t.log2_stride is None]
+    wavelet = [
+        (t.name, WaveletShape(t.shape[0], t.shape[1], t.shape[2], t.wavelet_levels))
+        for t in layout
+        if t.wavelet_levels is not None
+    ]
+    return dense, wavelet, [t for t in layout if t.log2_stride is None and t.wavelet_levels is None]
 
 
-def _n_features(dense: Sequence[tuple[str, LevelShape]]) -> int:
+def _n_features(dense: Dense) -> int:
     return max((shape.features for _, shape in dense), default=0)
 
 
-def _limits(dense: Sequence[tuple[str, LevelShape]], symbols: Mapping[str, Int64Array]) -> list[int]:
+def _limits(dense: Dense, symbols: Mapping[str, Int64Array]) -> list[int]:
     limits = [0] * _n_features(dense)
     for name, shape in dense:
         for f in range(shape.features):
@@ -68,12 +85,17 @@ def _code_rest(coder: SymbolCoder, tensor: TensorLike, limit: int, scale: int, v
     return AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), flat).reshape(tensor.shape)
 
 
-def _write(coder: SymbolCoder, layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array]) -> bytes:
+def _write(
+    coder: SymbolCoder, layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array], regime: int
+) -> bytes:
     """Code everything into `coder`; returns the bytes before the stream."""
-    dense, rest = _split(layout)
+    dense, wavelet, rest = _split(layout)
     limits = _limits(dense, symbols)
     head = bytes([order]) + b"".join(put_varint(limit) for limit in limits)
     code_levels(coder, order, [shape for _, shape in dense], limits, [symbols[name] for name, _ in dense])
+    for name, shape in wavelet:
+        head += bytes([regime])
+        code_wavelet(coder, shape, regime, symbols[name])
     for tensor in rest:
         values = symbols[tensor.name]
         limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
@@ -82,29 +104,46 @@ def _write(coder: SymbolCoder, layout: Sequence[TensorLike], order: int, symbols
     return head
 
 
-def encode_weights(layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array]) -> bytes:
-    """The WGHT payload of the symbols, by tensor name; int64 arrays of the layout's shapes, magnitudes <= 2^24."""
+def orders(layout: Sequence[TensorLike]) -> tuple[int, ...]:
+    """The orders in which the symbols of a layout can be coded."""
+    return (WAVELETS,) if any(tensor.wavelet_levels is not None for tensor in layout) else (NEIGHBOURS, FEATURES)
+
+
+def encode_weights(
+    layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array], regime: int = REGIME_ORIGIN
+) -> bytes:
+    """The WGHT payload of the symbols, by tensor name; int64 arrays of the layout's shapes, magnitudes <= 2^24.
+
+    Args:
+        order: one of `orders(layout)`.
+        regime: for wavelet levels, see `code_wavelet`.
+    """
     encoder = Encoder()
-    head = _write(encoder, layout, order, symbols)
+    head = _write(encoder, layout, order, symbols, regime)
     return head + encoder.finish()
 
 
-def estimate_bytes(layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array]) -> float:
+def estimate_bytes(
+    layout: Sequence[TensorLike], order: int, symbols: Mapping[str, Int64Array], regime: int = REGIME_ORIGIN
+) -> float:
     """The size of `encode_weights`'s result, without making it."""
     estimator = Estimator()
-    return len(_write(estimator, layout, order, symbols)) + estimator.bits / 8
+    return len(_write(estimator, layout, order, symbols, regime)) + estimator.bits / 8
 
 
 def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     """The inverse of `encode_weights`. Raises FormatError."""
-    dense, rest = _split(layout)
+    dense, wavelet, rest = _split(layout)
     order, at = payload[0] if payload else 0, 1
-    if order not in (NEIGHBOURS, FEATURES):
-        raise FormatError("unknown order of the grid symbols")
+    if order not in orders(layout):
+        raise FormatError("the order of the grid symbols is unknown, or does not suit the field")
     limits: list[int] = []
     for _ in range(_n_features(dense)):
         limit, at = _take_limit(payload, at)
         limits.append(limit)
+    if len(payload) < at + len(wavelet):
+        raise FormatError("the regime of a wavelet level is missing")
+    regimes, at = payload[at : at + len(wavelet)], at + len(wavelet)
     models: list[tuple[int, int]] = []
     for _ in rest:
         limit, at = _take_limit(payload, at)
@@ -115,6 +154,8 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     decoder = Decoder(payload[at:])
     levels = code_levels(decoder, order, [shape for _, shape in dense], limits, None)
     symbols = {name: level for (name, _), level in zip(dense, levels, strict=True)}
+    for (name, shape), regime in zip(wavelet, regimes, strict=True):
+        symbols[name] = code_wavelet(decoder, shape, regime, None)
     for tensor, (limit, scale) in zip(rest, models, strict=True):
         symbols[tensor.name] = _code_rest(decoder, tensor, limit, scale, None)
     decoder.finish()

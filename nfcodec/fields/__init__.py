@@ -2,9 +2,10 @@
 
 from nfcodec.fields.base import FieldSpec, Geometry, Parameters, TensorSpec, field_class, field_names, unpack_field
 from nfcodec.fields.fixed_point import OUTPUT_BITS, Quantized, Step
-from nfcodec.fields.levels import DenseLevel, GridLevel, HashLevel, hash_levels, safe_scale
-from nfcodec.fields.ngp import Ngp
+from nfcodec.fields.levels import DenseLevel, HashLevel, hash_levels, safe_scale
+from nfcodec.fields.ngp import GridLevel, Ngp
 from nfcodec.fields.siren import Siren
+from nfcodec.fields.wavelet import WaveletLevel
 
 __all__ = [
     "OUTPUT_BITS",
@@ -19,6 +20,7 @@ __all__ = [
     "Siren",
     "Step",
     "TensorSpec",
+    "WaveletLevel",
     "field_class",
     "field_names",
     "hash_levels",

@@ -43,16 +43,23 @@ class TensorSpec:
     Attributes:
         unit: the file holds parameter * unit (SIREN folds omega_0 / 2 pi into its weights, so phases are in turns).
         log2_stride: for dense grid levels, their stride; their symbols get spatial contexts. None for the others.
+        wavelet_levels: for wavelet levels, how many the transform has. None for the others.
     """
 
     name: str
     shape: tuple[int, ...]
     unit: float = 1.0
     log2_stride: int | None = None
+    wavelet_levels: int | None = None
 
     @property
     def size(self) -> int:
         return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_spatial(self) -> bool:
+        """Whether it is (rows, cols, features), each entry with a place in the picture."""
+        return self.log2_stride is not None or self.wavelet_levels is not None
 
 
 class ByteReader:

@@ -149,9 +149,6 @@ class HashLevel:
         return rows, bound
 
 
-GridLevel = DenseLevel | HashLevel
-
-
 def hash_levels(
     n_levels: int, features: int, log2_table_size: int, base_resolution: int, per_level_scale: float
 ) -> tuple[HashLevel, ...]:

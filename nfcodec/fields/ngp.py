@@ -14,10 +14,14 @@ import numpy as np
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields.base import ByteReader, FieldSpec, Geometry, Parameters, TensorSpec, register
 from nfcodec.fields.fixed_point import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Quantized, in_blocks
-from nfcodec.fields.levels import DenseLevel, GridLevel, HashLevel, hash_levels, safe_scale
+from nfcodec.fields.levels import DenseLevel, HashLevel, hash_levels, safe_scale
+from nfcodec.fields.wavelet import WaveletLevel
 from nfcodec.limits import Limits
 
-_DENSE, _HASH = 0, 1
+GridLevel = DenseLevel | HashLevel | WaveletLevel
+
+_DENSE, _HASH, _WAVELET = 0, 1, 2
+_WINDOW = 9
 
 
 @register
@@ -26,16 +30,18 @@ class Ngp(FieldSpec):
     """Levels, interpolated and concatenated (the encoding), then a network of ReLU layers.
 
     Attributes:
-        levels: dense levels strictly from coarse to fine; hash levels in tiny-cuda-nn's order.
+        levels: dense levels strictly from coarse to fine; hash levels in tiny-cuda-nn's order; or one wavelet level.
         hidden: width of each hidden layer; empty means no hidden layer.
         bias: whether the layers have biases (tiny-cuda-nn's have none).
         skip: add a linear map of the encoding to the output; needed when there is no hidden layer.
+        window: the first hidden layer sees the encodings of the 3 x 3 pixels around, edges repeated.
     """
 
     levels: tuple[GridLevel, ...]
     hidden: tuple[int, ...] = (64, 64)
     bias: bool = False
     skip: bool = False
+    window: bool = False
 
     name: ClassVar[str] = "ngp"
     wire_id: ClassVar[int] = 2
@@ -48,6 +54,10 @@ class Ngp(FieldSpec):
         strides = [level.log2_stride for level in self.levels if isinstance(level, DenseLevel)]
         if any(a <= b for a, b in pairwise(strides)):
             raise UsageError("dense levels go strictly from coarse to fine")
+        if len(self.levels) > 1 and any(isinstance(level, WaveletLevel) for level in self.levels):
+            raise UsageError("a wavelet level stands alone")
+        if self.window and not self.hidden:
+            raise UsageError("only a hidden layer can have a window")
 
     @classmethod
     def instant(cls, longer_side: int, log2_table_size: int = 24) -> Ngp:
@@ -63,10 +73,11 @@ class Ngp(FieldSpec):
         tensors: list[TensorSpec] = []
         for i, level in enumerate(self.levels):
             stride = level.log2_stride if isinstance(level, DenseLevel) else None
-            tensors.append(TensorSpec(f"level{i}", level.shape(geometry), log2_stride=stride))
-        fan_in = self.encoding_size
+            n_levels = level.n_levels if isinstance(level, WaveletLevel) else None
+            tensors.append(TensorSpec(f"level{i}", level.shape(geometry), log2_stride=stride, wavelet_levels=n_levels))
         if self.skip:
-            tensors.append(TensorSpec("skip", (geometry.channels, fan_in)))
+            tensors.append(TensorSpec("skip", (geometry.channels, self.encoding_size)))
+        fan_in = self.encoding_size * (_WINDOW if self.window else 1)
         for i, width in enumerate((*self.hidden, geometry.channels) if self.hidden else ()):
             tensors.append(TensorSpec(f"weight{i}", (width, fan_in)))
             if self.bias and i < len(self.hidden):
@@ -77,7 +88,7 @@ class Ngp(FieldSpec):
         return tensors
 
     def macs_per_pixel(self, geometry: Geometry) -> int:
-        widths = (self.encoding_size, *self.hidden, geometry.channels)
+        widths = (self.encoding_size * (_WINDOW if self.window else 1), *self.hidden, geometry.channels)
         return 5 * self.encoding_size + sum(a * b for a, b in pairwise(widths))
 
     def check(self, geometry: Geometry, limits: Limits) -> None:
@@ -105,13 +116,15 @@ class Ngp(FieldSpec):
         for level in self.levels:
             if isinstance(level, DenseLevel):
                 out.append(_DENSE << 6 | level.log2_stride << 3 | (level.features - 1))
+            elif isinstance(level, WaveletLevel):
+                out.append(_WAVELET << 6 | level.n_levels << 3 | (level.features - 1))
             else:
                 out.append(_HASH << 6 | (level.features - 1))
                 out += struct.pack("<fI", level.scale, level.size)
         out.append(len(self.hidden))
         for width in self.hidden:
             out += width.to_bytes(2, "little")
-        out.append(self.bias | self.skip << 1)
+        out.append(self.bias | self.skip << 1 | self.window << 2)
         return bytes(out)
 
     @classmethod
@@ -122,9 +135,9 @@ class Ngp(FieldSpec):
             hidden = tuple(reader.u16() for _ in range(reader.u8()))
             flags = reader.u8()
             reader.finish()
-            if flags > 3:
+            if flags > 7:
                 raise FormatError("unknown flags in the field description")
-            return cls(levels, hidden, bool(flags & 1), bool(flags & 2))
+            return cls(levels, hidden, bool(flags & 1), bool(flags & 2), bool(flags & 4))
         except UsageError as error:
             raise FormatError(str(error)) from error
 
@@ -144,21 +157,39 @@ class Ngp(FieldSpec):
         if skip and not last:
             skip = Affine(weights["skip"], bias_out, ACTIVATION_BITS, OUTPUT_BITS, bound)
 
-        def network(encoding: ExactArray) -> ExactArray:
-            out = np.zeros((geometry.channels, encoding.shape[1])) if skip is None else skip(encoding)
-            if last is not None:
-                x = encoding
-                for layer in hidden:
-                    x = layer(x)
-                    np.maximum(x, 0, out=x)
-                out += last(x)
-            return out
+        def linear(encoding: ExactArray) -> ExactArray:
+            return np.zeros((geometry.channels, encoding.shape[1])) if skip is None else skip(encoding)
+
+        def network(x: ExactArray) -> ExactArray:
+            assert last is not None
+            for layer in hidden:
+                x = layer(x)
+                np.maximum(x, 0, out=x)
+            return last(x)
+
+        def encoding_of(start: int, stop: int) -> ExactArray:
+            return np.concatenate([level(start, stop) for level, _ in grids])
 
         def rows(start: int, stop: int) -> ExactArray:
-            encoding = np.concatenate([level(start, stop) for level, _ in grids])
-            return in_blocks(network, encoding, max(self.encoding_size, *self.hidden, geometry.channels))
+            encoding = encoding_of(start, stop)
+            out = in_blocks(linear, encoding, max(self.encoding_size, geometry.channels))
+            if last is not None:
+                seen = _windows(encoding_of, start, stop, geometry) if self.window else encoding
+                out += in_blocks(network, seen, max(len(seen), *self.hidden, geometry.channels))
+            return out
 
         return rows
+
+
+def _windows(encoding_of: Callable[[int, int], ExactArray], start: int, stop: int, geometry: Geometry) -> ExactArray:
+    """The encodings around each pixel of rows [start, stop): (9 E, pixels), offsets in raster order, then features."""
+    first, last = max(0, start - 1), min(geometry.height, stop + 1)
+    rows = encoding_of(first, last)
+    square = rows.reshape(len(rows), last - first, geometry.width)
+    missing = (first - (start - 1), (stop + 1) - last)
+    framed = np.pad(square, ((0, 0), missing, (1, 1)), mode="edge")
+    parts = [framed[:, dy : dy + stop - start, dx : dx + geometry.width] for dy in range(3) for dx in range(3)]
+    return np.concatenate(parts).reshape(len(parts) * len(rows), -1)
 
 
 def _unpack_level(reader: ByteReader) -> GridLevel:
@@ -166,6 +197,8 @@ def _unpack_level(reader: ByteReader) -> GridLevel:
     kind, features = code >> 6, (code & 7) + 1
     if kind == _DENSE:
         return DenseLevel(code >> 3 & 7, features)
+    if kind == _WAVELET:
+        return WaveletLevel(code >> 3 & 7, features)
     if kind != _HASH or code & 0b111000:
         raise FormatError("unknown kind of grid level")
     scale, size = struct.unpack("<fI", reader.take(8))

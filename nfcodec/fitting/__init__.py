@@ -3,7 +3,8 @@
 from nfcodec.fitting.events import Event, Listener, ignore
 from nfcodec.fitting.plan import candidates
 from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.rate import smallest_payload
 from nfcodec.fitting.solution import Request, Solution
 from nfcodec.fitting.solve import solve
 
-__all__ = ["Event", "Listener", "Problem", "Request", "Solution", "candidates", "ignore", "solve"]
+__all__ = ["Event", "Listener", "Problem", "Request", "Solution", "candidates", "ignore", "smallest_payload", "solve"]

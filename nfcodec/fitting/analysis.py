@@ -1,17 +1,20 @@
-"""The start of a fit on dense levels: a closed-loop Laplacian analysis instead of zeros.
+"""The start of a fit on grid levels: an analysis of the picture instead of zeros.
 
-Each level, from coarse to fine, codes what the quantized coarser ones left over, in an orthonormal colour basis
+For wavelet levels it is the forward transform. For dense levels it is a closed-loop Laplacian analysis: each level,
+from coarse to fine, codes what the quantized coarser ones left over. Both work in an orthonormal colour basis
 (Karhunen-Loeve), so that one quantizer step serves all features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters
+from nfcodec.fields.wavelet import LIFTING, LIFTING_BITS, gains, neighbour_sums
 
 Image = npt.NDArray[np.float64]
 
@@ -87,3 +90,25 @@ def analyse(
         start[f"weight{len(spec.hidden)}"] = np.zeros_like(parameters[f"weight{len(spec.hidden)}"])
     start["bias_out"] = mean.astype(np.float32)
     return start, {f"level{i}": step for i in range(len(spec.levels))}
+
+
+def wavelet_coefficients(image: npt.NDArray[Any], n_levels: int) -> npt.NDArray[Any]:
+    """The coefficients (H, W, F) of values (H, W, F), of which a wavelet level makes these values, as floats."""
+    planes = np.ascontiguousarray(np.moveaxis(image, 2, 0))
+    analyse_planes(planes, n_levels)
+    planes /= gains(image.shape[0], image.shape[1], n_levels)
+    return np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+
+
+def analyse_planes(planes: npt.NDArray[Any], n_levels: int) -> None:
+    """The forward transform of (F, H, W) floats, in place, without gains."""
+    for level in range(1, n_levels + 1):
+        lattice = planes[:, :: 1 << (level - 1), :: 1 << (level - 1)]
+        for axis in (2, 1):
+            lines = np.moveaxis(lattice, axis, 0)
+            even, odd = lines[0::2], lines[1::2]
+            if len(odd):
+                for coefficient, target in zip(LIFTING, (odd, even, odd, even), strict=True):
+                    target += planes.dtype.type(coefficient * 2.0**-LIFTING_BITS) * neighbour_sums(
+                        even, odd, of_odd=target is even
+                    )

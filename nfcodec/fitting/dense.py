@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nfcodec.fields import Ngp, Parameters, Quantized, Step
+from nfcodec.fields import Ngp, Parameters, Step
 from nfcodec.fitting import engines
 from nfcodec.fitting.analysis import analyse
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
-from nfcodec.fitting.landing import land, land_by_step
+from nfcodec.fitting.landing import estimated_db, land, land_by_step
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.solution import Request, Solution, quantize
@@ -48,7 +47,7 @@ def start_dense(problem: Problem, request: Request, coarseness: float = 1.0) -> 
     """Parameters by analysis, and quantizer steps for all tensors, in the unit of the stored values."""
     spec = problem.spec
     assert isinstance(spec, Ngp)
-    error = math.sqrt(allowed_mse(problem, request.psnr_db))
+    error = math.sqrt(problem.allowed_mse(request.psnr_db))
     initial = spec.initial(problem.geometry, request.seed)
     step = Step.nearest(STEP_RATIO * coarseness * error).value
     parameters, steps = analyse(spec, problem.geometry, problem.targets, step, initial)
@@ -69,7 +68,7 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
         trial = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
         return Solution(trial, 0, 0, time.monotonic() - began, "analysis", "cpu")
     parameters, steps = start_dense(problem, request)
-    objective = Objective(steps, RATE_RATIO * allowed_mse(problem, request.psnr_db), SOFTNESS[0])
+    objective = Objective(steps, RATE_RATIO * problem.allowed_mse(request.psnr_db), SOFTNESS[0])
     engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
     probe = time.monotonic()
     engine.gradient()
@@ -81,27 +80,10 @@ def solve_dense(problem: Problem, request: Request) -> Solution:
     result = fit(problem, engine, schedule, request.clock("fit"), control)
     seconds = time.monotonic() - began
     weights = quantize(problem, result.parameters, steps)
-    trial = land(problem, request, weights, lambda moved: _estimated_db(problem, engine, moved))
+    trial = land(problem, request, weights, lambda moved: estimated_db(problem, engine, moved))
     if trial.psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
         trial = land_by_step(problem, request, lambda coarseness: start_dense(problem, request, coarseness))
     return Solution(trial, result.steps, result.steps, seconds, engine.name, engine.device)
-
-
-def _estimated_db(problem: Problem, engine: Engine, weights: Mapping[str, Quantized]) -> float:
-    """The PSNR of quantized weights by the engine, in float32."""
-    engine.set_objective(Objective())
-    engine.restore({name: weight.values.astype(np.float32) for name, weight in weights.items()})
-    return problem.psnr_db(engine.evaluate().squared_error)
-
-
-def allowed_mse(problem: Problem, psnr_db: float) -> float:
-    """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average.
-
-    Rounding outputs to samples adds 1/12 to the error of the samples, which the field has to leave room for; an error
-    of a twentieth of a sample is as good as none.
-    """
-    samples_mse = problem.peak**2 * 10 ** (-psnr_db / 10)
-    return problem.gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / problem.peak**2
 
 
 @dataclass

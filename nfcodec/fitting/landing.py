@@ -1,4 +1,4 @@
-"""Ending exactly where the target is: the last adjustment of quantized dense levels, with the exact decoder."""
+"""Ending exactly where the target is: the last adjustment of quantized grid levels, with the exact decoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
-from nfcodec.fields import Ngp, Parameters, Quantized
+from nfcodec.fields import Ngp, Parameters, Quantized, WaveletLevel
+from nfcodec.fitting.analysis import wavelet_coefficients
+from nfcodec.fitting.engines import Engine, Objective
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
 from nfcodec.fitting.solution import Request, quantize
 
@@ -67,7 +69,7 @@ def land_by_step(
 def land(
     problem: Problem, request: Request, weights: Weights, estimate_db: Callable[[Weights], float] | None = None
 ) -> Trial:
-    """Move symbols of the finest level by one, where it matters most or least, until the PSNR is just over the target.
+    """Move symbols of the last level by one, where it matters most or least, until the PSNR is just over the target.
 
     Below the target, symbols move towards the picture where the error is largest; above it, they move towards zero
     where that costs least. Bisection on the threshold; the input comes back if it is on the target already.
@@ -92,8 +94,15 @@ def land(
             best = trial
         if trial.psnr_db >= request.psnr_db:
             break
-        goal_db += 2 * (request.psnr_db - trial.psnr_db)
+        goal_db += 2 * (request.psnr_db - trial.psnr_db) + CLOSE_DB / 5
     return best
+
+
+def estimated_db(problem: Problem, engine: Engine, weights: Mapping[str, Quantized]) -> float:
+    """The PSNR of quantized weights by the engine, in float32."""
+    engine.set_objective(Objective())
+    engine.restore({name: weight.values.astype(np.float32) for name, weight in weights.items()})
+    return problem.psnr_db(engine.evaluate().squared_error)
 
 
 def _bisect(moves: _Moves, request: Request, goal_db: float, measure: Callable[[Weights], float]) -> Weights | None:
@@ -121,11 +130,11 @@ def _bisect(moves: _Moves, request: Request, goal_db: float, measure: Callable[[
 
 
 class _Moves:
-    """Moves of the finest level's symbols, each with what it gains."""
+    """Moves of the last level's symbols, each with what it gains."""
 
     def __init__(self, problem: Problem, weights: Weights, outputs: npt.NDArray[np.int64], short: bool) -> None:
         self.short, self._weights = short, weights
-        self._name, wish = _wishes(problem, weights, outputs)
+        self._name, wish = wishes_of(problem, weights, outputs)
         symbols = weights[self._name].symbols
         gain = wish if short else -np.sign(symbols) * wish
         self._towards = np.sign(wish).astype(np.int64) if short else -np.sign(symbols)
@@ -138,12 +147,15 @@ class _Moves:
         return {**self._weights, self._name: Quantized(changed, before.step)}
 
 
-def _wishes(problem: Problem, weights: Weights, outputs: npt.NDArray[np.int64]) -> tuple[str, npt.NDArray[np.float32]]:
-    """The finest level's name, and how far each of its symbols is from where the picture wants it."""
+def wishes_of(
+    problem: Problem, weights: Weights, outputs: npt.NDArray[np.int64]
+) -> tuple[str, npt.NDArray[np.float32]]:
+    """The last level's name, and how far each of its symbols is from where the picture wants it."""
     spec = problem.spec
     assert isinstance(spec, Ngp)
-    name, features = f"level{len(spec.levels) - 1}", spec.levels[-1].features
+    level = spec.levels[-1]
+    name, features = f"level{len(spec.levels) - 1}", level.features
     inverse = np.transpose(np.linalg.pinv(weights["skip"].values[:, -features:])) / weights[name].step.value
     error = np.asarray(problem.targets - outputs.astype(np.float32) * np.float32(OUTPUT_UNIT), np.float32)
-    wish: npt.NDArray[np.float32] = error @ inverse.astype(np.float32)
-    return name, wish.reshape(weights[name].symbols.shape)
+    wish: npt.NDArray[np.float32] = (error @ inverse.astype(np.float32)).reshape(weights[name].symbols.shape)
+    return name, wavelet_coefficients(wish, level.n_levels) if isinstance(level, WaveletLevel) else wish

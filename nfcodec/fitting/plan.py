@@ -6,18 +6,23 @@ import math
 from dataclasses import replace
 
 from nfcodec.errors import UsageError
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, field_names
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, WaveletLevel, field_names
 
 MAX_LOG2_STRIDE = 6
+MAX_WAVELET_LEVELS = 6
 HIDDEN_WIDTH = 16
+WINDOW_WIDTHS = (4, 8, 16)
 
 
-def candidates(field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_db: float) -> list[FieldSpec]:
+def candidates(
+    field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_db: float, wavelets: bool = True
+) -> list[FieldSpec]:
     """Fields to choose from; the solver takes the one that promises the smallest file.
 
     Args:
         field: "ngp", "siren", or a field, which is then the only candidate.
         permutes: whether the chain moves pixels.
+        wavelets: whether the engine can fit wavelet levels.
 
     Raises:
         UsageError: an unknown field name.
@@ -27,7 +32,9 @@ def candidates(field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_
     if field == "siren":
         return [default_siren(geometry, permutes, psnr_db)]
     if field == "ngp":
-        return [default_ngp(geometry), table_ngp(geometry)] if permutes else [default_ngp(geometry)]
+        if permutes:
+            return [default_ngp(geometry), table_ngp(geometry)]
+        return wavelet_ngps(geometry) if wavelets else [default_ngp(geometry)]
     raise UsageError(f"unknown field {field!r}; known: {', '.join(field_names())}")
 
 
@@ -37,6 +44,19 @@ def default_ngp(geometry: Geometry) -> Ngp:
     coarsest = min(MAX_LOG2_STRIDE, max(0, math.ceil(math.log2(shorter)) - 1))
     levels = tuple(DenseLevel(s, geometry.channels) for s in range(coarsest, -1, -1))
     return Ngp(levels, hidden=(HIDDEN_WIDTH,) if geometry.n_pixels >= 4096 else (), bias=True, skip=True)
+
+
+def wavelet_ngp(geometry: Geometry) -> Ngp:
+    """One wavelet level, down to bands of a few coefficients, and a linear map of colours."""
+    shorter = min(geometry.height, geometry.width)
+    n_levels = min(MAX_WAVELET_LEVELS, max(0, shorter.bit_length() - 3))
+    return Ngp((WaveletLevel(n_levels, geometry.channels),), hidden=(), bias=True, skip=True)
+
+
+def wavelet_ngps(geometry: Geometry) -> list[FieldSpec]:
+    """The same without and with a hidden layer that reads 3 x 3 pixels, from narrow to wide."""
+    plain = wavelet_ngp(geometry)
+    return [plain, *(replace(plain, hidden=(width,), window=True) for width in WINDOW_WIDTHS)]
 
 
 def table_ngp(geometry: Geometry) -> Ngp:

@@ -64,6 +64,15 @@ class Problem:
         """The sum of squared sample errors that gives a PSNR."""
         return self.peak**2 * self.samples.size * 10 ** (-psnr_db / 10)
 
+    def allowed_mse(self, psnr_db: float) -> float:
+        """The mean squared error in the fitted domain that corresponds to a PSNR of the samples, on average.
+
+        Rounding outputs to samples adds 1/12 to the error of the samples, which the field has to leave room for; an
+        error of a twentieth of a sample is as good as none.
+        """
+        samples_mse = self.peak**2 * 10 ** (-psnr_db / 10)
+        return self.gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / self.peak**2
+
     def trial(self, weights: dict[str, Quantized]) -> Trial:
         """What a decoder makes of these weights. Raises FormatError if they would overflow."""
         return self.trial_of(weights, self.spec.evaluate(self.geometry, weights))

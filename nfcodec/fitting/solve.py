@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from nfcodec.coding import FEATURES, NEIGHBOURS, estimate_bytes
 from nfcodec.fitting.analysis import suits_analysis
 from nfcodec.fitting.dense import solve_dense, start_dense
 from nfcodec.fitting.general import solve_general
 from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.solution import Request, Solution, quantize
+from nfcodec.fitting.wavelet import solve_wavelet, suits_wavelet
 
 
 def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Problem]:
     """Fit the candidate whose start promises the smallest file; also return which one that was."""
+    if all(suits_wavelet(each) for each in problems):
+        return solve_wavelet(problems, request)
     problem = problems[0] if len(problems) == 1 else min(problems, key=lambda each: _promise_bytes(each, request))
     if suits_analysis(problem.spec, problem.geometry):
         return solve_dense(problem, request), problem
@@ -25,6 +28,4 @@ def _promise_bytes(problem: Problem, request: Request) -> float:
     """The size of a candidate's start, before any fitting; infinite if only fitting would tell."""
     if not suits_analysis(problem.spec, problem.geometry):
         return math.inf
-    symbols = {name: weight.symbols for name, weight in quantize(problem, *start_dense(problem, request)).items()}
-    layout = problem.spec.layout(problem.geometry)
-    return min(estimate_bytes(layout, order, symbols) for order in (NEIGHBOURS, FEATURES))
+    return estimated_bytes(problem, quantize(problem, *start_dense(problem, request)))

@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zstandard
 
 from nfcodec.codec.document import metadata_mask
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren
+from nfcodec.coding import encode_weights
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, WaveletLevel
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
@@ -21,6 +23,8 @@ from nfcodec.varint import put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
+WAVELET, WINDOW = "wavelet-rgb", "window-rgb"
+ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, WINDOW)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 
@@ -57,8 +61,8 @@ def with_weights(data: bytes, stream: bytes) -> bytes:
     payload = read_chunks(data)[WEIGHTS]
     spec, header = Ngp.unpack(header_of(data).field), header_of(data)
     layout = spec.layout(Geometry(header.height, header.width, header.channels))
-    at = 1
-    for n_more in [0] * n_features(layout) + [1] * sum(tensor.log2_stride is None for tensor in layout):
+    at = 1 + n_regimes(layout)
+    for n_more in [0] * n_features(layout) + [1] * n_others(layout):
         while payload[at] > 127:
             at += 1
         at += 1 + n_more
@@ -68,6 +72,14 @@ def with_weights(data: bytes, stream: bytes) -> bytes:
 
 def n_features(layout: Iterable[Any]) -> int:
     return max((tensor.shape[2] for tensor in layout if tensor.log2_stride is not None), default=0)
+
+
+def n_regimes(layout: Iterable[Any]) -> int:
+    return sum(tensor.wavelet_levels is not None for tensor in layout)
+
+
+def n_others(layout: Iterable[Any]) -> int:
+    return sum(tensor.log2_stride is None and tensor.wavelet_levels is None for tensor in layout)
 
 
 def build(
@@ -93,14 +105,24 @@ def build(
         target_psnr_db=40.0, psnr_db=40.0, digest=b"no match", field_id=wire_id,
         field=field, chain=chain, steps=STEP * len(layout) if steps is None else steps,
     )  # fmt: skip
-    n_rest = sum(tensor.log2_stride is None for tensor in layout)
-    models = put_varint(limit) * n_features(layout) + (put_varint(limit) + b"\0") * n_rest
+    models = b"\x58" * n_regimes(layout)
+    models += put_varint(limit) * n_features(layout) + (put_varint(limit) + b"\0") * n_others(layout)
     return write_chunks({HEADER: header.pack(), WEIGHTS: bytes([order]) + models + stream, **(extra or {})})
 
 
 def hash_level(scale: float, size: int, code: int = 0x40) -> tuple[int, bytes]:
     """The description of an ngp field with one hash level, one hidden layer of four, no biases."""
     return 2, struct.pack("<BBfIBHB", 1, code, scale, size, 1, 4, 0)
+
+
+def wavelet_file(symbol: int, step: bytes) -> bytes:
+    """A file of one wavelet level whose coefficients are `symbol` and its negative in turn."""
+    spec, geometry = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True), Geometry(8, 8, 1)
+    layout = spec.layout(geometry)
+    symbols = {tensor.name: np.ones(tensor.shape, np.int64) for tensor in layout}
+    symbols["level0"][:] = symbol
+    symbols["level0"][::2, 1::2] *= -1
+    return with_chunk(build(spec, order=3, steps=step + STEP), WEIGHTS, encode_weights(layout, 3, symbols, 255))
 
 
 def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = True) -> bytes:
@@ -112,7 +134,8 @@ def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = 
 
 def hostile() -> dict[str, tuple[bytes, str]]:
     """Name to (file, name of the expected error)."""
-    return {**_too_large(), **_fields(), **_chains(), **_streams(), **_metadata(), **_containers(), **_not_ours()}
+    makers = (_too_large, _fields, _wavelets, _chains, _streams, _metadata, _containers, _not_ours)
+    return {name: case for make in makers for name, case in make().items()}
 
 
 def _too_large() -> dict[str, tuple[bytes, str]]:
@@ -183,6 +206,39 @@ def _fields() -> dict[str, tuple[bytes, str]]:
         "symbols up to 2^24, 512 contexts": (build(dense, limit=limit, order=2), "FormatError"),
         "symbols over 2^24": (build(Siren(16, 1), limit=limit + 1), "FormatError"),
     }  # fmt: skip
+
+
+def _wavelets() -> dict[str, tuple[bytes, str]]:
+    base, window, rng = golden(WAVELET), golden(WINDOW), random.Random(8)
+    weights, spec = read_chunks(base)[WEIGHTS], Ngp.unpack(header_of(base).field)
+    whole, eight = 1 << 24, Ngp((WaveletLevel(7, 8),), hidden=(), skip=True)
+    descriptions = {
+        "two wavelet levels": b"\2\x80\x80\0\2",
+        "a wavelet level and a dense one": b"\2\x80\0\0\2",
+        "a window without a hidden layer": b"\1\x80\0\6",
+        "an unknown flag": b"\1\x80\1\4\0\x08",
+    }
+    found = {name: build((2, field)) for name, field in descriptions.items()}
+    streams = {f"random coefficients {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)}
+    streams |= {"coefficients of ones": b"\xff" * 4000, "coefficients of zeros": bytes(4000), "no coefficients": b""}
+    found |= {name: with_weights(base, stream) for name, stream in streams.items()}
+    found |= {f"{name}, window": with_weights(window, stream) for name, stream in streams.items()}
+    found |= {
+        "order 3 for dense levels": with_chunk(golden(NGP), WEIGHTS, b"\3" + read_chunks(golden(NGP))[WEIGHTS][1:]),
+        "order 1 for a wavelet level": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
+        "no regime": with_chunk(base, WEIGHTS, weights[:1]),
+        "another regime": with_chunk(base, WEIGHTS, weights[:1] + b"\xff" + weights[2:]),
+        "other levels": with_header(base, field=replace(spec, levels=(WaveletLevel(0, 3),)).pack()),
+        "coefficients over 2^24": wavelet_file(whole + 1, STEP),
+        "coefficients over 2^25": wavelet_file(2 * whole, b"\x80\x80"),
+        "coefficients that overflow": wavelet_file(whole, b"\xff\0"),
+        "coefficients with the largest step": wavelet_file(1, b"\xff\x7f"),
+        "a wavelet level, no stream": build(eight, 128, 64, order=3),
+        "a wavelet level, one row": build(eight, 16_384, 1, order=3),
+    }
+    return {name: (data, "FormatError") for name, data in found.items()} | {
+        "wavelet level, huge": (build(eight, 9000, 9000, order=3), "LimitError"),
+    }
 
 
 def _chains() -> dict[str, tuple[bytes, str]]:
@@ -334,9 +390,9 @@ def _huge_plane() -> bytes:
 
 def mutations(n: int, seed: int) -> Iterable[bytes]:
     """Golden files with a few bytes of one chunk changed, added or lost."""
-    rng, names = random.Random(seed), (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED)
+    rng = random.Random(seed)
     for _ in range(n):
-        data = golden(rng.choice(names))
+        data = golden(rng.choice(ALL))
         chunks = read_chunks(data)
         kind = rng.choice([HEADER, *chunks])
         payload = bytearray(chunks[kind])

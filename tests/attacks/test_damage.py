@@ -8,7 +8,7 @@ import pytest
 from nfcodec.codec import decode, inspect
 from nfcodec.errors import FormatError, LimitError
 
-NAMES = (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, "ngp-metadata")
+NAMES = (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.WAVELET, "ngp-metadata")
 
 
 def outcome(data: bytes) -> tuple[bytes, object] | None:

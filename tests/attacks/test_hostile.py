@@ -69,7 +69,7 @@ def test_unknown_chunks_that_may_be_skipped(kind):
 
 def test_forging_alone_changes_nothing():
     """The helpers make valid files when there is nothing hostile to do: what is refused is refused for its content."""
-    for name in (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.HASHED):
+    for name in forge.ALL:
         data = forge.golden(name)
         chunks = forge.read_chunks(data)
         assert forge.with_header(data) == data
@@ -111,7 +111,7 @@ def test_too_little_memory_is_a_limit(monkeypatch):
 
 
 def test_wide_layers_are_evaluated_in_blocks_exactly(monkeypatch):
-    for name in (forge.NGP, forge.SIREN, forge.HASHED):
+    for name in (forge.NGP, forge.SIREN, forge.HASHED, forge.WAVELET, forge.WINDOW):
         expected = nfcodec.decode_array(forge.golden(name))
         monkeypatch.setattr("nfcodec.fields.fixed_point._BLOCK_VALUES", 500)
         assert (nfcodec.decode_array(forge.golden(name)) == expected).all()

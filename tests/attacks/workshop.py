@@ -63,7 +63,7 @@ def main(what: str) -> dict[str, Any]:
         files, read = [(name, data) for name, (data, _) in forge.hostile().items()], decode
     else:
         files, read = [(str(i), data) for i, data in enumerate(forge.mutations(N_MUTATIONS, SEED))], read_all
-    for name in (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.HASHED):
+    for name in forge.ALL:
         decode(forge.golden(name))
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, hard))

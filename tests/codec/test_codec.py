@@ -9,7 +9,8 @@ import pytest
 
 from nfcodec.codec import EncodeOptions, decode, encode, inspect, verify
 from nfcodec.errors import FormatError, LimitError, TargetNotReachedError, UsageError
-from nfcodec.fields import Siren
+from nfcodec.fields import FieldSpec, Geometry, Siren
+from nfcodec.fitting.plan import default_ngp
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
@@ -28,6 +29,15 @@ def picture(height=16, width=16, channels=3, depth=8, alpha=False, metadata=None
     array = (noisy.clip(0, 255) * scale).astype(np.uint8 if depth == 8 else np.uint16)
     raster = Raster.from_array(array)
     return Raster(raster.samples, raster.alpha, metadata or {})
+
+
+either_ngp = pytest.mark.parametrize("field", ["ngp", "dense"])
+
+
+def field_of(field: str | FieldSpec, raster: Raster) -> str | FieldSpec:
+    """A field, or for "dense" the default one of dense levels, which "ngp" means only where pixels are permuted."""
+    geometry = Geometry(raster.height, raster.width, raster.channels)
+    return default_ngp(geometry) if field == "dense" else field
 
 
 def assert_kept(raster: Raster, data: bytes, target_db: float) -> Raster:
@@ -55,16 +65,18 @@ def assert_kept(raster: Raster, data: bytes, target_db: float) -> Raster:
 @pytest.mark.parametrize("depth", [8, 16])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("target_db", [30.0, 55.0])
-def test_every_kind_of_picture(channels, depth, alpha, target_db):
+@either_ngp
+def test_every_kind_of_picture(channels, depth, alpha, target_db, field):
     raster = picture(13, 17, channels, depth, alpha)
-    assert_kept(raster, encode(raster, EncodeOptions(target_db)).data, target_db)
+    assert_kept(raster, encode(raster, EncodeOptions(target_db, field_of(field, raster))).data, target_db)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 7), (7, 1), (13, 17), (64, 1), (65, 3)])
 @pytest.mark.parametrize("transform", ["none", "rpp", "zigzag"])
-def test_every_shape(shape, transform):
+@either_ngp
+def test_every_shape(shape, transform, field):
     raster = picture(*shape, alpha=True)
-    assert_kept(raster, encode(raster, EncodeOptions(40.0, transform=transform)).data, 40.0)
+    assert_kept(raster, encode(raster, EncodeOptions(40.0, field_of(field, raster), transform)).data, 40.0)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1)])
@@ -75,17 +87,19 @@ def test_sirens_of_every_shape(shape):
 
 
 @pytest.mark.parametrize("value", [0, 1, 128, 255])
-def test_flat_pictures(value):
+@either_ngp
+def test_flat_pictures(value, field):
     raster = Raster.from_array(np.full((9, 9, 3), value, np.uint8))
-    data = encode(raster, EncodeOptions(60.0)).data
+    data = encode(raster, EncodeOptions(60.0, field_of(field, raster))).data
     assert_kept(raster, data, 60.0)
     assert len(data) < 200
 
 
-def test_extreme_pictures():
+@either_ngp
+def test_extreme_pictures(field):
     """Black and white noise: the largest slopes there are."""
     raster = Raster.from_array(np.random.default_rng(0).integers(0, 2, (12, 12)).astype(np.uint8) * 255)
-    assert_kept(raster, encode(raster, EncodeOptions(50.0)).data, 50.0)
+    assert_kept(raster, encode(raster, EncodeOptions(50.0, field_of(field, raster))).data, 50.0)
 
 
 TRANSFORMS = [
@@ -95,10 +109,10 @@ TRANSFORMS = [
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
-@pytest.mark.parametrize("field", ["ngp", SMALL_SIREN], ids=["ngp", "siren"])
+@pytest.mark.parametrize("field", ["ngp", "dense", SMALL_SIREN], ids=["ngp", "dense", "siren"])
 def test_every_transform(field, transform):
     raster = picture()
-    encoded = encode(raster, EncodeOptions(25.0, field, transform, seed=3, effort=1, max_steps=600))
+    encoded = encode(raster, EncodeOptions(25.0, field_of(field, raster), transform, seed=3, effort=1, max_steps=600))
     assert_kept(raster, encoded.data, 25.0)
     info = inspect(encoded.data)
     assert (info.transform, info.seed) == (encoded.report["transform"], 3 if "rpp" in transform else None)
@@ -123,9 +137,9 @@ def test_metadata_is_kept(alpha):
 
 def test_overhead_is_small():
     """Everything in a plain RGB file that is not weights."""
-    for field, size in (("ngp", 64), ("ngp", 20), ("siren", 16)):
+    for field, size in (("ngp", 64), ("ngp", 20), ("dense", 64), ("dense", 20), ("siren", 16)):
         raster = picture(size, size)
-        options = EncodeOptions(25.0, field, max_steps=0 if field == "ngp" else 300, effort=1)
+        options = EncodeOptions(25.0, field_of(field, raster), max_steps=300 if field == "siren" else 0, effort=1)
         data = encode(raster, options).data
         assert len(data) - len(read_chunks(data)[WEIGHTS]) <= 100
 
@@ -148,8 +162,8 @@ def test_report_matches_the_file():
 
 def test_the_same_seed_gives_the_same_bytes():
     raster = picture()
-    for field in ("ngp", SMALL_SIREN):
-        options = EncodeOptions(30.0, field, "rpp", seed=11, effort=2, device="cpu")
+    for field, transform in (("ngp", "rpp"), ("ngp", "none"), ("dense", "none"), (SMALL_SIREN, "rpp")):
+        options = EncodeOptions(30.0, field_of(field, raster), transform, seed=11, effort=2, device="cpu")
         assert encode(raster, options).data == encode(raster, options).data
 
 
@@ -296,10 +310,12 @@ def test_a_header_of_another_depth_is_no_crash(data):
 
 @pytest.mark.parametrize("transform", ["none", "rpp", "scale:1000", "gamma:0.05"])
 @pytest.mark.parametrize(("shape", "depth"), [((9, 8), 8), ((9, 8), 16), ((1, 1), 16)])
-def test_the_highest_target_ends_in_a_file_or_in_a_clear_word(shape, depth, transform):
+@either_ngp
+def test_the_highest_target_ends_in_a_file_or_in_a_clear_word(shape, depth, transform, field):
     samples = np.random.default_rng(5).integers(0, 2**depth, (*shape, 1)).astype(np.uint16 if depth == 16 else np.uint8)
+    raster = Raster(samples)
     try:
-        data = encode(Raster(samples), EncodeOptions(150.0, transform=transform)).data
+        data = encode(raster, EncodeOptions(150.0, field_of(field, raster), transform)).data
     except TargetNotReachedError:
         assert depth == 16 or ":" in transform, "8-bit samples can be had without loss"
     else:

@@ -7,20 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding import FEATURES, NEIGHBOURS, decode_weights, encode_weights, estimate_bytes
-from nfcodec.coding.weights import MAX_SYMBOL
+from nfcodec.coding import FEATURES, NEIGHBOURS, decode_weights, encode_weights, estimate_bytes, orders
+from nfcodec.coding.weights import MAX_SYMBOL, WAVELETS
 from nfcodec.errors import FormatError
-from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel
 from nfcodec.varint import put_varint
 
 GEOMETRY = Geometry(11, 7, 3)
 SPECS = {
     "ngp": Ngp((DenseLevel(2, 1), DenseLevel(1, 3), DenseLevel(0, 3)), hidden=(5,), bias=True, skip=True),
     "siren": Siren(width=8, hidden_layers=1),
+    "wavelet": Ngp((WaveletLevel(2, 3),), hidden=(5,), bias=True, skip=True, window=True),
 }
 LAYOUTS = {name: spec.layout(GEOMETRY) for name, spec in SPECS.items()}
-either_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
-either_order = pytest.mark.parametrize("order", [NEIGHBOURS, FEATURES])
+CASES = {f"{order}-{name}": (layout, order) for name, layout in LAYOUTS.items() for order in orders(layout)}
+each_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
+each_case = pytest.mark.parametrize(("layout", "order"), CASES.values(), ids=CASES.keys())
 
 
 def random_symbols(layout, scale=4.0, seed=0):
@@ -35,8 +37,12 @@ def assert_same(a, b):
         assert np.array_equal(values, b[name]), name
 
 
-@either_order
-@either_layout
+def test_orders():
+    assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES)
+    assert orders(LAYOUTS["wavelet"]) == (WAVELETS,)
+
+
+@each_case
 @pytest.mark.parametrize("scale", [0.0, 0.3, 40.0, 20_000.0])
 def test_round_trip(layout, order, scale):
     symbols = random_symbols(layout, scale)
@@ -45,12 +51,22 @@ def test_round_trip(layout, order, scale):
     assert abs(estimate_bytes(layout, order, symbols) - len(payload)) <= 8
 
 
-@either_layout
+@pytest.mark.parametrize("regime", [0, 255])
+def test_round_trip_in_every_regime(regime):
+    layout = LAYOUTS["wavelet"]
+    symbols = random_symbols(layout)
+    payload = encode_weights(layout, WAVELETS, symbols, regime)
+    assert payload[:2] == bytes([WAVELETS, regime])
+    assert_same(decode_weights(layout, payload), symbols)
+    assert abs(estimate_bytes(layout, WAVELETS, symbols, regime) - len(payload)) <= 8
+
+
+@each_layout
 def test_extreme_symbols(layout):
     symbols = random_symbols(layout, 0.2)
     for i, values in enumerate(symbols.values()):
         values.reshape(-1)[-1] = MAX_SYMBOL * (-1) ** i
-    assert_same(decode_weights(layout, encode_weights(layout, NEIGHBOURS, symbols)), symbols)
+    assert_same(decode_weights(layout, encode_weights(layout, orders(layout)[0], symbols)), symbols)
 
 
 def test_zeros_cost_only_the_models():
@@ -59,8 +75,7 @@ def test_zeros_cost_only_the_models():
     assert len(encode_weights(layout, NEIGHBOURS, symbols)) == 1 + 3 + 2 * (len(layout) - 3)
 
 
-@either_layout
-@either_order
+@each_case
 def test_every_truncation_is_refused_or_a_value(layout, order):
     payload = encode_weights(layout, order, random_symbols(layout))
     for size in range(len(payload)):
@@ -71,8 +86,7 @@ def test_every_truncation_is_refused_or_a_value(layout, order):
         assert {name: value.shape for name, value in symbols.items()} == {t.name: t.shape for t in layout}
 
 
-@either_layout
-@either_order
+@each_case
 def test_damage_is_refused_or_a_value(layout, order):
     payload = encode_weights(layout, order, random_symbols(layout, 90.0))
     rng = np.random.default_rng(0)
@@ -89,7 +103,7 @@ def test_damage_is_refused_or_a_value(layout, order):
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.sampled_from(sorted(LAYOUTS)), st.sampled_from([b"", b"\1", b"\2"]), st.binary(max_size=120))
+@given(st.sampled_from(sorted(LAYOUTS)), st.sampled_from([b"", b"\1", b"\2", b"\3"]), st.binary(max_size=120))
 def test_garbage_is_refused_or_a_value(name, order, garbage):
     try:
         symbols = decode_weights(LAYOUTS[name], order + garbage)
@@ -112,6 +126,34 @@ def test_noise_for_a_stream_is_refused_or_a_value(order, limits, seed):
     stream = np.random.default_rng(seed).integers(0, 256, 4000).astype(np.uint8).tobytes()
     with pytest.raises(FormatError):  # far too long for so few symbols
         decode_weights(layout, head + stream)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 255), st.integers(0, 2**32))
+def test_noise_for_coefficients_is_refused(regime, seed):
+    layout = LAYOUTS["wavelet"]
+    head = bytes([WAVELETS, regime]) + (put_varint(300) + b"\5") * (len(layout) - 1)
+    with pytest.raises(FormatError):  # far too long, or a coefficient far too large
+        decode_weights(layout, head + np.random.default_rng(seed).bytes(8000))
+
+
+@pytest.mark.parametrize(("name", "order"), [("wavelet", 1), ("wavelet", 2), ("ngp", 3), ("siren", 3), ("ngp", 4)])
+def test_orders_must_suit_the_field(name, order):
+    layout = LAYOUTS[name]
+    payload = encode_weights(layout, orders(layout)[0], random_symbols(layout))
+    with pytest.raises(FormatError, match="order"):
+        decode_weights(layout, bytes([order]) + payload[1:])
+
+
+def test_the_regime_must_be_there():
+    with pytest.raises(FormatError, match="regime"):
+        decode_weights(LAYOUTS["wavelet"], bytes([WAVELETS]))
+    bare = Ngp((WaveletLevel(0, 1),), hidden=(), skip=True).layout(Geometry(1, 1, 1))
+    zeros = {tensor.name: np.zeros(tensor.shape, np.int64) for tensor in bare}
+    payload = encode_weights(bare, WAVELETS, zeros)
+    for size in range(4):  # order, regime, limit, scale
+        with pytest.raises(FormatError):
+            decode_weights(bare, payload[:size])
 
 
 def test_bad_heads():

@@ -1,4 +1,7 @@
-"""An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy"""
+"""An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy
+
+Of the package it reads one file, the weights of the context networks, which are part of the format.
+"""
 
 import hashlib
 import math
@@ -10,7 +13,8 @@ from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 from io import BytesIO
-from itertools import accumulate, product, repeat
+from itertools import accumulate, pairwise, product, repeat
+from pathlib import Path
 
 import numpy as np
 import zstandard
@@ -20,6 +24,12 @@ CLASSES = [1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224]
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21] * 2
 B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
+RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.3 and 5.4
+NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
+NETWORKS = Path(__file__).parents[2] / "nfcodec/coding/context_networks.bin"
+GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
+LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
+DECAYS = [math.floor(2**30 * math.exp(-(2 ** ((8 - t) / 8))) + 0.5) for t in range(57)]
 PARAMETERS = {1: "BQ", 2: "", 16: "", 17: "II", 18: "i", 19: "i", 20: "i", 21: "III"}  # section 6, by transform id
 BOUNDS = {18: (1000, 10**9), 19: (1000, 10**9), 20: (50000, 2 * 10**7)}
 VALUE_MAPS = {
@@ -64,7 +74,7 @@ def read_chunks(data):  # section 1
     return chunks
 
 
-def read_field(kind, data, h, w, c):  # section 3: levels as (s, scale or None if dense); layout, name -> shape
+def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or None); layout, name -> shape
     stream, levels, layout, inputs, flags = BytesIO(data), [], {}, 2, 1
     if kind == 1:
         width, hidden = read(stream, "HB")
@@ -72,20 +82,22 @@ def read_field(kind, data, h, w, c):  # section 3: levels as (s, scale or None i
     else:
         for i in range(*read(stream, "B")):
             (code,), scale = read(stream, "B"), None
-            s, features = code >> 3 & 7, code % 8 + 1
-            layout[f"level{i}"] = (-(-h >> s), -(-w >> s), features)
-            if code >> 6:
+            grid, s, features = code >> 6, code >> 3 & 7, code % 8 + 1
+            layout[f"level{i}"] = (h, w, features) if grid == 2 else (-(-h >> s), -(-w >> s), features)
+            if grid == 1:
                 scale, size = read(stream, "fI")
                 valid = code >> 3 == 8 and features in (1, 2, 4, 8) and size % 8 == 0 and 8 <= size <= 2**24
                 require(valid and 0 < scale < 65535, "bad hash level")
                 scale, layout[f"level{i}"] = Fraction(scale), (size, features)
-            levels.append((s, scale))
+            levels.append((grid, s, scale))
         widths, (flags,) = read(stream, f"{read(stream, 'B')[0]}H"), read(stream, "B")
-        inputs, strides = sum(shape[-1] for shape in layout.values()), [s for s, scale in levels if not scale]
+        inputs, strides = sum(shape[-1] for shape in layout.values()), [s for grid, s, _ in levels if grid == 0]
         require(strides == sorted({*strides}, reverse=True) and 1 <= len(levels) <= 32, "bad levels")
-    require(kind in (1, 2) and flags < 4 and (widths or flags & 2) and not stream.read(), "bad field")
+        require(all(grid < 2 or (grid == 2 and len(levels) == 1) for grid, _, _ in levels), "bad kinds of levels")
+    require(kind in (1, 2) and flags < 8 and (widths or flags & 6 == 2) and not stream.read(), "bad field")
     require(all(1 <= n <= 4096 for n in widths) and len(widths) <= (64 if kind == 1 else 16), "bad widths")
     layout |= {"skip": (c, inputs)} if flags & 2 else {}
+    inputs *= 9 if flags & 4 else 1
     for i, n in enumerate([*widths, c]):  # the output layer comes last
         layout |= {f"weight{i}": (n, inputs)} if widths else {}
         layout |= {f"bias{i}": (n,)} if flags & 1 else {}
@@ -108,6 +120,12 @@ def range_decoder(stream):  # section 5.1; point and lower matter by their diffe
         return i
 
     return symbol
+
+
+def cumulative_table(w):  # section 5.2
+    table = 1 + w * (2**24 - len(w)) // w.sum()
+    table[table.argmax()] += 2**24 - table.sum()
+    return [0, *np.cumsum(table).tolist()]
 
 
 class Model:  # section 5.2; an alphabet is its weights [context, symbol] and the number of symbols coded
@@ -134,10 +152,7 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         while start < len(contexts) and weights.shape[1] > 1:
             batch = np.arange(start, min(len(contexts), start + min(max(32, coded + start), 8192)))
             for context in np.unique(contexts[batch]):
-                w = weights[context]
-                table = 1 + w * (2**24 - len(w)) // w.sum()
-                table[table.argmax()] += 2**24 - table.sum()
-                cumulative = [0, *np.cumsum(table).tolist()]
+                cumulative = cumulative_table(weights[context])
                 for i in batch[contexts[batch] == context]:
                     symbols[i] = self.decode_symbol(cumulative)
             np.add.at(weights, (contexts[batch], symbols[batch]), 64)
@@ -148,11 +163,13 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
 
 def read_weights(data, levels, layout):  # section 5
     stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
-    (order,), dense = read(stream, "B"), [(s, symbols[f"level{i}"]) for i, (s, scale) in enumerate(levels) if not scale]
+    dense = [(s, symbols[f"level{i}"]) for i, (grid, s, _) in enumerate(levels) if grid == 0]
+    wavelets = any(grid == 2 for grid, _, _ in levels)
+    order, regime = read(stream, "BB") if wavelets else (*read(stream, "B"), 0)
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
     others = [(q, varint(stream), *read(stream, "B")) for q in symbols.values() if q.ndim < 3]
     valid = all(limit <= 2**24 and scale < 64 for _, limit, scale in others) and max([0, *limits]) <= 2**24
-    require(valid and order in (1, 2), "bad order, limit or scale")
+    require(valid and order in ((3,) if wavelets else (1, 2)), "bad order, limit or scale")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
         scales = CLASS_SCALES if order == 1 else [bisect_right(B[1:], 2 * limit)] * 16 ** min(f, 2)
@@ -165,10 +182,12 @@ def read_weights(data, levels, layout):  # section 5
                     buckets = 16 * buckets + (q[..., g] + limits[g]) * 16 // (2 * limits[g] + 1)
                 q[..., f] = models[f].run(buckets)
                 continue
-            for row, col in ((0, 0), (1, 1), (0, 1), (1, 0)):
+            for row, col in RUNS:
                 part = np.s_[row::2, col::2]
                 q[..., f][part] = models[f].run(neighbour_contexts(s, q, coarser, f, known)[part])
                 known[part] = 1
+    if wavelets:
+        read_wavelet(decode_symbol, levels[0][1], symbols["level0"], regime)
     for q, limit, scale in others:
         q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
     return symbols
@@ -191,13 +210,111 @@ def neighbour_contexts(s, q, coarser, f, known):  # section 5.3, order 1
     return np.searchsorted(CLASSES, 16 * a // np.maximum(b, 1), side="right") + 16 * known[0, 0]
 
 
+def bands(s):  # section 3.2: (orientation HL, LH, HH or LL, l, places)
+    yield 3, s, np.s_[:: 2**s, :: 2**s]
+    for level in range(s, 0, -1):
+        h = 2 ** (level - 1)
+        yield from ((o, level, np.s_[y :: 2 * h, x :: 2 * h]) for o, (y, x) in enumerate(((0, h), (h, 0), (h, h))))
+
+
+def earlier(p):  # section 5.4, offsets of known entries of the same band and feature
+    offsets = product(range(-2, 3), repeat=2)
+    return [(y, x) for y, x in offsets if RUNS.index(((RUNS[p][0] + y) % 2, (RUNS[p][1] + x) % 2)) < p]
+
+
+def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
+    known, networks, places = np.zeros_like(q), read_networks(), {(o, level): place for o, level, place in bands(s)}
+    for o, level, place in bands(s):
+        (rows, cols, features), c = q[place].shape, s if o == 3 else level - 1
+        for f, (p, (row, col)) in product(range(features), enumerate(RUNS)):
+            y, x = np.mgrid[row:rows:2, col:cols:2].reshape(2, -1)
+            if not y.size:
+                continue
+            parent = known[places[o, level + 1]][..., f] if (o, level + 1) in places and o < 3 else np.zeros((0, 0))
+            seen = [(known[place][..., f], 1, earlier(p)), *([(parent, 2, NINE)] if o < 3 else [])]
+            seen += [(known[places[sibling, level]][..., f], 1, NINE) for sibling in range(o % 3)]
+            seen += [(known[place][..., f - i], 1, (NINE, CROSS)[i - 1]) for i in range(1, min(f, 2) + 1)]
+            inputs = []
+            for plane, scale, offsets in seen:
+                framed = np.zeros((rows + 4, cols + 4), np.int64)
+                part = plane[:rows, :cols]
+                framed[2 : 2 + part.shape[0], 2 : 2 + part.shape[1]] = part
+                inputs += [framed[y // scale + 2 + dy, x // scale + 2 + dx] for dy, dx in offsets]
+            inputs += [np.full(len(y), scalar) for scalar in (11 * min(c, 3), 32 * (c == 0), regime - 88)]
+            v = read_laplace(decode_symbol, *predict(networks[o, min(f, 2), p], np.array(inputs)))
+            e = np.frexp(abs(v) + 1.0)[1] - 1
+            q[place][y, x, f] = v
+            known[place][y, x, f] = np.sign(v) * (32 * e + (32 * (abs(v) + 1) >> e) - 32)
+
+
+def read_networks():  # section 5.5
+    blob, networks, at = np.frombuffer(NETWORKS.read_bytes(), "<i2").astype(np.int64), {}, 1
+    for o, kind, p in product(range(4), range(3), range(4)):
+        n, layers = len(earlier(p)) + (9 * o + 9) % 36 + (0, 9, 14)[kind] + 3, []
+        for n_in, n_out in pairwise((n, blob[0], blob[0], 2)):
+            matrix, bias = np.split(blob[at : at + n_out * (n_in + 1)], [n_out * n_in])
+            layers.append((matrix.reshape(n_out, n_in), bias[:, None]))
+            at += n_out * (n_in + 1)
+        networks[o, kind, p] = layers
+    require(at == len(blob), "not the context networks")
+    return networks
+
+
+def predict(layers, x):  # section 5.5: location, index of scale
+    for (matrix, bias), (u, v) in zip(layers, ((5, 8), (8, 8), (8, 3)), strict=True):
+        x = matrix @ x + (bias << u) + (1 << u + 9 - v) >> u + 10 - v
+        x = x if v == 3 else np.maximum(x, 0)
+    return x[0].clip(-(2**27), 2**27), (x[1] + 32).clip(0, 152)
+
+
+@cache
+def laplace_table(t, r):  # section 5.6
+    tails = [*accumulate(repeat(DECAYS[t], 519), lambda tail, d: tail * d >> 30, initial=2**30)]
+    places = [8 * q + 4 - r for q in range(-64, 64)]
+    below = [0, *(tails[-x] if x < 0 else 2**31 - tails[x] for x in places), 2**31]
+    return cumulative_table(np.diff(below) + 2**13)
+
+
+def read_laplace(decode_symbol, m, z):  # section 5.6
+    k = np.maximum(0, -((56 - z) // 8))
+    t, middle = z - 8 * k, m + 4 >> 3
+    r, (high, low, beyond) = np.where(k == 0, m - 8 * middle, 0), np.zeros((3, len(m)), np.int64)
+    for i in np.lexsort((r, t)):
+        high[i] = decode_symbol(laplace_table(int(t[i]), int(r[i]))) - 64
+    for i in np.argsort(k, kind="stable"):
+        low[i] = decode_symbol(range(0, 2**24 + 1, 2 ** int(24 - k[i]))) if k[i] else 0
+    for shift, i in product((13, 0), np.flatnonzero(abs(high) == 64)):
+        beyond[i] += decode_symbol(range(0, 2**24 + 1, 2**11)) << shift
+    v = middle - (2**k >> 1) + ((high + np.sign(high) * beyond) << k) + low
+    require(np.all(abs(v) <= 2**24), "coefficient too large")
+    return v
+
+
 def rescale(z, step, shift):  # section 4
     k, top = step[1] + shift, int(abs(z).max()) * step[0]
     require(top << max(k, 0) < 2**52, "numbers too large")
     return z * step[0] << k if k >= 0 else (z * step[0] + (1 << -k - 1)) >> -k if k > -60 else 0 * z
 
 
-def encode(s, scale, table, step, h, w):  # section 4.2
+def synthesise(s, table, step):  # section 4.3
+    v = np.zeros_like(table)
+    for o, level, place in bands(s):
+        if v[place].size:
+            v[place] = rescale(table[place] * GAINS[level if o == 3 else level - 1 - (o == 2)], step, 4)
+    for level in range(s, 0, -1):
+        lattice = v[:: 2 ** (level - 1), :: 2 ** (level - 1)]
+        for lines in (lattice, lattice.swapaxes(0, 1)):
+            require(abs(v).max() < 2**33, "numbers too large")
+            for a, parity in LIFTING if len(lines) > 1 else ():
+                i, last = np.arange(parity, len(lines), 2), len(lines) - 1
+                lines[i] -= a * (lines[abs(i - 1)] + lines[last - abs(last - i - 1)]) + 2**12 >> 13
+    require(abs(v).max() < 2**33, "numbers too large")
+    return v.reshape(-1, table.shape[2])
+
+
+def encode(grid, s, scale, table, step, h, w):  # section 4.2
+    if grid == 2:
+        return synthesise(s, table, step)
     b, axes = 12 if scale else s + 1, []
     for n in (h, w):
         factor, origin = (scale * Fraction(2**11, n), 2**11) if scale else (1, -(2**s))
@@ -230,6 +347,9 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
         x, unit = np.hstack(encoded), 16
     if "skip" in symbols:
         skipped = affine(x, "skip", None if layers else "bias0", 16, 24)
+    if levels and layers and symbols["weight0"].shape[1] > x.shape[1]:  # window
+        framed = np.pad(x.reshape(h, w, -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
+        x = np.dstack([framed[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w] for dy, dx in NINE]).reshape(h * w, -1)
     for i in range(layers):
         out = affine(x, f"weight{i}", f"bias{i}", unit, 24 if i == layers - 1 else 16)
         x, unit = (np.maximum(out, 0), 16) if levels else (SINE[out % 65536], 15)

@@ -1,12 +1,15 @@
 """Makes the golden files that are not there yet. Existing ones are never touched: they define version 1 of the format.
 
-    python tests/conformance/make_golden.py
+    python tests/conformance/make_golden.py [--networks-changed]
 
 To replace a file on purpose, delete it first, and say in CHANGELOG.md under "Format" why its bytes had to change.
+--networks-changed makes all files of wavelet levels again: for a change of the context networks before their release.
 """
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -14,11 +17,17 @@ from pathlib import Path
 import numpy as np
 
 import nfcodec
-from nfcodec.codec import EncodeOptions, decode, encode
-from nfcodec.fields import DenseLevel, Ngp, Siren, hash_levels
+from nfcodec.codec import EncodeOptions, encode, verify
+from nfcodec.coding import encode_weights, orders
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel, hash_levels
+from nfcodec.fitting.plan import default_ngp
+from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 
 FOLDER = Path(__file__).with_name("golden")
+WAVELETS = ("wavelet-", "window-")
+"""How the names of files with wavelet levels or windows start; frozen by WAVELETS_DIGEST, which this script writes."""
+WAVELETS_DIGEST = FOLDER / "wavelets.sha256"
 TINY_SIREN = Siren(width=24, hidden_layers=2)
 HASHED = Ngp(hash_levels(4, 2, 8, 4, 1.6), hidden=(16, 16))
 MIXED = Ngp((*hash_levels(2, 2, 6, 4, 2.0), DenseLevel(2, 3), DenseLevel(0, 2)), hidden=(12,), bias=True, skip=True)
@@ -85,24 +94,131 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     found["ngp-gray16-sympower+rpp"] = picture(24, 20, 1, 16), {"psnr": 55.0, "transform": "sympower+rpp", "seed": 5}
     found["siren-gray-sympower"] = gray, {**siren, "psnr": 24.0, "transform": "inversion+sympower"}
     found["ngp-gray16-gamma2.2"] = picture(24, 20, 1, 16), {"psnr": 60.0, "transform": "gamma:2.2"}
+    for image, options in found.values():
+        if not any(name in str(options.get("transform")) for name in ("rpp", "zigzag")):
+            options.setdefault("field", default_ngp(geometry_of(image)))
     return found
+
+
+def geometry_of(image: np.ndarray) -> Geometry:
+    """That of the colours of (H, W) or (H, W, 1 .. 4) samples."""
+    return Geometry(image.shape[0], image.shape[1], 3 if image.ndim == 3 and image.shape[2] > 2 else 1)
+
+
+def wavelet_cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
+    """Name to (image, options of nfcodec.encode), all with wavelet levels."""
+    gray, rgb = picture(24, 20, 1), picture(20, 24, 3)
+    found: dict[str, tuple[np.ndarray, dict[str, object]]] = {
+        "gray": (gray, {"psnr": 45.0}),
+        "rgb": (rgb, {"psnr": 40.0}),
+        "rgba": (picture(13, 15, 4), {"psnr": 38.0}),
+        "gray16": (picture(24, 20, 1, 16), {"psnr": 75.0}),
+        "rgb16": (picture(11, 14, 3, 16), {"psnr": 90.0}),
+        "primes": (picture(31, 37, 3), {"psnr": 36.0}),
+        "1x1": (picture(1, 1, 3), {"psnr": 40.0}),
+        "1x1-gray16": (picture(1, 1, 1, 16), {"psnr": 60.0}),
+        "1x31": (picture(1, 31, 3), {"psnr": 40.0}),
+        "29x1": (picture(29, 1, 1), {"psnr": 40.0}),
+        "lossless": (picture(16, 16, 3), {"psnr": 120.0}),
+        "lossless16": (picture(15, 14, 1, 16), {"psnr": 150.0}),
+        "standardize": (rgb, {"psnr": 40.0, "transform": "standardize"}),
+        "gamma2.2+inversion": (gray, {"psnr": 40.0, "transform": "gamma:2.2+inversion"}),
+        "rpp": (rgb, {"psnr": 34.0, "transform": "rpp", "seed": 5, "field": wavelets(3, 3)}),
+    }
+    for n_levels in (0, 1, 7):
+        for name, image in (("15x18", picture(15, 18, 3)), ("1x13", picture(1, 13, 1))):
+            options = {"psnr": 36.0, "field": wavelets(n_levels, geometry_of(image).channels)}
+            found[f"{n_levels}-levels-{name}"] = image, options
+    return {f"wavelet-{name}": case for name, case in found.items()}
+
+
+def wavelets(n_levels: int, features: int) -> Ngp:
+    """The least that can be fitted."""
+    return Ngp((WaveletLevel(n_levels, features),), hidden=(), bias=True, skip=True)
+
+
+def crafted_cases() -> dict[str, tuple[Ngp, Geometry, float, int]]:
+    """Name to a field, its picture's geometry, the size of the symbols of its grid, and the regime: what no fit has."""
+    eight = (WaveletLevel(3, 8),)
+    return {
+        "wavelet-features": (Ngp(eight, hidden=(), skip=True), Geometry(11, 9, 3), 6.0, 60),
+        "wavelet-hidden": (Ngp(eight, hidden=(7, 5), bias=True), Geometry(7, 11, 1), 20.0, 0),
+        "wavelet-shifts": (wavelets(2, 1), Geometry(19, 18, 1), 3000.0, 255),
+        "wavelet-escapes": (wavelets(2, 3), Geometry(10, 9, 3), 2.0**19, 255),
+        "window-rgb": (
+            Ngp((WaveletLevel(4, 3),), hidden=(6,), bias=True, skip=True, window=True), Geometry(17, 13, 3), 8.0, 88,
+        ),
+        "window-alone": (Ngp((WaveletLevel(2, 2),), hidden=(5, 4), window=True), Geometry(6, 12, 1), 9.0, 100),
+        "window-1x9": (
+            Ngp((WaveletLevel(1, 1),), hidden=(3,), bias=True, skip=True, window=True), Geometry(1, 9, 1), 9.0, 88,
+        ),
+        "window-dense": (
+            Ngp((DenseLevel(2, 2), DenseLevel(0, 1)), hidden=(4,), bias=True, skip=True, window=True),
+            Geometry(7, 10, 3), 9.0, 88,
+        ),
+    }  # fmt: skip
+
+
+def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int) -> bytes:
+    """A file of a field with random symbols: Laplace-distributed ones in the grids, some of them far out.
+
+    Steps are such that outputs are of the order of 1.
+    """
+    rng, layout = np.random.default_rng(0), spec.layout(geometry)
+    symbols, steps = {}, b""
+    for tensor in layout:
+        if tensor.name.startswith("level"):
+            values = rng.laplace(0, size, tensor.shape) * rng.choice([1, 1, 1, 9], tensor.shape)
+            values = np.clip(values, -(2.0**24), 2.0**24)
+            step = size * (8 if spec.bias else 1)
+        else:
+            values, step = rng.normal(0, 60, tensor.shape), 60 * np.sqrt(tensor.size / tensor.shape[0])
+        symbols[tensor.name] = np.round(values).astype(np.int64)
+        steps += bytes([128 + len(steps), (-8 - round(np.log2(step))) % 256])
+    if "bias_out" in symbols:
+        symbols["bias_out"][:] = 60
+    header = Header(
+        encoder_version=(0, 0, 0), width=geometry.width, height=geometry.height, channels=geometry.channels, depth=8,
+        alpha=False, metadata=0, target_psnr_db=0.0, psnr_db=0.0, digest=bytes(8), field_id=spec.wire_id,
+        field=spec.pack(), chain=b"\0", steps=steps,
+    )  # fmt: skip
+    payload = encode_weights(layout, orders(layout)[0], symbols, regime)
+    digest = verify(write_chunks({HEADER: header.pack(), WEIGHTS: payload})).digest
+    return write_chunks({HEADER: replace(header, digest=bytes.fromhex(digest)).pack(), WEIGHTS: payload})
+
+
+def is_missing(name: str) -> bool:
+    """Whether a file is still to be made."""
+    return not (FOLDER / f"{name}.nfc").exists()
+
+
+def save(name: str, data: bytes) -> None:
+    """Write a file and its samples."""
+    path = FOLDER / f"{name}.nfc"
+    path.write_bytes(data)
+    np.save(path.with_suffix(".npy"), nfcodec.decode_array(data))
+    print(f"{name}: {len(data)} bytes, {nfcodec.open(path).info.psnr_db:.2f} dB", flush=True)
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name, (image, options) in cases().items():
-        path = FOLDER / f"{name}.nfc"
-        if path.exists():
-            continue
-        path.write_bytes(nfcodec.encode(image, best_effort=True, **options))
-        np.save(path.with_suffix(".npy"), nfcodec.decode_array(path.read_bytes()))
-        print(f"{name}: {path.stat().st_size} bytes, {nfcodec.open(path).info.psnr_db:.2f} dB", flush=True)
-    path = FOLDER / "ngp-metadata.nfc"
-    if not path.exists():
+    if "--networks-changed" in sys.argv[1:]:
+        for path in [path for path in FOLDER.iterdir() if path.name.startswith(WAVELETS)]:
+            path.unlink()
+    for name, (image, options) in {**cases(), **wavelet_cases()}.items():
+        if is_missing(name):
+            save(name, nfcodec.encode(image, best_effort=True, **options))
+    for name, arguments in crafted_cases().items():
+        if is_missing(name):
+            save(name, crafted(*arguments))
+    if is_missing("ngp-metadata"):
         metadata = {"icc": b"not a real profile " * 20, "exif": b"Exif\0\0MM", "xmp": b"<x:xmpmeta/>"}
         raster = Raster(picture(8, 9, 3), picture(8, 9, 1, seed=1), metadata)
-        path.write_bytes(encode(raster, EncodeOptions(psnr_db=38.0)).data)
-        np.save(path.with_suffix(".npy"), decode(path.read_bytes()).to_array())
+        options = EncodeOptions(psnr_db=38.0, field=default_ngp(Geometry(8, 9, 3)))
+        save("ngp-metadata", encode(raster, options).data)
+    files = sorted(path for path in FOLDER.glob("*.nfc") if path.name.startswith(WAVELETS))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    WAVELETS_DIGEST.write_text(f"{digest}\n", encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from nfcodec.fields import (
     Quantized,
     Siren,
     Step,
+    WaveletLevel,
     field_class,
     field_names,
     hash_levels,
@@ -212,11 +213,19 @@ def test_instant_is_the_papers():
 levels = st.lists(st.integers(0, 7), unique=True, max_size=8).flatmap(
     lambda strides: st.tuples(*(st.builds(DenseLevel, st.just(s), st.integers(1, 8)) for s in sorted(strides)[::-1]))
 )
-specs = st.builds(
-    lambda dense, hashed, hidden, bias, skip: Ngp((*dense, *hashed), tuple(hidden), bias, skip or not hidden),
+grids = st.builds(
+    lambda dense, hashed: (*dense, *hashed),
     levels,
     st.lists(st.sampled_from(hash_levels(4, 2, 10, 16, 1.533)), min_size=1, max_size=3),
+)
+wavelets = st.tuples(st.builds(WaveletLevel, st.integers(0, 7), st.integers(1, 8)))
+specs = st.builds(
+    lambda grid, hidden, bias, skip, window: Ngp(
+        grid, tuple(hidden), bias, skip or not hidden, window and bool(hidden)
+    ),
+    grids | wavelets,
     st.lists(st.integers(1, 4096), max_size=16),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
 )
@@ -241,6 +250,23 @@ def test_hostile_bytes(data: bytes):
     assert spec.pack() == data
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\2\x80\x80\0\2",  # two wavelet levels
+        b"\2\x80\0\0\2",  # and a dense one
+        b"\2\0\x80\0\2",
+        b"\1\x80\0\6",  # a window without a hidden layer
+        b"\1\x80\0\0",  # no skip either
+        b"\1\x80\1\4\0\x08",  # an unknown flag
+        b"\1\xc0\0\2",  # an unknown kind
+    ],
+)
+def test_hostile_wavelet_levels(data: bytes):
+    with pytest.raises(FormatError):
+        Ngp.unpack(data)
+
+
 @given(st.lists(st.integers(0, 2**32), min_size=2, max_size=2), st.integers(0, 255))
 def test_hostile_hash_levels(words, code):
     data = bytes([1, 64 | code & 7]) + b"".join((word % 2**32).to_bytes(4, "little") for word in words) + b"\0\2"
@@ -262,11 +288,33 @@ def test_hostile_hash_levels(words, code):
         ((DenseLevel(0, 1),), (4,) * 17),
         ((DenseLevel(0, 1), DenseLevel(1, 1)), (4,)),
         ((DenseLevel(1, 1), DenseLevel(1, 1)), (4,)),
+        ((WaveletLevel(2, 1), WaveletLevel(2, 1)), (4,)),
+        ((WaveletLevel(2, 1), DenseLevel(0, 1)), (4,)),
+        ((*hash_levels(1, 2, 4, 2, 2.0), WaveletLevel(2, 1)), (4,)),
+        ((WaveletLevel(2, 1),), (), True, True, True),
     ],
 )
 def test_bad_specs(arguments):
     with pytest.raises(UsageError):
         Ngp(*arguments)
+
+
+def test_the_window_widens_the_first_layer():
+    geometry = Geometry(9, 8, 3)
+    for window in (False, True):
+        spec = Ngp((WaveletLevel(3, 2),), hidden=(5, 4), bias=True, skip=True, window=window)
+        assert [(tensor.name, tensor.shape) for tensor in spec.layout(geometry)] == [
+            ("level0", (9, 8, 2)),
+            ("skip", (3, 2)),
+            ("weight0", (5, 18 if window else 2)),
+            ("bias0", (5,)),
+            ("weight1", (4, 5)),
+            ("bias1", (4,)),
+            ("weight2", (3, 4)),
+            ("bias_out", (3,)),
+        ]
+        assert spec.layout(geometry)[0].wavelet_levels == 3
+        assert spec.macs_per_pixel(geometry) >= 5 * (18 if window else 2) + 20 + 12
 
 
 def test_overflowing_weights_are_refused():

@@ -13,11 +13,11 @@ from nfcodec.errors import UsageError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Quantized, Siren, Step
 from nfcodec.fitting import Request, candidates, solve
 from nfcodec.fitting.analysis import analyse, color_basis, suits_analysis
-from nfcodec.fitting.dense import allowed_mse, start_dense
+from nfcodec.fitting.dense import start_dense
 from nfcodec.fitting.engines.torch_fields import Band, torch_field
 from nfcodec.fitting.general import solve_general, widened
 from nfcodec.fitting.landing import land, land_by_step
-from nfcodec.fitting.plan import default_ngp, default_siren, table_ngp
+from nfcodec.fitting.plan import default_ngp, default_siren, table_ngp, wavelet_ngps
 from nfcodec.fitting.solution import quantize
 
 SMALL = Geometry(24, 20, 3)
@@ -85,8 +85,8 @@ def test_what_suits_the_analysis():
 @pytest.mark.parametrize(("transform", "gain"), [("none", 1.0), ("scale:2", 4.0), ("inversion", 1.0)])
 def test_allowed_mse(make_problem, transform, gain):
     problem, rounding = make_problem(DENSE, transform=transform), 1 / 12 / 255**2
-    assert allowed_mse(problem, 30.0) == pytest.approx(gain * (1e-3 - rounding))
-    assert allowed_mse(problem, 60.0) == pytest.approx(gain * 1e-6 / 2)  # rounding alone would cost more
+    assert problem.allowed_mse(30.0) == pytest.approx(gain * (1e-3 - rounding))
+    assert problem.allowed_mse(60.0) == pytest.approx(gain * 1e-6 / 2)  # rounding alone would cost more
 
 
 # ----------------------------------------------------------------------------------------------------------- landing
@@ -170,6 +170,15 @@ def test_default_ngp_reaches_its_target(make_problem, channels, transform):
     problems = [make_problem(spec, channels=channels, transform=transform) for spec in fields]
     solution, problem = solve(problems, Request(35.0, 3, 0))
     assert problem in problems
+    assert solution.trial.psnr_db == problem.exact_psnr_db(solution.trial.weights)
+    assert 35.0 <= solution.trial.psnr_db < 36.0
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("shape", [(24, 20), (64, 70)], ids=str)
+def test_default_dense_levels_reach_their_target(make_problem, channels, shape):
+    problem = make_problem(default_ngp(Geometry(*shape, channels)), *shape, channels)
+    solution, _ = solve([problem], Request(35.0, 3, 0, device="cpu", max_steps=100))
     assert solution.trial.psnr_db == problem.exact_psnr_db(solution.trial.weights)
     assert 35.0 <= solution.trial.psnr_db < 36.0
 
@@ -259,7 +268,8 @@ def test_sirens_grow_with_the_target():
 def test_candidates():
     spec = Siren(9)
     assert candidates(spec, SMALL, True, 40) == [spec]
-    assert len(candidates("ngp", SMALL, False, 40)) == 1
+    assert candidates("ngp", SMALL, False, 40) == wavelet_ngps(SMALL)
+    assert candidates("ngp", SMALL, False, 40, wavelets=False) == [default_ngp(SMALL)]
     assert table_ngp(SMALL) in candidates("ngp", SMALL, True, 40)
     with pytest.raises(UsageError, match="ngp, siren"):
         candidates("wavelet", SMALL, False, 40)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from nfcodec.errors import EngineError, UsageError
-from nfcodec.fields import DenseLevel, Parameters
+from nfcodec.fields import HashLevel, Parameters
 from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats
 from nfcodec.fitting.problem import Problem
 
@@ -23,6 +23,7 @@ __all__ = [
     "Stats",
     "create",
     "engine_names",
+    "fits_wavelets",
     "has_cuda_device",
     "report",
 ]
@@ -78,10 +79,15 @@ def _preferred(device: str, problem: Problem) -> list[str]:
     if device == "cpu" or (device == "auto" and not has_cuda_device()):
         return ["numba", "torch"]
     levels = getattr(problem.spec, "levels", ())
-    own = [] if any(isinstance(level, DenseLevel) for level in levels) else ["cuda"]
+    own = ["cuda"] if all(isinstance(level, HashLevel) for level in levels) else []
     if own and levels and importlib.util.find_spec("tinycudann"):
         own = ["cuda", "tinycudann"]  # whose 16 bits do not reach every target
     return [*own, "torch"] if device == "cuda" else [*own, "torch", "numba"]
+
+
+def fits_wavelets(name: str, device: str) -> bool:
+    """Whether the engine asked for, by name and device, can be one that fits wavelet levels."""
+    return name in ("auto", "numba") and device in ("auto", "cpu")
 
 
 def has_cuda_device() -> bool:

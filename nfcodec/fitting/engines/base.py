@@ -25,6 +25,8 @@ class Objective:
             true rounding with straight-through gradients, which all other tensors with a step always get.
         half: the field sees all parameters rounded to binary16 (with straight-through gradients), as fields whose
             parameters have 16 bits do; steps are not used then.
+        priors: for wavelet levels, (H, W, F) each, the location and the scale of every coefficient's Laplace
+            distribution, in steps; the rate model takes them as constants.
         error_quantum: gradients see the errors of the outputs rounded to multiples of this, as where they are taken
             through numbers of few bits; 0 for none.
     """
@@ -33,6 +35,7 @@ class Objective:
     rate_weight: float = 0.0
     softness: float = 0.0
     half: bool = False
+    priors: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
     error_quantum: float = 0.0
 
 

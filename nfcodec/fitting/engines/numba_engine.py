@@ -15,11 +15,12 @@ import numba
 import numpy as np
 
 from nfcodec.errors import EngineError
-from nfcodec.fields import OUTPUT_BITS, DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Parameters, Siren
+from nfcodec.fields import OUTPUT_BITS, DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Parameters, Siren, WaveletLevel
 from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
-from nfcodec.fitting.engines.kernels import quantizer
+from nfcodec.fitting.engines.kernels import quantizer, wavelet
 from nfcodec.fitting.engines.kernels.jit import U
-from nfcodec.fitting.engines.numba_fields import Floats, Pass, program
+from nfcodec.fitting.engines.numba_fields import Floats, NgpProgram, Pass, Picture, Program, SirenProgram
+from nfcodec.fitting.engines.numba_wavelet import WaveletProgram
 from nfcodec.fitting.problem import Problem
 from nfcodec.transforms import Chain
 from nfcodec.workers import Workers, n_threads
@@ -57,32 +58,61 @@ def create(
     """
     if device not in ("auto", "cpu"):
         raise EngineError(f"the numba engine runs on the cpu, not on {device}")
+    engine = NumbaEngine(problem, parameters, objective, seed)
     with ThreadPoolExecutor(1) as pool:
-        ready = pool.submit(_get_ready, type(problem.spec))
+        ready = pool.submit(_get_ready, engine.program)
         try:
             ready.result(SILENCE_S)
         except TimeoutError:
             notify("compiling the numba kernels, once after installation")
             ready.result()
-    return NumbaEngine(problem, parameters, objective, seed)
+    return engine
+
+
+def _program(problem: Problem, workers: Workers) -> Program:
+    """The compiled counterpart of a problem's field. Raises EngineError."""
+    spec, geometry, picture = problem.spec, problem.geometry, Picture.of(problem)
+    if isinstance(spec, Siren):
+        return SirenProgram(spec, geometry, picture, workers)
+    if isinstance(spec, Ngp) and isinstance(spec.levels[0], WaveletLevel) and spec.skip:
+        return WaveletProgram(spec, geometry, picture, workers)
+    if isinstance(spec, Ngp) and not isinstance(spec.levels[0], WaveletLevel) and not spec.window:
+        return NgpProgram(spec, geometry, picture, workers)
+    raise EngineError(f"the numba engine has no counterpart of this {type(spec).__name__}")
+
+
+_LEVELS = (HashLevel(2.5, 4, 16, 1), HashLevel(40.5, 42, 8, 1), DenseLevel(1, 1), DenseLevel(0, 1))
+_TINY: dict[type[Program], FieldSpec] = {
+    SirenProgram: Siren(4, 1),
+    NgpProgram: Ngp(_LEVELS, hidden=(4,), bias=True, skip=True),
+    WaveletProgram: Ngp((WaveletLevel(2, 1),), hidden=(4,), bias=True, skip=True, window=True),
+}
+"""A field that needs all kernels of each program."""
 
 
 @cache
-def _get_ready(field: type[FieldSpec]) -> None:
-    """Load or compile all kernels that a field needs, by taking a step on a picture of 64 pixels."""
-    levels = (HashLevel(2.5, 4, 16, 1), HashLevel(40.5, 42, 8, 1), DenseLevel(1, 1), DenseLevel(0, 1))
-    tiny = Siren(4, 1) if field is Siren else Ngp(levels, hidden=(4,), bias=True, skip=True)
+def _get_ready(program: type[Program]) -> None:
+    """Load or compile all kernels that a program needs, by taking a step on a picture of 64 pixels."""
+    tiny = _TINY[program]
     samples = np.zeros((8, 8, 1), np.uint8)
     value_map = Chain.prepare([], samples, 0).value_map(8, 1, OUTPUT_BITS)
     problem = Problem(tiny, Geometry(8, 8, 1), samples.reshape(-1, 1), value_map)
     steps = {tensor.name: 1.0 for tensor in tiny.layout(problem.geometry)}
     try:
-        engine = NumbaEngine(problem, tiny.initial(problem.geometry, 0), Objective(steps, 1.0, 0.3), 0)
+        priors: tuple[Floats, Floats] = (np.zeros((8, 8, 1), np.float32), np.ones((8, 8, 1), np.float32))
+        objective = Objective(steps, 1.0, 0.3, priors=priors)
+        engine = NumbaEngine(problem, tiny.initial(problem.geometry, 0), objective, 0)
         engine.gradient()
         engine.update(Rates(0.0, 0.0))
         engine.evaluate()
     except Exception as error:  # numba, LLVM and the cache fail in many ways, and another engine can do the work
         raise EngineError(f"the numba kernels cannot be compiled: {error}") from error
+
+
+def _by_plane(locations: Floats, scales: Floats) -> tuple[Floats, Floats]:
+    """Locations and one over scales, flat, a plane of features after the other."""
+    planes = (np.moveaxis(locations, 2, 0), 1 / np.moveaxis(scales, 2, 0))
+    return planes[0].astype(np.float32).reshape(-1), planes[1].astype(np.float32).reshape(-1)
 
 
 def _halved(values: Floats) -> Floats:
@@ -100,7 +130,9 @@ class NumbaEngine(Engine):
     device = "cpu"
 
     def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None:
-        self._problem, self._objective, self._seed = problem, objective, seed
+        self._problem, self._objective, self._seed = problem, Objective(), seed
+        self._priors: tuple[Floats, Floats] | None = None
+        self.set_objective(objective)
         self._layout = problem.spec.layout(problem.geometry)
         self._levels = [tensor for tensor in self._layout if tensor.name.startswith("level")]
         self._others = [tensor for tensor in self._layout if not tensor.name.startswith("level")]
@@ -108,7 +140,7 @@ class NumbaEngine(Engine):
         self._slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         widest = max([1, *(max(tensor.shape) for tensor in self._others)])
         self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else n_threads())
-        self._program = program(problem, self._workers)
+        self._program = _program(problem, self._workers)
         self._tables: Floats = np.zeros(int(ends[-1]), np.float32)
         self._network: Parameters = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self._others}
         self._table_gradient: Floats = np.zeros_like(self._tables)
@@ -118,10 +150,15 @@ class NumbaEngine(Engine):
         self.adam = GRID_ADAM if self._levels else Adam()
         self.restore(parameters)
 
+    @property
+    def program(self) -> type[Program]:
+        """What this engine compiles."""
+        return type(self._program)
+
     def restore(self, parameters: Parameters) -> None:
         for tensor, used in zip(self._levels, self._slices, strict=True):
             table = parameters[tensor.name]
-            self._tables[used] = (table if tensor.log2_stride is None else np.moveaxis(table, 2, 0)).reshape(-1)
+            self._tables[used] = (np.moveaxis(table, 2, 0) if tensor.is_spatial else table).reshape(-1)
         for name, value in self._network.items():
             value[:] = parameters[name]
         self._moments = {
@@ -142,7 +179,7 @@ class NumbaEngine(Engine):
         tensors: Parameters = {name: value.copy() for name, value in network.items()}
         for tensor, used in zip(self._levels, self._slices, strict=True):
             flat = tables[used]
-            if tensor.log2_stride is None:
+            if not tensor.is_spatial:
                 tensors[tensor.name] = flat.reshape(tensor.shape).copy()
             else:
                 rows, cols, features = tensor.shape
@@ -150,6 +187,8 @@ class NumbaEngine(Engine):
         return {tensor.name: tensors[tensor.name] for tensor in self._layout}
 
     def set_objective(self, objective: Objective) -> None:
+        if objective.priors is not self._objective.priors or self._priors is None:
+            self._priors = None if objective.priors is None else _by_plane(*objective.priors)
         self._objective = objective
 
     def evaluate(self) -> Stats:
@@ -251,7 +290,7 @@ class NumbaEngine(Engine):
     def _soften(self, level: int, start: int, stop: int) -> None:
         """The same through soft rounding with noise, for dense tables."""
         tensor, step = self._levels[level], self._steps()[level]
-        if tensor.log2_stride is None or step == 0:
+        if not tensor.is_spatial or step == 0:
             self._harden(level, start, stop)
             self._slope[start:stop] = 1
             return
@@ -260,6 +299,31 @@ class NumbaEngine(Engine):
         quantizer.soften(self._tables, self._softened, self._slope, U(start), U(stop), step, softness, key)
 
     def _rate(self, gradient: Floats | None) -> float:
+        """Bits of what the field sees of its tables; sets the gradient of all tables to the rate's."""
+        if self._levels and self._levels[0].wavelet_levels is not None:
+            return self._rate_of_priors(gradient)
+        return self._rate_of_neighbours(gradient)
+
+    def _rate_of_priors(self, gradient: Floats | None) -> float:
+        """Bits of a wavelet level under the distributions that the objective states."""
+        if self._objective.rate_weight == 0 or self._priors is None:
+            if gradient is not None:
+                gradient.fill(0)
+            return 0.0
+        n, (locations, sharpness) = self._tables.size, self._priors
+        weight, step = np.float32(self._objective.rate_weight / self._problem.geometry.n_pixels), self._steps()[0]
+        bits = np.zeros(-(-n // ELEMENTS))
+
+        def rate(worker: int, i: int) -> None:
+            bits[i] = wavelet.laplace_rate(
+                self._softened, NONE if gradient is None else gradient, locations, sharpness, U(i * ELEMENTS),
+                U(min(n, (i + 1) * ELEMENTS)), step, weight,
+            )  # fmt: skip
+
+        self._workers.run(len(bits), rate)
+        return float(bits.sum())
+
+    def _rate_of_neighbours(self, gradient: Floats | None) -> float:
         """Bits of what the field sees of the dense tables; sets the gradient of all tables to the rate's."""
         planes: list[tuple[int, int, int, int]] = []  # level, place of the plane, first and last row
         for level, (tensor, used) in enumerate(zip(self._levels, self._slices, strict=True)):

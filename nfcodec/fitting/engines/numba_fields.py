@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.errors import EngineError
-from nfcodec.fields import DenseLevel, Geometry, HashLevel, Ngp, Parameters, Siren
+from nfcodec.fields import DenseLevel, Geometry, GridLevel, HashLevel, Ngp, Parameters, Siren
 from nfcodec.fitting.engines.kernels import grids
 from nfcodec.fitting.engines.kernels.blocks import padded
 from nfcodec.fitting.engines.kernels.jit import BLOCK, U
@@ -137,16 +136,6 @@ class Program(ABC):
             quantum: gradients see the outputs' errors rounded to multiples of it; 0 for none.
             outputs: (C, H * W), becomes the field's values.
         """
-
-
-def program(problem: Problem, workers: Workers) -> Program:
-    """The compiled counterpart of a problem's field. Raises EngineError."""
-    spec, picture = problem.spec, Picture.of(problem)
-    if isinstance(spec, Siren):
-        return SirenProgram(spec, problem.geometry, picture, workers)
-    if isinstance(spec, Ngp):
-        return NgpProgram(spec, problem.geometry, picture, workers)
-    raise EngineError(f"the numba engine has no counterpart of {type(spec).__name__}")
 
 
 class NgpProgram(Program):
@@ -306,7 +295,7 @@ def _level_rows(spec: Ngp, geometry: Geometry) -> Indices:
             row[grids.ROWS] = level.resolution if in_rows else 0
             row[grids.MASK] = 0 if level.size & (level.size - 1) else level.size - 1
             row[grids.IS_FINE] = int(x.high[-1] - x.low[0]) + 1 > geometry.width + 2
-        else:
+        elif isinstance(level, DenseLevel):
             row[grids.LOG2_STRIDE] = level.log2_stride
             row[grids.ROWS], row[grids.COLS], _ = level.shape(geometry)
         offset, first = offset + int(np.prod(level.shape(geometry))), first + level.features
@@ -326,8 +315,8 @@ def _hash_axes(spec: Ngp, geometry: Geometry) -> tuple[Indices, Floats, Indices,
     return tuple(axes)  # pyright: ignore[reportReturnType]
 
 
-def _row_floats(level: DenseLevel | HashLevel, geometry: Geometry) -> int:
+def _row_floats(level: GridLevel, geometry: Geometry) -> int:
     """Scratch that a row of pixels needs in a level."""
-    if isinstance(level, HashLevel):
-        return geometry.width + 4
-    return (level.shape(geometry)[1] + 1) << level.log2_stride
+    if isinstance(level, DenseLevel):
+        return (level.shape(geometry)[1] + 1) << level.log2_stride
+    return geometry.width + 4

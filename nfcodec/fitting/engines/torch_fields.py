@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Siren
+from nfcodec.errors import EngineError
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Siren, WaveletLevel
 
 Tensors = Mapping[str, Tensor]
 
@@ -41,12 +42,12 @@ class TorchField(Protocol):
 
 
 def torch_field(spec: FieldSpec, geometry: Geometry, device: torch.device) -> TorchField:
-    """The torch counterpart of a field."""
+    """The torch counterpart of a field. Raises EngineError if it has none."""
     if isinstance(spec, Siren):
         return TorchSiren(spec, geometry, device)
-    if isinstance(spec, Ngp):
+    if isinstance(spec, Ngp) and not spec.window and not isinstance(spec.levels[0], WaveletLevel):
         return TorchNgp(spec, geometry, device)
-    raise TypeError(f"the torch engine has no counterpart of {type(spec).__name__}")
+    raise EngineError(f"the torch engine has no counterpart of this {type(spec).__name__}")
 
 
 class TorchSiren:
@@ -92,6 +93,7 @@ class TorchNgp:
         level = self._spec.levels[int(name[5:])]
         if isinstance(level, HashLevel):
             return None
+        assert isinstance(level, DenseLevel)
         stride = 1 << level.log2_stride
         return slice(max(0, band.start // stride - 1), min(level.shape(self._geometry)[0], -(-band.stop // stride) + 1))
 

@@ -1,0 +1,132 @@
+"""Coding integers whose distribution is known: tables of Laplace distributions by location and scale.
+
+A location is in eighths, a scale in eighths of an octave; both come from a context network in integers, so all of
+this is integers. Wide distributions are coded by their high part, with the low bits flat; what lies far outside by an
+escape. docs/format.md, "Laplace tables", is the normative text.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array, SymbolCoder
+from nfcodec.coding.tables import frequencies
+from nfcodec.errors import FormatError
+
+LOCATION_BITS = 3
+SCALES_PER_OCTAVE = 8
+SMALLEST_LOG2 = -4
+"""The smallest scale is 2^-4 of a symbol."""
+
+N_TABLE_SCALES = 57
+"""Scales 2^-4 .. 2^3 have tables; larger ones use those of 2^(17/8) .. 2^3, after a shift."""
+
+MAX_SHIFT = 12
+MAX_SCALE = N_TABLE_SCALES - 1 + MAX_SHIFT * SCALES_PER_OCTAVE
+ESCAPE = 64
+"""High parts of this magnitude or more are escapes."""
+
+LARGEST = 1 << 24
+"""No value that a file holds has a larger magnitude."""
+
+_FLOOR = 1 << 13
+"""Added to every symbol's weight, out of 2^31: what the tables leave for the unexpected."""
+
+_ESCAPE_BITS = 13
+_FRACTIONS = 1 << LOCATION_BITS
+
+DECAYS = (
+    145315154, 171553775, 199759078, 229681607, 261044606, 293555085, 326914198, 360826461, 395007542, 429190474,
+    463130302, 496607237, 529428476, 561428867, 592470630, 622442337, 651257337, 678851797, 705182512, 730224596,
+    753969162, 776421055, 797596699, 817522092, 836230973, 853763180, 870163178, 885478791, 899760092, 913058465,
+    925425813, 936913903, 947573834, 957455604, 966607779, 975077234, 982908970, 990145980, 996829173, 1002997330,
+    1008687096, 1013932999, 1018767490, 1023220997, 1027321989, 1031097062, 1034571010, 1037766921, 1040706261,
+    1043408965, 1045893524, 1048177074, 1050275481, 1052203421, 1053974460, 1055601130, 1057095000,
+)  # fmt: skip
+"""round(2^30 exp(-1 / (8 b))) for the scales b = 2^((i - 32) / 8): what an eighth of a symbol takes off the tail."""
+
+
+@cache
+def _tables() -> Int64Array:
+    """Frequencies of the high parts -ESCAPE .. ESCAPE, (scale * 8 + location mod 8 + 4) x symbols."""
+    n_steps = 8 * ESCAPE + 8
+    tail = np.empty((len(DECAYS), n_steps), np.int64)
+    tail[:, 0] = 1 << 30
+    for j in range(1, n_steps):
+        tail[:, j] = tail[:, j - 1] * np.array(DECAYS) >> 30
+    fractions = np.arange(-_FRACTIONS // 2, _FRACTIONS // 2)
+    edges = 8 * np.arange(-ESCAPE, ESCAPE) + 4 - fractions[:, None]  # between symbols, in eighths from the location
+    below = np.where(edges < 0, tail[:, np.abs(edges)], (1 << 31) - tail[:, np.abs(edges)])
+    ends = np.zeros((*below.shape[:2], 1), np.int64)
+    weights = np.diff(np.concatenate([ends, below, ends + (1 << 31)], axis=2)) + _FLOOR
+    return frequencies(weights.reshape(-1, 2 * ESCAPE + 1))
+
+
+def scale_index(eighth_octaves: Int64Array) -> Int64Array:
+    """The index of a scale 2^(x / 8), within 0 .. MAX_SCALE."""
+    return np.clip(eighth_octaves - SMALLEST_LOG2 * SCALES_PER_OCTAVE, 0, MAX_SCALE)
+
+
+def code_laplace(
+    coder: SymbolCoder, locations: Int64Array, scales: Int64Array, values: Int64Array | None
+) -> Int64Array:
+    """Code a run of integers, each with its own location (in eighths) and scale index; a decoder passes None.
+
+    All arrays are (n,); magnitudes of values are at most LARGEST, those of locations at most 8 LARGEST.
+
+    Raises:
+        FormatError: a decoded value is larger.
+    """
+    shifts = -(-np.maximum(scales - (N_TABLE_SCALES - 1), 0) // SCALES_PER_OCTAVE)
+    middle = (locations + 4) >> LOCATION_BITS
+    fraction = np.where(shifts == 0, locations - (middle << LOCATION_BITS), 0)
+    start = middle - (1 << shifts >> 1)
+    table = (scales - SCALES_PER_OCTAVE * shifts) * _FRACTIONS + fraction + _FRACTIONS // 2
+    residual = None if values is None else values - start
+    high_in = None if residual is None else np.clip(residual >> shifts, -ESCAPE, ESCAPE)
+    high = _code_grouped(coder, table, _tables(), high_in, -ESCAPE)
+    coded = high << shifts
+    if shifts.any():
+        low_in = None if residual is None else residual & ((1 << shifts) - 1)
+        for shift in np.unique(shifts[shifts > 0]):
+            here = shifts == shift
+            coded[here] += _code_flat(coder, int(shift), int(here.sum()), None if low_in is None else low_in[here])
+    escaped = np.flatnonzero(np.abs(high) == ESCAPE)
+    if len(escaped):
+        beyond = None
+        if residual is not None:
+            beyond = np.abs(residual[escaped] >> shifts[escaped]) - ESCAPE
+        top = _code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond >> _ESCAPE_BITS)
+        mask = (1 << _ESCAPE_BITS) - 1
+        bottom = _code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond & mask)
+        coded[escaped] += (np.sign(high[escaped]) * ((top << _ESCAPE_BITS) + bottom)) << shifts[escaped]
+    coded += start
+    if values is None and np.abs(coded).max(initial=0) > LARGEST:
+        raise FormatError("a wavelet coefficient is too large")
+    return coded
+
+
+def _code_grouped(
+    coder: SymbolCoder, group_of: Int64Array, tables: Int64Array, symbols: Int64Array | None, first: int
+) -> Int64Array:
+    """Code symbols first, first + 1, .. by the table of each one's group, group after group."""
+    order = np.argsort(group_of, kind="stable")
+    groups, sizes = np.unique(group_of, return_counts=True)
+    coded = np.empty(len(order), np.int64)
+    chosen = None if symbols is None else (symbols - first)[order].astype(np.int32)
+    at = 0
+    for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+        part = slice(at, at + size)
+        coded[part] = coder.code(None if chosen is None else chosen[part], tables[group], size)
+        at += size
+    out = np.empty_like(coded)
+    out[order] = coded + first
+    return out
+
+
+def _code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: Int64Array | None) -> Int64Array:
+    """Code n numbers of n_bits bits, all equally likely."""
+    chosen = None if symbols is None else symbols.astype(np.int32)
+    return coder.code(chosen, np.full(1 << n_bits, TABLE_TOTAL >> n_bits, np.int64), n).astype(np.int64)

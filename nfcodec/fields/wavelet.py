@@ -1,0 +1,124 @@
+"""Wavelet levels of an `ngp` field: a grid as large as the picture, read through CDF 9/7 synthesis kernels.
+
+Where a dense level interpolates its entries with tents, of which coarse and fine ones overlap, the entries of a wavelet
+level belong to a nearly orthogonal basis (Cohen, Daubechies & Feauveau 1992): as many numbers as pixels, and all levels
+at once by lifting (Daubechies & Sweldens 1998). docs/format.md, section 4.3, is the normative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.fields.base import FloatArray, Geometry
+from nfcodec.fields.fixed_point import ACTIVATION_BITS, ExactArray, Quantized, check_exact, rescale
+from nfcodec.subbands import HH, LL, MAX_LEVELS, Band, bands
+
+LIFTING_BITS = 13
+LIFTING = (-12994, -434, 7233, 3633)
+"""The lifting coefficients alpha, beta, gamma, delta of CDF 9/7, in units of 2^-13."""
+
+GAIN_BITS = 12
+DETAIL_GAINS = (4096, 2892, 2043, 1442, 1019, 719, 508)
+"""What multiplies the step in HL and LH of level 1, 2, ..: K^(2 - 2 l) in units of 2^-12. With K = 1.15 all
+errors would count the same; files were smaller with 1.19."""
+
+CORNER_GAINS = (5800, 4096, 2892, 2043, 1442, 1019, 719)
+"""The same for HH."""
+
+SMOOTH_GAINS = (4096, 2892, 2043, 1442, 1019, 719, 508, 359)
+"""The same for LL of a plane with 0, 1, .. levels."""
+
+_LARGEST = 2.0**33
+
+
+def band_gain(band: Band) -> int:
+    """The factor on the quantizer step in a band, in units of 2^-12: it makes all errors count about the same."""
+    if band.orientation == LL:
+        return SMOOTH_GAINS[band.level]
+    return (CORNER_GAINS if band.orientation == HH else DETAIL_GAINS)[band.level - 1]
+
+
+def gains(height: int, width: int, n_levels: int) -> FloatArray:
+    """(H, W): the factor on the quantizer step at each coefficient, as a number."""
+    out = np.empty((height, width), np.float32)
+    for band in bands(height, width, n_levels):
+        out[band.rows, band.cols] = band_gain(band) / (1 << GAIN_BITS)
+    return out
+
+
+@dataclass(frozen=True)
+class WaveletLevel:
+    """Coefficients (H, W, features) in place (see nfcodec.subbands).
+
+    Attributes:
+        n_levels: of the transform, 0 .. 7; 0 leaves plain pixels.
+        features: 1 .. 8.
+    """
+
+    n_levels: int
+    features: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.n_levels <= MAX_LEVELS and 1 <= self.features <= 8):
+            raise UsageError(f"a wavelet level has 0 .. {MAX_LEVELS} levels and 1 .. 8 features")
+
+    def shape(self, geometry: Geometry) -> tuple[int, int, int]:
+        """(rows, cols, features)."""
+        return geometry.height, geometry.width, self.features
+
+    def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
+        """The synthesis of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
+        planes = np.ascontiguousarray(np.moveaxis(table.symbols, 2, 0), np.float64)
+        shift = ACTIVATION_BITS - GAIN_BITS
+        for band in bands(geometry.height, geometry.width, self.n_levels):
+            if band.size:
+                gain = band_gain(band)
+                here = planes[:, band.rows, band.cols]
+                check_exact(float(gain * np.abs(here).max()), table.step, shift)
+                here[...] = rescale(here * float(gain), table.step, shift)
+        synthesise(planes, self.n_levels)
+
+        def rows(start: int, stop: int) -> ExactArray:
+            return planes[:, start:stop].reshape(self.features, -1)
+
+        return rows, float(np.abs(planes).max())
+
+
+def synthesise(planes: ExactArray, n_levels: int) -> None:
+    """The inverse transform of (features, H, W), in place, in integers. Raises FormatError if they grow too large."""
+    for level in range(n_levels, 0, -1):
+        lattice = planes[:, :: 1 << (level - 1), :: 1 << (level - 1)]
+        for axis in (1, 2):
+            _check(lattice)
+            _unlift(np.moveaxis(lattice, axis, 0))
+    _check(planes)
+
+
+def _check(planes: ExactArray) -> None:
+    if max(float(planes.max()), -float(planes.min())) >= _LARGEST:
+        raise FormatError("the wavelet coefficients are too large for exact arithmetic")
+
+
+def _unlift(lines: ExactArray) -> None:
+    """One level of the inverse transform along the first axis."""
+    even, odd = lines[0::2], lines[1::2]
+    if not len(odd):
+        return
+    for coefficient, target in zip(reversed(LIFTING), (even, odd, even, odd), strict=True):
+        sums = neighbour_sums(even, odd, of_odd=target is even)
+        sums *= coefficient * 2.0**-LIFTING_BITS
+        sums += 0.5
+        np.floor(sums, out=sums)
+        target -= sums
+
+
+def neighbour_sums(even: ExactArray, odd: ExactArray, *, of_odd: bool) -> ExactArray:
+    """At each even place the sum of the odd ones on both sides, or the reverse; the edges are mirrored."""
+    source, target = (odd, even) if of_odd else (even, odd)
+    last = len(source) - 1
+    below = np.arange(len(target)) - of_odd
+    return source[np.clip(below, 0, last)] + source[np.clip(below + 1, 0, last)]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import hashlib
+from decimal import ROUND_FLOOR, Decimal, localcontext
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nfcodec.coding.entropy import TABLE_TOTAL, Decoder, Encoder, Estimator
+from nfcodec.coding.laplace import (
+    DECAYS,
+    ESCAPE,
+    LARGEST,
+    MAX_SCALE,
+    N_TABLE_SCALES,
+    _tables,
+    code_laplace,
+    scale_index,
+)
+from nfcodec.errors import FormatError
+
+
+def arrays(*columns):
+    return [np.array(column, np.int64) for column in columns]
+
+
+def round_trip(locations, scales, values):
+    encoder, estimator = Encoder(), Estimator()
+    assert np.array_equal(code_laplace(encoder, locations, scales, values), values)
+    code_laplace(estimator, locations, scales, values)
+    stream = encoder.finish()
+    assert abs(len(stream) - estimator.bits / 8) <= 8
+    decoder = Decoder(stream)
+    assert np.array_equal(code_laplace(decoder, locations, scales, None), values)
+    decoder.finish()
+    return estimator.bits
+
+
+def test_decays_are_rounded_exactly():
+    with localcontext() as context:
+        context.prec = 50
+        for i, decay in enumerate(DECAYS):
+            scale = Decimal(2) ** (Decimal(i - 32) / 8)
+            exact = 2**30 * (-1 / (8 * scale)).exp()
+            assert decay == int((exact + Decimal("0.5")).to_integral_value(ROUND_FLOOR))
+    assert len(DECAYS) == N_TABLE_SCALES
+
+
+def test_tables_are_laplace_distributions():
+    """Of the scale and the fraction that their index says, but for a floor of 2^-18."""
+    tables = _tables()
+    assert tables.shape == (8 * N_TABLE_SCALES, 2 * ESCAPE + 1)
+    assert np.all(tables >= 1)
+    assert np.all(tables.sum(axis=1) == TABLE_TOTAL)
+    edges = np.arange(-ESCAPE, ESCAPE) + 0.5
+    for i in range(N_TABLE_SCALES):
+        for fraction in range(-4, 4):
+            x = (edges - fraction / 8) / 2 ** ((i - 32) / 8)
+            below = np.where(x < 0, np.exp(-np.abs(x)) / 2, 1 - np.exp(-np.abs(x)) / 2)
+            mass = np.diff(np.concatenate([[0], below, [1]])) + 2.0**-18
+            got = tables[8 * i + fraction + 4] / TABLE_TOTAL
+            assert np.abs(got - mass / mass.sum()).max() < 1e-5
+
+
+def test_tables_are_mirrored():
+    """But for what rounding down leaves over."""
+    tables = _tables().reshape(N_TABLE_SCALES, 8, -1)
+    for fraction in range(1, 4):
+        assert np.abs(tables[:, 4 + fraction, ::-1] - tables[:, 4 - fraction]).max() <= 2 * ESCAPE
+
+
+def test_tables_are_frozen():
+    """Files live longer than libraries: these numbers may never change."""
+    digest = hashlib.sha256(_tables().astype("<i8").tobytes()).hexdigest()
+    assert digest == "ceff335cf1b74c78534a5a6f2723e1a02003aa67cf1af0f57511d0d3cc197fae"
+
+
+def test_scale_index():
+    assert scale_index(np.array([-1024, -33, -32, 0, 24, 120, 121, 1024])).tolist() == [0, 0, 0, 32, 56, 152, 152, 152]
+    assert MAX_SCALE == 152
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(-8 * LARGEST, 8 * LARGEST) | st.integers(-2000, 2000),
+            st.integers(0, MAX_SCALE),
+            st.integers(-LARGEST, LARGEST) | st.integers(-200, 200),
+        ),
+        max_size=60,
+    )
+)
+def test_round_trip(run):
+    round_trip(*arrays(*zip(*run, strict=True)) if run else arrays((), (), ()))
+
+
+def test_round_trip_at_the_ends():
+    ends = [
+        (location, scale, value)
+        for location in (-8 * LARGEST, -5, -4, 3, 4, 8 * LARGEST)
+        for scale in (0, 56, 57, 64, 65, MAX_SCALE)
+        for value in (-LARGEST, -(ESCAPE << 12), -ESCAPE, 1 - ESCAPE, 0, ESCAPE - 1, ESCAPE, LARGEST)
+    ]
+    round_trip(*arrays(*zip(*ends, strict=True)))
+
+
+@pytest.mark.parametrize("log2_scale", [-3, -1, 0, 1.5, 3, 3.25, 6, 10, 15])
+@pytest.mark.parametrize("location", [0.0, 0.375, -100.5])
+def test_the_cost_is_that_of_the_distribution(log2_scale: float, location: float):
+    """Shifted tables cost next to nothing more; neither do the floor and the location's rounding."""
+    rng = np.random.default_rng(0)
+    n, scale = 20_000, 2.0**log2_scale
+    values = np.round(location + rng.laplace(0, scale, n)).astype(np.int64)
+    locations = np.full(n, round(8 * location), np.int64)
+    scales = scale_index(np.full(n, round(8 * log2_scale), np.int64))
+    bits = round_trip(locations, scales, values) / n
+    symbols = np.arange(-4000, 4001) * max(1.0, scale / 100)
+    unit = symbols[1] - symbols[0]
+    x = (np.concatenate([symbols - unit / 2, [symbols[-1] + unit / 2]]) - location) / scale
+    below = np.where(x < 0, np.exp(-np.abs(x)) / 2, 1 - np.exp(-np.abs(x)) / 2)
+    mass = np.diff(below)
+    entropy = -(mass[mass > 0] * np.log2(mass[mass > 0])).sum() + np.log2(unit)
+    assert bits < 1.02 * entropy + 0.03
+
+
+def test_locations_matter():
+    n = 1000
+    values = np.full(n, 17, np.int64)
+    near, far = (
+        round_trip(np.full(n, location, np.int64), np.full(n, 20, np.int64), values) for location in (8 * 17, 0)
+    )
+    assert near < far / 20
+
+
+def test_a_value_that_is_too_large_is_refused():
+    for value in (LARGEST + 1, -LARGEST - 1):
+        for scale in (0, MAX_SCALE):
+            encoder = Encoder()
+            code_laplace(encoder, *arrays([0], [scale], [value]))
+            with pytest.raises(FormatError):
+                code_laplace(Decoder(encoder.finish()), *arrays([0], [scale]), None)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.binary(max_size=200), st.integers(0, 2**32))
+def test_garbage_is_refused_or_a_value(garbage: bytes, seed: int):
+    rng = np.random.default_rng(seed)
+    locations, scales = rng.integers(-8 * LARGEST, 8 * LARGEST + 1, 30), rng.integers(0, MAX_SCALE + 1, 30)
+    try:
+        values = code_laplace(Decoder(garbage[: len(garbage) // 4 * 4]), locations, scales, None)
+    except FormatError:
+        return
+    assert np.abs(values).max() <= LARGEST

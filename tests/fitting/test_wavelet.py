@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nfcodec.codec import EncodeOptions, decode, encode
+from nfcodec.coding import decode_weights, encode_weights, estimate_bytes
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, Step, WaveletLevel
+from nfcodec.fitting import Request, candidates, solve
+from nfcodec.fitting.analysis import analyse_planes
+from nfcodec.fitting.plan import MAX_WAVELET_LEVELS, wavelet_ngp
+from nfcodec.fitting.rate import estimated_bytes, regime_of, smallest_payload
+from nfcodec.fitting.solution import quantize
+from nfcodec.fitting.wavelet import (
+    WORTHWHILE_BYTES,
+    laplace_bits,
+    prior_of,
+    solve_wavelet,
+    start_wavelet,
+    suits_wavelet,
+    weighed,
+)
+from nfcodec.metrics import psnr_db as measure
+from nfcodec.raster import Raster
+
+SMALL = Geometry(24, 20, 3)
+ROOT = Path(__file__).parents[2]
+
+
+def solved(problem, psnr_db, effort=1, **options):
+    return solve_wavelet([problem], Request(psnr_db, effort, 0, **options))[0]
+
+
+def spec_of(channels: int, n_levels: int = 2) -> Ngp:
+    return Ngp((WaveletLevel(n_levels, channels),), hidden=(), bias=True, skip=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- analysis
+
+
+@pytest.mark.parametrize("n_levels", [1, 3])
+def test_the_analysis_is_linear(n_levels):
+    planes = np.random.default_rng(0).normal(0, 1, (2, 40, 37))
+    parts = planes.copy()
+    total = planes.sum(axis=0, keepdims=True)
+    analyse_planes(parts, n_levels)
+    analyse_planes(total, n_levels)
+    assert np.allclose(parts.sum(axis=0), total[0])
+
+
+def test_bits_are_of_distributions():
+    location = np.array([0.0, 0.25, -3.5, 40.0], np.float32)
+    for scale in (0.1, 1.0, 30.0):
+        symbols = np.arange(-2000, 2001)[:, None]
+        prior = (location[None], np.full((1, 4), scale, np.float32))
+        assert np.allclose(
+            np.exp2(-laplace_bits(symbols, prior)).sum(axis=0), 1, atol=0.02
+        )  # the floor under 4001 symbols
+
+
+def test_weighing_prefers_what_is_predicted():
+    exact = np.array([0.7, 0.7, 0.7, 0.52, -1.9, 3.0])
+    location = np.array([0.0, 0.0, 1.0, 0.0, 4.0, 0.0], np.float32)
+    scale = np.array([1 / 16, 8.0, 1 / 16, 1.0, 1.0, 1 / 16], np.float32)
+    assert weighed(exact, (location, scale)).tolist() == [0, 1, 1, 0, -2, 3]
+
+
+def test_priors_are_those_of_the_coder(make_problem):
+    """Bits under the priors are the bits of the file, but for the tables' rounding."""
+    problem = make_problem(spec_of(3, 3), 64, 64)
+    weights = solved(problem, 38.0).trial.weights
+    bits = laplace_bits(weights["level0"].symbols, prior_of(problem, weights["level0"])).sum()
+    assert 0.98 * bits < 8 * estimated_bytes(problem, weights) < 1.02 * bits + 8 * 40  # and the linear part
+
+
+@pytest.mark.parametrize("shape", [(24, 20), (1, 1), (1, 9), (17, 3)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_start_is_the_picture(make_problem, shape, channels):
+    """Up to its quantizer step, of which each coefficient is off by no more than 0.6."""
+    problem = make_problem(spec_of(channels, 3), *shape, channels)
+    weights = quantize(problem, *start_wavelet(problem, Request(40.0, 5, 0)))
+    outputs = problem.spec.evaluate(problem.geometry, weights) * 2.0**-24
+    step = weights["level0"].step.value
+    assert np.sqrt(np.square(outputs - problem.targets).mean()) < 0.6 * step
+
+
+# ------------------------------------------------------------------------------------------------------------- solve
+
+
+@pytest.mark.parametrize("psnr_db", [25.0, 38.5, 55.0])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_solutions_are_just_over_the_target(make_problem, channels, depth, psnr_db):
+    problem = make_problem(spec_of(channels), 48, 40, channels, depth=depth)
+    solution = solved(problem, psnr_db, 3)
+    assert solution.trial.psnr_db == problem.exact_psnr_db(solution.trial.weights)
+    assert psnr_db <= solution.trial.psnr_db < psnr_db + 1.0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 40), (33, 1), (2, 3), (16, 17)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("n_levels", [0, 3, 7])
+def test_every_shape(make_problem, shape, channels, n_levels):
+    problem = make_problem(spec_of(channels, n_levels), *shape, channels)
+    assert solved(problem, 40.0, 3).trial.psnr_db >= 40.0
+
+
+@pytest.mark.parametrize("value", [0, 1, 77, 255])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("target_db", [20.0, 60.0])
+def test_constant_pictures(make_problem, value, channels, target_db):
+    problem = make_problem(spec_of(channels), channels=channels)
+    problem = replace(problem, samples=np.full_like(problem.samples, value))
+    solution = solved(problem, target_db, 3)
+    assert solution.trial.psnr_db >= target_db
+    assert estimated_bytes(problem, solution.trial.weights) < 80
+
+
+def test_extreme_pictures(make_problem):
+    """Black and white noise: the largest coefficients there are."""
+    problem = make_problem(spec_of(1, 4), 32, 32, 1)
+    noise = np.random.default_rng(0).integers(0, 2, problem.samples.shape).astype(np.uint8) * 255
+    assert solved(replace(problem, samples=noise), 50.0, 3).trial.psnr_db >= 50.0
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        "inversion",
+        "standardize",
+        "scale:0.5",
+        "scale:2",
+        "center:1",
+        "gamma:0.5",
+        "gamma:2",
+        "sympower",
+        "rpp",
+        "zigzag",
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_value_maps_and_permutations(make_problem, transform, channels):
+    problem = make_problem(spec_of(channels), channels=channels, transform=transform)
+    solution = solved(problem, 35.0, 3)
+    assert solution.trial.psnr_db == problem.exact_psnr_db(solution.trial.weights)
+    assert solution.trial.psnr_db >= 35.0
+
+
+def test_lossless_in_8_bits(make_problem):
+    problem = make_problem(spec_of(3))
+    assert math.isinf(solved(problem, 100.0, 3).trial.psnr_db)
+
+
+def test_finer_targets_cost_more(make_problem):
+    problem = make_problem(spec_of(3), 40, 40)
+    sizes = [
+        estimated_bytes(problem, solved(problem, psnr_db, 3).trial.weights) for psnr_db in (28.0, 34.0, 40.0, 46.0)
+    ]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 0.5 * sizes[-1]
+
+
+def test_solutions_repeat_exactly(make_problem):
+    first, second = (solved(make_problem(spec_of(3)), 36.0, 3).trial.weights for _ in range(2))
+    for name, weight in first.items():
+        assert weight.step == second[name].step
+        assert np.array_equal(weight.symbols, second[name].symbols)
+
+
+def test_an_expired_deadline_still_gives_a_solution(make_problem):
+    problem = make_problem(spec_of(3))
+    solution = solved(problem, 36.0, 9, deadline=time.monotonic() - 1)
+    assert solution.steps == 0
+    assert math.isfinite(solution.trial.psnr_db)
+
+
+def test_wavelets_are_solved_through_solve(make_problem):
+    problems = [make_problem(spec) for spec in candidates("ngp", SMALL, False, 40.0)]
+    assert [suits_wavelet(each) for each in problems] == [True] * 4
+    assert [each.spec.hidden for each in problems] == [(), (4,), (8,), (16,)]
+    solution, problem = solve(problems, Request(40.0, 3, 0))
+    assert problem in problems
+    assert 40.0 <= solution.trial.psnr_db < 41.0
+
+
+def test_what_suits(make_problem):
+    assert suits_wavelet(make_problem(wavelet_ngp(SMALL)))
+    unsuited = [
+        Siren(8),
+        Ngp((DenseLevel(0, 3),), hidden=(), bias=True, skip=True),
+        Ngp((WaveletLevel(2, 3),), hidden=(), skip=True),
+        Ngp((WaveletLevel(2, 3),), hidden=(4,), bias=True),
+        Ngp((WaveletLevel(2, 2),), hidden=(), bias=True, skip=True),
+        Ngp((WaveletLevel(2, 3),), hidden=(4, 4), bias=True, skip=True),
+    ]
+    assert not any(suits_wavelet(make_problem(spec)) for spec in unsuited)
+
+
+# --------------------------------------------------------------------------------------------------------------- fit
+
+
+@pytest.fixture
+def photograph(make_problem):
+    """The problem of fitting a field to a part of the sample picture."""
+    samples = np.asarray(Image.open(ROOT / "benchmarks" / "sample.png").convert("RGB"))[20:180, 40:200]
+
+    def make(spec):
+        problem = make_problem(spec, 160, 160)
+        return replace(problem, samples=np.ascontiguousarray(samples).reshape(-1, 3))
+
+    return make
+
+
+def test_steps_make_files_smaller(photograph):
+    problem = photograph(spec_of(3, 4))
+    sizes = [estimated_bytes(problem, solved(problem, 40.0, effort).trial.weights) for effort in (1, 5)]
+    assert sizes[1] < sizes[0]
+
+
+def test_a_network_is_fitted_along(photograph):
+    """The one that its file repays is chosen, and its weights are not those of the start."""
+    spec = spec_of(3, 4)
+    problems = [photograph(each) for each in (spec, replace(spec, hidden=(4,), window=True))]
+    assert estimated_bytes(problems[0], solved(problems[0], 46.0).trial.weights) > WORTHWHILE_BYTES[0]
+    solution, problem = solve_wavelet(problems, Request(46.0, 5, 0))
+    assert problem.spec == problems[1].spec
+    assert solution.engine == "numba"
+    assert np.any(solution.trial.weights["weight1"].symbols)
+    assert 46.0 <= solution.trial.psnr_db < 46.05
+
+
+def test_as_many_steps_as_asked_for(make_problem):
+    problem = make_problem(spec_of(3, 3), 64, 64)
+    assert solved(problem, 36.0, 5, max_steps=7).steps == 7
+    assert solved(problem, 36.0, 5, max_steps=0).steps == 0
+
+
+# -------------------------------------------------------------------------------------------------------------- plan
+
+
+def test_default_levels_leave_a_few_coefficients():
+    for shape, n_levels in (((1, 1), 0), ((1, 300), 0), ((7, 7), 0), ((8, 9), 1), ((24, 20), 2), ((512, 768), 6)):
+        for channels in (1, 3):
+            spec = wavelet_ngp(Geometry(*shape, channels))
+            assert spec.levels == (WaveletLevel(min(n_levels, MAX_WAVELET_LEVELS), channels),)
+
+
+# -------------------------------------------------------------------------------------------------------------- rate
+
+
+def test_the_regime_follows_the_step(make_problem):
+    problem = make_problem(spec_of(3))
+    steps = [Step(128, exponent) for exponent in (-128, -23, -13, -12, -7, 8, 127)]
+    assert [regime_of(problem, step) for step in steps] == [72, 72, 80, 88, 116, 116, 116]
+
+
+def test_the_regime_does_not_depend_on_the_scale_of_the_values(make_problem):
+    found = [
+        regime_of(make_problem(spec_of(3), transform=transform), Step.nearest(step))
+        for transform, step in (("none", 2.0**-6), ("scale:2", 2.0**-5), ("scale:0.5", 2.0**-7), ("inversion", 2.0**-6))
+    ]
+    assert found == [80] * 4
+
+
+def test_the_payload_is_of_its_regime(make_problem):
+    problem = make_problem(spec_of(3))
+    weights = solved(problem, 36.0, 3).trial.weights
+    payload = smallest_payload(problem, weights)
+    assert payload[:2] == bytes([3, regime_of(problem, weights["level0"].step)])
+    assert abs(estimated_bytes(problem, weights) - len(payload)) <= 8
+    layout = problem.spec.layout(problem.geometry)
+    symbols = {name: weight.symbols for name, weight in weights.items()}
+    decoded = decode_weights(layout, payload)
+    assert all(np.array_equal(decoded[name], values) for name, values in symbols.items())
+    assert payload == encode_weights(layout, 3, symbols, payload[1])
+    far_off = estimate_bytes(layout, 3, symbols, 255)
+    assert estimate_bytes(layout, 3, symbols, payload[1]) < far_off
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_files_keep_their_promise(make_problem, alpha, depth):
+    samples = make_problem(spec_of(3), 21, 18, depth=depth).samples.reshape(21, 18, 3)
+    raster = Raster(samples, samples[:, :, 0] if alpha else None)
+    decoded = decode(encode(raster, EncodeOptions(42.0)).data)
+    assert measure(decoded.samples, raster.samples, raster.peak) >= 42.0
+    assert (decoded.alpha is None) == (raster.alpha is None)
