@@ -13,11 +13,14 @@ from nfcodec.fields import Ngp, Parameters, Quantized, WaveletLevel
 from nfcodec.fitting.analysis import wavelet_coefficients
 from nfcodec.fitting.engines import Engine, Objective
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
+from nfcodec.fitting.rate import laplace_bits, prior_of
 from nfcodec.fitting.solution import Request, quantize
 
-TRIALS = 12
+TRIALS = 16
 RETRIES = 3
 CLOSE_DB = 0.01
+LEAST = 1e-3
+"""Divisor of what would cost nothing."""
 
 Weights = dict[str, Quantized]
 
@@ -71,8 +74,8 @@ def land(
 ) -> Trial:
     """Move symbols of the last level by one, where it matters most or least, until the PSNR is just over the target.
 
-    Below the target, symbols move towards the picture where the error is largest; above it, they move towards zero
-    where that costs least. Bisection on the threshold; the input comes back if it is on the target already.
+    Below the target, symbols move towards the picture, where the error is largest; above it, towards what is cheapest,
+    where that costs least. Bisection on the number of moves; the input comes back if it is on the target already.
 
     Args:
         estimate_db: a quick stand-in for the exact decoder's PSNR; what is returned has been checked exactly.
@@ -86,10 +89,7 @@ def land(
     moves = _Moves(problem, weights, outputs, best.psnr_db < request.psnr_db)
     bias_db, goal_db = best.psnr_db - estimate_db(weights), request.psnr_db
     for _ in range(RETRIES):
-        found = _bisect(moves, request, goal_db, lambda trial: estimate_db(trial) + bias_db)
-        if found is None:
-            break
-        trial = problem.trial(found)
+        trial = problem.trial(_bisect(moves, request, goal_db, lambda trial: estimate_db(trial) + bias_db))
         if trial.psnr_db >= request.psnr_db or trial.psnr_db > best.psnr_db:
             best = trial
         if trial.psnr_db >= request.psnr_db:
@@ -105,46 +105,60 @@ def estimated_db(problem: Problem, engine: Engine, weights: Mapping[str, Quantiz
     return problem.psnr_db(engine.evaluate().squared_error)
 
 
-def _bisect(moves: _Moves, request: Request, goal_db: float, measure: Callable[[Weights], float]) -> Weights | None:
-    """The weights with the fewest moves towards the picture, or the most towards zero, that reach the goal.
+def _bisect(moves: _Moves, request: Request, goal_db: float, measure: Callable[[Weights], float]) -> Weights:
+    """The weights with the fewest moves that reach the goal, or with the most that keep it.
 
-    If no number of moves towards the picture reaches it, all of them; None if no move towards zero keeps it.
+    All moves, where no number of them reaches it; none, where not even one keeps it.
     """
-    clock, best = request.clock("quantize"), None
-    some, none = (0.5, 4.0) if moves.short else (-1.0, 0.5)  # thresholds: many symbols move, hardly any
+    clock = request.clock("quantize")
+    low, high = 0, moves.n + 1  # of what is below the goal and what reaches it, or the reverse
+    best = moves.first(moves.n if moves.short else 0)
     for trial in range(1, TRIALS):
-        threshold = some if moves.short and trial == 1 else (some + none) / 2
-        weights = moves.over(threshold)
+        if high - low < 2:
+            break
+        number = (low + high) // 2
+        weights = moves.first(number)
         psnr_db = measure(weights)
         clock.tell(trial, TRIALS, psnr_db)
-        reaches = psnr_db >= goal_db
-        if reaches or (moves.short and trial == 1):
+        if psnr_db >= goal_db:
             best = weights
-        if 0 <= psnr_db - goal_db < CLOSE_DB or (moves.short and trial == 1 and not reaches):
+        if 0 <= psnr_db - goal_db < CLOSE_DB / 5:
             break
-        if reaches == moves.short:  # fewer moves: nearer to what there was
-            some = threshold
-        else:
-            none = threshold
+        low, high = (low, number) if (psnr_db >= goal_db) == moves.short else (number, high)
     return best
 
 
 class _Moves:
-    """Moves of the last level's symbols, each with what it gains."""
+    """Moves of the last level's symbols by one, the most worthwhile first."""
 
     def __init__(self, problem: Problem, weights: Weights, outputs: npt.NDArray[np.int64], short: bool) -> None:
         self.short, self._weights = short, weights
         self._name, wish = wishes_of(problem, weights, outputs)
-        symbols = weights[self._name].symbols
-        gain = wish if short else -np.sign(symbols) * wish
-        self._towards = np.sign(wish).astype(np.int64) if short else -np.sign(symbols)
-        self._gain = np.where(self._towards == 0, -np.inf, np.abs(gain) if short else gain)
+        level, symbols = weights[self._name], weights[self._name].symbols
+        saving = np.ones(symbols.shape)  # bits that a move saves
+        towards = np.sign(wish).astype(np.int64) if short else -np.sign(symbols)
+        if isinstance(problem.spec, Ngp) and isinstance(problem.spec.levels[-1], WaveletLevel):
+            prior = prior_of(problem, level)
+            towards = towards if short else np.sign(np.round(prior[0]).astype(np.int64) - symbols)
+            saving = laplace_bits(symbols, prior) - laplace_bits(symbols + towards, prior)
+        gain = 2 * wish * towards - 1  # error that a move takes away, in squares of the step
+        useful = gain > 0 if short else saving > 0
+        worth = gain / np.maximum(-saving, LEAST) if short else saving / np.maximum(-gain, LEAST)
+        eligible = np.flatnonzero(useful & (towards != 0))
+        self._order: npt.NDArray[np.int64] = eligible[np.argsort(-worth.reshape(-1)[eligible], kind="stable")]
+        self._towards: npt.NDArray[np.int64] = towards.reshape(-1)
 
-    def over(self, threshold: float) -> Weights:
-        """The weights after all moves that gain more than the threshold, in quantizer steps."""
-        before = self._weights[self._name]
-        changed = before.symbols + np.where(self._gain > threshold, self._towards, 0)
-        return {**self._weights, self._name: Quantized(changed, before.step)}
+    @property
+    def n(self) -> int:
+        """How many there are."""
+        return len(self._order)
+
+    def first(self, number: int) -> Weights:
+        """The weights after so many moves."""
+        before, chosen = self._weights[self._name], self._order[:number]
+        changed = np.array(before.symbols, np.int64).reshape(-1)
+        changed[chosen] += self._towards[chosen]
+        return {**self._weights, self._name: Quantized(changed.reshape(before.symbols.shape), before.step)}
 
 
 def wishes_of(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding import WaveletShape, predictions
 from nfcodec.fields import Ngp, Parameters, Quantized, Step, WaveletLevel
 from nfcodec.fitting import engines
 from nfcodec.fitting.analysis import color_basis, wavelet_coefficients
@@ -22,11 +21,8 @@ from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
 from nfcodec.fitting.landing import Weights, estimated_db, land, land_by_step, wishes_of
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial
-from nfcodec.fitting.rate import estimated_bytes, regime_of
+from nfcodec.fitting.rate import Floats, Prior, estimated_bytes, laplace_bits, prior_of
 from nfcodec.fitting.solution import Request, Solution, quantize
-
-Floats = npt.NDArray[np.float64]
-Prior = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 DEAD_ZONE = 0.4
 """Magnitudes round up from 1 - this in the first analysis: zeros are cheap."""
@@ -243,18 +239,6 @@ def _land(problem: Problem, request: Request, weights: Weights, estimate_db: Cal
     return land(problem, request, weights, estimate_db)
 
 
-def prior_of(problem: Problem, weight: Quantized) -> Prior:
-    """Location and scale, in quantizer steps, that the context networks predict for each symbol; (H, W, F) each."""
-    spec = problem.spec
-    assert isinstance(spec, Ngp)
-    assert isinstance(spec.levels[0], WaveletLevel)
-    rows, cols, features = weight.symbols.shape
-    shape = WaveletShape(rows, cols, features, spec.levels[0].n_levels)
-    locations, log_scales = predictions(shape, regime_of(problem, weight.step), weight.symbols)
-    scales = np.exp2(np.clip(log_scales, -32, 120) / 8)
-    return (locations / 8).astype(np.float32), scales.astype(np.float32)
-
-
 def weighed(exact: Floats, prior: Prior, price: float = PRICE) -> npt.NDArray[np.int64]:
     """Coefficients in quantizer steps to the nearest integer, or to the next one towards the prediction.
 
@@ -266,13 +250,3 @@ def weighed(exact: Floats, prior: Prior, price: float = PRICE) -> npt.NDArray[np
     gain = price * (laplace_bits(nearest, prior) - laplace_bits(other, prior))
     worse = np.square(exact - other) - np.square(exact - nearest)
     return np.where(gain > worse, other, nearest).astype(np.int64)
-
-
-def laplace_bits(symbols: Floats, prior: Prior) -> Floats:
-    """Bits of integers under Laplace distributions."""
-    location, scale = (each.astype(np.float64) for each in prior)
-    magnitude = np.abs(symbols - location)
-    inside = 1 - np.exp(-0.5 / scale) * np.cosh(np.minimum(magnitude, 0.5) / scale)
-    outside = 0.5 * np.exp(-np.maximum(magnitude - 0.5, 0) / scale) * -np.expm1(-1 / scale)
-    mass = np.where(magnitude < 0.5, inside, outside)
-    return -np.log2(mass + 2.0**-18)  # the tables keep as much for the unexpected

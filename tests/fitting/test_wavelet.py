@@ -15,12 +15,10 @@ from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, Step, WaveletLevel
 from nfcodec.fitting import Request, candidates, solve
 from nfcodec.fitting.analysis import analyse_planes
 from nfcodec.fitting.plan import MAX_WAVELET_LEVELS, wavelet_ngp
-from nfcodec.fitting.rate import estimated_bytes, regime_of, smallest_payload
+from nfcodec.fitting.rate import estimated_bytes, laplace_bits, prior_of, regime_of, smallest_payload
 from nfcodec.fitting.solution import quantize
 from nfcodec.fitting.wavelet import (
     WORTHWHILE_BYTES,
-    laplace_bits,
-    prior_of,
     solve_wavelet,
     start_wavelet,
     suits_wavelet,
