@@ -26,6 +26,7 @@ from nfcodec.coding.context_networks import (
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
 from nfcodec.coding.laplace import code_laplace, scale_index
 from nfcodec.subbands import LL, Band, bands
+from nfcodec.workers import single_threaded_blas
 
 _BLOCK_COLUMNS = 1 << 16
 """Coefficients that are predicted at a time, so that memory is bounded."""
@@ -48,10 +49,11 @@ def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: 
         regime: 0 .. 255, an input of all networks: 8 log2(quantizer step) + 128 suits fields of values 0 .. 1.
     """
     out = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
-    for run in runs(shape, regime, out):
-        locations, log_scales = run.predict()
-        chosen = None if symbols is None else symbols[run.place].reshape(-1)
-        run.put(code_laplace(coder, locations, scale_index(log_scales), chosen))
+    with single_threaded_blas():
+        for run in runs(shape, regime, out):
+            locations, log_scales = run.predict()
+            chosen = None if symbols is None else symbols[run.place].reshape(-1)
+            run.put(code_laplace(coder, locations, scale_index(log_scales), chosen))
     return out
 
 
@@ -62,10 +64,11 @@ def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[
         Locations and log2 of scales, int64 (rows, cols, features), both in eighths.
     """
     locations, log_scales = np.empty_like(symbols), np.empty_like(symbols)
-    for run in runs(shape, regime, np.zeros_like(symbols)):
-        location, log_scale = run.predict()
-        locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
-        run.put(symbols[run.place].reshape(-1))
+    with single_threaded_blas():
+        for run in runs(shape, regime, np.zeros_like(symbols)):
+            location, log_scale = run.predict()
+            locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
+            run.put(symbols[run.place].reshape(-1))
     return locations, log_scales
 
 
