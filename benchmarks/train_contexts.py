@@ -3,8 +3,8 @@
     python -m benchmarks.train_contexts FOLDER... --out nfcodec/coding/context_networks.bin
 
 Symbols are those of fits at random quality, which weigh bits by the networks installed: a first training starts from
-rounding alone, and each later one from the networks before. Training minimises their bits. Files depend on the weights: a network that
-has been released is never replaced, a better one becomes another order of docs/format.md.
+rounding alone, and each later one from the networks before. Training minimises their bits. Files depend on the
+weights: a network that has been released is never replaced, a better one becomes another order of docs/format.md.
 """
 
 from __future__ import annotations

@@ -138,6 +138,23 @@ class Program(ABC):
         """
 
 
+def ngp_maps(spec: Ngp, widths: Sequence[int]) -> list[Map]:
+    """The linear maps of an `ngp` network whose layers have these widths, inputs first and outputs last."""
+    bias = [f"bias{i}" for i in range(len(spec.hidden))] + ["bias_out"]
+    maps = [
+        Map(f"weight{i}", (widths[i + 1], widths[i]), bias[i] if spec.bias else None)
+        for i in range(len(spec.hidden) + 1 if spec.hidden else 0)
+    ]
+    skip = Map("skip", (widths[-1], widths[0]), None if spec.hidden or not spec.bias else bias[0])
+    return [*maps, skip] if spec.skip else maps
+
+
+def ngp_places(spec: Ngp, network: Network) -> tuple[Indices, Indices]:
+    """Where the kernels find each matrix and each bias."""
+    w_at, b_at = network.w_at, network.b_at
+    return (w_at, b_at) if spec.hidden else (np.append(w_at, w_at), b_at)
+
+
 class NgpProgram(Program):
     """Encoding and network row by row, then the transposed interpolation level by level, chunk after chunk."""
 
@@ -146,16 +163,9 @@ class NgpProgram(Program):
         self._levels, self._axes = _level_rows(spec, geometry), _hash_axes(spec, geometry)
         self._n_hidden, self._has_skip = len(spec.hidden), spec.skip
         widths = [spec.encoding_size, *spec.hidden, geometry.channels]
-        bias = [f"bias{i}" for i in range(len(spec.hidden))] + ["bias_out"]
-        maps = [
-            Map(f"weight{i}", (widths[i + 1], widths[i]), bias[i] if spec.bias else None)
-            for i in range(self._n_hidden + 1 if spec.hidden else 0)
-        ]
-        skip = Map("skip", (geometry.channels, spec.encoding_size), None if spec.hidden or not spec.bias else bias[0])
-        self.network = Network([*maps, skip] if spec.skip else maps)
+        self.network = Network(ngp_maps(spec, widths))
         self._sizes = np.array([padded(width) for width in widths], np.uintp)
-        w_at, b_at = self.network.w_at, self.network.b_at
-        self._at = (w_at, b_at) if spec.hidden else (np.append(w_at, w_at), b_at)
+        self._at = ngp_places(spec, self.network)
         n_features = sum(level.features for level in spec.levels)
         row_floats = max(1, n_features * geometry.width)
         self._chunk_rows = max(TASK_ROWS, CHUNK_FLOATS // row_floats // TASK_ROWS * TASK_ROWS)

@@ -9,7 +9,17 @@ from nfcodec.fields.wavelet import gains
 from nfcodec.fitting.engines.kernels import wavelet
 from nfcodec.fitting.engines.kernels.blocks import padded
 from nfcodec.fitting.engines.kernels.jit import BLOCK, U
-from nfcodec.fitting.engines.numba_fields import TASK_ROWS, Floats, Map, Network, Pass, Picture, Program
+from nfcodec.fitting.engines.numba_fields import (
+    TASK_ROWS,
+    Floats,
+    Map,
+    Network,
+    Pass,
+    Picture,
+    Program,
+    ngp_maps,
+    ngp_places,
+)
 from nfcodec.workers import Workers
 
 COLUMNS = 128
@@ -50,16 +60,10 @@ class WaveletProgram(Program):
         self._planes: Floats = np.zeros(shape, np.float32)
         seen = level.features * (9 if spec.window else 1)
         widths = [seen, *spec.hidden, geometry.channels]
-        bias = [f"bias{i}" for i in range(len(spec.hidden))] + ["bias_out"]
-        maps = [
-            Map(f"weight{i}", (widths[i + 1], widths[i]), bias[i] if spec.bias else None)
-            for i in range(self._n_hidden + 1 if spec.hidden else 0)
-        ]
-        maps.append(Map("skip", (geometry.channels, seen), None if spec.hidden or not spec.bias else bias[0]))
+        maps = ngp_maps(spec, widths)
         self.network = _SkipFromCenter(maps, geometry.channels, level.features) if spec.window else Network(maps)
         self._sizes = np.array([padded(width) for width in widths], np.uintp)
-        w_at, b_at = self.network.w_at, self.network.b_at
-        self._at = (w_at, b_at) if spec.hidden else (np.append(w_at, w_at), b_at)
+        self._at = ngp_places(spec, self.network)
         scratch = BLOCK * int(2 * self._sizes.sum() + 2 * self._sizes.max())
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
         self._halves = [np.zeros((2, geometry.width // 2 + 4), np.float32) for _ in range(workers.n)]
