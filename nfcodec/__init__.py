@@ -66,17 +66,22 @@ __all__ = [
 def encode(
     image: ImageLike,
     *,
-    psnr: float = 40.0,
+    psnr: float | None = None,
+    size: int | None = None,
+    bpp: float | None = None,
+    lossless: bool = False,
     field: str | FieldSpec = "ngp",
     transform: str = "none",
     seed: int = 0,
     **options: Any,
 ) -> bytes:
-    """Encode an image so that decoding gives at least `psnr` dB.
+    """Encode an image so that decoding gives at least `psnr` dB, by default 40; or to a size; or without loss.
 
     Args:
         image: a PIL image, or an array (H, W) or (H, W, C) with C in 1..4, uint8 or uint16.
         psnr: over all colour samples, at the source's depth, in dB; over 0, at most 150.
+        size: instead of a PSNR, the most bytes that the file may take; bpp: the same in bits a pixel.
+        lossless: instead of a PSNR, decode to the very samples.
         field: "ngp", "siren", or a field from `nfcodec.fields`.
         transform: "none", or a chain such as "rpp" or "standardize+rpp".
         seed: 0 .. 2^64 - 1.
@@ -84,15 +89,19 @@ def encode(
             `nfcodec.codec.EncodeOptions`; `on_event`, a function called with progress events; `limits`.
 
     Raises:
-        NfcError: see `nfcodec.errors`; TargetNotReachedError if the PSNR is not reached.
+        NfcError: see `nfcodec.errors`; TargetNotReachedError if the PSNR or the size is not reached.
     """
-    return encode_with_report(image, psnr=psnr, field=field, transform=transform, seed=seed, **options).data
+    target = {"psnr": psnr, "size": size, "bpp": bpp, "lossless": lossless}
+    return encode_with_report(image, **target, field=field, transform=transform, seed=seed, **options).data
 
 
 def encode_with_report(
     image: ImageLike,
     *,
-    psnr: float = 40.0,
+    psnr: float | None = None,
+    size: int | None = None,
+    bpp: float | None = None,
+    lossless: bool = False,
     field: str | FieldSpec = "ngp",
     transform: str = "none",
     seed: int = 0,
@@ -104,7 +113,9 @@ def encode_with_report(
 
     on_event, limits = options.pop("on_event", None), options.pop("limits", DEFAULT_LIMITS)
     try:
-        chosen = codec.EncodeOptions(psnr_db=psnr, field=field, transform=transform, seed=seed, **options)
+        chosen = codec.EncodeOptions(
+            psnr, field, transform, seed, size_bytes=size, bpp=bpp, lossless=lossless, **options
+        )
     except TypeError as error:
         raise UsageError(f"unknown option: {error}") from error
     return codec.encode(_raster(image), chosen, on_event, limits)

@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 @click.command("encode", epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="[OUT]", required=False)
-@click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), default=40.0, show_default=True,
-              metavar="DB", help="The PSNR that the decoded file is guaranteed to reach.")  # fmt: skip
+@click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), metavar="DB",
+              help="The PSNR that the decoded file is guaranteed to reach.  [default: 40]")  # fmt: skip
+@click.option("--size", "size_bytes", type=click.IntRange(1), metavar="BYTES",
+              help="Instead: the best PSNR in a file of at most so many bytes.")  # fmt: skip
+@click.option("--bpp", type=float, callback=positive(), metavar="BITS",
+              help="The same in bits a pixel.")  # fmt: skip
+@click.option("--lossless", is_flag=True, help="Instead: decode to the very samples of IN.")
 @click.option("--field", type=click.Choice(["ngp", "siren"]), default="ngp", show_default=True, help="Neural field.")
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN",
               help="Applied before the fit, undone by the decoder: none, or names joined by + (rpp, standardize+rpp,"
@@ -54,7 +59,8 @@ if TYPE_CHECKING:
 def command(source: str, target: str | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc.
 
-    OUT is written only if it decodes to the PSNR asked for; otherwise the exit code is 5 and there is no file.
+    OUT is written only if it decodes to the PSNR asked for, or has the size asked for; otherwise the exit code is 5
+    and there is no file.
     """
     out = default_output(source, target, NFC_SUFFIX)
     if out == STDIO and as_json:
@@ -72,11 +78,12 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
         encoded = encode(raster, encode_options, on_event)
     write_output(out, encoded.data, overwrite)
     encoded.report["png_bytes"] = _png_bytes(raster)
-    encoded.report["bound_bytes"] = bound_bytes(raster, encode_options.transform, encode_options.psnr_db)
+    target_db = encoded.report["target_psnr_db"]
+    encoded.report["bound_bytes"] = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
     for message in encoded.report.get("warnings", []):
         _console.warning(message)
     if not encoded.report["reached"]:
-        _console.warning(f"the target of {encoded.report['target_psnr_db']:g} dB is not reached")
+        _console.warning(f"the target of {_target(encoded)} is not reached")
     if as_json:
         _console.out_json({"path": out, **encoded.report})
     _console.note(_summary(out, encoded))
@@ -91,13 +98,21 @@ def _png_bytes(raster: Raster) -> int:
     return len(image_bytes(replace(raster, metadata={}), "png"))
 
 
+def _target(encoded: Encoded) -> str:
+    """What was asked for, in words."""
+    if "target_bytes" in encoded.report:
+        return f"{encoded.report['target_bytes']} bytes"
+    psnr_db = encoded.report["target_psnr_db"]
+    return "no loss" if psnr_db is None else f"{psnr_db:g} dB"
+
+
 def _summary(out: str, encoded: Encoded) -> str:
     report = encoded.report
     name = "standard output" if out == STDIO else out
     psnr = "lossless" if report["psnr_db"] is None else f"{report['psnr_db']:.2f} dB"
     text = (
         f"{name}: {report['bytes']} bytes, {report['bpp']:.3f} bpp, {psnr} "
-        f"(target {report['target_psnr_db']:g}) in {report['seconds']:.1f} s, {report['steps']} steps"
+        f"(target {_target(encoded)}) in {report['seconds']:.1f} s, {report['steps']} steps"
     )
     text += f"; PNG: {report['png_bytes']} bytes"
     if report["bound_bytes"] is not None:

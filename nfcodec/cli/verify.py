@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
@@ -57,5 +58,7 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
 def _summary(source: str, report: dict[str, Any]) -> str:
     text = f"{input_name(source)}: ok"
     if "reference_psnr_db" in report:
-        text += f", {report['reference_psnr_db']:.4f} dB against the reference (target {report['target_psnr_db']:g})"
+        psnr_db, target_db = report["reference_psnr_db"], report["target_psnr_db"]
+        text += ", the same as" if psnr_db == math.inf else f", {psnr_db:.4f} dB against"
+        text += " the reference (target " + ("no loss)" if target_db == math.inf else f"{target_db:g})")
     return text

@@ -9,7 +9,9 @@ from nfcodec.codec.decoder import decode
 from nfcodec.codec.info import Info, Verification, inspect, verify
 
 if TYPE_CHECKING:
-    from nfcodec.codec.encoder import Encoded, EncodeOptions, encode
+    from nfcodec.codec.budget import Encoded
+    from nfcodec.codec.encoder import encode
+    from nfcodec.codec.options import EncodeOptions
 
 __all__ = [
     "EncodeOptions",
@@ -27,7 +29,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load the encoder on first use: only it needs the fitting machinery."""
     if name in ("Encoded", "EncodeOptions", "encode"):
-        from nfcodec.codec import encoder
+        from nfcodec.codec import budget, encoder, options
 
-        return getattr(encoder, name)
+        return {"Encoded": budget.Encoded, "EncodeOptions": options.EncodeOptions, "encode": encoder.encode}[name]
     raise AttributeError(name)

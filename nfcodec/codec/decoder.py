@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
-from nfcodec.coding import Decoder, code_plane, decode_weights
+from nfcodec.coding import Decoder, code_plane, decode_residual, decode_weights
 from nfcodec.errors import FormatError, LimitError
 from nfcodec.fields import OUTPUT_BITS, Quantized
-from nfcodec.format import ALPHA, PLANES, WEIGHTS, unpack_metadata
+from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster, Samples
 
 DIGEST_BYTES = 8
+
+Values = TypeVar("Values", bound=npt.NDArray[Any])
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
@@ -55,19 +58,22 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
     value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
     moved = value_map.to_samples(outputs)
     order = document.chain.order(header.height, header.width, _key_planes(document))
-    samples = in_picture_order(moved, order)
+    shape = (header.height, header.width, header.channels)
+    samples = in_picture_order(moved, order, shape)
+    if RESIDUAL in document.chunks:
+        places = in_picture_order(value_map.places(outputs, moved), order, shape)
+        samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
     alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
-    shaped: Samples = samples.reshape(header.height, header.width, header.channels)
-    return Raster(shaped, alpha, metadata)
+    return Raster(samples, alpha, metadata)
 
 
-def in_picture_order(moved: Samples, order: npt.NDArray[np.int64] | None) -> Samples:
-    """Undo a chain's permutations: flat samples (n, C) in the field's order to the picture's."""
-    if order is None:
-        return moved
-    samples = np.empty_like(moved)
-    samples[order] = moved
-    return samples
+def in_picture_order(moved: Values, order: npt.NDArray[np.int64] | None, shape: tuple[int, int, int]) -> Values:
+    """Undo a chain's permutations: an array (n, C) in the field's order becomes one of a shape (H, W, C)."""
+    values = moved
+    if order is not None:
+        values = np.empty_like(moved)
+        values[order] = moved
+    return values.reshape(shape)  # pyright: ignore[reportReturnType]
 
 
 def digest(raster: Raster) -> bytes:
@@ -77,6 +83,13 @@ def digest(raster: Raster) -> bytes:
         if plane is not None:
             hasher.update(np.ascontiguousarray(plane, f"<u{plane.itemsize}").data)
     return hasher.digest()[:DIGEST_BYTES]
+
+
+def _corrected(samples: Samples, residual: npt.NDArray[np.int64]) -> Samples:
+    exact = samples + residual
+    if exact.min() < 0 or exact.max() > np.iinfo(samples.dtype).max:
+        raise FormatError("the residual leaves the range of the samples")
+    return exact.astype(samples.dtype)  # pyright: ignore[reportReturnType]
 
 
 def _key_planes(document: Document) -> list[Samples]:

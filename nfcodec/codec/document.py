@@ -38,6 +38,10 @@ class Document:
         return self.spec.layout(self.geometry)
 
     @property
+    def peak(self) -> int:
+        return (1 << self.header.depth) - 1
+
+    @property
     def bpp(self) -> float:
         return 8 * self.size_bytes / self.geometry.n_pixels
 

@@ -6,83 +6,43 @@ import math
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from nfcodec.codec.decoder import decode, digest, in_picture_order
+from nfcodec.codec.budget import Encoded, best_within
+from nfcodec.codec.decoder import Values, decode, digest, in_picture_order
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
-from nfcodec.coding import Encoder, code_plane
-from nfcodec.errors import FormatError, TargetNotReachedError, UsageError
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry
+from nfcodec.codec.options import EncodeOptions
+from nfcodec.coding import Encoder, code_plane, encode_residual
+from nfcodec.errors import FormatError, TargetNotReachedError
+from nfcodec.fields import OUTPUT_BITS, Geometry, Siren
 from nfcodec.fitting import Listener, Problem, Request, Solution, candidates, ignore, smallest_payload, solve
-from nfcodec.fitting.engines import engine_names, fits_wavelets
-from nfcodec.format import ALPHA, HEADER, PLANES, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
-from nfcodec.limits import DEFAULT_LIMITS, MAX_PSNR_DB, Limits
+from nfcodec.fitting.engines import fits_wavelets
+from nfcodec.format import ALPHA, HEADER, PLANES, RESIDUAL, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
+from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster, Samples
-from nfcodec.transforms import Chain, parse_chain, warnings
+from nfcodec.transforms import Chain, ValueMap, parse_chain, warnings
 from nfcodec.version import VERSION
 
+LOSSLESS_ERROR = 0.8
+"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
 
-@dataclass(frozen=True)
-class EncodeOptions:
-    """What `encode` is asked for.
+NGP_LOSSLESS_DB, SIREN_LOSSLESS_DB = 90.0, 30.0
+"""How far to fit at most: no further than wavelet fits go; and a SIREN's bits buy less than the residual's."""
 
-    Attributes:
-        psnr_db: the decoded samples reach at least this PSNR, in dB over all colour samples at the source's depth;
-            over 0, up to 150.
-        field: "ngp" or "siren" (sized from the picture, the chain and the target), or a `FieldSpec`.
-        transform: a chain such as "none", "rpp" or "standardize+rpp".
-        seed: 0 .. 2^64 - 1, of rpp and of the initial weights.
-        effort: 1 (fast) .. 9 (small).
-        device: "auto", "cpu" or "cuda"; engine: "auto" or an engine's name.
-        max_steps: bound on gradient steps; time_limit_s: bound on the seconds spent fitting.
-        best_effort: return the best file even if the target is not reached.
-    """
-
-    psnr_db: float = 40.0
-    field: str | FieldSpec = "ngp"
-    transform: str = "none"
-    seed: int = 0
-    effort: int = 5
-    device: str = "auto"
-    engine: str = "auto"
-    max_steps: int | None = None
-    time_limit_s: float | None = None
-    best_effort: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.psnr_db <= MAX_PSNR_DB:
-            raise UsageError(f"the PSNR target must be over 0 and at most {MAX_PSNR_DB:g} dB, not {self.psnr_db}")
-        if not 0 <= self.seed < 1 << 64:
-            raise UsageError("the seed must be in 0 .. 2^64 - 1")
-        if not 1 <= self.effort <= 9:
-            raise UsageError("the effort must be 1 .. 9")
-        if self.max_steps is not None and self.max_steps < 0:
-            raise UsageError("max_steps must not be negative")
-        if self.time_limit_s is not None and not self.time_limit_s > 0:
-            raise UsageError("the time limit must be over 0 seconds")
-        if self.engine not in ("auto", *engine_names()):
-            raise UsageError(f"unknown engine {self.engine!r}; known: auto, {', '.join(engine_names())}")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise UsageError(f"unknown device {self.device!r}; known: auto, cpu, cuda")
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A file's bytes and the report of how it came about (the keys of `nfcodec encode --json`)."""
-
-    data: bytes
-    report: dict[str, Any]
+LOSSLESS_GAP_DB = 9.0
+"""So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
 
 
 def encode(
     raster: Raster, options: EncodeOptions, on_event: Listener | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Encoded:
-    """Encode a picture so that decoding the very bytes returned gives at least the target PSNR.
+    """Encode a picture so that decoding the very bytes returned gives what the options ask for.
 
     Raises:
         UsageError: an option makes no sense, or an unknown transform or field.
@@ -90,17 +50,10 @@ def encode(
         TargetNotReachedError: the target was not reached, and `best_effort` is off.
         EngineError: the engine or device is not available.
     """
-    started, listen = time.monotonic(), on_event or ignore
-    specs = parse_chain(options.transform)
-    limits.check_geometry(raster.width, raster.height)
-    chain = Chain.prepare(specs, raster.samples, options.seed)
-    geometry = Geometry(raster.height, raster.width, raster.channels)
-    order = chain.order(raster.height, raster.width, chain.planes)
-    flat = raster.samples.reshape(-1, raster.channels)
-    samples = flat if order is None else flat[order]
-    value_map = chain.value_map(raster.depth, raster.channels, OUTPUT_BITS)
+    started = time.monotonic()
+    source = _Source.of(raster, options, limits)
     request = Request(
-        psnr_db=options.psnr_db,
+        psnr_db=options.target_psnr_db,
         effort=options.effort,
         seed=options.seed,
         engine=options.engine,
@@ -108,32 +61,105 @@ def encode(
         max_steps=options.max_steps,
         deadline=math.inf if options.time_limit_s is None else started + options.time_limit_s,
         started=started,
-        listen=listen,
+        listen=on_event or ignore,
     )
-    wavelets = fits_wavelets(options.engine, options.device)
-    fields = candidates(options.field, geometry, chain.permutes, options.psnr_db, wavelets)
+    budget = options.budget_bytes(raster.n_pixels)
+    if budget is None:
+        encoded = _encode_at(source, options, request, limits)
+    else:
+        encoded = best_within(
+            budget, raster.n_pixels, request, lambda attempt: _encode_at(source, options, attempt, limits)
+        )
+        encoded.report.update(target_bytes=budget, reached=len(encoded.data) <= budget)
+    if not encoded.report["reached"] and not options.best_effort:
+        raise _missed(encoded, request.psnr_db, budget)
+    return Encoded(encoded.data, {**encoded.report, "seconds": time.monotonic() - started})
+
+
+def _missed(encoded: Encoded, target_psnr_db: float, budget: int | None) -> TargetNotReachedError:
+    reached_db = encoded.report["psnr_db"] or math.inf
+    if budget is None:
+        message = f"reached {reached_db:.2f} dB of {target_psnr_db:g} dB"
+    else:
+        message = f"the smallest file found takes {len(encoded.data)} bytes, more than {budget}"
+    return TargetNotReachedError(message, reached_db)
+
+
+def _fit_psnr_db(raster: Raster, options: EncodeOptions, target_psnr_db: float) -> float:
+    """The PSNR to fit the field to: lower than the target where the residual of all samples takes fewer bytes."""
+    if options.field == "siren" or isinstance(options.field, Siren):
+        return SIREN_LOSSLESS_DB if math.isinf(target_psnr_db) else target_psnr_db
+    lossless_db = min(NGP_LOSSLESS_DB, 20 * math.log10(raster.peak / LOSSLESS_ERROR))
+    beyond = options.field == "ngp" and target_psnr_db > lossless_db + LOSSLESS_GAP_DB
+    return lossless_db if beyond or math.isinf(target_psnr_db) else target_psnr_db
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A picture, transformed.
+
+    Attributes:
+        order: (n,), where the chain takes each pixel from; None if pixels keep their places.
+        samples: (n, C), in the chain's order.
+    """
+
+    raster: Raster
+    chain: Chain
+    order: npt.NDArray[np.int64] | None
+    samples: Samples
+    value_map: ValueMap
+
+    @classmethod
+    def of(cls, raster: Raster, options: EncodeOptions, limits: Limits) -> _Source:
+        specs = parse_chain(options.transform)
+        limits.check_geometry(raster.width, raster.height)
+        chain = Chain.prepare(specs, raster.samples, options.seed)
+        order = chain.order(raster.height, raster.width, chain.planes)
+        flat = raster.samples.reshape(-1, raster.channels)
+        value_map = chain.value_map(raster.depth, raster.channels, OUTPUT_BITS)
+        return cls(raster, chain, order, flat if order is None else flat[order], value_map)
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.raster.height, self.raster.width, self.raster.channels)
+
+    def in_place(self, values: Values) -> Values:
+        """An array (n, C) in the chain's order as one of (H, W, C)."""
+        return in_picture_order(values, self.order, (self.raster.height, self.raster.width, self.raster.channels))
+
+
+def _encode_at(source: _Source, options: EncodeOptions, request: Request, limits: Limits) -> Encoded:
+    """Fit to the request's PSNR, infinite for no loss, and write the file, whether it reaches that or not."""
+    geometry, wavelets = source.geometry, fits_wavelets(options.engine, options.device)
+    fit_psnr_db = _fit_psnr_db(source.raster, options, request.psnr_db)
+    fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets)
     for spec in fields:
         spec.check(geometry, limits)
+    problems = [Problem(spec, geometry, source.samples, source.value_map) for spec in fields]
     try:
-        solution, problem = solve([Problem(spec, geometry, samples, value_map) for spec in fields], request)
+        solution, problem = solve(problems, replace(request, psnr_db=fit_psnr_db))
     except FormatError as error:
-        raise TargetNotReachedError(f"{options.psnr_db:g} dB is out of reach: {error}", -math.inf) from error
-    chunks, header = _assemble(raster, chain, problem, solution, options)
+        raise TargetNotReachedError(f"{fit_psnr_db:g} dB is out of reach: {error}", -math.inf) from error
+    chunks, header = _assemble(source, problem, solution, request.psnr_db, exact=fit_psnr_db < request.psnr_db)
+    if options.budget_bytes(geometry.n_pixels) is not None:  # which asks for no PSNR
+        header = replace(header, target_psnr_db=header.psnr_db)
     data = write_chunks({**chunks, HEADER: header.pack()})
     decoded = decode(data, limits)
-    reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
-    if reached_db < options.psnr_db and not options.best_effort:
-        raise TargetNotReachedError(f"reached {reached_db:.2f} dB of {options.psnr_db:g} dB", reached_db)
-    report = _report(_Outcome(chain, problem, solution, chunks, header, data, reached_db), options)
-    return Encoded(data, {**report, "seconds": time.monotonic() - started})
+    reached_db = psnr_db(decoded.samples, source.raster.samples, source.raster.peak)
+    return Encoded(data, _report(_Outcome(source.chain, problem, solution, chunks, header, data, reached_db), options))
 
 
 def _assemble(
-    raster: Raster, chain: Chain, problem: Problem, solution: Solution, options: EncodeOptions
+    source: _Source, problem: Problem, solution: Solution, target_psnr_db: float, *, exact: bool
 ) -> tuple[Chunks, Header]:
-    """All chunks but HEAD, and the header."""
-    layout = problem.spec.layout(problem.geometry)
-    chunks: Chunks = {WEIGHTS: smallest_payload(problem, solution.trial.weights)}
+    """All chunks but HEAD, with the residual if it is to be exact, and the header."""
+    raster, chain, weights = source.raster, source.chain, solution.trial.weights
+    chunks: Chunks = {WEIGHTS: smallest_payload(problem, weights)}
+    samples = source.in_place(solution.trial.samples)
+    if exact and not np.array_equal(samples, raster.samples):
+        places = source.value_map.places(problem.spec.evaluate(problem.geometry, weights), solution.trial.samples)
+        chunks[RESIDUAL] = encode_residual(raster.samples - samples.astype(np.int64), source.in_place(places))
+        samples = raster.samples
     if chain.planes:
         chunks[PLANES] = _code_planes(chain.planes, raster.depth)
     if raster.alpha is not None:
@@ -141,9 +167,7 @@ def _assemble(
     for key, kind in METADATA_CHUNKS.items():
         if raster.metadata.get(key):
             chunks[kind] = pack_metadata(raster.metadata[key])
-    samples = in_picture_order(solution.trial.samples, chain.order(raster.height, raster.width, chain.planes))
-    decoded = Raster(samples.reshape(raster.samples.shape), raster.alpha)
-    steps = (solution.trial.weights[tensor.name].step for tensor in layout)
+    steps = (weights[tensor.name].step for tensor in problem.spec.layout(problem.geometry))
     header = Header(
         encoder_version=VERSION,
         width=raster.width,
@@ -152,9 +176,9 @@ def _assemble(
         depth=raster.depth,
         alpha=raster.alpha is not None,
         metadata=metadata_mask(chunks),
-        target_psnr_db=options.psnr_db,
-        psnr_db=psnr_db(decoded.samples, raster.samples, raster.peak),
-        digest=digest(decoded),
+        target_psnr_db=target_psnr_db,
+        psnr_db=psnr_db(samples, raster.samples, raster.peak),
+        digest=digest(Raster(samples, raster.alpha)),
         field_id=problem.spec.wire_id,
         field=problem.spec.pack(),
         chain=chain.pack(),
@@ -195,8 +219,8 @@ def _report(outcome: _Outcome, options: EncodeOptions) -> dict[str, Any]:
         "channels": header.channels,
         "depth": header.depth,
         "psnr_db": None if math.isinf(outcome.reached_db) else outcome.reached_db,
-        "target_psnr_db": options.psnr_db,
-        "reached": outcome.reached_db >= options.psnr_db,
+        "target_psnr_db": None if math.isinf(header.target_psnr_db) else header.target_psnr_db,
+        "reached": outcome.reached_db >= header.target_psnr_db,
         "field": problem.spec.name,
         "parameters": problem.spec.n_parameters(problem.geometry),
         "transform": str(outcome.chain),

@@ -40,8 +40,7 @@ class Info:
     def to_dict(self) -> dict[str, Any]:
         """All of it, JSON-able; an infinite PSNR becomes None."""
         values = asdict(self)
-        values["psnr_db"] = None if self.psnr_db == float("inf") else self.psnr_db
-        return values
+        return {**values, **{key: None for key in ("target_psnr_db", "psnr_db") if values[key] == float("inf")}}
 
 
 def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:

@@ -3,6 +3,7 @@
 from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS
 from nfcodec.coding.planes import code_plane
+from nfcodec.coding.residuals import decode_residual, encode_residual
 from nfcodec.coding.wavelets import WaveletShape, predictions
 from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_weights, estimate_bytes, orders
 
@@ -15,7 +16,9 @@ __all__ = [
     "Symbols",
     "WaveletShape",
     "code_plane",
+    "decode_residual",
     "decode_weights",
+    "encode_residual",
     "encode_weights",
     "estimate_bytes",
     "orders",

@@ -13,7 +13,7 @@ docs/format.md, "Grid symbols", is the normative text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,9 +102,46 @@ def _code_in_passes(
     values: Int64Array | None,
 ) -> None:
     """Code feature `f` into `level` in the four passes of `NEIGHBOURS`."""
+    largest = max(model.largest, 0 if coarser is None else int(coarser.max()))
+    for run in neighbour_runs(level, f, largest, coarser):
+        chosen = None if values is None else values[run.place].reshape(-1)
+        run.put(model.code(coder, run.contexts.reshape(-1), chosen))
+
+
+@dataclass(frozen=True)
+class NeighbourRun:
+    """The symbols of one pass over a feature.
+
+    Attributes:
+        place: their index in the (rows, cols) plane.
+        contexts: (rows, cols) of the run, 0 .. 2 len(CLASS_SCALES) - 1.
+        plane, magnitudes: where `put` leaves the symbols, and their magnitudes for later runs.
+    """
+
+    place: tuple[slice, slice]
+    contexts: npt.NDArray[np.int16]
+    plane: Int64Array
+    magnitudes: npt.NDArray[np.signedinteger]
+
+    def put(self, values: Int64Array) -> None:
+        """Make the symbols, (n,), known to later runs."""
+        square = values.reshape(self.contexts.shape)
+        self.plane[self.place] = square
+        self.magnitudes[self.place] = np.abs(square)
+
+
+def neighbour_runs(
+    level: Int64Array, f: int, largest: int, coarser: Int64Array | None = None
+) -> Iterator[NeighbourRun]:
+    """The four passes of `NEIGHBOURS` over feature `f` of `level`; each must be `put` before the next is asked for.
+
+    Args:
+        level: (rows, cols, features); features before f are known.
+        largest: magnitude that neither feature f nor `coarser` exceeds.
+        coarser: magnitudes of the coarser level, (rows, cols), if there is one.
+    """
     rows, cols = level.shape[:2]
-    largest = max(model.largest, int(np.abs(level).max()), 0 if coarser is None else int(coarser.max()))
-    integer = np.int32 if largest < _SMALL else np.int64
+    integer = np.int32 if max(largest, int(np.abs(level).max())) < _SMALL else np.int64
     base: npt.NDArray[np.signedinteger] = np.zeros((rows, cols), integer)
     base_weight = 0
     if coarser is not None:
@@ -126,10 +163,7 @@ def _code_in_passes(
         mean = 16 * total // np.maximum(weight, 1).astype(integer)
         contexts = _CLASSES[np.minimum(mean, len(_CLASSES) - 1)]
         contexts += len(CLASS_SCALES) if known else 0  # the first pass knows no neighbours: tables of its own
-        chosen = None if values is None else values[here].reshape(-1)
-        coded = model.code(coder, contexts.reshape(-1), chosen).reshape(contexts.shape)
-        level[:, :, f][here] = coded
-        magnitude[1:-1, 1:-1][here] = np.abs(coded)
+        yield NeighbourRun(here, contexts, level[:, :, f], magnitude[1:-1, 1:-1])
 
 
 def _known_weight(

@@ -13,9 +13,9 @@ from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
 SIGNATURE = b"\x8bNFC\r\n\x1a\n"
 MAJOR, MINOR = 1, 0
 
-HEADER, PLANES, WEIGHTS, ALPHA = b"HEAD", b"PLAN", b"WGHT", b"ALPH"
+HEADER, PLANES, WEIGHTS, RESIDUAL, ALPHA = b"HEAD", b"PLAN", b"WGHT", b"RESD", b"ALPH"
 ICC, EXIF, XMP = b"iccp", b"exif", b"xmpm"
-ORDER = (HEADER, PLANES, WEIGHTS, ALPHA, ICC, EXIF, XMP)
+ORDER = (HEADER, PLANES, WEIGHTS, RESIDUAL, ALPHA, ICC, EXIF, XMP)
 """Chunk types in the order they must come; those whose first letter is small may be dropped without harm."""
 
 Chunks = dict[bytes, bytes]

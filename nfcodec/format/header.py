@@ -72,8 +72,8 @@ class Header:
             depth=16 if mode & 4 else 8,
             alpha=bool(mode & 8),
             metadata=mode >> 4,
-            target_psnr_db=target / 100,
-            psnr_db=float("inf") if reached == _INFINITE else reached / 100,
+            target_psnr_db=_decibels(target),
+            psnr_db=_decibels(reached),
             digest=digest,
             field_id=field_id,
             field=field,
@@ -86,6 +86,10 @@ def _centibels(psnr_db: float) -> int:
     if psnr_db == float("inf"):
         return _INFINITE
     return min(_INFINITE - 1, math.floor(round(psnr_db * 100, 6)))
+
+
+def _decibels(centibels: int) -> float:
+    return float("inf") if centibels == _INFINITE else centibels / 100
 
 
 def _take_bytes(data: bytes, at: int) -> tuple[bytes, int]:

@@ -64,6 +64,21 @@ class ValueMap:
             samples[:, channel] = inverse.count(outputs[:, channel] * self.sign)
         return samples
 
+    def places(self, outputs: Int64Array, samples: Samples) -> npt.NDArray[np.int8]:
+        """Where outputs (n, C) lie between the thresholds of the samples (n, C) that they stand for.
+
+        0 .. 7, the eighth of the interval as the sample increases; 8 for sample 0 and 9 for the largest one, whose
+        intervals are open.
+        """
+        places = np.empty(samples.shape, np.int8)
+        for channel, thresholds in enumerate(self.thresholds):
+            x, k = outputs[:, channel] * self.sign, samples[:, channel].astype(np.int64)
+            inside = np.clip(k, 1, len(thresholds) - 1)
+            low, high = thresholds[inside - 1], thresholds[inside]
+            eighth = 8 * (x - low) // np.maximum(high - low, 1)
+            places[:, channel] = np.where(k == 0, 8, np.where(k == len(thresholds), 9, eighth))
+        return places
+
     @cached_property
     def _inverses(self) -> list[_Counter]:
         return [_Counter(thresholds) for thresholds in self.thresholds]

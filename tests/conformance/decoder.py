@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
-KNOWN_CHUNKS = [b"HEAD", b"PLAN", b"WGHT", b"ALPH", b"iccp", b"exif", b"xmpm"]
+KNOWN_CHUNKS = [b"HEAD", b"PLAN", b"WGHT", b"RESD", b"ALPH", b"iccp", b"exif", b"xmpm"]
 CLASSES = [1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224]
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21] * 2
 B = [(4 + c % 4) << c // 4 for c in range(64)]
@@ -356,7 +356,7 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
     return out + skipped
 
 
-def read_plane(decode_symbol, h, w, depth):  # section 7
+def read_plane(decode_symbol, h, w, depth):  # section 7.1
     model = Model(decode_symbol, 2**depth - 1, [bisect_right(B[1:], 2 ** (c + 1)) for c in range(depth + 1)])
     plane, s = np.zeros((h, w), np.int64), 1
     plane[0, 0] = 2 ** (depth - 1) + model.run(np.array([depth]))[0]
@@ -376,6 +376,21 @@ def read_plane(decode_symbol, h, w, depth):  # section 7
     return plane
 
 
+def read_residual(data, places, signs, peak):  # section 7.2
+    stream, r = BytesIO(data), np.zeros_like(places)
+    limits = [varint(stream) for _ in range(r.shape[2])]
+    require(max(limits) <= peak, "bad limit")
+    decode_symbol = range_decoder(stream.read())
+    for c, limit in enumerate(limits):
+        model, known = Model(decode_symbol, limit, CLASS_SCALES * 5), np.zeros(r.shape[:2], np.int64)
+        for row, col in RUNS:
+            part = np.s_[row::2, col::2]
+            contexts = neighbour_contexts(0, r, None, c, known) + 32 * places[..., c]
+            r[..., c][part] = signs[..., c][part] * model.run(contexts[part])
+            known[part] = 1
+    return r
+
+
 def read_order(transforms, planes, h, w, depth):  # section 6, permutations
     order, (rows, cols) = np.arange(h * w), np.divmod(np.arange(h * w), w)
     path = np.lexsort((np.where((rows + cols) % 2, rows, -rows), rows + cols))
@@ -388,7 +403,7 @@ def read_order(transforms, planes, h, w, depth):  # section 6, permutations
     return order
 
 
-def to_samples(transforms, outputs, channel, peak):  # section 6, value maps
+def to_samples(transforms, outputs, channel, peak):  # section 6, value maps, with section 7.2's places and signs
     sign, big = (-1) ** sum(kind == 16 for kind, _ in transforms), Decimal(10) ** 100
 
     @cache
@@ -404,7 +419,11 @@ def to_samples(transforms, outputs, channel, peak):  # section 6, value maps
         return int(z.to_integral_value(ROUND_CEILING))
 
     with localcontext(Context(prec=50)):
-        return [bisect_right(range(1, peak + 1), sign * o, key=threshold) for o in outputs.tolist()]
+        for o in (sign * outputs).tolist():
+            k, e = bisect_right(range(1, peak + 1), o, key=threshold), 0
+            if 0 < k < peak:
+                e = 8 * (o - threshold(k)) // (threshold(k + 1) - threshold(k))
+            yield k, 4 if k in (0, peak) else min(e, 7 - e), -1 if e > 3 or k == peak else 1
 
 
 def read_metadata(frame):  # section 8
@@ -439,15 +458,19 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     steps = {name: read(head, "Bb") for name in layout}
     require(not stream.read() and not head.read(), "bytes left over in the header")
     require(all(mantissa >= 128 for mantissa, _ in steps.values()), "bad step")
-    announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[3:], 3) if mode >> bit & 1}
+    announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[4:], 3) if mode >> bit & 1}
     needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
-    require(needed == set(chunks), "chunk missing or superfluous")
+    require(needed == {*chunks} - {b"RESD"}, "chunk missing or superfluous")
     outputs = evaluate(levels, read_weights(chunks[b"WGHT"], levels, layout), steps, h, w)
-    samples, alpha = np.zeros((h * w, channels), np.uint16 if depth == 16 else np.uint8), None
+    exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
     order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)
     for c in range(channels):
-        samples[order, c] = to_samples(transforms, outputs[:, c], c, 2**depth - 1)
-    samples = samples.reshape(h, w, channels)
+        exact[order, c] = list(to_samples(transforms, outputs[:, c], c, 2**depth - 1))
+    samples, places, signs = np.moveaxis(exact.reshape(h, w, channels, 3), 3, 0)
+    if b"RESD" in chunks:
+        samples = samples + read_residual(chunks[b"RESD"], places, signs, 2**depth - 1)
+        require(samples.min() >= 0 and samples.max() < 2**depth, "sample out of range")
+    samples = samples.astype(np.uint16 if depth == 16 else np.uint8)
     if mode & 8:
         alpha = read_plane(range_decoder(chunks[b"ALPH"]), h, w, depth).astype(samples.dtype)
     raw = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in (samples, alpha) if a is not None)

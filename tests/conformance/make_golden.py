@@ -25,8 +25,8 @@ from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 
 FOLDER = Path(__file__).with_name("golden")
-WAVELETS = ("wavelet-", "window-")
-"""How the names of files with wavelet levels or windows start; frozen by WAVELETS_DIGEST, which this script writes."""
+WAVELETS = ("wavelet-", "window-", "residual-")
+"""How the names of files start that may have wavelet levels; frozen by WAVELETS_DIGEST, which this script writes."""
 WAVELETS_DIGEST = FOLDER / "wavelets.sha256"
 TINY_SIREN = Siren(width=24, hidden_layers=2)
 HASHED = Ngp(hash_levels(4, 2, 8, 4, 1.6), hidden=(16, 16))
@@ -132,6 +132,25 @@ def wavelet_cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     return {f"wavelet-{name}": case for name, case in found.items()}
 
 
+def lossless_cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
+    """Name to (image, options of nfcodec.encode), all with a residual."""
+    found: dict[str, tuple[np.ndarray, dict[str, object]]] = {
+        "rgb": (picture(20, 24, 3), {}),
+        "gray": (picture(24, 20, 1), {"transform": "inversion+gamma:2"}),
+        "rgba16": (picture(11, 14, 4, 16), {}),
+        "1x31": (picture(1, 31, 3), {}),
+        "rpp": (picture(19, 23, 3), {"transform": "rpp", "seed": 9}),
+        "siren": (picture(23, 19, 1), {"field": TINY_SIREN, "max_steps": 50}),
+        "coarse": (edges(), {"field": TINY_SIREN, "max_steps": 3}),
+    }
+    return {f"residual-{name}": (image, {"lossless": True, **options}) for name, (image, options) in found.items()}
+
+
+def edges() -> np.ndarray:
+    """Black and white, where samples end."""
+    return (np.indices((17, 15, 3)).sum(axis=0) % 7 > 3).astype(np.uint8) * 255
+
+
 def wavelets(n_levels: int, features: int) -> Ngp:
     """The least that can be fitted."""
     return Ngp((WaveletLevel(n_levels, features),), hidden=(), bias=True, skip=True)
@@ -205,7 +224,7 @@ def main() -> None:
     if "--networks-changed" in sys.argv[1:]:
         for path in [path for path in FOLDER.iterdir() if path.name.startswith(WAVELETS)]:
             path.unlink()
-    for name, (image, options) in {**cases(), **wavelet_cases()}.items():
+    for name, (image, options) in {**cases(), **wavelet_cases(), **lossless_cases()}.items():
         if is_missing(name):
             save(name, nfcodec.encode(image, best_effort=True, **options))
     for name, arguments in crafted_cases().items():

@@ -16,7 +16,7 @@ import nfcodec
 
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
-WAVELETS = [path for path in FILES if path.name.startswith(("wavelet-", "window-"))]
+WAVELETS = [path for path in FILES if path.name.startswith(("wavelet-", "window-", "residual-"))]
 FROZEN = "0ac9108248141b83c5fc4d78aeb49324b5abc60d1778e67308d0ef3ebf13b847"
 
 DECODE_ALL = """

@@ -1,0 +1,80 @@
+"""What `encode` is asked for: a quality or a size, a field, a transform, and how hard to try."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nfcodec.errors import UsageError
+from nfcodec.fields import FieldSpec
+from nfcodec.fitting.engines import engine_names
+from nfcodec.limits import MAX_PSNR_DB
+
+DEFAULT_PSNR_DB = 40.0
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """What `encode` is asked for.
+
+    Attributes:
+        psnr_db: the decoded samples reach at least this PSNR, in dB over all colour samples at the source's depth;
+            over 0, up to 150. 40 by default. At most one of it and the last three attributes may be given.
+        field: "ngp" or "siren" (sized from the picture, the chain and the target), or a `FieldSpec`.
+        transform: a chain such as "none", "rpp" or "standardize+rpp".
+        seed: 0 .. 2^64 - 1, of rpp and of the initial weights.
+        effort: 1 (fast) .. 9 (small).
+        device: "auto", "cpu" or "cuda"; engine: "auto" or an engine's name.
+        max_steps: bound on gradient steps; time_limit_s: bound on the seconds spent fitting.
+        best_effort: return the best file even if the target is not reached.
+        size_bytes: the best PSNR in a file of at most so many bytes.
+        bpp: the same in bits a pixel, 8 * bytes / pixels.
+        lossless: decode to the very samples.
+    """
+
+    psnr_db: float | None = None
+    field: str | FieldSpec = "ngp"
+    transform: str = "none"
+    seed: int = 0
+    effort: int = 5
+    device: str = "auto"
+    engine: str = "auto"
+    max_steps: int | None = None
+    time_limit_s: float | None = None
+    best_effort: bool = False
+    size_bytes: int | None = None
+    bpp: float | None = None
+    lossless: bool = False
+
+    def __post_init__(self) -> None:
+        if sum((self.psnr_db is not None, self.size_bytes is not None, self.bpp is not None, self.lossless)) > 1:
+            raise UsageError("PSNR, size, bits a pixel and lossless exclude each other")
+        if not 0 < self.target_psnr_db <= MAX_PSNR_DB and not self.lossless:
+            raise UsageError(f"the PSNR target must be over 0 and at most {MAX_PSNR_DB:g} dB, not {self.psnr_db}")
+        if self.size_bytes is not None and self.size_bytes < 1:
+            raise UsageError("the size must be at least 1 byte")
+        if self.bpp is not None and not 0 < self.bpp < math.inf:
+            raise UsageError("the bits a pixel must be over 0")
+        if not 0 <= self.seed < 1 << 64:
+            raise UsageError("the seed must be in 0 .. 2^64 - 1")
+        if not 1 <= self.effort <= 9:
+            raise UsageError("the effort must be 1 .. 9")
+        if self.max_steps is not None and self.max_steps < 0:
+            raise UsageError("max_steps must not be negative")
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise UsageError("the time limit must be over 0 seconds")
+        if self.engine not in ("auto", *engine_names()):
+            raise UsageError(f"unknown engine {self.engine!r}; known: auto, {', '.join(engine_names())}")
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(f"unknown device {self.device!r}; known: auto, cpu, cuda")
+
+    @property
+    def target_psnr_db(self) -> float:
+        """The PSNR to reach; infinite for lossless. Means nothing where a size is asked for."""
+        if self.lossless:
+            return math.inf
+        return DEFAULT_PSNR_DB if self.psnr_db is None else self.psnr_db
+
+    def budget_bytes(self, n_pixels: int) -> int | None:
+        """The largest file allowed, where a size is asked for."""
+        return math.floor(self.bpp * n_pixels / 8) if self.bpp is not None else self.size_bytes
