@@ -58,6 +58,11 @@ CODECS: dict[str, Codec] = {
     "avif": Codec(
         (20, 30, 40, 50, 60, 70, 80, 88, 94, 98), _quality(format="AVIF", subsampling="4:4:4", speed=4), "avif"
     ),
+    "avif-psnr": Codec(
+        (30, 40, 50, 60, 70, 80, 90, 96),
+        _quality(format="AVIF", subsampling="4:4:4", speed=0, advanced={"tune": "psnr"}),
+        "avif",
+    ),
     "jpeg2000": Codec(
         (26, 28, 30, 32, 34, 36, 38, 40, 43, 46, 50),
         lambda setting: {

@@ -79,6 +79,29 @@ def test_metadata_travels_with_pil_images():
     assert decoded.getexif()[0x010E] == "a picture"
 
 
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_lossless(mode, depth):
+    source = array(mode, depth)
+    data = nfcodec.encode(source, lossless=True, effort=1)
+    assert np.array_equal(nfcodec.decode_array(data), source)
+    info = nfcodec.inspect(data)
+    assert (info.psnr_db, info.target_psnr_db) == (float("inf"), float("inf"))
+
+
+def test_sizes():
+    for budget in ({"size": 250}, {"bpp": 8 * 250 / 120}):
+        encoded = nfcodec.encode_with_report(array(), **budget, effort=1)
+        assert 200 < len(encoded.data) <= 250
+        assert encoded.report["target_bytes"] == 250
+    with pytest.raises(TargetNotReachedError):
+        nfcodec.encode(array(), size=40, effort=1)
+
+
+def test_40_db_unless_told():
+    assert nfcodec.inspect(nfcodec.encode(array(), effort=1)).target_psnr_db == 40
+
+
 def test_fields_transforms_and_seeds():
     data = nfcodec.encode(array(), psnr=25, field=SIREN, transform="standardize+rpp", seed=9, effort=1)
     info = nfcodec.inspect(data)
@@ -101,7 +124,19 @@ def test_unreachable_targets():
 
 
 @pytest.mark.parametrize(
-    "options", [{"psnr": 0}, {"colour": "red"}, {"field": "x"}, {"transform": "x"}, {"seed": -1}], ids=str
+    "options",
+    [
+        {"psnr": 0},
+        {"colour": "red"},
+        {"field": "x"},
+        {"transform": "x"},
+        {"seed": -1},
+        {"size": 0},
+        {"bpp": 0.0},
+        {"psnr": 40, "size": 300},
+        {"bpp": 2.0, "lossless": True},
+    ],
+    ids=str,
 )
 def test_bad_options(options):
     with pytest.raises(UsageError):

@@ -51,7 +51,7 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
     if code == _CORRUPT:
         _console.error(f"{input_name(source)} does not decode to the samples that its digest names")
     elif code == _BELOW_TARGET:
-        _console.error(f"{report['reference_psnr_db']:.4f} dB is below the target of {target_psnr_db:g} dB")
+        _console.error(f"{report['reference_psnr_db']:.4f} dB is below the target of {_target(target_psnr_db)}")
     ctx.exit(code)
 
 
@@ -60,5 +60,9 @@ def _summary(source: str, report: dict[str, Any]) -> str:
     if "reference_psnr_db" in report:
         psnr_db, target_db = report["reference_psnr_db"], report["target_psnr_db"]
         text += ", the same as" if psnr_db == math.inf else f", {psnr_db:.4f} dB against"
-        text += " the reference (target " + ("no loss)" if target_db == math.inf else f"{target_db:g})")
+        text += f" the reference (target {_target(target_db)})"
     return text
+
+
+def _target(psnr_db: float) -> str:
+    return "no loss" if psnr_db == math.inf else f"{psnr_db:g} dB"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,12 @@ CLOSE = 0.01
 """A file that leaves no more than this share of its budget unused will do."""
 
 CLOSE_QUICKLY = 0.03
-TRIES = 8
+TRIES = 12
 WORDS = 8
 """Sizes go by words; so many bytes unused are always close."""
 
-LEAST_DB, MAX_MOVE_DB = 0.01, 12.0
+LEAST_DB, MAX_MOVE_DB, HIGHEST_START_DB = 0.01, 12.0, 60.0
+LEAST_SLOPE = 0.01
 BITS_PER_DB = 0.2
 """log2 of the size over the PSNR, until two files show what it is."""
 
@@ -44,7 +45,7 @@ def best_within(budget: int, n_pixels: int, request: Request, encode_at: Callabl
     Args:
         encode_at: makes a file of about the PSNR asked for, or raises TargetNotReachedError where that is out of reach.
     """
-    psnr_db = 34.0 + 6.0 * math.log2(8 * budget / n_pixels)
+    psnr_db = min(HIGHEST_START_DB, 34.0 + 6.0 * math.log2(8 * max(1, budget) / n_pixels))
     search = _Search(budget, encode_at)
     if request.effort > 1:  # quick files tell about where to look
         psnr_db = search.run(replace(request, effort=1), psnr_db, CLOSE_QUICKLY)
@@ -54,10 +55,11 @@ def best_within(budget: int, n_pixels: int, request: Request, encode_at: Callabl
 
 @dataclass(frozen=True)
 class _Point:
-    """A PSNR target and log2 of the size of its file; infinite if it is out of reach."""
+    """A PSNR target, log2 of the size of its file (infinite if it is out of reach), and whether the budget holds it."""
 
     psnr_db: float
     log2_size: float
+    fits: bool
 
 
 class _Search:
@@ -79,22 +81,28 @@ class _Search:
 
     def run(self, request: Request, psnr_db: float, close: float) -> float:
         """Encode until a file is close to the budget; return the PSNR that should meet it."""
-        goal = math.log2(self._budget * (1 - close / 2))
-        low: _Point | None = None
-        high: _Point | None = None
+        goal = math.log2(max(1.0, self._budget * (1 - close / 2)))
+        points: list[_Point] = []
         for attempt in range(TRIES):
             psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db))
             if attempt and request.expired():
                 break
             request.note(f"trying {psnr_db:.2f} dB")
             point, unused = self._try(replace(request, psnr_db=psnr_db))
-            enough = 0 <= unused <= max(WORDS, close * self._budget) or (unused > 0 and psnr_db == MAX_PSNR_DB)
-            low, high = (point, high) if unused >= 0 else (low, point)
-            if enough or (unused < 0 and psnr_db == LEAST_PSNR_DB):
+            points.append(point)
+            enough = 0 <= unused <= max(WORDS, close * self._budget)
+            at_the_end = psnr_db == (MAX_PSNR_DB if point.fits else LEAST_PSNR_DB)
+            if enough or at_the_end:
                 break
-            if low and high and high.psnr_db - low.psnr_db < LEAST_DB:
-                break
-            psnr_db = self._next(point, low, high, goal)
+            low = max((each for each in points if each.fits), key=_psnr_of, default=None)
+            high = min((each for each in points if not each.fits), key=_psnr_of, default=None)
+            if low and high:
+                if high.psnr_db - low.psnr_db < LEAST_DB:
+                    break
+                repeated = point.fits == points[-2].fits
+                psnr_db = self._between(low, high, goal, halfway=repeated and attempt % 2 == 1)
+            else:
+                psnr_db += self._onward(points, goal)
         return psnr_db
 
     def _try(self, request: Request) -> tuple[_Point, float]:
@@ -102,19 +110,32 @@ class _Search:
         try:
             encoded = self._encode_at(request)
         except TargetNotReachedError:
-            return _Point(request.psnr_db, math.inf), -math.inf
+            return _Point(request.psnr_db, math.inf, False), -math.inf
         self._found.append(encoded)
         unused = self._budget - len(encoded.data)
         done = math.isinf(encoded.psnr_db) and unused > 0
-        return _Point(request.psnr_db, math.log2(len(encoded.data))), 0 if done else unused
+        return _Point(request.psnr_db, math.log2(len(encoded.data)), unused >= 0), 0 if done else unused
 
-    def _next(self, latest: _Point, low: _Point | None, high: _Point | None, goal: float) -> float:
-        """Where the line through the points on both sides meets the goal; from one point, with the slope so far."""
-        if low is None or high is None:
-            return latest.psnr_db + max(-MAX_MOVE_DB, min(MAX_MOVE_DB, (goal - latest.log2_size) / self._slope))
-        width = high.psnr_db - low.psnr_db
-        if math.isinf(high.log2_size) or high.log2_size <= low.log2_size:
+    def _onward(self, points: Sequence[_Point], goal: float) -> float:
+        """The next move while all files are on the same side of the goal."""
+        latest, moved, least = points[-1], 0.0, 0.0
+        if len(points) > 1:
+            moved = latest.psnr_db - points[-2].psnr_db
+            slope = (latest.log2_size - points[-2].log2_size) / moved
+            if not LEAST_SLOPE < slope < math.inf:  # the sizes say nothing
+                return max(-MAX_MOVE_DB, min(MAX_MOVE_DB, 2 * moved))
+            self._slope, least = slope, abs(moved) / 2
+        move = (goal - latest.log2_size) / self._slope
+        return math.copysign(min(MAX_MOVE_DB, max(least, abs(move))), 1 if latest.fits else -1)
+
+    def _between(self, low: _Point, high: _Point, goal: float, *, halfway: bool) -> float:
+        """Where the line through the files on both sides of the goal meets it, or halfway between them."""
+        width, rise = high.psnr_db - low.psnr_db, high.log2_size - low.log2_size
+        if halfway or not 0 < rise < math.inf:
             return low.psnr_db + width / 2
-        self._slope = (high.log2_size - low.log2_size) / width
-        share = (goal - low.log2_size) / (high.log2_size - low.log2_size)
-        return low.psnr_db + width * max(0.05, min(0.95, share))
+        self._slope = max(LEAST_SLOPE, rise / width)
+        return low.psnr_db + width * max(0.05, min(0.95, (goal - low.log2_size) / rise))
+
+
+def _psnr_of(point: _Point) -> float:
+    return point.psnr_db

@@ -33,7 +33,10 @@ LOSSLESS_ERROR = 0.8
 """Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
 
 NGP_LOSSLESS_DB, SIREN_LOSSLESS_DB = 90.0, 30.0
-"""How far to fit at most: no further than wavelet fits go; and a SIREN's bits buy less than the residual's."""
+"""How far to fit at most: less far than wavelet fits go; and a SIREN's bits buy less than the residual's."""
+
+NGP_LIMIT_DB = 94.0
+"""Wavelet fits of 16-bit samples do not go much further."""
 
 LOSSLESS_GAP_DB = 9.0
 """So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
@@ -77,12 +80,11 @@ def encode(
 
 
 def _missed(encoded: Encoded, target_psnr_db: float, budget: int | None) -> TargetNotReachedError:
-    reached_db = encoded.report["psnr_db"] or math.inf
     if budget is None:
-        message = f"reached {reached_db:.2f} dB of {target_psnr_db:g} dB"
+        message = f"reached {encoded.psnr_db:.2f} dB of {target_psnr_db:g} dB"
     else:
         message = f"the smallest file found takes {len(encoded.data)} bytes, more than {budget}"
-    return TargetNotReachedError(message, reached_db)
+    return TargetNotReachedError(message, encoded.psnr_db)
 
 
 def _fit_psnr_db(raster: Raster, options: EncodeOptions, target_psnr_db: float) -> float:
@@ -90,7 +92,7 @@ def _fit_psnr_db(raster: Raster, options: EncodeOptions, target_psnr_db: float) 
     if options.field == "siren" or isinstance(options.field, Siren):
         return SIREN_LOSSLESS_DB if math.isinf(target_psnr_db) else target_psnr_db
     lossless_db = min(NGP_LOSSLESS_DB, 20 * math.log10(raster.peak / LOSSLESS_ERROR))
-    beyond = options.field == "ngp" and target_psnr_db > lossless_db + LOSSLESS_GAP_DB
+    beyond = options.field == "ngp" and target_psnr_db > min(lossless_db + LOSSLESS_GAP_DB, NGP_LIMIT_DB)
     return lossless_db if beyond or math.isinf(target_psnr_db) else target_psnr_db
 
 

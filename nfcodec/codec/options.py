@@ -11,6 +11,8 @@ from nfcodec.fitting.engines import engine_names
 from nfcodec.limits import MAX_PSNR_DB
 
 DEFAULT_PSNR_DB = 40.0
+LARGEST_BYTES = 1 << 50
+"""No file is larger."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class EncodeOptions:
             raise UsageError("PSNR, size, bits a pixel and lossless exclude each other")
         if not 0 < self.target_psnr_db <= MAX_PSNR_DB and not self.lossless:
             raise UsageError(f"the PSNR target must be over 0 and at most {MAX_PSNR_DB:g} dB, not {self.psnr_db}")
-        if self.size_bytes is not None and self.size_bytes < 1:
-            raise UsageError("the size must be at least 1 byte")
+        if self.size_bytes is not None and (not isinstance(self.size_bytes, int) or self.size_bytes < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise UsageError("the size must be a whole number of bytes, at least 1")
         if self.bpp is not None and not 0 < self.bpp < math.inf:
             raise UsageError("the bits a pixel must be over 0")
         if not 0 <= self.seed < 1 << 64:
@@ -77,4 +79,5 @@ class EncodeOptions:
 
     def budget_bytes(self, n_pixels: int) -> int | None:
         """The largest file allowed, where a size is asked for."""
-        return math.floor(self.bpp * n_pixels / 8) if self.bpp is not None else self.size_bytes
+        wanted = self.size_bytes if self.bpp is None else math.floor(min(self.bpp * n_pixels / 8, LARGEST_BYTES))
+        return None if wanted is None else min(wanted, LARGEST_BYTES)

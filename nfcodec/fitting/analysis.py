@@ -1,8 +1,8 @@
 """The start of a fit on grid levels: an analysis of the picture instead of zeros.
 
 For wavelet levels it is the forward transform. For dense levels it is a closed-loop Laplacian analysis: each level,
-from coarse to fine, codes what the quantized coarser ones left over. Both work in an orthonormal colour basis
-(Karhunen-Loeve), so that one quantizer step serves all features.
+from coarse to fine, codes what the quantized coarser ones left over. Both work in an orthonormal colour basis, so that
+one quantizer step serves all features.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ def suits_analysis(spec: object, geometry: Geometry) -> bool:
     return full and all(isinstance(level, DenseLevel) for level in spec.levels)
 
 
-def color_basis(targets: npt.NDArray[np.float32]) -> tuple[Image, Image]:
-    """Mean (C,) and principal axes (C, C), one a column, largest variance first, of targets (n, C)."""
+def color_basis(targets: npt.NDArray[np.float32], geometry: Geometry) -> tuple[Image, Image]:
+    """Mean (C,) of targets (H * W, C), and axes (C, C), one a column, in which their details are uncorrelated.
+
+    They are the principal axes of the differences between neighbouring pixels, largest first. It is details that take
+    the bits: those of the colours themselves can be quite different axes, and made files up to a fifth larger.
+    """
     mean = targets.mean(axis=0, dtype=np.float64)
-    centered = targets - mean
-    _, axes = np.linalg.eigh(centered.T @ centered)
+    image = targets.reshape(geometry.height, geometry.width, geometry.channels)
+    moments: Image = np.zeros((geometry.channels, geometry.channels))
+    for axis in (0, 1):
+        differences: Image = np.diff(image, axis=axis).reshape(-1, geometry.channels).astype(np.float64)
+        moments += np.matmul(np.transpose(differences), differences)
+    _, axes = np.linalg.eigh(moments)
     axes = axes[:, ::-1]
     return mean, axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)
 
@@ -66,7 +74,7 @@ def analyse(
     Returns:
         The parameters, and the step of each level's table.
     """
-    mean, axes = color_basis(targets)
+    mean, axes = color_basis(targets, geometry)
     channels = geometry.channels
     left = ((targets - mean) @ axes).reshape(geometry.height, geometry.width, channels)
     start = dict(parameters)

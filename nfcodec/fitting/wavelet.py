@@ -78,7 +78,7 @@ def start_wavelet(problem: Problem, request: Request, coarseness: float = 1.0) -
     linear_step = 2.0 ** math.floor(math.log2(max(error / 16, finest)))
     parameters = spec.initial(problem.geometry, request.seed)
     steps = dict.fromkeys(parameters, linear_step) | {"level0": step}
-    mean, axes = color_basis(problem.targets)
+    mean, axes = color_basis(problem.targets, problem.geometry)
     parameters["bias_out"], parameters["skip"] = mean.astype(np.float32), axes.astype(np.float32)
     if spec.hidden:
         _start_network(spec, parameters, steps, step)

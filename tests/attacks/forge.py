@@ -16,15 +16,15 @@ import zstandard
 from nfcodec.codec.document import metadata_mask
 from nfcodec.coding import encode_weights
 from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, WaveletLevel
-from nfcodec.format import ALPHA, HEADER, ICC, PLANES, WEIGHTS, Header, read_chunks, write_chunks
+from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
 from nfcodec.varint import put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
-WAVELET, WINDOW = "wavelet-rgb", "window-rgb"
-ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, WINDOW)
+WAVELET, WINDOW, LOSSLESS = "wavelet-rgb", "window-rgb", "residual-rgb"
+ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, WINDOW, LOSSLESS)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 
@@ -134,7 +134,7 @@ def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = 
 
 def hostile() -> dict[str, tuple[bytes, str]]:
     """Name to (file, name of the expected error)."""
-    makers = (_too_large, _fields, _wavelets, _chains, _streams, _metadata, _containers, _not_ours)
+    makers = (_too_large, _fields, _wavelets, _chains, _streams, _residuals, _metadata, _containers, _not_ours)
     return {name: case for make in makers for name, case in make().items()}
 
 
@@ -309,6 +309,55 @@ def _streams() -> dict[str, tuple[bytes, str]]:
         "limit with a needless byte": with_chunk(base, WEIGHTS, weights[:1] + b"\x81\0" + weights[2:]),
         "all bytes are 0xff": with_chunk(base, WEIGHTS, b"\1" + b"\xff" * 64),
         "prior scale 64": with_chunk(build(Siren(4, 0)), WEIGHTS, b"\1" + b"\0\x40" * 4),
+    }
+    return {name: (data, "FormatError") for name, data in found.items()}
+
+
+def _residuals() -> dict[str, tuple[bytes, str]]:
+    base, tiny, rng = golden(LOSSLESS), Siren(4, 1), random.Random(9)
+    residual = read_chunks(base)[RESIDUAL]
+    limits, stream = residual[:3], residual[3:]
+    assert max(limits) < 128
+    assert len(stream) % 4 == 0
+    widest = put_varint(255) * 3
+    payloads = {
+        "empty": b"",
+        "limits": limits,
+        "two limits": limits[:2],
+        "a truncated limit": limits[:2] + b"\x80",
+        "a limit in six bytes": limits[:2] + b"\x80" * 5 + b"\1" + stream,
+        "a limit with a needless byte": bytes([limits[0] | 0x80, 0]) + limits[1:] + stream,
+        "a limit over the peak": put_varint(256) + limits[1:] + stream,
+        "a last limit over the peak": limits[:2] + put_varint(256) + stream,
+        "the largest limits": put_varint(2**35 - 1) * 3 + stream,
+        "larger limits": bytes(limit + 1 for limit in limits) + stream,
+        "the widest limits": widest + stream,
+        "the widest limits, no words": widest,
+        "no limits": bytes(3) + stream,
+        "nothing": bytes(3),
+        "three bytes more": residual + b"abc",
+        "a megabyte more": residual + bytes(1 << 20),
+        "a word less": residual[:-4],
+        "half the words": limits + stream[: len(stream) // 8 * 4],
+        "words in reverse": limits + stream[::-1],
+        "words of zeros": limits + bytes(4000),
+        "words of ones": limits + b"\xff" * 4000,
+        "0xee": widest + b"\xee" * 4000,
+        **{f"random words {i}": limits + rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)},
+        **{f"random words {i}, widest limits": widest + rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)},
+    }
+    found = {f"residual: {name}": with_chunk(base, RESIDUAL, payload) for name, payload in payloads.items()}
+    head, weights, own = read_chunks(base).items()
+    deep = put_varint(65535) + b"\xee" * 4096
+    found |= {
+        "residual missing": with_chunk(base, RESIDUAL, None),
+        "residual of another file": with_chunk(golden(WAVELET), RESIDUAL, residual),
+        "residual twice": container([head, weights, own, own]),
+        "residual before the weights": container([head, own, weights]),
+        "residual of 16 bits": build(tiny, 64, 64, depth=16, extra={RESIDUAL: deep}),
+        "residual of 16 bits for 8": build(tiny, 64, 64, extra={RESIDUAL: deep}),
+        "residual without bits": build(tiny, 700, 700, extra={RESIDUAL: b"\0"}),
+        "residual without words": build(tiny, 700, 700, extra={RESIDUAL: put_varint(255)}),
     }
     return {name: (data, "FormatError") for name, data in found.items()}
 

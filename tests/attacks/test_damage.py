@@ -8,7 +8,7 @@ import pytest
 from nfcodec.codec import decode, inspect
 from nfcodec.errors import FormatError, LimitError
 
-NAMES = (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.WAVELET, "ngp-metadata")
+NAMES = (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.WAVELET, "ngp-metadata", "residual-1x31")
 
 
 def outcome(data: bytes) -> tuple[bytes, object] | None:

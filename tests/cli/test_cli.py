@@ -87,6 +87,105 @@ def test_encode_and_decode(run):
     assert files() == ["a.nfc", "a.png", "b.png"]
 
 
+def encode_picture(run, *options):
+    """Encode a.png to a.nfc; returns the report."""
+    with open("a.png", "wb") as file:
+        file.write(PNG)
+    result = run("encode", "a.png", "-e", 1, "--json", *options)
+    assert result.code == 0, result.err
+    report = json.loads(result.out, parse_constant=pytest.fail)
+    assert report.keys() >= ENCODE_KEYS
+    assert report["bytes"] == os.path.getsize("a.nfc")
+    assert report["reached"] is True
+    return SimpleNamespace(report=report, err=result.err)
+
+
+@pytest.mark.parametrize("options", [(), ("--transform", "rpp"), ("--field", "siren", "--max-steps", 20)], ids=str)
+def test_lossless(run, options):
+    encoded = encode_picture(run, "--lossless", *options)
+    assert (encoded.report["psnr_db"], encoded.report["target_psnr_db"]) == (None, None)
+    assert encoded.report["bound_bytes"] is None
+    assert "lossless (target no loss)" in encoded.err
+    assert run("decode", "a.nfc", "b.png").code == 0
+    assert np.array_equal(read_image("b.png").samples, picture().samples)
+    assert files() == ["a.nfc", "a.png", "b.png"]
+
+    result = run("verify", "a.nfc", "--reference", "a.png")
+    assert (result.code, result.out) == (0, b"")
+    assert "the same as the reference (target no loss)" in result.err
+    report = json.loads(run("verify", "a.nfc", "--reference", "a.png", "--json").out, parse_constant=pytest.fail)
+    assert (report["ok"], report["reached"]) == (True, True)
+    assert (report["reference_psnr_db"], report["target_psnr_db"]) == (None, None)
+
+    info = json.loads(run("info", "a.nfc", "--json").out, parse_constant=pytest.fail)
+    assert (info["psnr_db"], info["target_psnr_db"]) == (None, None)
+    assert info["chunks"]["RESD"] > 0
+    assert "RESD" in run("info", "a.nfc").out.decode()
+
+
+def test_a_lossless_file_against_another_picture(run):
+    encode_picture(run, "--lossless")
+    samples = picture().samples.copy()
+    samples[3, 4, 1] ^= 1
+    with open("b.png", "wb") as file:
+        file.write(image_bytes(Raster.from_array(samples)))
+    result = run("verify", "a.nfc", "--reference", "b.png")
+    assert result.code == 5
+    assert_one_clear_line(result)
+    report = json.loads(run("verify", "a.nfc", "--reference", "b.png", "--json").out, parse_constant=pytest.fail)
+    assert (report["ok"], report["reached"], report["target_psnr_db"]) == (True, False, None)
+    assert report["reference_psnr_db"] > 70
+
+
+@pytest.mark.parametrize(("options", "budget"), [(("--size", 300), 300), (("--bpp", "9.7"), 310)], ids=str)
+def test_sizes(run, options, budget):
+    encoded = encode_picture(run, *options)
+    assert encoded.report["bytes"] <= budget
+    assert encoded.report["target_bytes"] == budget
+    assert encoded.report["bpp"] <= 9.7
+    assert f"(target {budget} bytes)" in encoded.err
+    assert encoded.report["target_psnr_db"] == encoded.report["psnr_db"] > 30
+    assert run("verify", "a.nfc", "--reference", "a.png", "-q").code == 0
+    report = json.loads(run("verify", "a.nfc", "--reference", "a.png", "--json").out)
+    assert report["reference_psnr_db"] == pytest.approx(encoded.report["psnr_db"], abs=1e-6)
+    assert files() == ["a.nfc", "a.png"]
+
+
+def test_a_size_with_room_for_everything(run):
+    encoded = encode_picture(run, "--size", 10_000)
+    assert (encoded.report["psnr_db"], encoded.report["target_psnr_db"]) == (None, None)
+    assert "lossless (target 10000 bytes)" in encoded.err
+    assert run("verify", "a.nfc", "--reference", "a.png").code == 0
+
+
+def test_a_size_through_pipes(run):
+    result = run("encode", "-", "-", "--size", 300, "-e", 1, "-q", stdin=PNG)
+    assert (result.code, result.err) == (0, "")
+    assert 250 < len(result.out) <= 300
+
+
+@pytest.mark.parametrize("options", [("--size", 10), ("--bpp", 0.5)], ids=str)
+def test_sizes_that_are_too_small(run, options):
+    arguments = ("encode", "-", "a.nfc", "-e", 1, "-q", *options)
+    result = run(*arguments, stdin=PNG)
+    assert result.code == 5
+    assert_one_clear_line(result)
+    assert files() == []
+    result = run(*arguments, "--best-effort", "--json", stdin=PNG)
+    assert result.code == 0
+    assert "warning: the target of 1" in result.err
+    report = json.loads(result.out)
+    assert report["reached"] is False
+    assert report["bytes"] == os.path.getsize("a.nfc") > report["target_bytes"]
+
+
+def test_fewer_bits_than_a_byte(run):
+    result = run("encode", "-", "a.nfc", "-e", 1, "-q", "--bpp", "0.001", stdin=PNG)
+    assert result.code in (2, 5)
+    assert_one_clear_line(result)
+    assert files() == []
+
+
 def test_encode_through_pipes(run):
     result = run("encode", "-", "-", "--psnr", PSNR_DB, "-q", stdin=PNG)
     assert (result.code, result.err) == (0, "")
@@ -159,6 +258,20 @@ def test_encode_looks_at_the_output_before_the_fit(run, monkeypatch):
         ("encode", "-", "--psnr", "200"),
         ("encode", "-", "--psnr", "inf"),
         ("encode", "-", "--psnr", "high"),
+        ("encode", "-", "--size", "0"),
+        ("encode", "-", "--size", "-1"),
+        ("encode", "-", "--size", "1.5"),
+        ("encode", "-", "--size", "inf"),
+        ("encode", "-", "--bpp", "0"),
+        ("encode", "-", "--bpp", "-1"),
+        ("encode", "-", "--bpp", "nan"),
+        ("encode", "-", "--bpp", "inf"),
+        ("encode", "-", "a.nfc", "--psnr", "40", "--size", "300"),
+        ("encode", "-", "a.nfc", "--psnr", "40", "--bpp", "3"),
+        ("encode", "-", "a.nfc", "--psnr", "40", "--lossless"),
+        ("encode", "-", "a.nfc", "--size", "300", "--bpp", "3"),
+        ("encode", "-", "a.nfc", "--size", "300", "--lossless"),
+        ("encode", "-", "a.nfc", "--bpp", "3", "--lossless"),
         ("encode", "-", "--field", "mlp"),
         ("encode", "-", "--seed", "-1"),
         ("encode", "-", "--seed", str(2**64)),

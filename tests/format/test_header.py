@@ -37,7 +37,7 @@ headers = st.builds(
     depth=st.sampled_from([8, 16]),
     alpha=st.booleans(),
     metadata=st.integers(0, 7),
-    target_psnr_db=st.integers(1, 15_000).map(lambda n: n / 100),
+    target_psnr_db=st.integers(1, 15_000).map(lambda n: n / 100) | st.just(math.inf),
     psnr_db=st.integers(0, 20_000).map(lambda n: n / 100) | st.just(math.inf),
     digest=st.binary(min_size=8, max_size=8),
     field_id=bytes_u8,
@@ -59,6 +59,7 @@ def test_the_bytes_are_frozen():
     )
     assert replace(HEADER, depth=16, alpha=True, channels=1).pack()[3] == 0b1101
     assert replace(HEADER, metadata=5).pack()[3] == 0b1010011
+    assert replace(HEADER, target_psnr_db=math.inf, psnr_db=math.inf).pack()[4:8] == b"\xff" * 4
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,9 @@ def test_the_bytes_are_frozen():
         (40.0, 40.0, (40.0, 40.0)),
         (33.3, 33.3, (33.3, 33.3)),
         (0.011, 0.0, (0.01, 0.0)),
+        (700.0, 700.0, (655.34, 655.34)),
+        (math.inf, math.inf, (math.inf, math.inf)),
+        (75.0, math.inf, (75.0, math.inf)),
     ],
 )
 def test_psnrs_round_down(target, reached, kept):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcodec.errors import UsageError
+from nfcodec.fields import OUTPUT_BITS
 from nfcodec.transforms import Chain, parse_chain
 from nfcodec.transforms.value_map import ValueMap, _Counter
 
@@ -155,6 +157,76 @@ def test_counter_counts(thresholds: list[int], extra: list[int]):
         [table - 1, table, table + 1, np.clip(np.array(extra, object), -(2**63), 2**63 - 1).astype(np.int64)]
     )
     assert _Counter(table).count(near).tolist() == np.searchsorted(table, near, side="right").tolist()
+
+
+PLACED = ["none", "inversion", "gamma:2", "gamma:0.5", "standardize", "gamma:2.2+inversion+standardize", "scale:1000"]
+
+
+def place_of(thresholds: list[int], x: int) -> tuple[int, int]:
+    """The sample and its place by definition, in Python's integers."""
+    sample = bisect_right(thresholds, x)
+    if sample == 0:
+        return sample, 8
+    if sample == len(thresholds):
+        return sample, 9
+    low, high = thresholds[sample - 1], thresholds[sample]
+    return sample, 8 * (x - low) // (high - low)
+
+
+def assert_placed(mapping: ValueMap, outputs: np.ndarray) -> np.ndarray:
+    samples = mapping.to_samples(outputs)
+    places = mapping.places(outputs, samples)
+    assert places.dtype == np.int8
+    assert places.shape == outputs.shape
+    tables = mapping.thresholds.tolist()
+    expected = [
+        [place_of(*pair) for pair in zip(tables, row, strict=True)] for row in (mapping.sign * outputs).tolist()
+    ]
+    assert samples.tolist() == [[k for k, _ in row] for row in expected]
+    assert places.tolist() == [[place for _, place in row] for row in expected]
+    return places
+
+
+@pytest.mark.parametrize("fraction_bits", [6, OUTPUT_BITS])
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("text", PLACED)
+def test_places_are_those_of_the_definition(text: str, depth: int, fraction_bits: int):
+    rng = np.random.default_rng(0)
+    mapping = value_map(text, depth, 3, fraction_bits)
+    n = mapping.thresholds.shape[1]
+    some = np.concatenate([[0, 1, n - 2, n - 1], rng.integers(0, n, 30)])
+    near = mapping.thresholds.T[some]
+    eighths = near + (np.roll(mapping.thresholds, -1, axis=1).T[some] - near) * rng.integers(1, 8, (34, 1)) // 8
+    far = np.array([-(2**62), -(2**44), -(2**40), -1, 0, 1, 2**40, 2**44, 2**62])
+    spread = rng.integers(near.min() - 9, near.max() + 10, (30, 3))
+    far = np.repeat(far[:, None], 3, axis=1)
+    outputs = np.concatenate([near - 1, near, near + 1, eighths, eighths - 1, spread, far])
+    assert_placed(mapping, mapping.sign * outputs)
+
+
+INVERSION = value_map("inversion", 8, 1)
+
+
+@given(st.lists(st.integers(-(2**62), 2**62) | st.integers(-(2**24), 2**25) | st.integers(-9, 9), min_size=1))
+def test_places_of_any_output(outputs: list[int]):
+    assert_placed(INVERSION, np.array(outputs)[:, None])
+
+
+def test_places_of_one_sample():
+    """From the threshold where it begins to the last output before the next."""
+    mapping = value_map("none", 8, 1, fraction_bits=16)
+    low, high = mapping.thresholds[0, 99:101].tolist()
+    places = assert_placed(mapping, np.arange(low, high)[:, None])
+    assert (np.diff(places[:, 0]) >= 0).all()
+    assert np.abs(np.bincount(places[:, 0]) - (high - low) / 8).max() <= 1
+
+
+def test_places_go_with_the_sample_not_with_the_output():
+    outputs = np.random.default_rng(0).integers(-(2**22), 2**24 + 2**22, (500, 3))
+    plain, inverted = value_map("none"), value_map("inversion")
+    samples = plain.to_samples(outputs)
+    assert (inverted.to_samples(2**24 - outputs) == samples).all()
+    assert (inverted.places(2**24 - outputs, samples) == plain.places(outputs, samples)).all()
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3, 1)])

@@ -1,0 +1,362 @@
+"""Files that decode to the very samples: a field, and the residual that it left over."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nfcodec.codec import Encoded, EncodeOptions, decode, encode, inspect, verify
+from nfcodec.codec.document import parse
+from nfcodec.coding import decode_weights, encode_residual
+from nfcodec.errors import FormatError
+from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Quantized, Siren
+from nfcodec.fitting.plan import default_ngp
+from nfcodec.format import HEADER, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
+from nfcodec.limits import DEFAULT_LIMITS
+from nfcodec.metrics import psnr_db
+from nfcodec.raster import Raster
+
+SMALL_SIREN = Siren(width=12, hidden_layers=1)
+QUICK = {"effort": 1, "max_steps": 40}
+FIELDS = ["ngp", "dense", SMALL_SIREN]
+METADATA = {"icc": b"profile" * 40, "exif": b"Exif\0\0II*\0", "xmp": b"<x:xmpmeta/>"}
+BELOW, ABOVE = 8, 9
+
+every_field = pytest.mark.parametrize("field", FIELDS, ids=["ngp", "dense", "siren"])
+
+
+def picture(height=13, width=11, channels=3, depth=8, alpha=False, metadata=None) -> Raster:
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [120 + 70 * np.sin(x / (4 + c)) * np.cos(y / 5) + 2 * x for c in range(channels + alpha)]
+    noisy = np.stack(planes, axis=2) + rng.normal(0, 2, (height, width, channels + alpha))
+    scale = ((1 << depth) - 1) / 255
+    array = (noisy.clip(0, 255) * scale).astype(np.uint8 if depth == 8 else np.uint16)
+    raster = Raster.from_array(array)
+    return Raster(raster.samples, raster.alpha, metadata or {})
+
+
+def flat(value: int, shape=(9, 7, 3)) -> Raster:
+    return Raster.from_array(np.full(shape, value, np.uint8))
+
+
+def field_of(field: str | FieldSpec, raster: Raster) -> str | FieldSpec:
+    """A field, or for "dense" the default one of dense levels, which "ngp" means only where pixels are permuted."""
+    return default_ngp(Geometry(raster.height, raster.width, raster.channels)) if field == "dense" else field
+
+
+def lossless(raster: Raster, field: str | FieldSpec = "ngp", transform: str = "none", **options) -> Encoded:
+    chosen = {**QUICK, "field": field_of(field, raster), "transform": transform, **options}
+    return encode(raster, EncodeOptions(**chosen, lossless=True))
+
+
+def assert_exact(raster: Raster, data: bytes, target_db: float = math.inf) -> Raster:
+    decoded = decode(data)
+    assert decoded.samples.dtype == raster.samples.dtype
+    assert np.array_equal(decoded.samples, raster.samples)
+    if raster.alpha is None:
+        assert decoded.alpha is None
+    else:
+        assert decoded.alpha is not None
+        assert np.array_equal(decoded.alpha, raster.alpha)
+    info = inspect(data)
+    assert (info.psnr_db, info.target_psnr_db) == (math.inf, target_db)
+    assert verify(data).ok
+    return decoded
+
+
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+@every_field
+def test_every_kind_of_picture(channels, depth, alpha, field):
+    raster = picture(13, 11, channels, depth, alpha)
+    assert_exact(raster, lossless(raster, field).data)
+
+
+@pytest.mark.parametrize("transform", ["none", "rpp", "zigzag", "inversion", "gamma:0.5", "standardize+zigzag+rpp"])
+@every_field
+def test_every_transform(field, transform):
+    raster = picture()
+    data = lossless(raster, field, transform, seed=5).data
+    assert_exact(raster, data)
+    chunks = read_chunks(data)
+    assert RESIDUAL in chunks
+    assert (PLANES in chunks) == ("zigzag" in transform)
+
+
+@pytest.mark.parametrize("transform", ["rpp", "zigzag", "inversion", "gamma:0.05", "scale:1000"])
+def test_16_bit_transforms(transform):
+    """Also those of which a field cannot tell all samples apart."""
+    raster = picture(9, 8, 1, 16)
+    assert_exact(raster, lossless(raster, transform=transform).data)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 17), (17, 1), (2, 2)], ids=str)
+@pytest.mark.parametrize("transform", ["none", "rpp"])
+@every_field
+def test_every_shape(shape, transform, field):
+    raster = picture(*shape)
+    assert_exact(raster, lossless(raster, field, transform).data)
+
+
+@every_field
+def test_noise(field):
+    samples = np.random.default_rng(0).integers(0, 256, (12, 12, 3)).astype(np.uint8)
+    raster = Raster.from_array(samples)
+    assert_exact(raster, lossless(raster, field).data)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@every_field
+def test_black_and_white(field, depth):
+    """Residuals as large as there are, and samples whose intervals are open."""
+    ones = np.random.default_rng(0).integers(0, 2, (12, 12, 3)).astype(np.uint8 if depth == 8 else np.uint16)
+    raster = Raster.from_array(ones * ones.dtype.type((1 << depth) - 1))
+    assert_exact(raster, lossless(raster, field).data)
+
+
+@pytest.mark.parametrize("value", [0, 1, 128, 255])
+@pytest.mark.parametrize("field", ["ngp", "dense"])
+def test_flat_pictures_need_no_residual(value, field):
+    data = lossless(flat(value), field).data
+    assert_exact(flat(value), data)
+    assert RESIDUAL not in read_chunks(data)
+    assert len(data) < 200
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("options", [{"max_steps": 0}, {"time_limit_s": 1e-3}], ids=str)
+def test_a_field_that_was_not_fitted_will_do(options, depth):
+    raster = picture(9, 8, 3, depth)
+    encoded = lossless(raster, SMALL_SIREN, **options)
+    assert encoded.report["reached"] is True
+    assert_exact(raster, encoded.data)
+
+
+def test_the_default_siren():
+    raster = picture()
+    data = lossless(raster, "siren").data
+    assert inspect(data).field == "siren"
+    assert_exact(raster, data)
+
+
+def test_more_effort():
+    raster = picture()
+    assert_exact(raster, lossless(raster, effort=4).data)
+
+
+def test_metadata_is_kept():
+    raster = picture(9, 7, alpha=True, metadata=METADATA)
+    assert assert_exact(raster, lossless(raster).data).metadata == METADATA
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    for field, transform in (("ngp", "none"), ("ngp", "rpp"), (SMALL_SIREN, "none")):
+        first, second = (lossless(picture(), field, transform, seed=7, device="cpu").data for _ in range(2))
+        assert first == second
+
+
+def test_report_and_info_say_that_nothing_is_lost():
+    raster = picture()
+    encoded = lossless(raster)
+    report, info = encoded.report, inspect(encoded.data)
+    assert math.isinf(encoded.psnr_db)
+    assert (report["psnr_db"], report["target_psnr_db"], report["reached"]) == (None, None, True)
+    assert report["bytes"] == info.bytes == len(encoded.data)
+    assert report["side_info_bytes"] == info.side_info_bytes
+    assert info.chunks["RESD"] == len(read_chunks(encoded.data)[RESIDUAL])
+    values = info.to_dict()
+    assert (values["psnr_db"], values["target_psnr_db"]) == (None, None)
+    for each in (report, values, verify(encoded.data).to_dict()):
+        json.dumps(each, allow_nan=False)
+    assert inspect(encode(raster, EncodeOptions(30.0, effort=1)).data).to_dict()["target_psnr_db"] == 30
+
+
+# --------------------------------------------------------------------------------- targets that take a lossless file
+
+
+@pytest.mark.parametrize("transform", ["none", "rpp", "inversion"])
+@pytest.mark.parametrize("target_db", [61.0, 75.0, 150.0])
+def test_high_targets_take_the_residual(target_db, transform):
+    raster = picture()
+    encoded = encode(raster, EncodeOptions(target_db, transform=transform, effort=1))
+    assert_exact(raster, encoded.data, target_db)
+    assert encoded.report["target_psnr_db"] == target_db
+    assert RESIDUAL in read_chunks(encoded.data)
+    assert len(encoded.data) <= len(lossless(raster, transform=transform, max_steps=None).data)
+
+
+@pytest.mark.parametrize(("depth", "target_db"), [(8, 50.0), (8, 57.0), (16, 75.0), (16, 90.0)])
+def test_lower_ones_do_not(depth, target_db):
+    raster = picture(depth=depth)
+    data = encode(raster, EncodeOptions(target_db, effort=1)).data
+    assert RESIDUAL not in read_chunks(data)
+    assert psnr_db(decode(data).samples, raster.samples, raster.peak) >= target_db
+
+
+@pytest.mark.parametrize("target_db", [100.0, 150.0])
+def test_high_targets_of_16_bits(target_db):
+    raster = picture(depth=16)
+    data = encode(raster, EncodeOptions(target_db, effort=1)).data
+    assert_exact(raster, data, target_db)
+    assert RESIDUAL in read_chunks(data)
+
+
+@pytest.mark.parametrize("target_db", [98.0, 99.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_target_of_16_bits_is_out_of_reach(channels, target_db):
+    raster = picture(16, 16, channels, 16)
+    data = encode(raster, EncodeOptions(target_db, effort=1)).data
+    assert psnr_db(decode(data).samples, raster.samples, raster.peak) >= target_db
+
+
+@pytest.mark.parametrize("field", ["dense", SMALL_SIREN, "siren"], ids=["dense", "small siren", "siren"])
+def test_a_field_of_your_own_stays_lossy(field):
+    raster = picture()
+    options = EncodeOptions(75.0, field_of(field, raster), effort=1, max_steps=100, best_effort=True)
+    data = encode(raster, options).data
+    assert RESIDUAL not in read_chunks(data)
+    assert inspect(data).target_psnr_db == 75
+
+
+# ------------------------------------------------------------------------------------------------ when it goes wrong
+
+
+def with_chunks(data: bytes, changes: dict[bytes, bytes | None], **header) -> bytes:
+    """The file with other chunks or header fields, and good CRCs; None removes a chunk."""
+    chunks = {**read_chunks(data), **changes}
+    head = replace(Header.unpack(read_chunks(data)[HEADER], DEFAULT_LIMITS), **header)
+    return write_chunks({**{kind: each for kind, each in chunks.items() if each is not None}, HEADER: head.pack()})
+
+
+@pytest.fixture(scope="module")
+def exact() -> bytes:
+    return lossless(picture()).data
+
+
+@pytest.fixture(scope="module")
+def lossy() -> bytes:
+    return encode(picture(), EncodeOptions(35.0, effort=1)).data
+
+
+def constant(value: int, shape=(9, 7, 3), place: int = 0) -> bytes:
+    return encode_residual(np.full(shape, value, np.int64), np.full(shape, place, np.int8))
+
+
+def fitted(data: bytes):
+    """What the field alone makes of a file whose chain moves no pixels, and the places of these samples."""
+    document = parse(data, DEFAULT_LIMITS)
+    header, symbols = document.header, decode_weights(document.layout, document.chunks[WEIGHTS])
+    weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
+    outputs = document.spec.evaluate(document.geometry, weights)
+    value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
+    samples = value_map.to_samples(outputs)
+    shape = header.height, header.width, header.channels
+    return samples.reshape(shape), value_map.places(outputs, samples).reshape(shape)
+
+
+def assert_wrong_digest(data: bytes) -> None:
+    with pytest.raises(FormatError, match="digest"):
+        decode(data)
+    assert not verify(data).ok
+
+
+def test_a_lossless_file_without_its_residual(exact):
+    assert_wrong_digest(with_chunks(exact, {RESIDUAL: None}))
+
+
+def test_a_lossless_file_with_a_residual_of_nothing(exact):
+    assert_wrong_digest(with_chunks(exact, {RESIDUAL: constant(0, (13, 11, 3))}))
+
+
+@pytest.mark.parametrize("transform", ["none", "inversion"])
+def test_one_sample_that_is_off_by_one(transform):
+    raster = picture()
+    data = lossless(raster, transform=transform).data
+    samples, places = fitted(data)
+    residual = raster.samples - samples.astype(np.int64)
+    assert encode_residual(residual, places) == read_chunks(data)[RESIDUAL]
+    residual[5, 6, 1] += 1
+    wrong = with_chunks(data, {RESIDUAL: encode_residual(residual, places)})
+    assert_wrong_digest(wrong)
+    off = verify(wrong).raster.samples.astype(int) - raster.samples
+    assert (off[5, 6, 1], np.abs(off).sum()) == (1, 1)
+
+
+def test_a_lossy_file_with_a_residual(lossy):
+    samples, places = fitted(lossy)
+    residual = np.where(samples < 255, 1, 0)
+    wrong = with_chunks(lossy, {RESIDUAL: encode_residual(residual, places)})
+    assert_wrong_digest(wrong)
+    assert (verify(wrong).raster.samples == samples + residual).all()
+
+
+def test_a_lossy_file_may_have_a_residual_of_nothing(lossy):
+    padded = with_chunks(lossy, {RESIDUAL: constant(0, (13, 11, 3))})
+    assert np.array_equal(decode(padded).samples, decode(lossy).samples)
+    assert verify(padded).ok
+
+
+def test_the_residual_is_of_this_field(exact):
+    other = lossless(picture(), "dense").data
+    with pytest.raises(FormatError):
+        decode(with_chunks(exact, {RESIDUAL: read_chunks(other)[RESIDUAL]}))
+    with pytest.raises(FormatError):
+        decode(with_chunks(exact, {WEIGHTS: read_chunks(other)[WEIGHTS]}))
+
+
+@pytest.mark.parametrize(("value", "place", "residual"), [(0, BELOW, -1), (0, BELOW, -255), (255, ABOVE, 1)])
+def test_residuals_that_leave_the_range(value, place, residual):
+    """The places here are those of the flat picture; so it is the range that is noticed."""
+    data = lossless(flat(value)).data
+    largest = 255 if value == 0 else -255
+    assert (verify(with_chunks(data, {RESIDUAL: constant(largest, place=place)})).raster.samples == 255 - value).all()
+    for read in (decode, verify):
+        with pytest.raises(FormatError, match="range"):
+            read(with_chunks(data, {RESIDUAL: constant(residual, place=place)}))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\1\1",
+        b"\1\1\x80",
+        b"\x80\2\1\1" + bytes(64),
+        b"\xff\xff\xff\xff\x0f" * 3 + bytes(64),
+        b"\1\1\1abc",
+        b"\xff\1" * 3 + b"\xaa" * 64,
+        b"\xff\1" * 3 + b"\xff" * 4000,
+        bytes(4000),
+    ],
+    ids=["empty", "short", "truncated", "256", "2^32 - 1", "no words", "garbage", "ones", "zeros"],
+)
+def test_broken_residuals(exact, payload):
+    with pytest.raises(FormatError):
+        decode(with_chunks(exact, {RESIDUAL: payload}))
+
+
+def test_every_byte_of_the_residual_matters():
+    exact = lossless(picture(6, 5)).data
+    payload = read_chunks(exact)[RESIDUAL]
+    for at in range(len(payload)):
+        wrong = payload[:at] + bytes([payload[at] ^ 0x5A]) + payload[at + 1 :]
+        with pytest.raises(FormatError):
+            decode(with_chunks(exact, {RESIDUAL: wrong}))
+
+
+def test_the_chunk_has_its_place(exact):
+    chunks = read_chunks(exact)
+    assert list(chunks) == [HEADER, WEIGHTS, RESIDUAL]
+    begin = exact.index(RESIDUAL)
+    end = begin + 12 + len(chunks[RESIDUAL])
+    weights = exact.index(WEIGHTS)
+    moved = exact[:weights] + exact[begin:end] + exact[weights:begin] + exact[end:]
+    for data in (moved, exact + exact[begin:end]):
+        with pytest.raises(FormatError):
+            decode(data)
