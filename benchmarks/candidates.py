@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import FormatError, UsageError
 from nfcodec.permutation import Int64Array, seeded_permutation
 from nfcodec.raster import Samples
 from nfcodec.transforms import Permutation, register
@@ -41,6 +41,10 @@ class _Sized(Permutation):
     @classmethod
     def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> _Sized:
         return cls(cls.default if parameter is None else parameter, seed)
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> _Sized:
+        raise FormatError(f"no file holds the transform {cls.name}")
 
     @property
     def text(self) -> str:

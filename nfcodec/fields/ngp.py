@@ -13,7 +13,8 @@ import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields.base import ByteReader, FieldSpec, Geometry, Parameters, TensorSpec, register
-from nfcodec.fields.fixed_point import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Quantized, in_blocks
+from nfcodec.fields.filters import MAX_FEATURES, MAX_FILTERS, SIDE, WEIGHT_BITS, filters
+from nfcodec.fields.fixed_point import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks
 from nfcodec.fields.levels import DenseLevel, HashLevel, hash_levels, safe_scale
 from nfcodec.fields.wavelet import WaveletLevel
 from nfcodec.limits import Limits
@@ -21,7 +22,6 @@ from nfcodec.limits import Limits
 GridLevel = DenseLevel | HashLevel | WaveletLevel
 
 _DENSE, _HASH, _WAVELET = 0, 1, 2
-_WINDOW = 9
 
 
 @register
@@ -34,14 +34,15 @@ class Ngp(FieldSpec):
         hidden: width of each hidden layer; empty means no hidden layer.
         bias: whether the layers have biases (tiny-cuda-nn's have none).
         skip: add a linear map of the encoding to the output; needed when there is no hidden layer.
-        window: the first hidden layer sees the encodings of the 3 x 3 pixels around, edges repeated.
+        shipped: the first hidden layer is no part of the file: it is the first hidden[0] of the filters that ship with
+            the package (nfcodec.fields.filters), on a wavelet level of up to 3 features.
     """
 
     levels: tuple[GridLevel, ...]
     hidden: tuple[int, ...] = (64, 64)
     bias: bool = False
     skip: bool = False
-    window: bool = False
+    shipped: bool = False
 
     name: ClassVar[str] = "ngp"
     wire_id: ClassVar[int] = 2
@@ -56,8 +57,9 @@ class Ngp(FieldSpec):
             raise UsageError("dense levels go strictly from coarse to fine")
         if len(self.levels) > 1 and any(isinstance(level, WaveletLevel) for level in self.levels):
             raise UsageError("a wavelet level stands alone")
-        if self.window and not self.hidden:
-            raise UsageError("only a hidden layer can have a window")
+        wavelet = any(isinstance(each, WaveletLevel) and each.features <= MAX_FEATURES for each in self.levels)
+        if self.shipped and not (wavelet and self.hidden and self.hidden[0] <= MAX_FILTERS):
+            raise UsageError(f"the shipped filters, up to {MAX_FILTERS}, read a wavelet level of up to 3 features")
 
     @classmethod
     def instant(cls, longer_side: int, log2_table_size: int = 24) -> Ngp:
@@ -77,18 +79,19 @@ class Ngp(FieldSpec):
             tensors.append(TensorSpec(f"level{i}", level.shape(geometry), log2_stride=stride, wavelet_levels=n_levels))
         if self.skip:
             tensors.append(TensorSpec("skip", (geometry.channels, self.encoding_size)))
-        fan_in = self.encoding_size * (_WINDOW if self.window else 1)
+        fan_in = self.encoding_size
         for i, width in enumerate((*self.hidden, geometry.channels) if self.hidden else ()):
-            tensors.append(TensorSpec(f"weight{i}", (width, fan_in)))
-            if self.bias and i < len(self.hidden):
-                tensors.append(TensorSpec(f"bias{i}", (width,)))
+            if i or not self.shipped:
+                tensors.append(TensorSpec(f"weight{i}", (width, fan_in)))
+                if self.bias and i < len(self.hidden):
+                    tensors.append(TensorSpec(f"bias{i}", (width,)))
             fan_in = width
         if self.bias:
             tensors.append(TensorSpec("bias_out", (geometry.channels,)))
         return tensors
 
     def macs_per_pixel(self, geometry: Geometry) -> int:
-        widths = (self.encoding_size * (_WINDOW if self.window else 1), *self.hidden, geometry.channels)
+        widths = (self.encoding_size * (SIDE * SIDE if self.shipped else 1), *self.hidden, geometry.channels)
         return 5 * self.encoding_size + sum(a * b for a, b in pairwise(widths))
 
     def check(self, geometry: Geometry, limits: Limits) -> None:
@@ -124,7 +127,7 @@ class Ngp(FieldSpec):
         out.append(len(self.hidden))
         for width in self.hidden:
             out += width.to_bytes(2, "little")
-        out.append(self.bias | self.skip << 1 | self.window << 2)
+        out.append(self.bias | self.skip << 1 | self.shipped << 2)
         return bytes(out)
 
     @classmethod
@@ -148,9 +151,9 @@ class Ngp(FieldSpec):
         skip = Affine(weights["skip"], None, ACTIVATION_BITS, OUTPUT_BITS, bound) if self.skip else None
         hidden: list[Affine] = []
         for i in range(len(self.hidden)):
-            hidden.append(
-                Affine(weights[f"weight{i}"], weights.get(f"bias{i}"), ACTIVATION_BITS, ACTIVATION_BITS, bound)
-            )
+            own = self._shipped_layer(weights["level0"].step) if self.shipped and i == 0 else None
+            weight, bias = own or (weights[f"weight{i}"], weights.get(f"bias{i}"))
+            hidden.append(Affine(weight, bias, ACTIVATION_BITS, ACTIVATION_BITS, bound))
             bound = hidden[-1].bound
         n = len(self.hidden)
         last = Affine(weights[f"weight{n}"], bias_out, ACTIVATION_BITS, OUTPUT_BITS, bound) if n else None
@@ -174,21 +177,39 @@ class Ngp(FieldSpec):
             encoding = encoding_of(start, stop)
             out = in_blocks(linear, encoding, max(self.encoding_size, geometry.channels))
             if last is not None:
-                seen = _windows(encoding_of, start, stop, geometry) if self.window else encoding
+                seen = neighbourhoods(encoding_of, start, stop, geometry) if self.shipped else encoding
                 out += in_blocks(network, seen, max(len(seen), *self.hidden, geometry.channels))
             return out
 
         return rows
 
+    def _shipped_layer(self, step: Step) -> tuple[Quantized, Quantized]:
+        """Weights (hidden[0], 25 E) and biases of the shipped filters for a level with a quantizer step."""
+        kernels, biases = filters()
+        used = kernels[: self.hidden[0], :, : self.encoding_size].reshape(self.hidden[0], -1)
+        bias_step = Step(step.mantissa, max(-128, step.exponent - WEIGHT_BITS))
+        return Quantized(used, Step(128, -7 - WEIGHT_BITS)), Quantized(biases[: self.hidden[0]], bias_step)
 
-def _windows(encoding_of: Callable[[int, int], ExactArray], start: int, stop: int, geometry: Geometry) -> ExactArray:
-    """The encodings around each pixel of rows [start, stop): (9 E, pixels), offsets in raster order, then features."""
-    first, last = max(0, start - 1), min(geometry.height, stop + 1)
+
+def neighbourhoods(
+    encoding_of: Callable[[int, int], ExactArray], start: int, stop: int, geometry: Geometry
+) -> ExactArray:
+    """The encodings of the 5 x 5 pixels around each pixel of rows [start, stop), edges repeated.
+
+    Args:
+        encoding_of: gives those of some rows, (E, pixels).
+
+    Returns:
+        (25 E, pixels), offsets in raster order, then features.
+    """
+    margin = SIDE // 2
+    first, last = max(0, start - margin), min(geometry.height, stop + margin)
     rows = encoding_of(first, last)
     square = rows.reshape(len(rows), last - first, geometry.width)
-    missing = (first - (start - 1), (stop + 1) - last)
-    framed = np.pad(square, ((0, 0), missing, (1, 1)), mode="edge")
-    parts = [framed[:, dy : dy + stop - start, dx : dx + geometry.width] for dy in range(3) for dx in range(3)]
+    missing = (first - (start - margin), (stop + margin) - last)
+    framed = np.pad(square, ((0, 0), missing, (margin, margin)), mode="edge")
+    n_rows, cols = stop - start, geometry.width
+    parts = [framed[:, dy : dy + n_rows, dx : dx + cols] for dy in range(SIDE) for dx in range(SIDE)]
     return np.concatenate(parts).reshape(len(parts) * len(rows), -1)
 
 

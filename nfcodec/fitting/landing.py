@@ -87,14 +87,18 @@ def land(
         return best
     estimate_db = estimate_db or problem.exact_psnr_db
     moves = _Moves(problem, weights, outputs, best.psnr_db < request.psnr_db)
-    bias_db, goal_db = best.psnr_db - estimate_db(weights), request.psnr_db
+    bias_db, goal_db, enough = best.psnr_db - estimate_db(weights), request.psnr_db, best.psnr_db >= request.psnr_db
     for _ in range(RETRIES):
         trial = problem.trial(_bisect(moves, request, goal_db, lambda trial: estimate_db(trial) + bias_db))
-        if trial.psnr_db >= request.psnr_db or trial.psnr_db > best.psnr_db:
+        excess_db = trial.psnr_db - request.psnr_db
+        if excess_db >= 0:
+            best = trial if not enough or trial.psnr_db < best.psnr_db else best
+            enough = True
+        elif not enough and trial.psnr_db > best.psnr_db:
             best = trial
-        if trial.psnr_db >= request.psnr_db:
+        if 0 <= excess_db < CLOSE_DB:
             break
-        goal_db += 2 * (request.psnr_db - trial.psnr_db) + CLOSE_DB / 5
+        goal_db += (-2 * excess_db if excess_db < 0 else CLOSE_DB / 5 - excess_db) + CLOSE_DB / 5
     return best
 
 

@@ -11,7 +11,7 @@ from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, WaveletL
 MAX_LOG2_STRIDE = 6
 MAX_WAVELET_LEVELS = 6
 HIDDEN_WIDTH = 16
-WINDOW_WIDTHS = (4, 8, 16)
+N_FILTERS = (16, 32, 64, 128)
 
 
 def candidates(
@@ -54,9 +54,9 @@ def wavelet_ngp(geometry: Geometry) -> Ngp:
 
 
 def wavelet_ngps(geometry: Geometry) -> list[FieldSpec]:
-    """The same without and with a hidden layer that reads 3 x 3 pixels, from narrow to wide."""
+    """The same without and with the filters that ship with the package, from few to all."""
     plain = wavelet_ngp(geometry)
-    return [plain, *(replace(plain, hidden=(width,), window=True) for width in WINDOW_WIDTHS)]
+    return [plain, *(replace(plain, hidden=(n_filters,), shipped=True) for n_filters in N_FILTERS)]
 
 
 def table_ngp(geometry: Geometry) -> Ngp:

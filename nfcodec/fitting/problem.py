@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,17 +30,23 @@ class Problem:
     Attributes:
         samples: (H * W, C) integers, after the chain's permutations.
         value_map: the chain's value maps.
+        constant: (H * W, C), or None for nothing: outputs of another part of the field, which is held as it is; `spec`
+            gives what is added to them.
     """
 
     spec: FieldSpec
     geometry: Geometry
     samples: Samples
     value_map: ValueMap
+    constant: npt.NDArray[np.int64] | None = field(default=None, kw_only=True)
 
     @cached_property
     def targets(self) -> npt.NDArray[np.float32]:
-        """(H * W, C): the values that the field should take."""
-        return self.value_map.to_targets(self.samples).astype(np.float32)
+        """(H * W, C): the values that `spec` should take."""
+        targets = self.value_map.to_targets(self.samples)
+        if self.constant is not None:
+            targets = targets - self.constant * OUTPUT_UNIT
+        return targets.astype(np.float32)
 
     @cached_property
     def gain(self) -> float:
@@ -73,13 +79,18 @@ class Problem:
         samples_mse = self.peak**2 * 10 ** (-psnr_db / 10)
         return self.gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / self.peak**2
 
+    def expected_db(self, mse: float) -> float:
+        """The PSNR of the samples for a mean squared error in the fitted domain; the inverse of `allowed_mse`."""
+        samples_mse = mse * self.peak**2 / self.gain
+        return 10 * math.log10(self.peak**2 / (samples_mse + min(1 / 12, samples_mse)))
+
     def trial(self, weights: dict[str, Quantized]) -> Trial:
         """What a decoder makes of these weights. Raises FormatError if they would overflow."""
         return self.trial_of(weights, self.spec.evaluate(self.geometry, weights))
 
     def trial_of(self, weights: dict[str, Quantized], outputs: npt.NDArray[np.int64]) -> Trial:
-        """The same, from the field's exact outputs."""
-        samples = self.value_map.to_samples(outputs)
+        """The same, from the exact outputs of `spec`."""
+        samples = self.value_map.to_samples(outputs if self.constant is None else outputs + self.constant)
         difference = samples.astype(np.int32) - self.samples
         return Trial(weights, samples, self.psnr_db(float(np.square(difference, dtype=np.float64).sum())))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,10 +18,11 @@ from nfcodec.fields import Ngp, Parameters, Quantized, Step, WaveletLevel
 from nfcodec.fitting import engines
 from nfcodec.fitting.analysis import color_basis, wavelet_coefficients
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
-from nfcodec.fitting.landing import Weights, estimated_db, land, land_by_step, wishes_of
-from nfcodec.fitting.loop import Schedule, fit
+from nfcodec.fitting.landing import Weights, land, land_by_step, wishes_of
+from nfcodec.fitting.loop import FitResult, Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rate import Floats, Prior, estimated_bytes, laplace_bits, prior_of
+from nfcodec.fitting.restoration import choose, restored
 from nfcodec.fitting.solution import Request, Solution, quantize
 
 DEAD_ZONE = 0.4
@@ -48,24 +49,29 @@ GRID_RATE, LAST_RATE = 0.05, 0.02
 NETWORK_RATE = 0.12
 """Learning rate of everything else, in quantizer steps of the coefficients."""
 
+COARSER = 1.16
+"""Factor on the quantizer step where gradient steps and filters will make up for it (steps alone do not)."""
+
 SOFTNESS = (0.35, 0.1)
-STEP_GRADIENTS = 1.5
-"""The time of a whole step, with its share of evaluations and predictions, in gradients."""
+STEP_GRADIENTS = 2.5
+"""The time of a whole step, with its share of the renewals, in gradients."""
 
-PREDICTION_INTERVAL, CONTROL_INTERVAL = 10, 5
-CONTROL_GAIN = 0.3
+RENEWAL_INTERVAL = 10
+"""Gradient steps between renewals of predictions, filters and lambda."""
+
+CONTROL_GAIN = 0.7
 """log2(lambda) moves by this much per dB off the target, each interval."""
-
-WORTHWHILE_BYTES = (8_000, 25_000, 40_000)
-"""Files of so many bytes repay the next wider network."""
 
 
 def suits_wavelet(problem: Problem) -> bool:
-    """Whether a field is one wavelet level, a feature a channel, with the linear part that reads it."""
+    """Whether a field is one wavelet level, a feature a channel, with the linear part that reads it and no network.
+
+    The filters that ship with the package are no hindrance.
+    """
     spec = problem.spec
     if not (isinstance(spec, Ngp) and isinstance(spec.levels[0], WaveletLevel) and spec.skip and spec.bias):
         return False
-    return spec.levels[0].features == problem.geometry.channels and len(spec.hidden) <= 1
+    return spec.levels[0].features == problem.geometry.channels and len(spec.hidden) == spec.shipped
 
 
 def start_wavelet(problem: Problem, request: Request, coarseness: float = 1.0) -> tuple[Parameters, dict[str, float]]:
@@ -80,23 +86,9 @@ def start_wavelet(problem: Problem, request: Request, coarseness: float = 1.0) -
     steps = dict.fromkeys(parameters, linear_step) | {"level0": step}
     mean, axes = color_basis(problem.targets, problem.geometry)
     parameters["bias_out"], parameters["skip"] = mean.astype(np.float32), axes.astype(np.float32)
-    if spec.hidden:
-        _start_network(spec, parameters, steps, step)
     scaled = _coefficients(problem, parameters, steps) / step
     parameters["level0"] = (np.sign(scaled) * np.floor(np.abs(scaled) + DEAD_ZONE) * step).astype(np.float32)
     return parameters, steps
-
-
-def _start_network(spec: Ngp, parameters: Parameters, steps: dict[str, float], step: float) -> None:
-    """A hidden layer that sees differences of neighbours and adds nothing yet; weights of about 1 / 10."""
-    weight = parameters["weight0"]
-    if spec.window:
-        by_offset = weight.reshape(len(weight), 9, -1)
-        by_offset -= by_offset.mean(axis=1, keepdims=True)
-    weight *= np.float32(0.1 / max(1e-9, float(weight.std())))
-    parameters["weight1"][:] = 0
-    steps["weight0"] = steps["weight1"] = 2.0**-7
-    steps["bias0"] = 2.0 ** math.floor(math.log2(step)) / 16
 
 
 def _coefficients(problem: Problem, parameters: Parameters, steps: Mapping[str, float]) -> Floats:
@@ -120,77 +112,120 @@ def solve_wavelet(problems: Sequence[Problem], request: Request) -> tuple[Soluti
     The result may miss the target; the caller decides what that means.
 
     Args:
-        problems: the same picture with networks of different widths, the smallest first. How many bytes the first
-            takes without steps decides which one the steps are spent on.
+        problems: the same picture without filters, then with more and more of them; or one with filters alone.
     """
-    began, problem = time.monotonic(), problems[0]
-    trial = land_by_step(problem, request, lambda coarseness: start_wavelet(problem, request, coarseness))
-    flat = not trial.weights["level0"].symbols.any()
-    if flat or trial.psnr_db < request.psnr_db or math.isinf(trial.psnr_db):
-        return Solution(trial, 0, 0, time.monotonic() - began, "analysis", "cpu"), problem
-    trial = _weigh(problem, request, trial)
+    began, forced = time.monotonic(), _without_filters(problems[0])
+    problems = [forced, *problems] if forced else problems
+    plain = problems[0]
+    start = land_by_step(plain, request, lambda coarseness: start_wavelet(plain, request, coarseness))
+    flat = not start.weights["level0"].symbols.any()
+    if flat or start.psnr_db < request.psnr_db or math.isinf(start.psnr_db):
+        return Solution(start, 0, 0, time.monotonic() - began, "analysis", "cpu"), plain
+    problem, gain_db = choose(problems, start.weights, forced is not None)
+    trial = _analysed(problem, plain, request, start.weights, gain_db)
+    if trial.psnr_db < request.psnr_db and problem is not plain:
+        problem, trial = plain, _analysed(plain, plain, request, start.weights, 0.0)
+    if trial.psnr_db < request.psnr_db:  # as with values that outputs cannot tell apart
+        problem, trial = plain, start
+    analysed = Solution(trial, 0, 0, time.monotonic() - began, "analysis", "cpu")
     n_steps = FIT_STEPS[request.effort]
     n_steps = n_steps if request.max_steps is None else min(request.max_steps, n_steps)
-    analysed = Solution(trial, 0, 0, time.monotonic() - began, "analysis", "cpu")
     if n_steps == 0 or request.expired():
         return analysed, problem
-    n_bytes = estimated_bytes(problem, trial.weights)
-    wider = problems[sum(n_bytes >= bound for bound in WORTHWHILE_BYTES[: len(problems) - 1])]
-    fitted = _fit(wider, request, trial, n_steps, began)
-    if fitted.trial.psnr_db < request.psnr_db or estimated_bytes(wider, fitted.trial.weights) >= n_bytes:
-        return replace(analysed, steps=fitted.steps, fit_steps=fitted.steps, fit_seconds=fitted.fit_seconds), problem
-    return fitted, wider
+    fit_weights, result, engine = _fit(problem, plain, request, trial.weights, n_steps)
+    fitted = land(problem, request, fit_weights, _rest(problem, plain, fit_weights).exact_psnr_db)
+    seconds = time.monotonic() - began
+    better = estimated_bytes(problem, fitted.weights) < estimated_bytes(problem, trial.weights)
+    if fitted.psnr_db >= request.psnr_db and better:
+        return Solution(fitted, result.steps, result.steps, seconds, engine.name, engine.device), problem
+    return replace(analysed, steps=result.steps, fit_steps=result.steps, fit_seconds=seconds), problem
 
 
-def _fit(problem: Problem, request: Request, start: Trial, n_steps: int, began: float) -> Solution:
-    """Gradient steps on errors and bits, from quantized coefficients and the exact ones, half and half."""
-    parameters, steps = start_wavelet(problem, request)
-    steps["level0"] = step = start.weights["level0"].step.value
-    exact = _coefficients(problem, parameters, steps)
-    parameters["level0"] = (0.5 * (start.weights["level0"].values + exact)).astype(np.float32)
-    rate_weight = PRICE * step**2 / problem.geometry.channels
-    objective = Objective(steps, rate_weight, SOFTNESS[0], priors=prior_of(problem, start.weights["level0"]))
-    engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
+def _analysed(problem: Problem, plain: Problem, request: Request, start: Weights, gain_db: float) -> Trial:
+    """A field whose filters are to gain so many dB, without gradient steps; it may miss the target."""
+    weights = _weigh(plain, replace(request, psnr_db=request.psnr_db - gain_db), start)
+    return _weigh_again(problem, plain, request, restored(problem, plain, weights))
+
+
+def _rest(problem: Problem, plain: Problem, weights: Weights) -> Problem:
+    """What is left for the linear part (`plain`) to fit, if the filters' effect stays what it is with these weights."""
+    if problem is plain:
+        return plain
+    outputs = problem.spec.evaluate(problem.geometry, weights)
+    return replace(plain, constant=outputs - plain.spec.evaluate(plain.geometry, weights))
+
+
+def _without_filters(problem: Problem) -> Problem | None:
+    """The same problem for the field's linear part, if it has more."""
+    spec = problem.spec
+    return (
+        replace(problem, spec=replace(spec, hidden=(), shipped=False))
+        if isinstance(spec, Ngp) and spec.shipped
+        else None
+    )
+
+
+def _fit(
+    problem: Problem, plain: Problem, request: Request, start: Weights, n_steps: int
+) -> tuple[Weights, FitResult, Engine]:
+    """Gradient steps on errors and bits, from quantized coefficients and the exact ones, half and half.
+
+    They are the linear part's; the filters follow every now and then.
+    """
+    layout = [tensor.name for tensor in plain.spec.layout(plain.geometry)]
+    parameters = {name: start[name].values.astype(np.float32) for name in layout}
+    steps = {name: start[name].step.value for name in layout}
+    coarser = 1.0 if problem is plain else COARSER
+    rest, step = _rest(problem, plain, start), Step.nearest(coarser * steps["level0"]).value
+    steps["level0"] = step
+    priors = prior_of(plain, quantize(plain, parameters, steps)["level0"])
+    exact = _coefficients(rest, parameters, steps)
+    parameters["level0"] = (0.5 * (start["level0"].values + exact)).astype(np.float32)
+    rate_weight = PRICE * step**2 / plain.geometry.channels
+    objective = Objective(steps, rate_weight, SOFTNESS[0], priors=priors, targets=rest.targets)
+    engine = engines.create(request.engine, request.device, plain, parameters, objective, request.seed, request.note)
     probe = time.monotonic()
     engine.gradient()
-    request.announce(problem, n_steps * STEP_GRADIENTS * (time.monotonic() - probe))
-    control = _Control(engine, objective, problem, request.psnr_db, n_steps)
+    request.announce(plain, n_steps * STEP_GRADIENTS * (time.monotonic() - probe))
+    control = _Control(engine, objective, problem, plain, request.psnr_db, n_steps)
     schedule = Schedule(math.inf, n_steps, Rates(GRID_RATE * step, NETWORK_RATE * step), request.deadline, LAST_RATE)
-    result = fit(problem, engine, schedule, request.clock("fit"), control)
-    weights = quantize(problem, result.parameters, steps)
-    trial = land(problem, request, weights, lambda moved: estimated_db(problem, engine, moved))
-    return Solution(trial, result.steps, result.steps, time.monotonic() - began, engine.name, engine.device)
+    result = fit(plain, engine, schedule, request.clock("fit"), control)
+    return restored(problem, plain, quantize(plain, result.parameters, steps)), result, engine
 
 
 @dataclass
 class _Control:
-    """Hardens the quantizer over the fit, renews predictions, and steers lambda so that the fit ends at the target."""
+    """Hardens the quantizer over the fit, renews predictions and filters, and steers lambda towards the target."""
 
     engine: Engine
     objective: Objective
     problem: Problem
+    plain: Problem
     psnr_db: float
     n_steps: int
 
     def __call__(self, step: int, stats: Stats) -> None:
-        rate_weight, priors, progress = self.objective.rate_weight, self.objective.priors, (step + 1) / self.n_steps
-        if step % CONTROL_INTERVAL == CONTROL_INTERVAL - 1:
-            rounded_db = self.problem.psnr_db(self.engine.evaluate().squared_error)
-            excess_db = max(-2.0, min(2.0, rounded_db - self.psnr_db))
-            rate_weight *= 2 ** (CONTROL_GAIN * excess_db)
-        if step % PREDICTION_INTERVAL == PREDICTION_INTERVAL - 1:
-            level = quantize(self.problem, self.engine.parameters(), self.objective.steps)["level0"]
-            priors = prior_of(self.problem, level)
+        now, progress = self.objective, (step + 1) / self.n_steps
         softness = SOFTNESS[0] + (SOFTNESS[1] - SOFTNESS[0]) * progress
-        self.objective = replace(self.objective, rate_weight=rate_weight, softness=softness, priors=priors)
+        self.objective = replace(now, softness=softness)
+        if step % RENEWAL_INTERVAL == RENEWAL_INTERVAL - 1:
+            weights = quantize(self.plain, self.engine.parameters(), now.steps)
+            rest = _rest(self.problem, self.plain, restored(self.problem, self.plain, weights))
+            excess_db = max(-2.0, min(2.0, rest.exact_psnr_db(weights) - self.psnr_db))
+            self.objective = replace(
+                self.objective,
+                rate_weight=now.rate_weight * 2 ** (CONTROL_GAIN * excess_db),
+                priors=prior_of(self.plain, weights["level0"]),
+                targets=rest.targets,
+            )
         self.engine.set_objective(self.objective)
 
 
-def _weigh(problem: Problem, request: Request, start: Trial) -> Trial:
-    """Quantize again, each coefficient to what costs least in errors and bits, and end at the target."""
-    trial, coarseness = start, 1.0
-    steps = {name: weight.step.value for name, weight in start.weights.items()}
-    parameters = {name: weight.values.astype(np.float32) for name, weight in start.weights.items()}
+def _weigh(problem: Problem, request: Request, start: Weights) -> Weights:
+    """Quantize again, each coefficient to what costs least in errors and bits, and come close to the target."""
+    weights, coarseness = start, 1.0
+    steps = {name: weight.step.value for name, weight in start.items()}
+    parameters = {name: weight.values.astype(np.float32) for name, weight in start.items()}
     exact = _coefficients(problem, parameters, steps)
     clock = request.clock("quantize")
     for trial_number in range(TRIALS):
@@ -198,45 +233,45 @@ def _weigh(problem: Problem, request: Request, start: Trial) -> Trial:
         symbols = np.round(exact / step.value).astype(np.int64)
         for _ in range(ROUNDS):
             symbols = weighed(exact / step.value, prior_of(problem, Quantized(symbols, step)))
-        trial = problem.trial({**start.weights, "level0": Quantized(symbols, step)})
-        clock.tell(trial_number, TRIALS, trial.psnr_db)
-        excess_db = trial.psnr_db - request.psnr_db
+        weights = {**start, "level0": Quantized(symbols, step)}
+        psnr_db = problem.exact_psnr_db(weights)
+        clock.tell(trial_number, TRIALS, psnr_db)
+        excess_db = psnr_db - request.psnr_db
         if abs(excess_db) < CLOSE_DB or math.isinf(excess_db):
             break
         coarseness *= 10 ** (excess_db / 20 / STEP_EXPONENT)
-    trial = _land(problem, request, trial.weights, problem.exact_psnr_db)
-    return trial if trial.psnr_db >= request.psnr_db else start
+    return weights
 
 
-def _land(problem: Problem, request: Request, weights: Weights, estimate_db: Callable[[Weights], float]) -> Trial:
-    """Quantize once more what the field's own error says the coefficients should be, at the price that just suffices.
-
-    Args:
-        estimate_db: a quick stand-in for the exact decoder's PSNR; what is returned has been checked exactly.
-    """
-    clock, best = request.clock("quantize"), problem.trial(weights)
-    bias_db = best.psnr_db - estimate_db(weights)
+def _weigh_again(problem: Problem, plain: Problem, request: Request, weights: Weights) -> Trial:
+    """Quantize once more what the field's error says the coefficients should be, at the price that just suffices."""
+    clock, best, estimate = request.clock("quantize"), problem.trial(weights), _rest(problem, plain, weights)
+    bias_db = 0.0
     level, prior = weights["level0"], prior_of(problem, weights["level0"])
     _, wishes = wishes_of(problem, weights, problem.spec.evaluate(problem.geometry, weights))
-    exact, margin_db = np.asarray(level.symbols + wishes, np.float64), 0.0
+    exact, closest = np.asarray(level.symbols + wishes, np.float64), None
     for _ in range(RETRIES):
-        low, high, found = 0.0, 4 * PRICE, weights
+        low, high, found, estimate_db = 0.0, 4 * PRICE, weights, best.psnr_db
         for trial_number in range(PRICES):
             price = (low + high) / 2
             moved = {**weights, "level0": Quantized(weighed(exact, prior, price), level.step)}
-            psnr_db = estimate_db(moved) + bias_db
+            psnr_db = estimate.exact_psnr_db(moved) + bias_db
             clock.tell(trial_number, PRICES, psnr_db)
-            if psnr_db >= request.psnr_db + margin_db:
-                low, found = price, moved
+            if psnr_db >= request.psnr_db:
+                low, found, estimate_db = price, moved, psnr_db
             else:
                 high = price
-            if 0 <= psnr_db - request.psnr_db - margin_db < CLOSE_DB / 10:
+            if 0 <= psnr_db - request.psnr_db < CLOSE_DB / 10:
                 break
         trial = problem.trial(found)
-        if trial.psnr_db >= request.psnr_db:
-            return trial
-        margin_db += 2 * (request.psnr_db - trial.psnr_db)
-    return land(problem, request, weights, estimate_db)
+        if trial.psnr_db >= request.psnr_db and (closest is None or trial.psnr_db < closest.psnr_db):
+            closest = trial
+        if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB / 5:
+            break
+        bias_db += trial.psnr_db - estimate_db - CLOSE_DB / 20  # what the estimate did not know
+    if closest is not None:
+        return closest
+    return land(problem, request, weights, estimate.exact_psnr_db)
 
 
 def weighed(exact: Floats, prior: Prior, price: float = PRICE) -> npt.NDArray[np.int64]:

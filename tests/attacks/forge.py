@@ -23,10 +23,11 @@ from nfcodec.varint import put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
-WAVELET, WINDOW, LOSSLESS = "wavelet-rgb", "window-rgb", "residual-rgb"
-ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, WINDOW, LOSSLESS)
+WAVELET, FILTERED, LOSSLESS = "wavelet-rgb", "filters-rgb", "residual-rgb"
+ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
+LINEAR = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True)
 
 
 def golden(name: str) -> bytes:
@@ -115,14 +116,14 @@ def hash_level(scale: float, size: int, code: int = 0x40) -> tuple[int, bytes]:
     return 2, struct.pack("<BBfIBHB", 1, code, scale, size, 1, 4, 0)
 
 
-def wavelet_file(symbol: int, step: bytes) -> bytes:
+def wavelet_file(symbol: int, step: bytes, spec: Ngp = LINEAR) -> bytes:
     """A file of one wavelet level whose coefficients are `symbol` and its negative in turn."""
-    spec, geometry = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True), Geometry(8, 8, 1)
-    layout = spec.layout(geometry)
+    layout = spec.layout(Geometry(8, 8, 1))
     symbols = {tensor.name: np.ones(tensor.shape, np.int64) for tensor in layout}
     symbols["level0"][:] = symbol
     symbols["level0"][::2, 1::2] *= -1
-    return with_chunk(build(spec, order=3, steps=step + STEP), WEIGHTS, encode_weights(layout, 3, symbols, 255))
+    steps = step + STEP * (len(layout) - 1)
+    return with_chunk(build(spec, order=3, steps=steps), WEIGHTS, encode_weights(layout, 3, symbols, 255))
 
 
 def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = True) -> bytes:
@@ -209,20 +210,26 @@ def _fields() -> dict[str, tuple[bytes, str]]:
 
 
 def _wavelets() -> dict[str, tuple[bytes, str]]:
-    base, window, rng = golden(WAVELET), golden(WINDOW), random.Random(8)
+    base, filtered, rng = golden(WAVELET), golden(FILTERED), random.Random(8)
     weights, spec = read_chunks(base)[WEIGHTS], Ngp.unpack(header_of(base).field)
     whole, eight = 1 << 24, Ngp((WaveletLevel(7, 8),), hidden=(), skip=True)
+    plain = Ngp((WaveletLevel(0, 3),), hidden=(), skip=True)
+    all_filters = Ngp((WaveletLevel(0, 3),), hidden=(128,), shipped=True)
+    wide = replace(all_filters, hidden=(128, 4096))
     descriptions = {
         "two wavelet levels": b"\2\x80\x80\0\2",
         "a wavelet level and a dense one": b"\2\x80\0\0\2",
-        "a window without a hidden layer": b"\1\x80\0\6",
+        "filters without a hidden layer": b"\1\x80\0\6",
+        "filters over a dense level": b"\1\2\1\4\0\4",
+        "filters of four features": b"\1\x83\1\4\0\4",
+        "more filters than there are": b"\1\x82\1\x81\0\4",
         "an unknown flag": b"\1\x80\1\4\0\x08",
     }
     found = {name: build((2, field)) for name, field in descriptions.items()}
     streams = {f"random coefficients {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)}
     streams |= {"coefficients of ones": b"\xff" * 4000, "coefficients of zeros": bytes(4000), "no coefficients": b""}
     found |= {name: with_weights(base, stream) for name, stream in streams.items()}
-    found |= {f"{name}, window": with_weights(window, stream) for name, stream in streams.items()}
+    found |= {f"{name}, filters": with_weights(filtered, stream) for name, stream in streams.items()}
     found |= {
         "order 3 for dense levels": with_chunk(golden(NGP), WEIGHTS, b"\3" + read_chunks(golden(NGP))[WEIGHTS][1:]),
         "order 1 for a wavelet level": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
@@ -235,9 +242,14 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
         "coefficients with the largest step": wavelet_file(1, b"\xff\x7f"),
         "a wavelet level, no stream": build(eight, 128, 64, order=3),
         "a wavelet level, one row": build(eight, 16_384, 1, order=3),
+        "coefficients that reach the digest": wavelet_file(whole, b"\xff\xf1", plain),
+        "coefficients that overflow in the filters": wavelet_file(whole, b"\xff\xf1", all_filters),
+        "filters, no stream": build(all_filters, 128, 64, order=3),
+        "filters, one row": build(all_filters, 16_384, 1, order=3),
     }
     return {name: (data, "FormatError") for name, data in found.items()} | {
         "wavelet level, huge": (build(eight, 9000, 9000, order=3), "LimitError"),
+        "filters, 10^13 multiplications": (build(wide, 8192, 8192, order=3), "LimitError"),
     }
 
 

@@ -17,7 +17,7 @@ GEOMETRY = Geometry(11, 7, 3)
 SPECS = {
     "ngp": Ngp((DenseLevel(2, 1), DenseLevel(1, 3), DenseLevel(0, 3)), hidden=(5,), bias=True, skip=True),
     "siren": Siren(width=8, hidden_layers=1),
-    "wavelet": Ngp((WaveletLevel(2, 3),), hidden=(5,), bias=True, skip=True, window=True),
+    "wavelet": Ngp((WaveletLevel(2, 3),), hidden=(5,), bias=True, skip=True, shipped=True),
 }
 LAYOUTS = {name: spec.layout(GEOMETRY) for name, spec in SPECS.items()}
 CASES = {f"{order}-{name}": (layout, order) for name, layout in LAYOUTS.items() for order in orders(layout)}

@@ -1,6 +1,6 @@
 """An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy
 
-Of the package it reads one file, the weights of the context networks, which are part of the format.
+Of the package it reads two files, the weights of the context networks and of the filters, which are part of the format.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.3 and 5.4
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 NETWORKS = Path(__file__).parents[2] / "nfcodec/coding/context_networks.bin"
+FILTERS = Path(__file__).parents[2] / "nfcodec/fields/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
 LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
 DECAYS = [math.floor(2**30 * math.exp(-(2 ** ((8 - t) / 8))) + 0.5) for t in range(57)]
@@ -97,10 +98,11 @@ def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or 
     require(kind in (1, 2) and flags < 8 and (widths or flags & 6 == 2) and not stream.read(), "bad field")
     require(all(1 <= n <= 4096 for n in widths) and len(widths) <= (64 if kind == 1 else 16), "bad widths")
     layout |= {"skip": (c, inputs)} if flags & 2 else {}
-    inputs *= 9 if flags & 4 else 1
+    own = 1 if kind == 2 and flags & 4 else 0
+    require(not own or (levels[0][0] == 2 and inputs <= 3 and widths[0] <= 128), "bad filters")
     for i, n in enumerate([*widths, c]):  # the output layer comes last
-        layout |= {f"weight{i}": (n, inputs)} if widths else {}
-        layout |= {f"bias{i}": (n,)} if flags & 1 else {}
+        layout |= {f"weight{i}": (n, inputs)} if widths and i >= own else {}
+        layout |= {f"bias{i}": (n,)} if flags & 1 and (i >= own) else {}
         inputs = n
     return levels, layout
 
@@ -347,11 +349,18 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
         x, unit = np.hstack(encoded), 16
     if "skip" in symbols:
         skipped = affine(x, "skip", None if layers else "bias0", 16, 24)
-    if levels and layers and symbols["weight0"].shape[1] > x.shape[1]:  # window
-        framed = np.pad(x.reshape(h, w, -1), ((1, 1), (1, 1), (0, 0)), mode="edge")
-        x = np.dstack([framed[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w] for dy, dx in NINE]).reshape(h * w, -1)
-    for i in range(layers):
-        out = affine(x, f"weight{i}", f"bias{i}", unit, 24 if i == layers - 1 else 16)
+    first = 0
+    if layers and "weight0" not in symbols:  # filters
+        framed, first = np.pad(x.reshape(h, w, -1), ((2, 2), (2, 2), (0, 0)), mode="edge"), 1
+        used = (
+            np.frombuffer(FILTERS.read_bytes(), "<i2").astype(np.int64).reshape(128, 76)[: symbols["weight1"].shape[1]]
+        )
+        symbols = {**symbols, "weight0": used[:, :75].reshape(-1, 25, 3)[..., : x.shape[1]].reshape(len(used), -1)}
+        symbols["bias0"], (m, e) = used[:, 75], steps["level0"]
+        steps = {**steps, "weight0": (128, -17), "bias0": (m, e - 10)}
+        x = np.dstack([framed[y : y + h, x : x + w] for y, x in product(range(5), repeat=2)]).reshape(h * w, -1)
+    for i in range(layers + first):
+        out = affine(x, f"weight{i}", f"bias{i}", unit, 24 if i == layers + first - 1 else 16)
         x, unit = (np.maximum(out, 0), 16) if levels else (SINE[out % 65536], 15)
     return out + skipped
 

@@ -3,7 +3,7 @@
     python tests/conformance/make_golden.py [--networks-changed]
 
 To replace a file on purpose, delete it first, and say in CHANGELOG.md under "Format" why its bytes had to change.
---networks-changed makes all files of wavelet levels again: for a change of the context networks before their release.
+--networks-changed makes all files of wavelet levels again: for a change of the shipped networks before their release.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 
 FOLDER = Path(__file__).with_name("golden")
-WAVELETS = ("wavelet-", "window-", "residual-")
+WAVELETS = ("wavelet-", "filters-", "residual-")
 """How the names of files start that may have wavelet levels; frozen by WAVELETS_DIGEST, which this script writes."""
 WAVELETS_DIGEST = FOLDER / "wavelets.sha256"
 TINY_SIREN = Siren(width=24, hidden_layers=2)
@@ -121,6 +121,7 @@ def wavelet_cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
         "29x1": (picture(29, 1, 1), {"psnr": 40.0}),
         "lossless": (picture(16, 16, 3), {"psnr": 120.0}),
         "lossless16": (picture(15, 14, 1, 16), {"psnr": 150.0}),
+        "filters": (picture(96, 80, 3, seed=4), {"psnr": 34.0}),
         "standardize": (rgb, {"psnr": 40.0, "transform": "standardize"}),
         "gamma2.2+inversion": (gray, {"psnr": 40.0, "transform": "gamma:2.2+inversion"}),
         "rpp": (rgb, {"psnr": 34.0, "transform": "rpp", "seed": 5, "field": wavelets(3, 3)}),
@@ -164,18 +165,17 @@ def crafted_cases() -> dict[str, tuple[Ngp, Geometry, float, int]]:
         "wavelet-hidden": (Ngp(eight, hidden=(7, 5), bias=True), Geometry(7, 11, 1), 20.0, 0),
         "wavelet-shifts": (wavelets(2, 1), Geometry(19, 18, 1), 3000.0, 255),
         "wavelet-escapes": (wavelets(2, 3), Geometry(10, 9, 3), 2.0**19, 255),
-        "window-rgb": (
-            Ngp((WaveletLevel(4, 3),), hidden=(6,), bias=True, skip=True, window=True), Geometry(17, 13, 3), 8.0, 88,
-        ),
-        "window-alone": (Ngp((WaveletLevel(2, 2),), hidden=(5, 4), window=True), Geometry(6, 12, 1), 9.0, 100),
-        "window-1x9": (
-            Ngp((WaveletLevel(1, 1),), hidden=(3,), bias=True, skip=True, window=True), Geometry(1, 9, 1), 9.0, 88,
-        ),
-        "window-dense": (
-            Ngp((DenseLevel(2, 2), DenseLevel(0, 1)), hidden=(4,), bias=True, skip=True, window=True),
-            Geometry(7, 10, 3), 9.0, 88,
-        ),
+        "filters-rgb": (filtered(4, 3, 20, skip=True), Geometry(17, 13, 3), 8.0, 88),
+        "filters-gray": (filtered(3, 1, 128, skip=True), Geometry(13, 18, 1), 8.0, 88),
+        "filters-alone": (filtered(2, 2, 7, 4, bias=False), Geometry(6, 12, 3), 9.0, 100),
+        "filters-1x9": (filtered(1, 1, 16, skip=True), Geometry(1, 9, 1), 9.0, 88),
+        "filters-3x1": (filtered(0, 3, 5, skip=True), Geometry(3, 1, 3), 9.0, 88),
     }  # fmt: skip
+
+
+def filtered(n_levels: int, features: int, *hidden: int, skip: bool = False, bias: bool = True) -> Ngp:
+    """A wavelet level behind the filters that ship with the package."""
+    return Ngp((WaveletLevel(n_levels, features),), hidden=hidden, bias=bias, skip=skip, shipped=True)
 
 
 def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int) -> bytes:

@@ -16,7 +16,7 @@ import nfcodec
 
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
-WAVELETS = [path for path in FILES if path.name.startswith(("wavelet-", "window-", "residual-"))]
+WAVELETS = [path for path in FILES if path.name.startswith(("wavelet-", "filters-", "residual-"))]
 FROZEN = "0ac9108248141b83c5fc4d78aeb49324b5abc60d1778e67308d0ef3ebf13b847"
 
 DECODE_ALL = """
@@ -47,6 +47,13 @@ def test_the_context_networks_are_those_of_the_format():
     root = FOLDER.parents[2]
     digest = hashlib.sha256((root / "nfcodec" / "coding" / "context_networks.bin").read_bytes()).hexdigest()
     section = (root / "docs" / "format.md").read_text(encoding="utf-8").split("### 5.5 Context networks")[1]
+    assert re.search(r"[0-9a-f]{64}", section).group() == digest
+
+
+def test_the_filters_are_those_of_the_format():
+    root = FOLDER.parents[2]
+    digest = hashlib.sha256((root / "nfcodec" / "fields" / "filters.bin").read_bytes()).hexdigest()
+    section = (root / "docs" / "format.md").read_text(encoding="utf-8").split("### 4.2 ngp")[1]
     assert re.search(r"[0-9a-f]{64}", section).group() == digest
 
 

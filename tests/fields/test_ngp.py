@@ -219,16 +219,23 @@ grids = st.builds(
     st.lists(st.sampled_from(hash_levels(4, 2, 10, 16, 1.533)), min_size=1, max_size=3),
 )
 wavelets = st.tuples(st.builds(WaveletLevel, st.integers(0, 7), st.integers(1, 8)))
-specs = st.builds(
-    lambda grid, hidden, bias, skip, window: Ngp(
-        grid, tuple(hidden), bias, skip or not hidden, window and bool(hidden)
-    ),
+widths = st.lists(st.integers(1, 4096), max_size=16)
+own = st.builds(
+    lambda grid, hidden, bias, skip: Ngp(grid, tuple(hidden), bias, skip or not hidden),
     grids | wavelets,
-    st.lists(st.integers(1, 4096), max_size=16),
-    st.booleans(),
+    widths,
     st.booleans(),
     st.booleans(),
 )
+shipped = st.builds(
+    lambda level, n_filters, hidden, bias, skip: Ngp((level,), (n_filters, *hidden[:15]), bias, skip, True),
+    st.builds(WaveletLevel, st.integers(0, 7), st.integers(1, 3)),
+    st.integers(1, 128),
+    widths,
+    st.booleans(),
+    st.booleans(),
+)
+specs = own | shipped
 
 
 @given(specs)
@@ -256,7 +263,14 @@ def test_hostile_bytes(data: bytes):
         b"\2\x80\x80\0\2",  # two wavelet levels
         b"\2\x80\0\0\2",  # and a dense one
         b"\2\0\x80\0\2",
-        b"\1\x80\0\6",  # a window without a hidden layer
+        b"\1\x80\0\6",  # filters without a hidden layer
+        b"\1\x80\0\4",
+        b"\1\x83\1\4\0\4",  # filters of four features
+        b"\1\x82\1\x81\0\4",  # 129 filters
+        b"\1\x82\1\0\1\4",  # 256 filters
+        b"\1\2\1\4\0\4",  # filters over a dense level
+        b"\2\x0a\2\1\4\0\4",  # over two
+        b"\1\x41\0\0\x80\x40\x40\0\0\0\1\4\0\4",  # over a hash level
         b"\1\x80\0\0",  # no skip either
         b"\1\x80\1\4\0\x08",  # an unknown flag
         b"\1\xc0\0\2",  # an unknown kind
@@ -265,6 +279,22 @@ def test_hostile_bytes(data: bytes):
 def test_hostile_wavelet_levels(data: bytes):
     with pytest.raises(FormatError):
         Ngp.unpack(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\1\x82\1\x80\0\4",  # all filters, of three features
+        b"\1\x80\2\1\0\0\x10\7",  # one filter, then a wide layer
+        b"\1\2\1\4\0\0",  # the others without the flag
+        b"\2\x0a\2\1\4\0\0",
+        b"\1\x41\0\0\x80\x40\x40\0\0\0\1\4\0\0",
+        b"\1\x83\1\4\0\0",
+        b"\1\x82\1\x81\0\0",
+    ],
+)
+def test_what_is_no_worse_than_hostile(data: bytes):
+    assert Ngp.unpack(data).pack() == data
 
 
 @given(st.lists(st.integers(0, 2**32), min_size=2, max_size=2), st.integers(0, 255))
@@ -292,6 +322,10 @@ def test_hostile_hash_levels(words, code):
         ((WaveletLevel(2, 1), DenseLevel(0, 1)), (4,)),
         ((*hash_levels(1, 2, 4, 2, 2.0), WaveletLevel(2, 1)), (4,)),
         ((WaveletLevel(2, 1),), (), True, True, True),
+        ((WaveletLevel(2, 3),), (129,), True, True, True),
+        ((WaveletLevel(2, 4),), (16,), True, True, True),
+        ((DenseLevel(0, 3),), (16,), True, True, True),
+        (hash_levels(1, 2, 4, 2, 2.0), (16,), True, True, True),
     ],
 )
 def test_bad_specs(arguments):
@@ -299,22 +333,37 @@ def test_bad_specs(arguments):
         Ngp(*arguments)
 
 
-def test_the_window_widens_the_first_layer():
+@pytest.mark.parametrize("bias", [False, True])
+def test_shipped_filters_are_not_in_the_layout(bias):
     geometry = Geometry(9, 8, 3)
-    for window in (False, True):
-        spec = Ngp((WaveletLevel(3, 2),), hidden=(5, 4), bias=True, skip=True, window=window)
-        assert [(tensor.name, tensor.shape) for tensor in spec.layout(geometry)] == [
+    for shipped in (False, True):
+        spec = Ngp((WaveletLevel(3, 2),), hidden=(5, 4), bias=bias, skip=True, shipped=shipped)
+        expected = [
             ("level0", (9, 8, 2)),
             ("skip", (3, 2)),
-            ("weight0", (5, 18 if window else 2)),
+            ("weight0", (5, 2)),
             ("bias0", (5,)),
             ("weight1", (4, 5)),
             ("bias1", (4,)),
             ("weight2", (3, 4)),
             ("bias_out", (3,)),
         ]
+        absent = {"weight0", "bias0"} if shipped else set()
+        absent |= set() if bias else {"bias0", "bias1", "bias_out"}
+        expected = [(name, shape) for name, shape in expected if name not in absent]
+        assert [(tensor.name, tensor.shape) for tensor in spec.layout(geometry)] == expected
         assert spec.layout(geometry)[0].wavelet_levels == 3
-        assert spec.macs_per_pixel(geometry) >= 5 * (18 if window else 2) + 20 + 12
+        assert spec.n_parameters(geometry) == sum(math.prod(shape) for _, shape in expected)
+        assert spec.initial(geometry, 0).keys() == {name for name, _ in expected}
+        assert spec.macs_per_pixel(geometry) >= 5 * (50 if shipped else 2) + 20 + 12
+
+
+def test_a_layer_of_filters_alone():
+    """Of the network, only the output matrix is in the file."""
+    spec = Ngp((WaveletLevel(0, 3),), hidden=(128,), bias=True, skip=True, shipped=True)
+    layout = {tensor.name: tensor.shape for tensor in spec.layout(Geometry(6, 5, 3))}
+    assert layout == {"level0": (6, 5, 3), "skip": (3, 3), "weight1": (3, 128), "bias_out": (3,)}
+    assert spec.macs_per_pixel(Geometry(6, 5, 3)) >= 75 * 128 + 3 * 128
 
 
 def test_overflowing_weights_are_refused():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Quantized, Step, WaveletLevel
+from nfcodec.fields.filters import filters
 from nfcodec.fields.wavelet import (
     CORNER_GAINS,
     DETAIL_GAINS,
@@ -169,8 +170,10 @@ def with_random_weights(spec: Ngp, geometry: Geometry) -> dict[str, Quantized]:
 SPECS = {
     "linear": Ngp((WaveletLevel(3, 2),), hidden=(), skip=True),
     "hidden": Ngp((WaveletLevel(2, 3),), hidden=(6, 5), bias=True),
-    "window": Ngp((WaveletLevel(2, 3),), hidden=(6,), bias=True, skip=True, window=True),
-    "window of dense levels": Ngp((DenseLevel(2, 2), DenseLevel(0, 1)), hidden=(6, 4), window=True),
+    "hidden, of dense levels": Ngp((DenseLevel(2, 2), DenseLevel(0, 1)), hidden=(6, 4)),
+    "filters": Ngp((WaveletLevel(2, 3),), hidden=(20,), bias=True, skip=True, shipped=True),
+    "filters alone": Ngp((WaveletLevel(3, 2),), hidden=(9, 4), shipped=True),
+    "all filters": Ngp((WaveletLevel(0, 1),), hidden=(128,), bias=True, skip=True, shipped=True),
 }
 each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 
@@ -186,20 +189,30 @@ def test_rows_in_tiles_are_the_rows_at_once(spec, shape):
         assert np.array_equal(spec.evaluate(geometry, weights, tile_pixels), whole)
 
 
+def shipped_layer(spec: Ngp, step: Step) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and biases of the first filters as numbers, filter by filter: offset by offset, then feature."""
+    kernels, biases = filters()
+    features = spec.levels[0].features
+    weight = [[kernels[i, at, f] / 1024 for at in range(25) for f in range(features)] for i in range(spec.hidden[0])]
+    return np.array(weight), np.array([biases[i] / 1024 * step.value for i in range(spec.hidden[0])])
+
+
 @each_spec
 def test_fields_follow_their_definition(spec):
-    """In real numbers, from the exact encodings; the first layer's inputs are put together pixel by pixel."""
+    """In real numbers, from the exact encodings; what filters see is put together pixel by pixel."""
     geometry = Geometry(7, 5, 3)
     weights = with_random_weights(spec, geometry)
     encoding = np.concatenate(
         [level.evaluator(geometry, weights[f"level{i}"])[0](0, 7) for i, level in enumerate(spec.levels)]
     ).reshape(-1, 7, 5) / 2.0**16  # fmt: skip
     values = {name: weight.values for name, weight in weights.items()}
+    if spec.shipped:
+        values["weight0"], values["bias0"] = shipped_layer(spec, weights["level0"].step)
+    around = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)] if spec.shipped else [(0, 0)]
     out = np.zeros((7, 5, 3))
     for y in range(7):
         for x in range(5):
-            around = [(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)] if spec.window else [(y, x)]
-            v = np.concatenate([encoding[:, min(max(row, 0), 6), min(max(col, 0), 4)] for row, col in around])
+            v = np.concatenate([encoding[:, min(max(y + dy, 0), 6), min(max(x + dx, 0), 4)] for dy, dx in around])
             for i in range(len(spec.hidden)):
                 v = np.maximum(values[f"weight{i}"] @ v + values.get(f"bias{i}", 0), 0)
             network = values[f"weight{len(spec.hidden)}"] @ v if spec.hidden else 0

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from nfcodec.fields import OUTPUT_BITS, Geometry
 from nfcodec.fitting import Problem
@@ -24,5 +28,18 @@ def make_problem():
         order = chain.order(height, width, chain.planes)
         flat = samples.reshape(-1, channels)
         return Problem(spec, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
+
+    return make
+
+
+@pytest.fixture
+def photograph(make_problem):
+    """The problem of fitting a field, of as many features as channels, to a part of the sample picture."""
+    path = Path(__file__).parents[2] / "benchmarks" / "sample.png"
+
+    def make(spec, channels: int = 3):
+        samples = np.asarray(Image.open(path).convert("RGB" if channels == 3 else "L"))[20:180, 40:200]
+        problem = make_problem(spec, 160, 160, channels)
+        return replace(problem, samples=np.ascontiguousarray(samples).reshape(-1, channels))
 
     return make

@@ -27,6 +27,7 @@ class Objective:
             parameters have 16 bits do; steps are not used then.
         priors: for wavelet levels, (H, W, F) each, the location and the scale of every coefficient's Laplace
             distribution, in steps; the rate model takes them as constants.
+        targets: for wavelet levels, (H * W, C), what the outputs should be in place of the problem's targets.
         error_quantum: gradients see the errors of the outputs rounded to multiples of this, as where they are taken
             through numbers of few bits; 0 for none.
     """
@@ -36,6 +37,7 @@ class Objective:
     softness: float = 0.0
     half: bool = False
     priors: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
+    targets: npt.NDArray[np.float32] | None = None
     error_quantum: float = 0.0
 
 

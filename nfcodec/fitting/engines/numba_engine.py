@@ -69,14 +69,14 @@ def create(
     return engine
 
 
-def _program(problem: Problem, workers: Workers) -> Program:
+def _program(problem: Problem, picture: Picture, workers: Workers) -> Program:
     """The compiled counterpart of a problem's field. Raises EngineError."""
-    spec, geometry, picture = problem.spec, problem.geometry, Picture.of(problem)
+    spec, geometry = problem.spec, problem.geometry
     if isinstance(spec, Siren):
         return SirenProgram(spec, geometry, picture, workers)
-    if isinstance(spec, Ngp) and isinstance(spec.levels[0], WaveletLevel) and spec.skip:
+    if isinstance(spec, Ngp) and isinstance(spec.levels[0], WaveletLevel) and spec.skip and not spec.shipped:
         return WaveletProgram(spec, geometry, picture, workers)
-    if isinstance(spec, Ngp) and not isinstance(spec.levels[0], WaveletLevel) and not spec.window:
+    if isinstance(spec, Ngp) and not isinstance(spec.levels[0], WaveletLevel):
         return NgpProgram(spec, geometry, picture, workers)
     raise EngineError(f"the numba engine has no counterpart of this {type(spec).__name__}")
 
@@ -85,7 +85,7 @@ _LEVELS = (HashLevel(2.5, 4, 16, 1), HashLevel(40.5, 42, 8, 1), DenseLevel(1, 1)
 _TINY: dict[type[Program], FieldSpec] = {
     SirenProgram: Siren(4, 1),
     NgpProgram: Ngp(_LEVELS, hidden=(4,), bias=True, skip=True),
-    WaveletProgram: Ngp((WaveletLevel(2, 1),), hidden=(4,), bias=True, skip=True, window=True),
+    WaveletProgram: Ngp((WaveletLevel(2, 1),), hidden=(4,), bias=True, skip=True),
 }
 """A field that needs all kernels of each program."""
 
@@ -132,6 +132,7 @@ class NumbaEngine(Engine):
     def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None:
         self._problem, self._objective, self._seed = problem, Objective(), seed
         self._priors: tuple[Floats, Floats] | None = None
+        self._picture = Picture.of(problem)
         self.set_objective(objective)
         self._layout = problem.spec.layout(problem.geometry)
         self._levels = [tensor for tensor in self._layout if tensor.name.startswith("level")]
@@ -140,7 +141,7 @@ class NumbaEngine(Engine):
         self._slices = [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
         widest = max([1, *(max(tensor.shape) for tensor in self._others)])
         self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else n_threads())
-        self._program = _program(problem, self._workers)
+        self._program = _program(problem, self._picture, self._workers)
         self._tables: Floats = np.zeros(int(ends[-1]), np.float32)
         self._network: Parameters = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self._others}
         self._table_gradient: Floats = np.zeros_like(self._tables)
@@ -189,6 +190,8 @@ class NumbaEngine(Engine):
     def set_objective(self, objective: Objective) -> None:
         if objective.priors is not self._objective.priors or self._priors is None:
             self._priors = None if objective.priors is None else _by_plane(*objective.priors)
+        if objective.targets is not self._objective.targets:
+            self._picture.targets[:] = self._problem.targets.T if objective.targets is None else objective.targets.T
         self._objective = objective
 
     def evaluate(self) -> Stats:

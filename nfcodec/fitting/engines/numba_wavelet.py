@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.fields import Geometry, Ngp, Parameters, WaveletLevel
+from nfcodec.fields import Geometry, Ngp, WaveletLevel
 from nfcodec.fields.wavelet import gains
 from nfcodec.fitting.engines.kernels import wavelet
 from nfcodec.fitting.engines.kernels.blocks import padded
@@ -12,7 +12,6 @@ from nfcodec.fitting.engines.kernels.jit import BLOCK, U
 from nfcodec.fitting.engines.numba_fields import (
     TASK_ROWS,
     Floats,
-    Map,
     Network,
     Pass,
     Picture,
@@ -25,27 +24,6 @@ from nfcodec.workers import Workers
 COLUMNS = 128
 """Columns of a lattice that a thread takes at a time."""
 
-CENTER = 4
-"""The place of the pixel itself among the nine of its window."""
-
-
-class _SkipFromCenter(Network):
-    """A network whose skip connection reads the pixel itself out of a window."""
-
-    def __init__(self, maps: list[Map], channels: int, features: int) -> None:
-        super().__init__(maps)
-        self._wide: Floats = np.zeros((channels, 9 * features), np.float32)
-        self._center = slice(CENTER * features, (CENTER + 1) * features)
-
-    def pack(self, tensors: Parameters) -> None:
-        self._wide[:, self._center] = tensors["skip"]
-        super().pack({**tensors, "skip": self._wide})
-
-    def unpack(self, weights: Floats, biases: Floats, gradients: Parameters) -> None:
-        wide = np.zeros_like(self._wide)
-        super().unpack(weights, biases, {**gradients, "skip": wide})
-        gradients["skip"][:] = wide[:, self._center]
-
 
 class WaveletProgram(Program):
     """Synthesis level by level, rows of pixels through the network, and the transposed synthesis."""
@@ -53,23 +31,20 @@ class WaveletProgram(Program):
     def __init__(self, spec: Ngp, geometry: Geometry, picture: Picture, workers: Workers) -> None:
         level = spec.levels[0]
         assert isinstance(level, WaveletLevel)
-        self._n_levels, self._window, self._n_hidden = level.n_levels, spec.window, len(spec.hidden)
+        self._n_levels, self._n_hidden = level.n_levels, len(spec.hidden)
         self._picture, self._workers = picture, workers
         shape = (level.features, geometry.height, geometry.width)
         self._gains = gains(geometry.height, geometry.width, level.n_levels)
         self._planes: Floats = np.zeros(shape, np.float32)
-        seen = level.features * (9 if spec.window else 1)
-        widths = [seen, *spec.hidden, geometry.channels]
-        maps = ngp_maps(spec, widths)
-        self.network = _SkipFromCenter(maps, geometry.channels, level.features) if spec.window else Network(maps)
+        self._gradients: Floats = np.zeros(shape, np.float32)
+        widths = [level.features, *spec.hidden, geometry.channels]
+        self.network = Network(ngp_maps(spec, widths))
         self._sizes = np.array([padded(width) for width in widths], np.uintp)
         self._at = ngp_places(spec, self.network)
         scratch = BLOCK * int(2 * self._sizes.sum() + 2 * self._sizes.max())
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
         self._halves = [np.zeros((2, geometry.width // 2 + 4), np.float32) for _ in range(workers.n)]
         self._n_slots = -(-geometry.height // TASK_ROWS)
-        slab_rows = TASK_ROWS + 2 if spec.window else TASK_ROWS
-        self._slabs: Floats = np.zeros((self._n_slots, level.features, slab_rows, geometry.width), np.float32)
 
     def run(
         self,
@@ -88,47 +63,34 @@ class WaveletProgram(Program):
             planes *= steps[0]
         planes *= self._gains
         for level in range(self._n_levels, 0, -1):
-            self._lift(level, transposed=False)
+            self._lift(planes, level, transposed=False)
         weights = np.zeros((self._n_slots, network.weights.size), np.float32)
         biases = np.zeros((self._n_slots, max(1, network.biases.size)), np.float32)
         sums = np.zeros((self._n_slots, 2))
         kept: Floats = np.zeros((len(picture.targets), 0), np.float32) if outputs is None else outputs
         scale, (w_at, b_at) = np.float32(2 / picture.targets.size), self._at
-        border = 1 if self._window else 0
 
         def rows(worker: int, slot: int) -> None:
             first = slot * TASK_ROWS
-            self._slabs[slot] = 0
             wavelet.wavelet_rows(
-                U(first), U(min(first + TASK_ROWS, height)), planes, self._window, self._sizes, U(self._n_hidden),
+                U(first), U(min(first + TASK_ROWS, height)), planes, self._sizes, U(self._n_hidden),
                 network.weights, network.transposed, w_at, network.biases, b_at, picture.targets, picture.samples,
                 scale, np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None,
-                self._slabs[slot], U(max(0, first - border)), weights[slot], biases[slot], sums[slot], kept,
-                self._scratch[worker],
+                self._gradients, weights[slot], biases[slot], sums[slot], kept, self._scratch[worker],
             )  # fmt: skip
 
         self._workers.run(self._n_slots, rows)
         if gradient is not None:
-            self._collect(border)
             for level in range(1, self._n_levels + 1):
-                self._lift(level, transposed=True)
-            planes *= self._gains
-            gradient += planes.reshape(-1)
+                self._lift(self._gradients, level, transposed=True)
+            self._gradients *= self._gains
+            gradient += self._gradients.reshape(-1)
         total = sums.sum(axis=0)
         return Pass(float(total[0]), float(total[1]), weights.sum(axis=0), biases.sum(axis=0))
 
-    def _collect(self, border: int) -> None:
-        """Add up the gradients of the planes, which overlap where windows reach into the rows of other tasks."""
-        planes, height = self._planes, self._planes.shape[1]
-        planes.fill(0)
-        for slot in range(self._n_slots):
-            first = max(0, slot * TASK_ROWS - border)
-            last = min(height, (slot + 1) * TASK_ROWS + border)
-            planes[:, first:last] += self._slabs[slot, :, : last - first]
-
-    def _lift(self, level: int, *, transposed: bool) -> None:
+    def _lift(self, planes: Floats, level: int, *, transposed: bool) -> None:
         """One level of the synthesis, or of its transpose, on all planes."""
-        planes, stride = self._planes, 1 << (level - 1)
+        stride = 1 << (level - 1)
         features, n_rows, n_cols = len(planes), -(-planes.shape[1] // stride), -(-planes.shape[2] // stride)
         n_blocks, n_strips = -(-n_cols // COLUMNS), -(-n_rows // COLUMNS)
 

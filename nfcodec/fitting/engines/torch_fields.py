@@ -45,7 +45,7 @@ def torch_field(spec: FieldSpec, geometry: Geometry, device: torch.device) -> To
     """The torch counterpart of a field. Raises EngineError if it has none."""
     if isinstance(spec, Siren):
         return TorchSiren(spec, geometry, device)
-    if isinstance(spec, Ngp) and not spec.window and not isinstance(spec.levels[0], WaveletLevel):
+    if isinstance(spec, Ngp) and not isinstance(spec.levels[0], WaveletLevel):
         return TorchNgp(spec, geometry, device)
     raise EngineError(f"the torch engine has no counterpart of this {type(spec).__name__}")
 

@@ -135,49 +135,17 @@ def rows(planes, feature, stride, y0, y1, even, odd, transposed):
 
 
 @kernel
-def read_window(planes, y, x0, n, e):
-    """The 3 x 3 pixels around each of a block, edges repeated: rows of e by offset, then feature."""
-    features, height, width = U(planes.shape[0]), U(planes.shape[1]), U(planes.shape[2])
-    at = ZERO
-    for dy in range(U(3)):
-        from_y = min(max(y + dy, ONE) - ONE, height - ONE)
-        for dx in range(U(3)):
-            for f in range(features):
-                line = planes[f, from_y]
-                for x in range(n):
-                    e[at + x] = line[min(max(x0 + x + dx, ONE) - ONE, width - ONE)]
-                at += B1
-
-
-@kernel
-def add_window(d_planes, y, x0, n, d_e, height, first_y):
-    """The transpose of `read_window`, into rows that begin at the picture's row first_y."""
-    features, width = U(d_planes.shape[0]), U(d_planes.shape[2])
-    at = ZERO
-    for dy in range(U(3)):
-        to_y = min(max(y + dy, ONE) - ONE, height - ONE) - first_y
-        for dx in range(U(3)):
-            for f in range(features):
-                line = d_planes[f, to_y]
-                for x in range(n):
-                    line[min(max(x0 + x + dx, ONE) - ONE, width - ONE)] += d_e[at + x]
-                at += B1
-
-
-@kernel
 def wavelet_rows(
-    y0, y1, planes, window, sizes, n_hidden, weights, transposed, w_at, biases, b_at,
-    targets, samples, scale, quantum, value_map, thresholds, differentiate, d_planes, first_y, g_w, g_b, sums, outputs,
-    scratch,
+    y0, y1, planes, sizes, n_hidden, weights, transposed, w_at, biases, b_at,
+    targets, samples, scale, quantum, value_map, thresholds, differentiate, d_planes, g_w, g_b, sums, outputs, scratch,
 ):  # fmt: skip
     """Pixel rows y0 .. y1 - 1: the network, the error, and back to the gradient of the planes.
 
     Args:
-        window: whether the network reads 3 x 3 pixels (its skip connection too).
-        d_planes: (features, rows, W) from the picture's row first_y on: added to.
+        planes, d_planes: (features, H, W).
         Others as in `ngp_rows`.
     """
-    height, width, n_channels = U(planes.shape[1]), U(planes.shape[2]), U(targets.shape[0])
+    width, n_channels = U(planes.shape[2]), U(targets.shape[0])
     total, widest = ZERO, sizes[ZERO]
     for i in range(n_hidden + TWO):
         total += sizes[i]
@@ -193,13 +161,10 @@ def wavelet_rows(
     for y in range(y0, y1):
         for x0 in range(ZERO, width, B1):
             n = min(B1, width - x0)
-            if window:
-                read_window(planes, y, x0, n, e)
-            else:
-                for f in range(U(planes.shape[0])):
-                    line, at = planes[f, y], f * B1
-                    for x in range(n):
-                        e[at + x] = line[x0 + x]
+            for f in range(U(planes.shape[0])):
+                line, at = planes[f, y], f * B1
+                for x in range(n):
+                    e[at + x] = line[x0 + x]
             forward(e, hidden, out, sizes, n_hidden, True, weights, w_at, biases, b_at)
             first = y * width + x0
             loss(
@@ -209,13 +174,10 @@ def wavelet_rows(
                 backward(
                     e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, True, transposed, w_at, b_at, g_w, g_b
                 )
-                if window:
-                    add_window(d_planes, y, x0, n, d_e, height, first_y)
-                else:
-                    for f in range(U(planes.shape[0])):
-                        line, at = d_planes[f, y - first_y], f * B1
-                        for x in range(n):
-                            line[x0 + x] = d_e[at + x]
+                for f in range(U(planes.shape[0])):
+                    line, at = d_planes[f, y], f * B1
+                    for x in range(n):
+                        line[x0 + x] = d_e[at + x]
 
 
 @kernel
