@@ -115,13 +115,13 @@ class RatePoint(Job):
             encoded = nfcodec.encode_with_report(picture, psnr=self.setting, **options)
             return encoded.data, {"steps": encoded.report["steps"]}
         codec, buffer = CODECS[self.codec], io.BytesIO()
-        _prepare(self.codec)
+        prepare(self.codec)
         Image.fromarray(picture).save(buffer, **codec.options(self.setting))
-        return buffer.getvalue(), {"library": _version(codec.library)}
+        return buffer.getvalue(), {"library": library_version(codec.library)}
 
 
 @cache
-def _prepare(codec: str) -> None:
+def prepare(codec: str) -> None:
     """Raise UsageError unless Pillow can write this codec."""
     name = CODECS[codec].library
     if codec == "jxl":
@@ -133,7 +133,8 @@ def _prepare(codec: str) -> None:
         raise UsageError(f"this Pillow cannot write {codec}")
 
 
-def _version(library: str) -> str:
+def library_version(library: str) -> str:
+    """The name and the version of what `Codec.library` says."""
     return f"{library} {version(library) if '-' in library else features.version(library)}"
 
 

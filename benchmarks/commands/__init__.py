@@ -8,6 +8,7 @@ from benchmarks.commands.acceleration import acceleration
 from benchmarks.commands.analyze import analyze
 from benchmarks.commands.download import download
 from benchmarks.commands.dynamics import dynamics
+from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
 from benchmarks.commands.report import report
 
@@ -20,5 +21,5 @@ def main() -> None:
     """
 
 
-for command in (download, acceleration, dynamics, rate_distortion, report, analyze):
+for command in (download, acceleration, dynamics, rate_distortion, lossless, report, analyze):
     main.add_command(command)

@@ -11,7 +11,7 @@ from benchmarks import paper
 from benchmarks.arms import TABLE_1
 from benchmarks.estimates import Mean, Ratio
 from benchmarks.records import Row
-from benchmarks.report import rates
+from benchmarks.report import lossless, rates
 from benchmarks.report.grouping import (
     Arms,
     CodecSetup,
@@ -39,7 +39,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     for setup, group in setups(rows, "dynamics").items():
         found += [table_3(setup, by_image(group)), barrier(setup, by_image(group))]
     found += [codec(setup, group) for setup, group in codec_setups(rows).items()]
-    found += rates.tables(rows)
+    found += [*rates.tables(rows), *lossless.tables(rows)]
     return [table for table in found if table is not None]
 
 

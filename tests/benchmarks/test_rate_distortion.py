@@ -62,10 +62,10 @@ def test_from_pictures_to_a_report(pictures: Path, tmp_path: Path) -> None:
 
 def test_a_codec_that_pillow_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_distortion.features, "check", lambda name: False)
-    rate_distortion._prepare.cache_clear()
+    rate_distortion.prepare.cache_clear()
     with pytest.raises(UsageError, match="cannot write webp"):
         RatePoint("", "", "", "webp", 50).run(np.zeros((8, 8, 3), np.uint8))
-    rate_distortion._prepare.cache_clear()
+    rate_distortion.prepare.cache_clear()
 
 
 def test_curves_leave_out_what_is_beaten() -> None:

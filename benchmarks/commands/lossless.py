@@ -1,0 +1,29 @@
+"""`python -m benchmarks lossless`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
+from benchmarks.lossless import OTHERS, LosslessFile
+from benchmarks.rate_distortion import OURS
+from benchmarks.records import Store
+
+
+@click.command("lossless")
+@click.option("--codec", "codecs", type=click.Choice([OURS, *OTHERS]), multiple=True, help="Repeatable; else all.")
+@click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Of nfcodec.")
+@options(*picture_options)
+def lossless(
+    data: Path | None, sets: Sequence[str], images: int | None, path: Path, codecs: Sequence[str], effort: int
+) -> None:
+    """Bytes without loss, nfcodec beside PNG, WebP and JPEG XL on the same pictures."""
+    jobs = [
+        (LosslessFile(picture.dataset, picture.name, picture.sha256, codec, effort if codec == OURS else 0), picture)
+        for picture in chosen_pictures(sets, images, data)
+        for codec in codecs or (OURS, *OTHERS)
+    ]
+    run_all(jobs, Store(path))
