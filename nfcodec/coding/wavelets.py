@@ -26,7 +26,10 @@ from nfcodec.coding.context_networks import (
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
 from nfcodec.coding.laplace import code_laplace, scale_index
 from nfcodec.subbands import LL, Band, bands
-from nfcodec.workers import single_threaded_blas
+from nfcodec.workers import Workers, n_threads, single_threaded_blas
+
+PREDICTED_TOGETHER = 4
+"""Runs at a time where all symbols are known, so that memory is bounded."""
 
 _BLOCK_COLUMNS = 1 << 16
 """Coefficients that are predicted at a time, so that memory is bounded."""
@@ -64,11 +67,22 @@ def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[
         Locations and log2 of scales, int64 (rows, cols, features), both in eighths.
     """
     locations, log_scales = np.empty_like(symbols), np.empty_like(symbols)
+    workers = Workers(n_threads())
+    waiting: list[Run] = []
+
+    def predict(worker: int, i: int) -> None:
+        run = waiting[i]
+        location, log_scale = run.predict()
+        locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
+
     with single_threaded_blas():
         for run in runs(shape, regime, np.zeros_like(symbols)):
-            location, log_scale = run.predict()
-            locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
-            run.put(symbols[run.place].reshape(-1))
+            run.put(symbols[run.place].reshape(-1))  # which the run itself and those before it do not see
+            waiting.append(run)
+            if len(waiting) == PREDICTED_TOGETHER:
+                workers.run(len(waiting), predict)
+                waiting.clear()
+        workers.run(len(waiting), predict)
     return locations, log_scales
 
 

@@ -7,15 +7,21 @@ at once by lifting (Daubechies & Sweldens 1998). docs/format.md, section 4.3, is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields.base import FloatArray, Geometry
 from nfcodec.fields.fixed_point import ACTIVATION_BITS, ExactArray, Quantized, check_exact, rescale
 from nfcodec.subbands import HH, LL, MAX_LEVELS, Band, bands
+from nfcodec.workers import Workers, n_threads
+
+AnyArray = npt.NDArray[Any]
 
 LIFTING_BITS = 13
 LIFTING = (-12994, -434, 7233, 3633)
@@ -90,22 +96,45 @@ class WaveletLevel:
 
 def synthesise(planes: ExactArray, n_levels: int) -> None:
     """The inverse transform of (features, H, W), in place, in integers. Raises FormatError if they grow too large."""
-    for level in range(n_levels, 0, -1):
-        lattice = planes[:, :: 1 << (level - 1), :: 1 << (level - 1)]
-        for axis in (1, 2):
-            _check(lattice)
-            _unlift(np.moveaxis(lattice, axis, 0))
-    _check(planes)
+
+    def plane(worker: int, i: int) -> None:
+        for level in range(n_levels, 0, -1):
+            with by_parity(lattice_of(planes[i], level), vertical=True) as (even, odd):
+                _unlift(even, odd)
+            with by_parity(lattice_of(planes[i], level), vertical=False) as (even, odd):
+                _unlift(even, odd)
+        _check(planes[i])
+
+    Workers(min(n_threads(), len(planes))).run(len(planes), plane)
 
 
-def _check(planes: ExactArray) -> None:
-    if max(float(planes.max()), -float(planes.min())) >= _LARGEST:
+def lattice_of(plane: AnyArray, level: int) -> AnyArray:
+    """The rows and columns of a plane (H, W) that a level of the transform works on."""
+    stride = 1 << (level - 1)
+    return plane[::stride, ::stride]
+
+
+@contextmanager
+def by_parity(lattice: AnyArray, *, vertical: bool) -> Iterator[tuple[AnyArray, AnyArray]]:
+    """Even and odd rows or columns of a lattice, as first axes of arrays that are quick to work on.
+
+    What becomes of them is what the lattice holds afterwards.
+    """
+    across = lattice if vertical else np.transpose(lattice)
+    even, odd = (np.array(across[parity::2], order="K") for parity in (0, 1))
+    yield even, odd
+    across[0::2], across[1::2] = even, odd
+
+
+def _check(values: ExactArray) -> None:
+    if max(float(values.max(initial=0)), -float(values.min(initial=0))) >= _LARGEST:
         raise FormatError("the wavelet coefficients are too large for exact arithmetic")
 
 
-def _unlift(lines: ExactArray) -> None:
+def _unlift(even: ExactArray, odd: ExactArray) -> None:
     """One level of the inverse transform along the first axis."""
-    even, odd = lines[0::2], lines[1::2]
+    _check(even)
+    _check(odd)
     if not len(odd):
         return
     for coefficient, target in zip(reversed(LIFTING), (even, odd, even, odd), strict=True):
@@ -116,9 +145,14 @@ def _unlift(lines: ExactArray) -> None:
         target -= sums
 
 
-def neighbour_sums(even: ExactArray, odd: ExactArray, *, of_odd: bool) -> ExactArray:
+def neighbour_sums(even: AnyArray, odd: AnyArray, *, of_odd: bool) -> AnyArray:
     """At each even place the sum of the odd ones on both sides, or the reverse; the edges are mirrored."""
     source, target = (odd, even) if of_odd else (even, odd)
-    last = len(source) - 1
-    below = np.arange(len(target)) - of_odd
-    return source[np.clip(below, 0, last)] + source[np.clip(below + 1, 0, last)]
+    sums = np.empty_like(target)
+    n_pairs = len(source) - 1
+    np.add(source[:-1], source[1:], out=sums[of_odd : of_odd + n_pairs])
+    if of_odd:
+        np.add(source[0], source[0], out=sums[0])
+    if len(target) > of_odd + n_pairs:
+        np.add(source[-1], source[-1], out=sums[-1])
+    return sums

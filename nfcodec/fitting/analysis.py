@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters
-from nfcodec.fields.wavelet import LIFTING, LIFTING_BITS, gains, neighbour_sums
+from nfcodec.fields.wavelet import LIFTING, LIFTING_BITS, by_parity, gains, lattice_of, neighbour_sums
+from nfcodec.workers import Workers, n_threads
 
 Image = npt.NDArray[np.float64]
 
@@ -110,13 +111,21 @@ def wavelet_coefficients(image: npt.NDArray[Any], n_levels: int) -> npt.NDArray[
 
 def analyse_planes(planes: npt.NDArray[Any], n_levels: int) -> None:
     """The forward transform of (F, H, W) floats, in place, without gains."""
-    for level in range(1, n_levels + 1):
-        lattice = planes[:, :: 1 << (level - 1), :: 1 << (level - 1)]
-        for axis in (2, 1):
-            lines = np.moveaxis(lattice, axis, 0)
-            even, odd = lines[0::2], lines[1::2]
-            if len(odd):
-                for coefficient, target in zip(LIFTING, (odd, even, odd, even), strict=True):
-                    target += planes.dtype.type(coefficient * 2.0**-LIFTING_BITS) * neighbour_sums(
-                        even, odd, of_odd=target is even
-                    )
+
+    def plane(worker: int, i: int) -> None:
+        for level in range(1, n_levels + 1):
+            for vertical in (False, True):
+                with by_parity(lattice_of(planes[i], level), vertical=vertical) as (even, odd):
+                    _lift(even, odd)
+
+    Workers(min(n_threads(), len(planes))).run(len(planes), plane)
+
+
+def _lift(even: npt.NDArray[Any], odd: npt.NDArray[Any]) -> None:
+    """One level of the forward transform along the first axis."""
+    if not len(odd):
+        return
+    for coefficient, target in zip(LIFTING, (odd, even, odd, even), strict=True):
+        sums = neighbour_sums(even, odd, of_odd=target is even)
+        sums *= even.dtype.type(coefficient * 2.0**-LIFTING_BITS)
+        target += sums

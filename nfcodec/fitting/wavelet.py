@@ -151,8 +151,10 @@ def _rest(problem: Problem, plain: Problem, weights: Weights) -> Problem:
     """What is left for the linear part (`plain`) to fit, if the filters' effect stays what it is with these weights."""
     if problem is plain:
         return plain
-    outputs = problem.spec.evaluate(problem.geometry, weights)
-    return replace(plain, constant=outputs - plain.spec.evaluate(plain.geometry, weights))
+    assert isinstance(problem.spec, Ngp)
+    filters = replace(problem.spec, skip=False, bias=False)
+    names = [tensor.name for tensor in filters.layout(problem.geometry)]
+    return replace(plain, constant=filters.evaluate(problem.geometry, {name: weights[name] for name in names}))
 
 
 def _without_filters(problem: Problem) -> Problem | None:
