@@ -7,7 +7,7 @@ at once by lifting (Daubechies & Sweldens 1998). docs/format.md, section 4.3, is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +115,7 @@ def lattice_of(plane: AnyArray, level: int) -> AnyArray:
 
 
 @contextmanager
-def by_parity(lattice: AnyArray, *, vertical: bool) -> Iterator[tuple[AnyArray, AnyArray]]:
+def by_parity(lattice: AnyArray, *, vertical: bool) -> Generator[tuple[AnyArray, AnyArray]]:
     """Even and odd rows or columns of a lattice, as first axes of arrays that are quick to work on.
 
     What becomes of them is what the lattice holds afterwards.
