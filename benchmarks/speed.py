@@ -45,9 +45,10 @@ from nfcodec.fitting import Problem, Request
 from nfcodec.fitting import engines as fitting_engines
 from nfcodec.fitting.dense import start_dense
 from nfcodec.fitting.engines import Engine, Objective, Rates
-from nfcodec.fitting.general import default_rates, optimizer_of, start_general
+from nfcodec.fitting.general import default_rates, optimizer_of
 from nfcodec.fitting.loop import Clock, Schedule, fit
 from nfcodec.fitting.plan import default_ngp, well_started
+from nfcodec.fitting.tensors import start_general
 from nfcodec.raster import Raster, Samples
 
 GOAL_DB = 50.0

@@ -19,8 +19,18 @@ from nfcodec.codec.info import side_info_bytes
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.coding import Encoder, code_plane, encode_residual
 from nfcodec.errors import FormatError, TargetNotReachedError
-from nfcodec.fields import OUTPUT_BITS, Geometry, Siren
-from nfcodec.fitting import Listener, Problem, Request, Solution, candidates, ignore, smallest_payload, solve
+from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Siren
+from nfcodec.fitting import (
+    Listener,
+    Problem,
+    Request,
+    Solution,
+    candidates,
+    ignore,
+    promised_bytes,
+    smallest_payload,
+    solve,
+)
 from nfcodec.fitting.engines import fits_wavelets
 from nfcodec.format import ALPHA, HEADER, PLANES, RESIDUAL, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -125,6 +135,10 @@ class _Source:
     def geometry(self) -> Geometry:
         return Geometry(self.raster.height, self.raster.width, self.raster.channels)
 
+    def problem(self, spec: FieldSpec) -> Problem:
+        """To fit a field to it."""
+        return Problem(spec, self.geometry, self.samples, self.value_map)
+
     def in_place(self, values: Values) -> Values:
         """An array (n, C) in the chain's order as one of (H, W, C)."""
         return in_picture_order(values, self.order, (self.raster.height, self.raster.width, self.raster.channels))
@@ -134,12 +148,16 @@ def _encode_at(source: _Source, options: EncodeOptions, request: Request, limits
     """Fit to the request's PSNR, infinite for no loss, and write the file, whether it reaches that or not."""
     geometry, wavelets = source.geometry, fits_wavelets(options.engine, options.device)
     fit_psnr_db = _fit_psnr_db(source.raster, options, request.psnr_db)
-    fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets)
-    for spec in fields:
-        spec.check(geometry, limits)
-    problems = [Problem(spec, geometry, source.samples, source.value_map) for spec in fields]
+    fit_request = replace(request, psnr_db=fit_psnr_db)
+
+    def promise(spec: FieldSpec) -> float:
+        return promised_bytes(source.problem(spec), fit_request)
+
     try:
-        solution, problem = solve(problems, replace(request, psnr_db=fit_psnr_db))
+        fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets, promise)
+        for spec in fields:
+            spec.check(geometry, limits)
+        solution, problem = solve([source.problem(spec) for spec in fields], fit_request)
     except FormatError as error:
         raise TargetNotReachedError(f"{fit_psnr_db:g} dB is out of reach: {error}", -math.inf) from error
     chunks, header = _assemble(source, problem, solution, request.psnr_db, exact=fit_psnr_db < request.psnr_db)

@@ -5,6 +5,17 @@ from nfcodec.fitting.plan import candidates
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import smallest_payload
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.solve import solve
+from nfcodec.fitting.solve import promised_bytes, solve
 
-__all__ = ["Event", "Listener", "Problem", "Request", "Solution", "candidates", "ignore", "smallest_payload", "solve"]
+__all__ = [
+    "Event",
+    "Listener",
+    "Problem",
+    "Request",
+    "Solution",
+    "candidates",
+    "ignore",
+    "promised_bytes",
+    "smallest_payload",
+    "solve",
+]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from nfcodec.errors import FormatError
-from nfcodec.fields import Ngp, Parameters, Siren
+from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting import engines, kfac
 from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.kfac import Kfac
 from nfcodec.fitting.loop import FitResult, Optimizer, Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.solution import Request, Solution, quantize
+from nfcodec.fitting.tensors import balanced_steps, start_general
 
 MARGIN_DB = 1.0
 """The fit goes this far over the target; quantization may then cost as much."""
@@ -78,15 +76,6 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
     return Solution(trial, done, done + tuned, seconds, engine.name, engine.device), problem
 
 
-def start_general(problem: Problem, seed: int) -> Parameters:
-    """Initial weights; a SIREN's last layer follows the mean and the scale of the targets."""
-    initial = problem.spec.initial(problem.geometry, seed)
-    if isinstance(problem.spec, Siren):
-        initial["weight_out"] *= math.sqrt(problem.gain)
-        initial["bias_out"] = problem.targets.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return initial
-
-
 def default_rates(problem: Problem) -> Rates:
     """Learning rates that need no tuning, thanks to the loop's recovery from spikes."""
     if isinstance(problem.spec, Ngp):
@@ -113,7 +102,7 @@ def _quantize_and_tune(
     problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int
 ) -> tuple[Trial, int]:
     """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps as the effort allows."""
-    steps = _balanced_steps(problem, engine, result.psnr_db - request.psnr_db, request.psnr_db)
+    steps = balanced_steps(problem, engine, result.psnr_db - request.psnr_db, request.psnr_db)
     steps, best = _coarsest(problem, request, result, steps)
     done = 0
     for _ in range(FINE_TUNINGS[request.effort]):
@@ -135,35 +124,6 @@ def _quantize_and_tune(
             break
         steps, best, result = coarser, candidate, replace(result, parameters=tuned.parameters)
     return best, done
-
-
-def _balanced_steps(problem: Problem, engine: Engine, margin_db: float, target_db: float) -> dict[str, float]:
-    """Quantizer steps whose errors use up the margin, each tensor in proportion to its number of parameters.
-
-    At high rate a tensor's error grows with the square of its step and its bits fall with the step's logarithm, so
-    equal error per parameter minimises the bits.
-    """
-    parameters = engine.parameters()
-    engine.set_objective(Objective())
-    base = engine.evaluate().mse
-    least = 0.01 * problem.gain * 10 ** (-target_db / 10)  # for fits without an error
-    allowed = max(base * (10 ** (min(max(margin_db, 0.05), 100.0) / 10) - 1), least)
-    layout = problem.spec.layout(problem.geometry)
-    n_parameters = sum(tensor.size for tensor in layout)
-    steps: dict[str, float] = {}
-    for tensor in layout:
-        rms = float((parameters[tensor.name].astype("f8") ** 2).mean() ** 0.5) * tensor.unit
-        step, share = max(rms, 1e-9) / 64, allowed * tensor.size / n_parameters
-        error = 0.0
-        for _ in range(6):
-            engine.set_objective(Objective({tensor.name: step}))
-            error = engine.evaluate().mse - base
-            if error > 0.3 * share:
-                break
-            step *= 4
-        steps[tensor.name] = step * min(1.0, math.sqrt(share / max(error, 1e-30)))
-    engine.set_objective(Objective())
-    return steps
 
 
 def _coarsest(

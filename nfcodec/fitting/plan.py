@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from nfcodec.errors import UsageError
@@ -12,17 +13,29 @@ MAX_LOG2_STRIDE = 6
 MAX_WAVELET_LEVELS = 6
 HIDDEN_WIDTH = 16
 N_FILTERS = (16, 32, 64, 128)
+MIN_WIDTH = 16
+SAMPLES_PER_PARAMETER = 4
+"""A SIREN with fewer samples for each parameter is memory, which K-FAC fills faster."""
+
+PARAMETERS_PER_BIT = 0.48
+"""Of a SIREN, for each bit that wavelet levels would take."""
 
 
 def candidates(
-    field: str | FieldSpec, geometry: Geometry, permutes: bool, psnr_db: float, wavelets: bool = True
+    field: str | FieldSpec,
+    geometry: Geometry,
+    permutes: bool,
+    psnr_db: float,
+    wavelets: bool = True,
+    promised_bytes: Callable[[FieldSpec], float] = lambda spec: math.inf,
 ) -> list[FieldSpec]:
-    """Fields to choose from; the solver takes the one that promises the smallest file.
+    """Fields to choose from; the solver takes the one that promises the smallest file, of SIRENs the first that does.
 
     Args:
         field: "ngp", "siren", or a field, which is then the only candidate.
         permutes: whether the chain moves pixels.
         wavelets: whether the engine can fit wavelet levels.
+        promised_bytes: about what a field of wavelet levels would take; tells how much there is to a picture.
 
     Raises:
         UsageError: an unknown field name.
@@ -30,7 +43,9 @@ def candidates(
     if isinstance(field, FieldSpec):
         return [field]
     if field == "siren":
-        return [default_siren(geometry, permutes, psnr_db)]
+        large = default_siren(geometry, permutes, psnr_db)
+        small = None if permutes else small_siren(geometry, promised_bytes(wavelet_ngp(geometry)))
+        return [small, large] if small and is_small(small, geometry) else [large]
     if field == "ngp":
         if permutes:
             return [default_ngp(geometry), table_ngp(geometry)]
@@ -62,6 +77,23 @@ def wavelet_ngps(geometry: Geometry) -> list[FieldSpec]:
 def table_ngp(geometry: Geometry) -> Ngp:
     """One entry a pixel and a linear map: for permuted pictures, whose pixels say nothing about each other."""
     return Ngp((DenseLevel(0, geometry.channels),), hidden=(), bias=True, skip=True)
+
+
+def small_siren(geometry: Geometry, wavelet_bytes: float) -> Siren | None:
+    """A SIREN that may reach what wavelet levels reach in so many bytes; None for a width out of range.
+
+    Its initial weights are the paper's, but for more frequencies in larger pictures.
+    """
+    if not wavelet_bytes * 8 * PARAMETERS_PER_BIT < 3 * 4096**2:
+        return None
+    width = max(MIN_WIDTH, 4 * round(math.sqrt(wavelet_bytes * 8 * PARAMETERS_PER_BIT / 3) / 4))
+    return Siren(width, hidden_layers=3, first_scale=max(1.0, math.sqrt(geometry.n_pixels) / 250))
+
+
+def is_small(spec: FieldSpec, geometry: Geometry) -> bool:
+    """Whether a field is a SIREN with far fewer parameters than the picture has samples."""
+    n_samples = geometry.n_pixels * geometry.channels
+    return isinstance(spec, Siren) and spec.n_parameters(geometry) * SAMPLES_PER_PARAMETER <= n_samples
 
 
 def default_siren(geometry: Geometry, permutes: bool, psnr_db: float) -> Siren:

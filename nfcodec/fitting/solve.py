@@ -8,24 +8,35 @@ from collections.abc import Sequence
 from nfcodec.fitting.analysis import suits_analysis
 from nfcodec.fitting.dense import solve_dense, start_dense
 from nfcodec.fitting.general import solve_general
+from nfcodec.fitting.landing import land_by_step
+from nfcodec.fitting.plan import is_small
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import estimated_bytes
+from nfcodec.fitting.sampled import solve_sampled
 from nfcodec.fitting.solution import Request, Solution, quantize
-from nfcodec.fitting.wavelet import solve_wavelet, suits_wavelet
+from nfcodec.fitting.wavelet import solve_wavelet, start_wavelet, suits_wavelet
 
 
 def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Problem]:
     """Fit the candidate whose start promises the smallest file; also return which one that was."""
     if all(suits_wavelet(each) for each in problems):
         return solve_wavelet(problems, request)
-    problem = problems[0] if len(problems) == 1 else min(problems, key=lambda each: _promise_bytes(each, request))
+    if is_small(problems[0].spec, problems[0].geometry):
+        found = solve_sampled(problems[0], request)
+        if found is not None:
+            return found
+        problems = problems[1:] or problems
+    problem = problems[0] if len(problems) == 1 else min(problems, key=lambda each: promised_bytes(each, request))
     if suits_analysis(problem.spec, problem.geometry):
         return solve_dense(problem, request), problem
     return solve_general(problem, request)
 
 
-def _promise_bytes(problem: Problem, request: Request) -> float:
-    """The size of a candidate's start, before any fitting; infinite if only fitting would tell."""
+def promised_bytes(problem: Problem, request: Request) -> float:
+    """The size of a field's start, before any fitting; infinite if only fitting would tell."""
+    if suits_wavelet(problem):
+        trial = land_by_step(problem, request, lambda coarseness: start_wavelet(problem, request, coarseness))
+        return estimated_bytes(problem, trial.weights)
     if not suits_analysis(problem.spec, problem.geometry):
         return math.inf
     return estimated_bytes(problem, quantize(problem, *start_dense(problem, request)))

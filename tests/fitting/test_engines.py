@@ -377,3 +377,38 @@ def test_cuda_equals_cpu(make_problem, spec):
     assert cuda.gradient().mse == pytest.approx(cpu.gradient().mse, rel=1e-4)
     for name, gradient in cpu.gradients().items():
         assert np.abs(cuda.gradients()[name] - gradient).max() < 1e-3 * np.abs(gradient).max()
+
+
+def test_a_sample_of_all_pixels_is_the_full_batch(make_problem, engine_for):
+    problem = make_problem(SPECS["siren"])
+    engine = engine_for(problem, start(problem))
+    full, gradients = engine.gradient(), engine.gradients()
+    sampled = engine.sampled_gradient(np.arange(24), np.arange(20))
+    assert sampled.mse == pytest.approx(full.mse)
+    assert sampled.squared_error == pytest.approx(full.squared_error)
+    for name, gradient in engine.gradients().items():
+        assert np.allclose(gradient, gradients[name], rtol=1e-4, atol=1e-6)
+
+
+def test_samples_of_pixels_add_up_to_the_full_batch(make_problem):
+    problem = make_problem(SPECS["siren"])
+    engine = NumbaEngine(problem, start(problem), Objective(), 0)
+    full, gradients = engine.gradient(), engine.gradients()
+    parts = [(np.arange(y, 24, 3), np.arange(x, 20, 2)) for y in range(3) for x in range(2)]
+    stats, seen = [], []
+    for rows, cols in parts:
+        stats.append(engine.sampled_gradient(rows, cols))
+        seen.append(engine.gradients())
+    assert len({each.mse for each in stats}) == 6
+    assert np.mean([each.mse for each in stats]) == pytest.approx(full.mse)
+    assert np.mean([each.squared_error for each in stats]) == pytest.approx(full.squared_error)
+    for name, gradient in gradients.items():
+        assert np.allclose(np.mean([each[name] for each in seen], axis=0), gradient, rtol=1e-3, atol=1e-6)
+
+
+@each_spec
+def test_engines_without_a_quicker_way_sample_everything(make_problem, spec):
+    problem = make_problem(spec)
+    kind = TorchEngine if isinstance(spec, Siren) else NumbaEngine
+    engine = kind(problem, start(problem), Objective(), 0)
+    assert engine.sampled_gradient(np.arange(2), np.arange(3)) == engine.gradient()

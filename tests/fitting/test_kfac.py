@@ -6,10 +6,10 @@ import pytest
 from nfcodec.fields import Siren
 from nfcodec.fitting import kfac
 from nfcodec.fitting.engines import Objective, Rates, Stats, create
-from nfcodec.fitting.general import start_general
 from nfcodec.fitting.kfac import Kfac
 from nfcodec.fitting.loop import Clock, Schedule, fit
 from nfcodec.fitting.plan import well_started
+from nfcodec.fitting.tensors import start_general
 
 
 def engine_for(problem):

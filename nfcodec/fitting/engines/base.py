@@ -13,6 +13,8 @@ import numpy.typing as npt
 from nfcodec.fields import Parameters
 from nfcodec.fitting.problem import Problem
 
+Places = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -109,6 +111,16 @@ class Engine(ABC):
     @abstractmethod
     def gradient(self) -> Stats:
         """Compute the exact full-batch gradient at the current parameters, and their statistics."""
+
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        """The gradient of the error over the pixels where these rows and columns cross, and its statistics.
+
+        Of the full batch here, and where an engine has nothing quicker.
+
+        Args:
+            rows, cols: places on the lattice, increasing.
+        """
+        return self.gradient()
 
     @abstractmethod
     def gradients(self) -> Parameters:

@@ -16,7 +16,7 @@ import numpy as np
 
 from nfcodec.errors import EngineError
 from nfcodec.fields import OUTPUT_BITS, DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Parameters, Siren, WaveletLevel
-from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
 from nfcodec.fitting.engines.kernels import quantizer, wavelet
 from nfcodec.fitting.engines.kernels.jit import U
 from nfcodec.fitting.engines.numba_fields import Floats, NgpProgram, Pass, Picture, Program, SirenProgram
@@ -222,6 +222,15 @@ class NumbaEngine(Engine):
         result = self._program.run(tables, steps, self._table_gradient, objective.error_quantum)
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
         return self._stats(result, bits)
+
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        if not isinstance(self._program, SirenProgram):
+            return self.gradient()
+        self._pack_network()
+        result, share = self._program.run_sample(rows, cols), len(rows) * len(cols) / self._picture.n_pixels
+        self._program.network.unpack(result.weights, result.biases, self._network_gradient)
+        mse = result.squared_error / (share * self._problem.samples.size)
+        return Stats(mse, 0.0, result.decoded_squared_error / share)
 
     def update(self, rates: Rates) -> None:
         self._updates += 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fields import DenseLevel, Geometry, GridLevel, HashLevel, Ngp, Parameters, Siren
+from nfcodec.fitting.engines.base import Places
 from nfcodec.fitting.engines.kernels import grids
 from nfcodec.fitting.engines.kernels.blocks import padded
 from nfcodec.fitting.engines.kernels.jit import BLOCK, U
@@ -103,6 +104,10 @@ class Picture:
     @property
     def n_pixels(self) -> int:
         return self.targets.shape[1]
+
+    def at(self, pixels: npt.NDArray[np.int64]) -> Picture:
+        """Some pixels of it, by their places in raster order."""
+        return replace(self, targets=self.targets[:, pixels], samples=self.samples[:, pixels])
 
 
 @dataclass(frozen=True)
@@ -240,6 +245,7 @@ class SirenProgram(Program):
 
     def __init__(self, spec: Siren, geometry: Geometry, picture: Picture, workers: Workers) -> None:
         self._picture, self._workers = picture, workers
+        self._n_cols = geometry.width
         self._n_layers, self._width = 1 + spec.hidden_layers, padded(spec.width)
         self._n_out = padded(geometry.channels)
         fan_in = [2] + [spec.width] * spec.hidden_layers
@@ -253,9 +259,6 @@ class SirenProgram(Program):
         )
         scratch = BLOCK * (4 + 2 * self._n_out + 2 * self._width * (self._n_layers + 1))
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
-        blocks = -(-picture.n_pixels // BLOCK)
-        n_tasks = max(1, min(SIREN_TASKS, SIREN_GRADIENT_FLOATS // self.network.weights.size, blocks))
-        self._task_pixels = -(-blocks // n_tasks) * BLOCK
 
     def run(
         self,
@@ -265,9 +268,28 @@ class SirenProgram(Program):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        picture, network = self._picture, self.network
-        n_tasks = -(-picture.n_pixels // self._task_pixels)
-        n_sums = n_tasks if gradient is not None else 1
+        return self._run(self._picture, self._xs, self._ys, gradient is not None, quantum, outputs)
+
+    def run_sample(self, rows: Places, cols: Places) -> Pass:
+        """The same with the gradient of the network, over the pixels where these rows and columns cross."""
+        picture = self._picture.at((rows[:, None] * self._n_cols + cols).reshape(-1))
+        return self._run(picture, self._xs[cols], self._ys[rows], True)
+
+    def _run(
+        self,
+        picture: Picture,
+        xs: Floats,
+        ys: Floats,
+        differentiate: bool,
+        quantum: float = 0.0,
+        outputs: Floats | None = None,
+    ) -> Pass:
+        """A pass over a lattice with these coordinates."""
+        network, blocks = self.network, -(-picture.n_pixels // BLOCK)
+        n_tasks = max(1, min(SIREN_TASKS, SIREN_GRADIENT_FLOATS // network.weights.size, blocks))
+        task_pixels = -(-blocks // n_tasks) * BLOCK
+        n_tasks = -(-picture.n_pixels // task_pixels)
+        n_sums = n_tasks if differentiate else 1
         weights = np.zeros((n_sums, network.weights.size), np.float32)
         biases = np.zeros((n_sums, network.biases.size), np.float32)
         sums = np.zeros((n_tasks, 2))
@@ -275,13 +297,12 @@ class SirenProgram(Program):
         kept = _nothing(picture) if outputs is None else outputs
 
         def pixels(worker: int, i: int) -> None:
-            first, slot = i * self._task_pixels, i if gradient is not None else 0
+            first, slot = i * task_pixels, i if differentiate else 0
             siren_pixels(
-                U(first), U(min(first + self._task_pixels, picture.n_pixels)), self._xs, self._ys, U(self._width),
+                U(first), U(min(first + task_pixels, picture.n_pixels)), xs, ys, U(self._width),
                 U(self._n_layers), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
                 U(self._n_out), picture.targets, picture.samples, scale, np.float32(quantum), picture.value_map,
-                picture.thresholds, gradient is not None, weights[slot], biases[slot], sums[i], kept,
-                self._scratch[worker],
+                picture.thresholds, differentiate, weights[slot], biases[slot], sums[i], kept, self._scratch[worker],
             )  # fmt: skip
 
         self._workers.run(n_tasks, pixels)

@@ -1,0 +1,180 @@
+"""Fitting a SIREN of fewer parameters than samples: Adam on random pixels, then the coarsest steps that will do.
+
+Such a network cannot memorise the picture, so its error stays and second derivatives of it bring nothing; many cheap
+steps do. Fine-tuning through the quantizer does not pay either: rounding that makes up for itself does
+(docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.errors import FormatError
+from nfcodec.fields import Parameters, Siren
+from nfcodec.fitting import engines
+from nfcodec.fitting.engines import Adam, Engine, Objective, Rates
+from nfcodec.fitting.loop import SPIKE, Schedule
+from nfcodec.fitting.plan import is_small
+from nfcodec.fitting.problem import Problem, Trial
+from nfcodec.fitting.rounding import rounded
+from nfcodec.fitting.solution import Request, Solution
+from nfcodec.fitting.tensors import balanced_steps, start_general
+
+FIT_STEPS = {1: 200, 2: 400, 3: 700, 4: 1100, 5: 1600, 6: 2400, 7: 4000, 8: 6000, 9: 9000}
+PIXELS = 24_576
+"""Of a step."""
+
+RATE, LAST_RATE, WARM_UP_STEPS = 3e-3, 0.01, 20
+ADAM = Adam(beta_2=0.99, eps=1e-10)
+
+MARGIN_DB, LEAST_MARGIN_DB = 1.1, 0.25
+"""How far over the target a field should get before it is rounded, and how far it must."""
+
+DB_PER_DOUBLING = 3.5
+"""What twice the parameters bring."""
+
+MAX_WIDENINGS = 2
+PROBED = (4, 16)
+"""The steps between which time is taken for the announcement."""
+
+MEMORY, LOOK_BACK = 0.95, 50
+"""Of the average error that tells spikes, and how many steps apart it is looked at."""
+
+DEAD = 0.97
+"""Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
+
+QUANTIZER_TRIALS, CLOSE_DB = 10, 0.01
+
+Places = npt.NDArray[np.int64]
+
+
+def solve_sampled(problem: Problem, request: Request) -> tuple[Solution, Problem] | None:
+    """Fit from random weights, widening the field if it does not get there; None if a small one will not do.
+
+    The result may miss the target where steps or time ran out; the caller decides what that means.
+    """
+    began, done = time.monotonic(), 0
+    parameters = start_general(problem, request.seed)
+    for _ in range(MAX_WIDENINGS + 1):
+        engine = engines.create(
+            request.engine, request.device, problem, parameters, Objective(), request.seed, request.note
+        )
+        engine.adam = ADAM
+        n_steps = FIT_STEPS[request.effort]
+        n_steps = n_steps if request.max_steps is None else min(n_steps, request.max_steps - done)
+        done += _fit(problem, engine, request, n_steps)
+        reached_db = problem.psnr_db(engine.evaluate().squared_error)
+        enough = reached_db >= request.psnr_db + LEAST_MARGIN_DB
+        if enough or request.expired() or done == request.max_steps:
+            trial = _quantized(problem, engine, reached_db, request)
+            seconds = time.monotonic() - began
+            return Solution(trial, done, done, seconds, engine.name, engine.device), problem
+        short_db = request.psnr_db + MARGIN_DB - reached_db
+        problem, parameters = _wider(problem, engine.parameters(), short_db, request.seed)
+        if not is_small(problem.spec, problem.geometry):
+            break
+    return None
+
+
+def _fit(problem: Problem, engine: Engine, request: Request, n_steps: int) -> int:
+    """Steps on random pixels at a rate that falls along a half cosine; returns how many were taken."""
+    rng, clock = np.random.default_rng(request.seed), request.clock("fit")
+    schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
+    best, best_mse, mse, slowdown = engine.parameters(), math.inf, math.inf, 1.0
+    probe = time.monotonic()
+    flat_mse, first_mse = float(problem.targets.var(axis=0).mean()), math.inf
+    for step in range(n_steps):
+        if request.expired():
+            return step
+        if step == PROBED[0]:
+            probe = time.monotonic()
+        if step == PROBED[1]:
+            request.announce(problem, (n_steps - step) * (time.monotonic() - probe) / (step - PROBED[0]))
+        stats = engine.sampled_gradient(*_sample(problem, rng))
+        first_mse = stats.mse if step == 0 else first_mse
+        mse = stats.mse if mse == math.inf else MEMORY * mse + (1 - MEMORY) * stats.mse
+        clock.tell(step, n_steps, problem.expected_db(mse) if math.isfinite(mse) else -math.inf)
+        looks_back = step % LOOK_BACK == LOOK_BACK - 1
+        dead = looks_back and mse > DEAD * flat_mse and mse > DEAD * first_mse
+        if dead or not mse < SPIKE / 2 * best_mse:
+            engine.restore(best)
+            mse, slowdown = best_mse, slowdown / 2
+            continue
+        if looks_back and mse < best_mse:
+            best, best_mse = engine.parameters(), mse
+        rate = schedule.rates_at(step).network * slowdown * min(1.0, (step + 1) / WARM_UP_STEPS)
+        engine.update(Rates(rate, rate))
+    return n_steps
+
+
+def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]:
+    """Rows and columns, one out of each of so many equal parts, that cross at about `PIXELS` pixels."""
+    geometry = problem.geometry
+    share = min(1.0, math.sqrt(PIXELS / geometry.n_pixels))
+
+    def places(n: int) -> Places:
+        ends = np.arange(max(1, round(n * share)) + 1) * n // max(1, round(n * share))
+        return ends[:-1] + rng.integers(0, np.diff(ends))
+
+    return places(geometry.height), places(geometry.width)
+
+
+def _wider(problem: Problem, parameters: Parameters, short_db: float, seed: int) -> tuple[Problem, Parameters]:
+    """A field with as many more neurons as should bring what is missing, which has the same values at first."""
+    spec = problem.spec
+    assert isinstance(spec, Siren)
+    factor = 2 ** (short_db / DB_PER_DOUBLING / 2)
+    width = min(4096, max(spec.width + 4, 4 * round(spec.width * factor / 4)))
+    wider = replace(problem, spec=replace(spec, width=width))
+    grown = wider.spec.initial(problem.geometry, seed + 1)
+    for name, value in parameters.items():
+        if name != "weight0":
+            grown[name][: value.shape[0], ...] = 0  # what old neurons hear of new ones
+        grown[name][tuple(slice(n) for n in value.shape)] = value
+    return wider, grown
+
+
+def _quantized(problem: Problem, engine: Engine, reached_db: float, request: Request) -> Trial:
+    """Rounded with the coarsest steps that keep the target, all scaled by one factor; as close as they get if none do.
+
+    Raises FormatError if no such steps suit the format's arithmetic.
+    """
+    parameters, clock = engine.parameters(), request.clock("quantize")
+    steps: Mapping[str, float] = balanced_steps(problem, engine, reached_db - request.psnr_db, request.psnr_db)
+    best, closest = None, None
+    fine, coarse, factor = -math.inf, math.inf, 0.0  # log2 of factors that suffice, and that do not
+    for number in range(QUANTIZER_TRIALS):
+        scaled = {name: step * 2**factor for name, step in steps.items()}
+        try:
+            trial = problem.trial(rounded(problem, parameters, scaled))
+        except FormatError:  # finer than the format's arithmetic
+            fine, factor = max(fine, factor), factor + 4
+            continue
+        clock.tell(number, QUANTIZER_TRIALS, trial.psnr_db)
+        excess_db = trial.psnr_db - request.psnr_db
+        closest = trial if closest is None or trial.psnr_db > closest.psnr_db else closest
+        if excess_db >= 0:
+            fine, best = factor, trial
+        else:
+            coarse = factor
+        if 0 <= excess_db < CLOSE_DB or coarse - fine < 0.01:
+            break
+        margin_db = max(0.05, reached_db - request.psnr_db)
+        lost_db = max(0.01, reached_db - trial.psnr_db)
+        guess = factor + math.log2((10 ** (margin_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
+        if fine < guess < coarse:
+            factor = guess
+        elif math.isfinite(coarse - fine):
+            factor = (fine + coarse) / 2
+        else:
+            factor += math.copysign(0.5, excess_db)
+    result = best or closest
+    if result is None:
+        raise FormatError("no quantizer steps suit the weights")
+    return result
