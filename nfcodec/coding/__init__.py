@@ -1,7 +1,7 @@
 """From integers to bytes: integer probability tables, contexts, and the range coder."""
 
 from nfcodec.coding.entropy import Decoder, Encoder
-from nfcodec.coding.grids import FEATURES, NEIGHBOURS
+from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import decode_residual, encode_residual
 from nfcodec.coding.wavelets import WaveletShape, predictions
@@ -11,6 +11,7 @@ __all__ = [
     "FEATURES",
     "MAX_SYMBOL",
     "NEIGHBOURS",
+    "NESTED",
     "Decoder",
     "Encoder",
     "Symbols",

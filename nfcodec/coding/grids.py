@@ -1,12 +1,13 @@
 """Coding the symbols of dense grid levels: which context each symbol gets, and in which order they come.
 
-Two orders exist, chosen by the encoder and named in the file:
+Three orders exist, chosen by the encoder and named in the file:
 
 * `NEIGHBOURS`, for fields of pictures: coarse levels first; a level's features one after the other; a feature in four
   interleaved passes, so that whole passes decode at once. The context is the weighted mean magnitude of what is
   already known around the symbol: neighbours of earlier passes, the feature before it, the coarser level.
 * `FEATURES`, for permuted pictures, where neighbours say nothing: a level's features one after the other in raster
   order; the context is the pair of the two features coded before at the same place.
+* `NESTED`, the same with narrower contexts inside wider ones: more to learn, and more to know in large pictures.
 
 docs/format.md, "Grid symbols", is the normative text.
 """
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
 from nfcodec.coding.tables import AdaptiveModel, prior_scale
 
-NEIGHBOURS, FEATURES = 1, 2
+NEIGHBOURS, FEATURES, NESTED = 1, 2, 4
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
 _SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -31,7 +32,7 @@ _KNOWN = ((), _CORNERS, _SIDES, _SIDES + _CORNERS)
 
 CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21]  # prior scales for these classes
-N_BUCKETS = 16
+N_BUCKETS, N_NARROW_BUCKETS = 16, 64
 _CLASSES: npt.NDArray[np.int16] = np.searchsorted(CLASS_BOUNDS, np.arange(225), side="right").astype(np.int16)
 """The class of every mean magnitude up to the last bound."""
 _SMALL = 1 << 18
@@ -65,10 +66,12 @@ def code_levels(
     """
     if order == NEIGHBOURS:
         models = [AdaptiveModel(limit, CLASS_SCALES * 2) for limit in limits]
-    else:
+    elif order == FEATURES:
         models = [
             AdaptiveModel(limit, [prior_scale(2 * limit)] * N_BUCKETS ** min(f, 2)) for f, limit in enumerate(limits)
         ]
+    else:
+        models = [AdaptiveModel(limit, [prior_scale(2 * limit)], _around(f)) for f, limit in enumerate(limits)]
     done: list[Int64Array] = []
     for i, shape in enumerate(shapes):
         level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
@@ -78,7 +81,7 @@ def code_levels(
                 coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
                 _code_in_passes(coder, models[f], level, f, coarser, values)
             else:
-                contexts = _feature_contexts(level, f, limits)
+                contexts = _feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else N_NARROW_BUCKETS)
                 flat = None if values is None else values.reshape(-1)
                 level[:, :, f] = models[f].code(coder, contexts, flat).reshape(level.shape[:2])
         done.append(level)
@@ -185,10 +188,24 @@ def _known_weight(
     return weight
 
 
-def _feature_contexts(level: Int64Array, f: int, limits: Sequence[int]) -> Int64Array:
-    """The bucket (of N_BUCKETS) of feature f - 1, and of f - 2 if there is one, as one number a pixel."""
+def _feature_contexts(level: Int64Array, f: int, limits: Sequence[int], n_buckets: int) -> Int64Array:
+    """The bucket (of n_buckets) of feature f - 1, and of f - 2 if there is one, as one number a pixel."""
     contexts = np.zeros(level.shape[0] * level.shape[1], np.int64)
     for g in range(max(0, f - 2), f):
-        bucket = (level[:, :, g].reshape(-1) + limits[g]) * N_BUCKETS // (2 * limits[g] + 1)
-        contexts = contexts * N_BUCKETS + bucket
+        bucket = (level[:, :, g].reshape(-1) + limits[g]) * n_buckets // (2 * limits[g] + 1)
+        contexts = contexts * n_buckets + bucket
     return contexts
+
+
+def _around(f: int) -> list[Int64Array]:
+    """Of the contexts of `NESTED` for feature f, from wide to narrow: the index of the one around each.
+
+    All; buckets of feature f - 1; pairs of those with feature f - 2's; pairs of narrow buckets.
+    """
+    if f == 0:
+        return []
+    wide, narrow = np.arange(N_BUCKETS), np.arange(N_NARROW_BUCKETS)
+    inside = narrow * N_BUCKETS // N_NARROW_BUCKETS
+    if f == 1:
+        return [0 * wide, inside]
+    return [0 * wide, np.tile(wide, N_BUCKETS), np.add.outer(N_BUCKETS * inside, inside).reshape(-1)]

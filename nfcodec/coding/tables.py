@@ -13,12 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.entropy import TABLE_TOTAL, Int32Array, Int64Array, SymbolCoder
+from nfcodec.coding.entropy import TABLE_BITS, TABLE_TOTAL, Int32Array, Int64Array, SymbolCoder
 from nfcodec.errors import FormatError
 
 FIRST_BATCH = 32
 LAST_BATCH = 8192
 COUNT_WEIGHT = 64
+INNER_COUNT_WEIGHT = 1 << 10
+INNER_PRIOR_WEIGHT = 40 << 10
+"""Of a symbol in a context inside a wider one, and of that one's table: as much as 40 symbols."""
+
 PRIOR_WEIGHT = 2048
 PRIOR_FLOOR = 4
 MAX_ALPHABET = 512
@@ -65,6 +69,8 @@ def frequencies(weights: Int64Array) -> Int64Array:
 class _Tables:
     """Counts of one alphabet 0 .. n_symbols - 1 in each context."""
 
+    last_batch = LAST_BATCH
+
     def __init__(self, priors: Sequence[Int64Array]) -> None:
         self._counts = np.array(priors, np.int64)
         self._n_coded = 0
@@ -76,13 +82,13 @@ class _Tables:
             return coded
         start = 0
         while start < len(contexts):
-            stop = min(len(contexts), start + min(max(FIRST_BATCH, self._n_coded), LAST_BATCH))
+            stop = min(len(contexts), start + min(max(FIRST_BATCH, self._n_coded), self.last_batch))
             batch = contexts[start:stop]
             by_context = np.argsort(batch, kind="stable")
             sizes = np.bincount(batch)
             ends = np.cumsum(sizes)
             present = np.flatnonzero(sizes)
-            for context, table in zip(present, frequencies(self._counts[present]), strict=True):
+            for context, table in zip(present, self._tables(present), strict=True):
                 group = by_context[ends[context] - sizes[context] : ends[context]]
                 chosen = None if symbols is None else symbols[start:stop][group]
                 coded[start:stop][group] = coder.code(chosen, table, len(group))
@@ -91,12 +97,53 @@ class _Tables:
             start = stop
         return coded
 
+    def _tables(self, present: npt.NDArray[np.integer]) -> Int64Array:
+        """The tables of some contexts."""
+        return frequencies(self._counts[present])
+
     def _count(self, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
-        cells = contexts.astype(np.int64) * self._counts.shape[1] + symbols
-        if 4 * len(cells) < self._counts.size:  # a few: one by one
-            np.add.at(self._counts.reshape(-1), cells, COUNT_WEIGHT)
-        else:
-            self._counts += COUNT_WEIGHT * np.bincount(cells, minlength=self._counts.size).reshape(self._counts.shape)
+        _add(self._counts, COUNT_WEIGHT, contexts, symbols)
+
+
+class _NestedTables(_Tables):
+    """The same with contexts inside wider ones, up to one of all symbols: these tell what those do not know yet.
+
+    Args:
+        prior: of the widest context.
+        around: from the widest to the narrowest contexts but the widest, the index of the one around each of them.
+    """
+
+    last_batch = 1 << 62
+
+    def __init__(self, prior: Int64Array, around: Sequence[npt.NDArray[np.integer]]) -> None:
+        super().__init__([prior])
+        self._around = around
+        self._inner = [np.zeros((len(each), len(prior)), np.int64) for each in around]
+
+    def _tables(self, present: npt.NDArray[np.integer]) -> Int64Array:
+        chain = [present]
+        for around in self._around[::-1]:
+            chain.insert(0, np.unique(around[chain[0]]))
+        tables = super()._tables(chain[0])
+        for wider, narrower, around, counts in zip(chain, chain[1:], self._around, self._inner, strict=False):
+            prior = tables[np.searchsorted(wider, around[narrower])]
+            tables = frequencies(INNER_COUNT_WEIGHT * counts[narrower] + (INNER_PRIOR_WEIGHT * prior >> TABLE_BITS))
+        return tables
+
+    def _count(self, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
+        for counts, around in zip(self._inner[::-1], self._around[::-1], strict=True):
+            _add(counts, 1, contexts, symbols)
+            contexts = around[contexts]
+        super()._count(contexts, symbols)
+
+
+def _add(counts: Int64Array, weight: int, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
+    """Add a weight for each symbol in its context."""
+    cells = contexts.astype(np.int64) * counts.shape[1] + symbols
+    if 4 * len(cells) < counts.size:  # a few: one by one
+        np.add.at(counts.reshape(-1), cells, weight)
+    else:
+        counts += weight * np.bincount(cells, minlength=counts.size).reshape(counts.shape)
 
 
 class AdaptiveModel:
@@ -105,14 +152,17 @@ class AdaptiveModel:
     Args:
         limit: largest magnitude, >= 0.
         scales: the prior scale of each context (see `prior_weights`).
+        around: for contexts inside wider ones, from the widest to the narrowest but the widest, the index of the one
+            around each; `scales` then has only that of the widest, and `code` takes the narrowest.
     """
 
-    def __init__(self, limit: int, scales: Sequence[int]) -> None:
+    def __init__(self, limit: int, scales: Sequence[int], around: Sequence[npt.NDArray[np.integer]] = ()) -> None:
         self.largest, self.shift = limit, 0
         while (2 * limit >> self.shift) + 2 > MAX_ALPHABET:
             self.shift += 1
         self.limit = (limit + (1 << self.shift) - 1) >> self.shift  # of the high part: -limit .. limit
-        self._high = _Tables([prior_weights(self.limit, max(0, s - 4 * self.shift)) for s in scales])
+        priors = [prior_weights(self.limit, max(0, s - 4 * self.shift)) for s in scales]
+        self._high = _NestedTables(priors[0], around) if around else _Tables(priors)
         flat = np.full(1 << self.shift, PRIOR_FLOOR, np.int64)
         self._low = _Tables([flat] * 3)
 

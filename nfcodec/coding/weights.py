@@ -17,7 +17,7 @@ import numpy as np
 
 from nfcodec.coding.context_networks import REGIME_ORIGIN
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
-from nfcodec.coding.grids import FEATURES, NEIGHBOURS, LevelShape, code_levels
+from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, LevelShape, code_levels
 from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
 from nfcodec.coding.wavelets import WaveletShape, code_wavelet
 from nfcodec.errors import FormatError
@@ -26,7 +26,7 @@ from nfcodec.varint import put_varint, take_varint
 MAX_SYMBOL = 1 << 24
 
 WAVELETS = 3
-"""The order of wavelet levels; NEIGHBOURS and FEATURES are those of dense ones."""
+"""The order of wavelet levels; NEIGHBOURS, FEATURES and NESTED are those of dense ones."""
 
 Symbols = dict[str, Int64Array]
 
@@ -106,7 +106,9 @@ def _write(
 
 def orders(layout: Sequence[TensorLike]) -> tuple[int, ...]:
     """The orders in which the symbols of a layout can be coded."""
-    return (WAVELETS,) if any(tensor.wavelet_levels is not None for tensor in layout) else (NEIGHBOURS, FEATURES)
+    return (
+        (WAVELETS,) if any(tensor.wavelet_levels is not None for tensor in layout) else (NEIGHBOURS, FEATURES, NESTED)
+    )
 
 
 def encode_weights(

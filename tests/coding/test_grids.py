@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
-from nfcodec.coding.grids import CLASS_BOUNDS, CLASS_SCALES, FEATURES, NEIGHBOURS, LevelShape, code_levels
+from nfcodec.coding.grids import (
+    CLASS_BOUNDS,
+    CLASS_SCALES,
+    FEATURES,
+    NEIGHBOURS,
+    NESTED,
+    LevelShape,
+    _around,
+    code_levels,
+)
 
 SHAPES = {
     "one entry": [LevelShape(1, 1, 1, 0)],
@@ -27,7 +36,7 @@ def random_levels(shapes, limits, seed=0):
     return levels
 
 
-@pytest.mark.parametrize("order", [NEIGHBOURS, FEATURES])
+@pytest.mark.parametrize("order", [NEIGHBOURS, FEATURES, NESTED])
 @pytest.mark.parametrize("limits", [[9, 4, 1, 2], [300, 0, 5000, 7]], ids=["small", "wide"])
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES.keys())
 def test_round_trip(order, limits, shapes):
@@ -68,6 +77,30 @@ def test_features_help_where_features_agree():
     level = np.stack([first, first // 2, first // 3], axis=2)
     shapes, limits = [LevelShape(64, 64, 3, 0)], np.abs(level).max(axis=(0, 1)).tolist()
     assert bits(FEATURES, shapes, limits, [level]) < 0.85 * bits(NEIGHBOURS, shapes, limits, [level])
+
+
+@pytest.mark.parametrize(("side", "ratio"), [(40, 1.0), (300, 0.97)])
+def test_narrow_contexts_help_in_large_pictures_and_do_no_harm_in_small_ones(side, ratio):
+    rng = np.random.default_rng(0)
+    first = np.round(rng.normal(0, 40, (side, side)))
+    second = np.round(0.5 * first + rng.normal(0, 3, (side, side)))
+    third = np.round(0.7 * first - 0.9 * second + rng.normal(0, 1, (side, side)))
+    level = np.stack([first, second, third], axis=2).astype(np.int64)
+    shapes, limits = [LevelShape(side, side, 3, 0)], np.abs(level).max(axis=(0, 1)).tolist()
+    assert bits(NESTED, shapes, limits, [level]) < ratio * bits(FEATURES, shapes, limits, [level])
+
+
+def test_what_contexts_lie_around():
+    assert _around(0) == []
+    wide, narrow = _around(1)
+    assert (wide.tolist(), narrow.tolist()) == ([0] * 16, [i // 4 for i in range(64)])
+    wide, pairs, narrow = _around(2)
+    assert _around(5)[2].tolist() == narrow.tolist()
+    assert (len(wide), len(pairs), len(narrow)) == (16, 256, 4096)
+    for first, second in ((0, 0), (3, 63), (40, 17), (63, 4)):
+        pair = narrow[64 * first + second]
+        assert pair == 16 * (first // 4) + second // 4
+        assert pairs[pair] == second // 4
 
 
 def test_every_class_has_a_scale():

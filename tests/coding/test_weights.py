@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding import FEATURES, NEIGHBOURS, decode_weights, encode_weights, estimate_bytes, orders
+from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, decode_weights, encode_weights, estimate_bytes, orders
 from nfcodec.coding.weights import MAX_SYMBOL, WAVELETS
 from nfcodec.errors import FormatError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel
@@ -38,7 +38,7 @@ def assert_same(a, b):
 
 
 def test_orders():
-    assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES)
+    assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES, NESTED)
     assert orders(LAYOUTS["wavelet"]) == (WAVELETS,)
 
 
@@ -114,7 +114,7 @@ def test_garbage_is_refused_or_a_value(name, order, garbage):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.sampled_from([NEIGHBOURS, FEATURES]),
+    st.sampled_from([NEIGHBOURS, FEATURES, NESTED]),
     st.lists(st.integers(0, 5000) | st.just(MAX_SYMBOL), min_size=3, max_size=3),
     st.integers(0, 2**32),
 )
@@ -137,7 +137,9 @@ def test_noise_for_coefficients_is_refused(regime, seed):
         decode_weights(layout, head + np.random.default_rng(seed).bytes(8000))
 
 
-@pytest.mark.parametrize(("name", "order"), [("wavelet", 1), ("wavelet", 2), ("ngp", 3), ("siren", 3), ("ngp", 4)])
+@pytest.mark.parametrize(
+    ("name", "order"), [("wavelet", 1), ("wavelet", 2), ("ngp", 3), ("siren", 3), ("ngp", 5), ("wavelet", 4)]
+)
 def test_orders_must_suit_the_field(name, order):
     layout = LAYOUTS[name]
     payload = encode_weights(layout, orders(layout)[0], random_symbols(layout))
@@ -179,8 +181,9 @@ def test_the_payload_is_frozen():
     for i, tensor in enumerate(layout):
         pattern = np.arange(tensor.size) * 2_654_435_761 % 2**32 >> 8
         symbols[tensor.name] = (pattern % (4**i + 2) - 4**i // 2).reshape(tensor.shape)
-    digests = [hashlib.sha256(encode_weights(layout, order, symbols)).hexdigest() for order in (NEIGHBOURS, FEATURES)]
+    digests = [hashlib.sha256(encode_weights(layout, order, symbols)).hexdigest() for order in orders(layout)]
     assert digests == [
         "3e595bf61e2d644ed96775cb8d5120c282da60d2897931a645bdd34cf59c705f",
         "b713a7a27dbaff0d6a65184af86063ad2ac256a36ad49fd8a6587a16f360f3ef",
+        "d6f891545da4106e422be7cf764a88ce7ef1ceb5be3231d2e49502abba9599cd",
     ]

@@ -131,6 +131,11 @@ def cumulative_table(w):  # section 5.2
 
 
 class Model:  # section 5.2; an alphabet is its weights [context, symbol] and the number of symbols coded
+    around, inner = (
+        (),
+        (),
+    )  # section 5.3, order 4: the context around each, and counts, from the widest to the narrowest
+
     def __init__(self, decode_symbol, limit, scales):
         self.decode_symbol, self.limit, weights = decode_symbol, limit, []
         self.shift = next(k for k in range(64) if (2 * limit >> k) + 2 <= 512)
@@ -152,15 +157,28 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
     def symbols(self, alphabet, contexts):
         (weights, coded), symbols, start = alphabet, np.zeros(len(contexts), np.int64), 0
         while start < len(contexts) and weights.shape[1] > 1:
-            batch = np.arange(start, min(len(contexts), start + min(max(32, coded + start), 8192)))
+            nested = alphabet is self.high and self.around
+            batch = np.arange(start, min(len(contexts), start + min(max(32, coded + start), 2**62 if nested else 8192)))
             for context in np.unique(contexts[batch]):
-                cumulative = cumulative_table(weights[context])
+                cumulative = cumulative_table(
+                    self.nested_weights(len(self.around), context) if nested else weights[context]
+                )
                 for i in batch[contexts[batch] == context]:
                     symbols[i] = self.decode_symbol(cumulative)
-            np.add.at(weights, (contexts[batch], symbols[batch]), 64)
+            place = contexts[batch]
+            for counts, around in zip(self.inner[::-1], self.around[::-1], strict=True) if nested else ():
+                np.add.at(counts, (place, symbols[batch]), 1)
+                place = around[place]
+            np.add.at(weights, (place, symbols[batch]), 64)
             start += len(batch)
         alphabet[1] += len(contexts)
         return symbols
+
+    def nested_weights(self, depth, context):  # section 5.3, order 4
+        if depth == 0:
+            return self.high[0][0]
+        table = np.diff(cumulative_table(self.nested_weights(depth - 1, self.around[depth - 1][context])))
+        return 1024 * self.inner[depth - 1][context] + 40960 * table // 2**24
 
 
 def read_weights(data, levels, layout):  # section 5
@@ -171,17 +189,25 @@ def read_weights(data, levels, layout):  # section 5
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
     others = [(q, varint(stream), *read(stream, "B")) for q in symbols.values() if q.ndim < 3]
     valid = all(limit <= 2**24 and scale < 64 for _, limit, scale in others) and max([0, *limits]) <= 2**24
-    require(valid and order in ((3,) if wavelets else (1, 2)), "bad order, limit or scale")
+    require(valid and order in ((3,) if wavelets else (1, 2, 4)), "bad order, limit or scale")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
-        scales = CLASS_SCALES if order == 1 else [bisect_right(B[1:], 2 * limit)] * 16 ** min(f, 2)
+        scales = (
+            CLASS_SCALES if order == 1 else [bisect_right(B[1:], 2 * limit)] * (16 ** min(f, 2) if order == 2 else 1)
+        )
         models.append(Model(decode_symbol, limit, scales))
+        if order == 4 and f:
+            n = np.arange(64 ** min(f, 2))
+            pairs = [np.arange(256) % 16, n // 64 // 4 * 16 + n % 64 // 4]
+            models[f].around = [np.zeros(16, np.int64), *(pairs if f > 1 else [n // 4])]
+            models[f].inner = [np.zeros((len(each), models[f].high[0].shape[1]), np.int64) for each in models[f].around]
     for (s, q), coarser in zip(dense, [None, *dense], strict=False):  # section 5.3
         for f in range(q.shape[2]):
             known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
-            if order == 2:
+            if order != 1:
+                n = 16 if order == 2 else 64
                 for g in range(max(0, f - 2), f):
-                    buckets = 16 * buckets + (q[..., g] + limits[g]) * 16 // (2 * limits[g] + 1)
+                    buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
                 q[..., f] = models[f].run(buckets)
                 continue
             for row, col in RUNS:

@@ -90,6 +90,7 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     found["ngp-rgb-hash-features"] = rgb, {"field": Ngp(levels, hidden=(8,)), "psnr": 28.0, "max_steps": 600}
     found["ngp-gray-rpp-137x131"] = picture(137, 131, 1), {"psnr": 24.0, "transform": "rpp", "seed": 11}
     found["ngp-gray-137x131"] = picture(137, 131, 1), {"psnr": 34.0, "effort": 1}
+    found["ngp-rgb-rpp-61x67"] = picture(61, 67, 3), {"psnr": 46.0, "transform": "rpp", "seed": 12}
     found["ngp-rgb-sympower"] = rgb, {"psnr": 40.0, "transform": "sympower"}
     found["ngp-gray16-sympower+rpp"] = picture(24, 20, 1, 16), {"psnr": 55.0, "transform": "sympower+rpp", "seed": 5}
     found["siren-gray-sympower"] = gray, {**siren, "psnr": 24.0, "transform": "inversion+sympower"}
@@ -160,7 +161,10 @@ def wavelets(n_levels: int, features: int) -> Ngp:
 def crafted_cases() -> dict[str, tuple[Ngp, Geometry, float, int]]:
     """Name to a field, its picture's geometry, the size of the symbols of its grid, and the regime: what no fit has."""
     eight = (WaveletLevel(3, 8),)
+    uneven = Ngp((DenseLevel(1, 2), DenseLevel(0, 4)), hidden=(), bias=True, skip=True)
     return {
+        "nested": (uneven, Geometry(23, 19, 3), 20.0, 0),
+        "nested-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
         "wavelet-features": (Ngp(eight, hidden=(), skip=True), Geometry(11, 9, 3), 6.0, 60),
         "wavelet-hidden": (Ngp(eight, hidden=(7, 5), bias=True), Geometry(7, 11, 1), 20.0, 0),
         "wavelet-shifts": (wavelets(2, 1), Geometry(19, 18, 1), 3000.0, 255),
@@ -201,7 +205,7 @@ def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int) -> bytes:
         alpha=False, metadata=0, target_psnr_db=0.0, psnr_db=0.0, digest=bytes(8), field_id=spec.wire_id,
         field=spec.pack(), chain=b"\0", steps=steps,
     )  # fmt: skip
-    payload = encode_weights(layout, orders(layout)[0], symbols, regime)
+    payload = encode_weights(layout, orders(layout)[-1], symbols, regime)
     digest = verify(write_chunks({HEADER: header.pack(), WEIGHTS: payload})).digest
     return write_chunks({HEADER: replace(header, digest=bytes.fromhex(digest)).pack(), WEIGHTS: payload})
 
