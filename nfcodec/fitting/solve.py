@@ -14,6 +14,7 @@ from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.sampled import solve_sampled
 from nfcodec.fitting.solution import Request, Solution, quantize
+from nfcodec.fitting.table import solve_table, suits_table
 from nfcodec.fitting.wavelet import solve_wavelet, start_wavelet, suits_wavelet
 
 
@@ -27,6 +28,8 @@ def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Prob
             return found
         problems = problems[1:] or problems
     problem = problems[0] if len(problems) == 1 else min(problems, key=lambda each: promised_bytes(each, request))
+    if suits_table(problem):
+        return solve_table(problem, request), problem
     if suits_analysis(problem.spec, problem.geometry):
         return solve_dense(problem, request), problem
     return solve_general(problem, request)
