@@ -49,6 +49,7 @@ MEMORY, LOOK_BACK = 0.95, 50
 DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
 
+FINE, BEST, BAD = "fine", "best", "bad"
 QUANTIZER_TRIALS, CLOSE_DB = 10, 0.01
 
 Places = npt.NDArray[np.int64]
@@ -86,9 +87,8 @@ def _fit(problem: Problem, engine: Engine, request: Request, n_steps: int) -> in
     """Steps on random pixels at a rate that falls along a half cosine; returns how many were taken."""
     rng, clock = np.random.default_rng(request.seed), request.clock("fit")
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
-    best, best_mse, mse, slowdown = engine.parameters(), math.inf, math.inf, 1.0
-    probe = time.monotonic()
-    flat_mse, first_mse = float(problem.targets.var(axis=0).mean()), math.inf
+    watch, slowdown, probe = _Watch(problem), 1.0, time.monotonic()
+    best = engine.parameters()
     for step in range(n_steps):
         if request.expired():
             return step
@@ -97,20 +97,39 @@ def _fit(problem: Problem, engine: Engine, request: Request, n_steps: int) -> in
         if step == PROBED[1]:
             request.announce(problem, (n_steps - step) * (time.monotonic() - probe) / (step - PROBED[0]))
         stats = engine.sampled_gradient(*_sample(problem, rng))
-        first_mse = stats.mse if step == 0 else first_mse
-        mse = stats.mse if mse == math.inf else MEMORY * mse + (1 - MEMORY) * stats.mse
-        clock.tell(step, n_steps, problem.expected_db(mse) if math.isfinite(mse) else -math.inf)
-        looks_back = step % LOOK_BACK == LOOK_BACK - 1
-        dead = looks_back and mse > DEAD * flat_mse and mse > DEAD * first_mse
-        if dead or not mse < SPIKE / 2 * best_mse:
+        verdict = watch.look(step, stats.mse)
+        clock.tell(step, n_steps, problem.expected_db(watch.mse) if 0 < watch.mse < math.inf else -math.inf)
+        if verdict == BAD:
             engine.restore(best)
-            mse, slowdown = best_mse, slowdown / 2
+            slowdown /= 2
             continue
-        if looks_back and mse < best_mse:
-            best, best_mse = engine.parameters(), mse
+        if verdict == BEST:
+            best = engine.parameters()
         rate = schedule.rates_at(step).network * slowdown * min(1.0, (step + 1) / WARM_UP_STEPS)
         engine.update(Rates(rate, rate))
     return n_steps
+
+
+class _Watch:
+    """Follows the error of a fit on samples, which is noisy: its moving average, and whether something went wrong."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.mse = self._first = self._best = math.inf
+        self._flat = float(problem.targets.var(axis=0).mean())
+
+    def look(self, step: int, mse: float) -> str:
+        """`BAD` for a spike, no number, or a field that says nothing; now and then `BEST`, if it is; else `FINE`."""
+        self._first = mse if step == 0 else self._first
+        self.mse = mse if self.mse == math.inf else MEMORY * self.mse + (1 - MEMORY) * mse
+        looks_back = step % LOOK_BACK == LOOK_BACK - 1
+        dead = looks_back and self.mse > DEAD * max(self._flat, self._first)
+        if dead or not self.mse < SPIKE / 2 * self._best:
+            self.mse = self._best
+            return BAD
+        if looks_back and self.mse < self._best:
+            self._best = self.mse
+            return BEST
+        return FINE
 
 
 def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]:
