@@ -18,6 +18,7 @@ from nfcodec.errors import FormatError
 from nfcodec.fields import DenseLevel, Ngp, Quantized
 from nfcodec.fitting.dense import STEP_RATIO, solve_dense, start_dense
 from nfcodec.fitting.landing import Weights
+from nfcodec.fitting.lattices import lattice_tables
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.solution import Request, Solution, quantize
@@ -59,14 +60,33 @@ def chosen_by_bits(problem: Problem, request: Request, start: Trial) -> Trial:
     """The picture of `start` with symbols chosen anew; `start` if that brings nothing or takes too much memory."""
     if start.psnr_db < request.psnr_db or math.isinf(start.psnr_db):
         return start
-    step = start.weights["level0"].step.value
-    coarseness = FINER * step / (STEP_RATIO * math.sqrt(problem.allowed_mse(request.psnr_db)))
+    best, best_bytes = start, estimated_bytes(problem, start.weights)
+    for weights in (*_finer(problem, request, start), *lattice_tables(problem, request.psnr_db)):
+        trial = _chosen(problem, request, weights)
+        if trial is not None and trial.psnr_db >= request.psnr_db:
+            n_bytes = estimated_bytes(problem, trial.weights)
+            best, best_bytes = (trial, n_bytes) if n_bytes < best_bytes else (best, best_bytes)
+    return best
+
+
+def _finer(problem: Problem, request: Request, start: Trial) -> list[Weights]:
+    """The same table in finer steps, unless they are finer than the format's arithmetic."""
+    step = FINER * start.weights["level0"].step.value
+    coarseness = step / (STEP_RATIO * math.sqrt(problem.allowed_mse(request.psnr_db)))
     try:
-        choice = _Choice.of(problem, quantize(problem, *start_dense(problem, request, coarseness)))
+        return [quantize(problem, *start_dense(problem, request, coarseness))]
+    except FormatError:
+        return []
+
+
+def _chosen(problem: Problem, request: Request, weights: Weights) -> Trial | None:
+    """Symbols near those of a table, at the highest price of bits that the target allows; None if there is none."""
+    try:
+        choice = _Choice.of(problem, weights)
     except FormatError:  # finer than the format's arithmetic
-        return start
+        return None
     if choice is None:
-        return start
+        return None
     clock, allowed = request.clock("quantize"), problem.squared_error(request.psnr_db)
     low, high, best = 0.0, MAX_PRICE * allowed / problem.geometry.n_pixels, None
     for number in range(TRIALS):
@@ -79,11 +99,7 @@ def chosen_by_bits(problem: Problem, request: Request, start: Trial) -> Trial:
             high = (low + high) / 2
         if 0 <= psnr_db - request.psnr_db < CLOSE_DB:
             break
-    if best is None:
-        return start
-    trial = problem.trial(choice.weights(best))
-    fewer = estimated_bytes(problem, trial.weights) < estimated_bytes(problem, start.weights)
-    return trial if fewer and trial.psnr_db >= request.psnr_db else start
+    return None if best is None else problem.trial(choice.weights(best))
 
 
 @dataclass(frozen=True)
