@@ -32,7 +32,8 @@ _KNOWN = ((), _CORNERS, _SIDES, _SIDES + _CORNERS)
 
 CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21]  # prior scales for these classes
-N_BUCKETS, N_NARROW_BUCKETS = 16, 64
+N_BUCKETS = 16
+NESTED_BUCKETS = (16, 32, 128)
 _CLASSES: npt.NDArray[np.int16] = np.searchsorted(CLASS_BOUNDS, np.arange(225), side="right").astype(np.int16)
 """The class of every mean magnitude up to the last bound."""
 _SMALL = 1 << 18
@@ -81,7 +82,7 @@ def code_levels(
                 coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
                 _code_in_passes(coder, models[f], level, f, coarser, values)
             else:
-                contexts = _feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else N_NARROW_BUCKETS)
+                contexts = _feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else NESTED_BUCKETS[-1])
                 flat = None if values is None else values.reshape(-1)
                 level[:, :, f] = models[f].code(coder, contexts, flat).reshape(level.shape[:2])
         done.append(level)
@@ -200,12 +201,17 @@ def _feature_contexts(level: Int64Array, f: int, limits: Sequence[int], n_bucket
 def _around(f: int) -> list[Int64Array]:
     """Of the contexts of `NESTED` for feature f, from wide to narrow: the index of the one around each.
 
-    All; buckets of feature f - 1; pairs of those with feature f - 2's; pairs of narrow buckets.
+    All; wide buckets of feature f - 1; then narrow ones for f = 1, else pairs of wide, narrower and narrow buckets with
+    feature f - 2's.
     """
     if f == 0:
         return []
-    wide, narrow = np.arange(N_BUCKETS), np.arange(N_NARROW_BUCKETS)
-    inside = narrow * N_BUCKETS // N_NARROW_BUCKETS
+    wide, narrower, narrow = NESTED_BUCKETS
+    around = [np.zeros(wide, np.int64)]
     if f == 1:
-        return [0 * wide, inside]
-    return [0 * wide, np.tile(wide, N_BUCKETS), np.add.outer(N_BUCKETS * inside, inside).reshape(-1)]
+        return [*around, np.arange(narrow) * wide // narrow]
+    around.append(np.tile(np.arange(wide), wide))
+    for outer, inner in ((wide, narrower), (narrower, narrow)):
+        inside = np.arange(inner) * outer // inner
+        around.append(np.add.outer(outer * inside, inside).reshape(-1))
+    return around

@@ -20,8 +20,8 @@ FIRST_BATCH = 32
 LAST_BATCH = 8192
 COUNT_WEIGHT = 64
 INNER_COUNT_WEIGHT = 1 << 10
-INNER_PRIOR_WEIGHT = 40 << 10
-"""Of a symbol in a context inside a wider one, and of that one's table: as much as 40 symbols."""
+INNER_PRIOR_WEIGHT = 32 << 10
+"""Of a symbol in a context inside a wider one, and of that one's table: as much as 32 symbols."""
 
 PRIOR_WEIGHT = 2048
 PRIOR_FLOOR = 4

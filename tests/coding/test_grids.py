@@ -93,14 +93,15 @@ def test_narrow_contexts_help_in_large_pictures_and_do_no_harm_in_small_ones(sid
 def test_what_contexts_lie_around():
     assert _around(0) == []
     wide, narrow = _around(1)
-    assert (wide.tolist(), narrow.tolist()) == ([0] * 16, [i // 4 for i in range(64)])
-    wide, pairs, narrow = _around(2)
-    assert _around(5)[2].tolist() == narrow.tolist()
-    assert (len(wide), len(pairs), len(narrow)) == (16, 256, 4096)
-    for first, second in ((0, 0), (3, 63), (40, 17), (63, 4)):
-        pair = narrow[64 * first + second]
-        assert pair == 16 * (first // 4) + second // 4
-        assert pairs[pair] == second // 4
+    assert (wide.tolist(), narrow.tolist()) == ([0] * 16, [i // 8 for i in range(128)])
+    wide, pairs, narrower, narrow = _around(2)
+    assert _around(5)[3].tolist() == narrow.tolist()
+    assert (len(wide), len(pairs), len(narrower), len(narrow)) == (16, 256, 1024, 16384)
+    for first, second in ((0, 0), (3, 127), (80, 35), (127, 8)):
+        inner = narrow[128 * first + second]
+        assert inner == 32 * (first // 4) + second // 4
+        assert narrower[inner] == 16 * (first // 8) + second // 8
+        assert pairs[narrower[inner]] == second // 8
 
 
 def test_every_class_has_a_scale():

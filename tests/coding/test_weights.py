@@ -185,5 +185,5 @@ def test_the_payload_is_frozen():
     assert digests == [
         "3e595bf61e2d644ed96775cb8d5120c282da60d2897931a645bdd34cf59c705f",
         "b713a7a27dbaff0d6a65184af86063ad2ac256a36ad49fd8a6587a16f360f3ef",
-        "d6f891545da4106e422be7cf764a88ce7ef1ceb5be3231d2e49502abba9599cd",
+        "c8f38e7f5ca88ecd447cbb2ed7c26ea641f76025d29892d55411a8dd0dc89ef8",
     ]

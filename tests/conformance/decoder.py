@@ -178,7 +178,7 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         if depth == 0:
             return self.high[0][0]
         table = np.diff(cumulative_table(self.nested_weights(depth - 1, self.around[depth - 1][context])))
-        return 1024 * self.inner[depth - 1][context] + 40960 * table // 2**24
+        return 1024 * self.inner[depth - 1][context] + 32768 * table // 2**24
 
 
 def read_weights(data, levels, layout):  # section 5
@@ -197,15 +197,21 @@ def read_weights(data, levels, layout):  # section 5
         )
         models.append(Model(decode_symbol, limit, scales))
         if order == 4 and f:
-            n = np.arange(64 ** min(f, 2))
-            pairs = [np.arange(256) % 16, n // 64 // 4 * 16 + n % 64 // 4]
-            models[f].around = [np.zeros(16, np.int64), *(pairs if f > 1 else [n // 4])]
+            depths = [[(i, j) for i in range(n) for j in range(n)] for n in (16, 32, 128)]
+            pairs = [
+                np.array([(i // k * (n // k)) + j // k for i, j in depth])
+                for n, k, depth in zip((32, 128), (2, 4), depths[1:], strict=True)
+            ]
+            models[f].around = [
+                np.zeros(16, np.int64),
+                *([np.arange(256) % 16, *pairs] if f > 1 else [np.arange(128) // 8]),
+            ]
             models[f].inner = [np.zeros((len(each), models[f].high[0].shape[1]), np.int64) for each in models[f].around]
     for (s, q), coarser in zip(dense, [None, *dense], strict=False):  # section 5.3
         for f in range(q.shape[2]):
             known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
             if order != 1:
-                n = 16 if order == 2 else 64
+                n = 16 if order == 2 else 128
                 for g in range(max(0, f - 2), f):
                     buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
                 q[..., f] = models[f].run(buckets)
