@@ -17,7 +17,7 @@ from nfcodec.fitting.rate import laplace_bits, prior_of
 from nfcodec.fitting.solution import Request, quantize
 
 TRIALS = 16
-RETRIES = 3
+RETRIES = 6
 CLOSE_DB = 0.01
 LEAST = 1e-3
 """Divisor of what would cost nothing."""

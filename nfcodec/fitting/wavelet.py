@@ -42,7 +42,14 @@ PRICES, RETRIES = 12, 3
 STEP_EXPONENT = 0.8
 """The error grows with about this power of the quantizer step."""
 
-FIT_STEPS = {1: 0, 2: 30, 3: 60, 4: 150, 5: 300, 6: 600, 7: 1200, 8: 2400, 9: 4000}
+FITS: dict[int, list[tuple[int, float]]] = {1: [], 2: [(30, 1.0)], 3: [(60, 1.0)], 4: [(150, 1.0)], 5: [(300, 1.0)]}
+FITS[6] = [*FITS[5], (300, 0.93)]
+FITS[7] = [*FITS[6], (600, 1.0)]
+FITS[8] = [*FITS[7], (600, 0.93), (1200, 1.0)]
+FITS[9] = [*FITS[8], (2400, 1.0)]
+"""Gradient steps, and a factor on the quantizer step, of all fits at an effort; the smallest file wins. More steps do
+not always make smaller files, so from effort 5 on each effort does what those below it do, and more."""
+
 GRID_RATE, LAST_RATE = 0.05, 0.02
 """Learning rate of the coefficients in quantizer steps, and the factor on it at the end."""
 
@@ -128,17 +135,27 @@ def solve_wavelet(problems: Sequence[Problem], request: Request) -> tuple[Soluti
     if trial.psnr_db < request.psnr_db:  # as with values that outputs cannot tell apart
         problem, trial = plain, start
     analysed = Solution(trial, 0, 0, time.monotonic() - began, "analysis", "cpu")
-    n_steps = FIT_STEPS[request.effort]
-    n_steps = n_steps if request.max_steps is None else min(request.max_steps, n_steps)
-    if n_steps == 0 or request.expired():
-        return analysed, problem
-    fit_weights, result, engine = _fit(problem, plain, request, trial.weights, n_steps)
-    fitted = land(problem, request, fit_weights, _rest(problem, plain, fit_weights).exact_psnr_db)
-    seconds = time.monotonic() - began
-    better = estimated_bytes(problem, fitted.weights) < estimated_bytes(problem, trial.weights)
-    if fitted.psnr_db >= request.psnr_db and better:
-        return Solution(fitted, result.steps, result.steps, seconds, engine.name, engine.device), problem
-    return replace(analysed, steps=result.steps, fit_steps=result.steps, fit_seconds=seconds), problem
+    return _best_fit(problem, plain, request, analysed, began), problem
+
+
+def _best_fit(problem: Problem, plain: Problem, request: Request, analysed: Solution, began: float) -> Solution:
+    """The smallest of what was `analysed` and of all fits from there that the effort asks for."""
+    best, start = analysed, analysed.trial.weights
+    best_bytes, done = estimated_bytes(problem, start), 0
+    left = sum(n_steps for n_steps, _ in FITS[request.effort])
+    left = left if request.max_steps is None else min(left, request.max_steps)
+    for n_steps, factor in FITS[request.effort]:
+        n_steps = min(n_steps, left - done)
+        if n_steps == 0 or request.expired():
+            break
+        announced = 0 if done else left
+        weights, result, engine = _fit(problem, plain, request, start, (n_steps, factor), announced)
+        trial = land(problem, request, weights, _rest(problem, plain, weights).exact_psnr_db)
+        done += result.steps
+        n_bytes = estimated_bytes(problem, trial.weights)
+        if trial.psnr_db >= request.psnr_db and n_bytes < best_bytes:
+            best, best_bytes = replace(best, trial=trial, engine=engine.name, device=engine.device), n_bytes
+    return replace(best, steps=done, fit_steps=done, fit_seconds=time.monotonic() - began)
 
 
 def _analysed(problem: Problem, plain: Problem, request: Request, start: Weights, gain_db: float) -> Trial:
@@ -168,16 +185,21 @@ def _without_filters(problem: Problem) -> Problem | None:
 
 
 def _fit(
-    problem: Problem, plain: Problem, request: Request, start: Weights, n_steps: int
+    problem: Problem, plain: Problem, request: Request, start: Weights, recipe: tuple[int, float], announced: int
 ) -> tuple[Weights, FitResult, Engine]:
     """Gradient steps on errors and bits, from quantized coefficients and the exact ones, half and half.
 
     They are the linear part's; the filters follow every now and then.
+
+    Args:
+        recipe: one of `FITS`.
+        announced: how many steps the listener is told about; 0 for nothing.
     """
+    n_steps, factor = recipe
     layout = [tensor.name for tensor in plain.spec.layout(plain.geometry)]
     parameters = {name: start[name].values.astype(np.float32) for name in layout}
     steps = {name: start[name].step.value for name in layout}
-    coarser = 1.0 if problem is plain else COARSER
+    coarser = factor if problem is plain else factor * COARSER
     rest, step = _rest(problem, plain, start), Step.nearest(coarser * steps["level0"]).value
     steps["level0"] = step
     priors = prior_of(plain, quantize(plain, parameters, steps)["level0"])
@@ -188,7 +210,7 @@ def _fit(
     engine = engines.create(request.engine, request.device, plain, parameters, objective, request.seed, request.note)
     probe = time.monotonic()
     engine.gradient()
-    request.announce(plain, n_steps * STEP_GRADIENTS * (time.monotonic() - probe))
+    request.announce(plain, announced * STEP_GRADIENTS * (time.monotonic() - probe))
     control = _Control(engine, objective, problem, plain, request.psnr_db, n_steps)
     schedule = Schedule(math.inf, n_steps, Rates(GRID_RATE * step, NETWORK_RATE * step), request.deadline, LAST_RATE)
     result = fit(plain, engine, schedule, request.clock("fit"), control)

@@ -19,6 +19,7 @@ from nfcodec.fitting.plan import MAX_WAVELET_LEVELS, N_FILTERS, wavelet_ngp, wav
 from nfcodec.fitting.rate import estimated_bytes, laplace_bits, prior_of, regime_of, smallest_payload
 from nfcodec.fitting.solution import quantize
 from nfcodec.fitting.wavelet import (
+    FITS,
     solve_wavelet,
     start_wavelet,
     suits_wavelet,
@@ -491,3 +492,16 @@ def test_more_effort_never_costs_bytes(photograph, psnr_db):
     assert sizes[0] >= sizes[1] >= sizes[2]
     if psnr_db > 36:  # the files of 32 dB are too small for filters
         assert sizes[2] < 0.99 * sizes[0]
+
+
+def test_high_efforts_do_what_lower_ones_do_and_more(photograph, monkeypatch):
+    for effort in range(6, 10):
+        assert FITS[effort][: len(FITS[effort - 1])] == FITS[effort - 1]
+        assert len(FITS[effort]) > len(FITS[effort - 1])
+    monkeypatch.setattr("nfcodec.fitting.wavelet.FITS", {2: [(20, 1.0)], 6: [(20, 1.0), (20, 0.93), (30, 1.0)]})
+    problems, sizes = candidates_of(photograph(spec_of(3, 4))), []
+    for effort, max_steps, n_steps in ((2, None, 20), (6, 20, 20), (6, 45, 45), (6, None, 70)):
+        solution, problem = solve_wavelet(problems, Request(40.0, effort, 0, max_steps=max_steps))
+        assert solution.steps == solution.fit_steps == n_steps
+        sizes.append(estimated_bytes(problem, solution.trial.weights))
+    assert sizes[0] == sizes[1] >= sizes[2] >= sizes[3]
