@@ -13,6 +13,9 @@ import numpy as np
 BD_METHOD = "akima"
 """Of interpolation between the points, as the package `bjontegaard` recommends."""
 
+CLOSE = 0.05
+"""In dB."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -36,8 +39,11 @@ class Curve:
         return cls(tuple(bpp for bpp, _ in kept), tuple(quality for _, quality in kept))
 
     def bpp_at(self, quality: float) -> float | None:
-        """Linear in the logarithm of the rate between the points; None outside of them."""
-        if not self.quality or not self.quality[0] <= quality <= self.quality[-1]:
+        """Linear in the logarithm of the rate between the points; None outside of them.
+
+        The first point also stands for what is at most `CLOSE` below it: files made for a PSNR are just over it.
+        """
+        if not self.quality or not self.quality[0] - CLOSE <= quality <= self.quality[-1]:
             return None
         return float(np.exp(np.interp(quality, self.quality, np.log(self.bpp))))
 
