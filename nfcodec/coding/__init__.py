@@ -1,17 +1,22 @@
 """From integers to bytes: integer probability tables, contexts, and the range coder."""
 
 from nfcodec.coding.entropy import Decoder, Encoder
-from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED
+from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import decode_residual, encode_residual
+from nfcodec.coding.trellis import GENERATORS, MEMORY, RUN
 from nfcodec.coding.wavelets import WaveletShape, predictions
 from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_weights, estimate_bytes, orders
 
 __all__ = [
     "FEATURES",
+    "GENERATORS",
     "MAX_SYMBOL",
+    "MEMORY",
     "NEIGHBOURS",
     "NESTED",
+    "RUN",
+    "TRELLIS",
     "Decoder",
     "Encoder",
     "Symbols",

@@ -1,6 +1,6 @@
 """Coding the symbols of dense grid levels: which context each symbol gets, and in which order they come.
 
-Three orders exist, chosen by the encoder and named in the file:
+Four orders exist, chosen by the encoder and named in the file:
 
 * `NEIGHBOURS`, for fields of pictures: coarse levels first; a level's features one after the other; a feature in four
   interleaved passes, so that whole passes decode at once. The context is the weighted mean magnitude of what is
@@ -8,6 +8,7 @@ Three orders exist, chosen by the encoder and named in the file:
 * `FEATURES`, for permuted pictures, where neighbours say nothing: a level's features one after the other in raster
   order; the context is the pair of the two features coded before at the same place.
 * `NESTED`, the same with narrower contexts inside wider ones: more to learn, and more to know in large pictures.
+* `TRELLIS`, the same for symbols whose parities a convolutional code gives (see `coding.trellis`).
 
 docs/format.md, "Grid symbols", is the normative text.
 """
@@ -21,9 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.nesting import around, feature_contexts
 from nfcodec.coding.tables import AdaptiveModel, prior_scale
+from nfcodec.coding.trellis import code_trellis, trellis_model
 
-NEIGHBOURS, FEATURES, NESTED = 1, 2, 4
+NEIGHBOURS, FEATURES, NESTED, TRELLIS = 1, 2, 4, 5
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
 _SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -62,6 +65,9 @@ def code_levels(
     Args:
         limits: for each feature index, the largest magnitude over all levels.
 
+    Raises:
+        ValueError: the order is `TRELLIS`, and the parities are none of the code's.
+
     Returns:
         One int64 array (rows, cols, features) a level.
     """
@@ -71,18 +77,25 @@ def code_levels(
         models = [
             AdaptiveModel(limit, [prior_scale(2 * limit)] * N_BUCKETS ** min(f, 2)) for f, limit in enumerate(limits)
         ]
+    elif order == NESTED:
+        models = [
+            AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, NESTED_BUCKETS)) for f, limit in enumerate(limits)
+        ]
     else:
-        models = [AdaptiveModel(limit, [prior_scale(2 * limit)], _around(f)) for f, limit in enumerate(limits)]
+        models = [trellis_model(f, limit) for f, limit in enumerate(limits)]
     done: list[Int64Array] = []
     for i, shape in enumerate(shapes):
         level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
+        if order == TRELLIS:
+            done.append(code_trellis(coder, models, limits, level.shape, None if levels is None else levels[i]))
+            continue
         for f in range(shape.features):
             values = None if levels is None else levels[i][:, :, f]
             if order == NEIGHBOURS:
                 coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
                 _code_in_passes(coder, models[f], level, f, coarser, values)
             else:
-                contexts = _feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else NESTED_BUCKETS[-1])
+                contexts = feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else NESTED_BUCKETS[-1])
                 flat = None if values is None else values.reshape(-1)
                 level[:, :, f] = models[f].code(coder, contexts, flat).reshape(level.shape[:2])
         done.append(level)
@@ -187,31 +200,3 @@ def _known_weight(
         if of_row.any():
             weight += np.where((y + dy >= 0) & (y + dy < size[0]), 1, 0)[:, None] * of_row
     return weight
-
-
-def _feature_contexts(level: Int64Array, f: int, limits: Sequence[int], n_buckets: int) -> Int64Array:
-    """The bucket (of n_buckets) of feature f - 1, and of f - 2 if there is one, as one number a pixel."""
-    contexts = np.zeros(level.shape[0] * level.shape[1], np.int64)
-    for g in range(max(0, f - 2), f):
-        bucket = (level[:, :, g].reshape(-1) + limits[g]) * n_buckets // (2 * limits[g] + 1)
-        contexts = contexts * n_buckets + bucket
-    return contexts
-
-
-def _around(f: int) -> list[Int64Array]:
-    """Of the contexts of `NESTED` for feature f, from wide to narrow: the index of the one around each.
-
-    All; wide buckets of feature f - 1; then narrow ones for f = 1, else pairs of wide, narrower and narrow buckets with
-    feature f - 2's.
-    """
-    if f == 0:
-        return []
-    wide, narrower, narrow = NESTED_BUCKETS
-    around = [np.zeros(wide, np.int64)]
-    if f == 1:
-        return [*around, np.arange(narrow) * wide // narrow]
-    around.append(np.tile(np.arange(wide), wide))
-    for outer, inner in ((wide, narrower), (narrower, narrow)):
-        inside = np.arange(inner) * outer // inner
-        around.append(np.add.outer(outer * inside, inside).reshape(-1))
-    return around

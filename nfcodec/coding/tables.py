@@ -9,6 +9,7 @@ scale of the prior. docs/format.md, "Adaptive tables", is the normative text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,7 @@ FIRST_BATCH = 32
 LAST_BATCH = 8192
 COUNT_WEIGHT = 64
 INNER_COUNT_WEIGHT = 1 << 10
-INNER_PRIOR_WEIGHT = 32 << 10
-"""Of a symbol in a context inside a wider one, and of that one's table: as much as 32 symbols."""
+"""Of a symbol in a context inside a wider one."""
 
 PRIOR_WEIGHT = 2048
 PRIOR_FLOOR = 4
@@ -64,6 +64,17 @@ def frequencies(weights: Int64Array) -> Int64Array:
     remainder = TABLE_TOTAL - tables.sum(axis=-1, keepdims=True)
     np.put_along_axis(tables, largest, np.take_along_axis(tables, largest, -1) + remainder, -1)
     return tables
+
+
+@dataclass(frozen=True)
+class PriorSymbols:
+    """How many symbols the table of the context around one counts as: some, and some for each different one seen.
+
+    Many different ones tell that there will be more (Moffat 1990, PPM's method C).
+    """
+
+    least: int = 32
+    more: int = 0
 
 
 class _Tables:
@@ -110,15 +121,16 @@ class _NestedTables(_Tables):
 
     Args:
         prior: of the widest context.
+        weight: of the others' priors.
         around: from the widest to the narrowest contexts but the widest, the index of the one around each of them.
     """
 
     last_batch = 1 << 62
 
-    def __init__(self, prior: Int64Array, around: Sequence[npt.NDArray[np.integer]]) -> None:
+    def __init__(self, prior: Int64Array, around: Sequence[npt.NDArray[np.integer]], weight: PriorSymbols) -> None:
         super().__init__([prior])
-        self._around = around
-        self._inner = [np.zeros((len(each), len(prior)), np.int64) for each in around]
+        self._around, self._weight = around, weight
+        self._inner = [np.zeros((len(each), len(prior)), np.int32) for each in around]
 
     def _tables(self, present: npt.NDArray[np.integer]) -> Int64Array:
         chain = [present]
@@ -126,8 +138,9 @@ class _NestedTables(_Tables):
             chain.insert(0, np.unique(around[chain[0]]))
         tables = super()._tables(chain[0])
         for wider, narrower, around, counts in zip(chain, chain[1:], self._around, self._inner, strict=False):
-            prior = tables[np.searchsorted(wider, around[narrower])]
-            tables = frequencies(INNER_COUNT_WEIGHT * counts[narrower] + (INNER_PRIOR_WEIGHT * prior >> TABLE_BITS))
+            prior, seen = tables[np.searchsorted(wider, around[narrower])], counts[narrower].astype(np.int64)
+            n_prior = self._weight.least + self._weight.more * np.count_nonzero(seen, axis=1, keepdims=True)
+            tables = frequencies(INNER_COUNT_WEIGHT * seen + (INNER_COUNT_WEIGHT * n_prior * prior >> TABLE_BITS))
         return tables
 
     def _count(self, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
@@ -137,7 +150,7 @@ class _NestedTables(_Tables):
         super()._count(contexts, symbols)
 
 
-def _add(counts: Int64Array, weight: int, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
+def _add(counts: npt.NDArray[np.integer], weight: int, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
     """Add a weight for each symbol in its context."""
     cells = contexts.astype(np.int64) * counts.shape[1] + symbols
     if 4 * len(cells) < counts.size:  # a few: one by one
@@ -154,15 +167,22 @@ class AdaptiveModel:
         scales: the prior scale of each context (see `prior_weights`).
         around: for contexts inside wider ones, from the widest to the narrowest but the widest, the index of the one
             around each; `scales` then has only that of the widest, and `code` takes the narrowest.
+        weight: of the priors of contexts inside wider ones.
     """
 
-    def __init__(self, limit: int, scales: Sequence[int], around: Sequence[npt.NDArray[np.integer]] = ()) -> None:
+    def __init__(
+        self,
+        limit: int,
+        scales: Sequence[int],
+        around: Sequence[npt.NDArray[np.integer]] = (),
+        weight: PriorSymbols = PriorSymbols(),
+    ) -> None:
         self.largest, self.shift = limit, 0
         while (2 * limit >> self.shift) + 2 > MAX_ALPHABET:
             self.shift += 1
         self.limit = (limit + (1 << self.shift) - 1) >> self.shift  # of the high part: -limit .. limit
         priors = [prior_weights(self.limit, max(0, s - 4 * self.shift)) for s in scales]
-        self._high = _NestedTables(priors[0], around) if around else _Tables(priors)
+        self._high = _NestedTables(priors[0], around, weight) if around else _Tables(priors)
         flat = np.full(1 << self.shift, PRIOR_FLOOR, np.int64)
         self._low = _Tables([flat] * 3)
 

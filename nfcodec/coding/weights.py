@@ -17,8 +17,9 @@ import numpy as np
 
 from nfcodec.coding.context_networks import REGIME_ORIGIN
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
-from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, LevelShape, code_levels
+from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, code_levels
 from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
+from nfcodec.coding.trellis import path_of
 from nfcodec.coding.wavelets import WaveletShape, code_wavelet
 from nfcodec.errors import FormatError
 from nfcodec.varint import put_varint, take_varint
@@ -26,7 +27,7 @@ from nfcodec.varint import put_varint, take_varint
 MAX_SYMBOL = 1 << 24
 
 WAVELETS = 3
-"""The order of wavelet levels; NEIGHBOURS, FEATURES and NESTED are those of dense ones."""
+"""The order of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
 
 Symbols = dict[str, Int64Array]
 
@@ -104,11 +105,13 @@ def _write(
     return head
 
 
-def orders(layout: Sequence[TensorLike]) -> tuple[int, ...]:
-    """The orders in which the symbols of a layout can be coded."""
-    return (
-        (WAVELETS,) if any(tensor.wavelet_levels is not None for tensor in layout) else (NEIGHBOURS, FEATURES, NESTED)
-    )
+def orders(layout: Sequence[TensorLike], symbols: Mapping[str, Int64Array] | None = None) -> tuple[int, ...]:
+    """The orders in which a layout's symbols can be coded; without `symbols`, those in which any could be."""
+    dense, wavelet, _ = _split(layout)
+    if wavelet:
+        return (WAVELETS,)
+    coded = symbols is None or (dense and all(path_of(symbols[name]) is not None for name, _ in dense))
+    return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
 
 
 def encode_weights(
@@ -117,7 +120,7 @@ def encode_weights(
     """The WGHT payload of the symbols, by tensor name; int64 arrays of the layout's shapes, magnitudes <= 2^24.
 
     Args:
-        order: one of `orders(layout)`.
+        order: one of `orders(layout, symbols)`.
         regime: for wavelet levels, see `code_wavelet`.
     """
     encoder = Encoder()

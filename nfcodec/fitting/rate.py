@@ -23,14 +23,14 @@ def smallest_payload(problem: Problem, weights: Mapping[str, Quantized]) -> byte
     """The weights as the file holds them, in the order that suits them best."""
     layout, symbols = problem.spec.layout(problem.geometry), _symbols(weights)
     regime = _regime(problem, weights)
-    return min((encode_weights(layout, order, symbols, regime) for order in orders(layout)), key=len)
+    return min((encode_weights(layout, order, symbols, regime) for order in orders(layout, symbols)), key=len)
 
 
 def estimated_bytes(problem: Problem, weights: Mapping[str, Quantized]) -> float:
     """The size of `smallest_payload`, without making it."""
     layout, symbols = problem.spec.layout(problem.geometry), _symbols(weights)
     regime = _regime(problem, weights)
-    return min(estimate_bytes(layout, order, symbols, regime) for order in orders(layout))
+    return min(estimate_bytes(layout, order, symbols, regime) for order in orders(layout, symbols))
 
 
 def regime_of(problem: Problem, step: Step) -> int:

@@ -10,10 +10,11 @@ from nfcodec.coding.grids import (
     FEATURES,
     NEIGHBOURS,
     NESTED,
+    NESTED_BUCKETS,
     LevelShape,
-    _around,
     code_levels,
 )
+from nfcodec.coding.nesting import around
 
 SHAPES = {
     "one entry": [LevelShape(1, 1, 1, 0)],
@@ -91,11 +92,11 @@ def test_narrow_contexts_help_in_large_pictures_and_do_no_harm_in_small_ones(sid
 
 
 def test_what_contexts_lie_around():
-    assert _around(0) == []
-    wide, narrow = _around(1)
+    assert around(0, NESTED_BUCKETS) == []
+    wide, narrow = around(1, NESTED_BUCKETS)
     assert (wide.tolist(), narrow.tolist()) == ([0] * 16, [i // 8 for i in range(128)])
-    wide, pairs, narrower, narrow = _around(2)
-    assert _around(5)[3].tolist() == narrow.tolist()
+    wide, pairs, narrower, narrow = around(2, NESTED_BUCKETS)
+    assert around(5, NESTED_BUCKETS)[3].tolist() == narrow.tolist()
     assert (len(wide), len(pairs), len(narrower), len(narrow)) == (16, 256, 1024, 16384)
     for first, second in ((0, 0), (3, 127), (80, 35), (127, 8)):
         inner = narrow[128 * first + second]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, decode_weights, encode_weights, estimate_bytes, orders
+from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, TRELLIS, decode_weights, encode_weights, estimate_bytes, orders
+from nfcodec.coding.trellis import parities, path_length
 from nfcodec.coding.weights import MAX_SYMBOL, WAVELETS
 from nfcodec.errors import FormatError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel
@@ -25,9 +26,19 @@ each_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.ke
 each_case = pytest.mark.parametrize(("layout", "order"), CASES.values(), ids=CASES.keys())
 
 
-def random_symbols(layout, scale=4.0, seed=0):
+def random_symbols(layout, scale=4.0, seed=0, order=NESTED):
     rng = np.random.default_rng(seed)
-    return {t.name: np.round(rng.laplace(0, scale, t.shape)).astype(np.int64) for t in layout}
+    symbols = {t.name: np.round(rng.laplace(0, scale, t.shape)).astype(np.int64) for t in layout}
+    for tensor in layout if order == TRELLIS else ():
+        if tensor.log2_stride is not None:
+            symbols[tensor.name] = on_trellis(symbols[tensor.name])
+    return symbols
+
+
+def on_trellis(symbols):
+    """The same, with the parities of some path."""
+    path = (np.arange(path_length(symbols.size)) * 2_654_435_761 >> 20 & 1).astype(np.uint8)
+    return 2 * (symbols >> 1) + parities(path).reshape(-1)[: symbols.size].reshape(symbols.shape)
 
 
 def assert_same(a, b):
@@ -38,14 +49,17 @@ def assert_same(a, b):
 
 
 def test_orders():
-    assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES, NESTED)
+    assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES, NESTED, TRELLIS)
     assert orders(LAYOUTS["wavelet"]) == (WAVELETS,)
+    for name, layout in LAYOUTS.items():
+        assert TRELLIS not in orders(layout, random_symbols(layout))
+        assert (TRELLIS in orders(layout, random_symbols(layout, order=TRELLIS))) == (name == "ngp")
 
 
 @each_case
 @pytest.mark.parametrize("scale", [0.0, 0.3, 40.0, 20_000.0])
 def test_round_trip(layout, order, scale):
-    symbols = random_symbols(layout, scale)
+    symbols = random_symbols(layout, scale, order=order)
     payload = encode_weights(layout, order, symbols)
     assert_same(decode_weights(layout, payload), symbols)
     assert abs(estimate_bytes(layout, order, symbols) - len(payload)) <= 8
@@ -77,7 +91,7 @@ def test_zeros_cost_only_the_models():
 
 @each_case
 def test_every_truncation_is_refused_or_a_value(layout, order):
-    payload = encode_weights(layout, order, random_symbols(layout))
+    payload = encode_weights(layout, order, random_symbols(layout, order=order))
     for size in range(len(payload)):
         try:
             symbols = decode_weights(layout, payload[:size])
@@ -88,7 +102,7 @@ def test_every_truncation_is_refused_or_a_value(layout, order):
 
 @each_case
 def test_damage_is_refused_or_a_value(layout, order):
-    payload = encode_weights(layout, order, random_symbols(layout, 90.0))
+    payload = encode_weights(layout, order, random_symbols(layout, 90.0, order=order))
     rng = np.random.default_rng(0)
     refused = 0
     for _ in range(150):
@@ -103,7 +117,9 @@ def test_damage_is_refused_or_a_value(layout, order):
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.sampled_from(sorted(LAYOUTS)), st.sampled_from([b"", b"\1", b"\2", b"\3"]), st.binary(max_size=120))
+@given(
+    st.sampled_from(sorted(LAYOUTS)), st.sampled_from([b"", b"\1", b"\2", b"\3", b"\4", b"\5"]), st.binary(max_size=120)
+)
 def test_garbage_is_refused_or_a_value(name, order, garbage):
     try:
         symbols = decode_weights(LAYOUTS[name], order + garbage)
@@ -114,7 +130,7 @@ def test_garbage_is_refused_or_a_value(name, order, garbage):
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.sampled_from([NEIGHBOURS, FEATURES, NESTED]),
+    st.sampled_from([NEIGHBOURS, FEATURES, NESTED, TRELLIS]),
     st.lists(st.integers(0, 5000) | st.just(MAX_SYMBOL), min_size=3, max_size=3),
     st.integers(0, 2**32),
 )
@@ -138,7 +154,8 @@ def test_noise_for_coefficients_is_refused(regime, seed):
 
 
 @pytest.mark.parametrize(
-    ("name", "order"), [("wavelet", 1), ("wavelet", 2), ("ngp", 3), ("siren", 3), ("ngp", 5), ("wavelet", 4)]
+    ("name", "order"),
+    [("wavelet", 1), ("wavelet", 2), ("ngp", 3), ("siren", 3), ("ngp", 6), ("wavelet", 4), ("wavelet", 5)],
 )
 def test_orders_must_suit_the_field(name, order):
     layout = LAYOUTS[name]
@@ -181,9 +198,13 @@ def test_the_payload_is_frozen():
     for i, tensor in enumerate(layout):
         pattern = np.arange(tensor.size) * 2_654_435_761 % 2**32 >> 8
         symbols[tensor.name] = (pattern % (4**i + 2) - 4**i // 2).reshape(tensor.shape)
-    digests = [hashlib.sha256(encode_weights(layout, order, symbols)).hexdigest() for order in orders(layout)]
+    digests = [hashlib.sha256(encode_weights(layout, order, symbols)).hexdigest() for order in orders(layout, symbols)]
+    for name in ("level0", "level1", "level2"):
+        symbols[name] = on_trellis(symbols[name])
+    digests.append(hashlib.sha256(encode_weights(layout, TRELLIS, symbols)).hexdigest())
     assert digests == [
         "3e595bf61e2d644ed96775cb8d5120c282da60d2897931a645bdd34cf59c705f",
         "b713a7a27dbaff0d6a65184af86063ad2ac256a36ad49fd8a6587a16f360f3ef",
         "c8f38e7f5ca88ecd447cbb2ed7c26ea641f76025d29892d55411a8dd0dc89ef8",
+        "de274e22cfece1abf148bc576e49f6f468d66bcd554701d55046f4daf67f24f5",
     ]

@@ -131,10 +131,8 @@ def cumulative_table(w):  # section 5.2
 
 
 class Model:  # section 5.2; an alphabet is its weights [context, symbol] and the number of symbols coded
-    around, inner = (
-        (),
-        (),
-    )  # section 5.3, order 4: the context around each, and counts, from the widest to the narrowest
+    around, inner, least, more = (), (), 32, 0
+    # section 5.3, orders 4 and 5: the context around each and counts, from the widest to the narrowest; priors' weight
 
     def __init__(self, decode_symbol, limit, scales):
         self.decode_symbol, self.limit, weights = decode_symbol, limit, []
@@ -174,11 +172,12 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         alphabet[1] += len(contexts)
         return symbols
 
-    def nested_weights(self, depth, context):  # section 5.3, order 4
+    def nested_weights(self, depth, context):  # section 5.3, orders 4 and 5
         if depth == 0:
             return self.high[0][0]
         table = np.diff(cumulative_table(self.nested_weights(depth - 1, self.around[depth - 1][context])))
-        return 1024 * self.inner[depth - 1][context] + 32768 * table // 2**24
+        counts = self.inner[depth - 1][context]
+        return 1024 * counts + 1024 * (self.least + self.more * np.count_nonzero(counts)) * table // 2**24
 
 
 def read_weights(data, levels, layout):  # section 5
@@ -189,32 +188,43 @@ def read_weights(data, levels, layout):  # section 5
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
     others = [(q, varint(stream), *read(stream, "B")) for q in symbols.values() if q.ndim < 3]
     valid = all(limit <= 2**24 and scale < 64 for _, limit, scale in others) and max([0, *limits]) <= 2**24
-    require(valid and order in ((3,) if wavelets else (1, 2, 4)), "bad order, limit or scale")
+    require(valid and order in ((3,) if wavelets else (1, 2, 4, 5)), "bad order, limit or scale")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
+        limit = (limit + 1) // 2 if order == 5 else limit
         scales = (
             CLASS_SCALES if order == 1 else [bisect_right(B[1:], 2 * limit)] * (16 ** min(f, 2) if order == 2 else 1)
         )
         models.append(Model(decode_symbol, limit, scales))
-        if order == 4 and f:
-            depths = [[(i, j) for i in range(n) for j in range(n)] for n in (16, 32, 128)]
+        if order in (4, 5) and f + order > 4:
+            n0, n1, n2 = (16, 32, 128) if order == 4 else (16, 48, 192)
             pairs = [
-                np.array([(i // k * (n // k)) + j // k for i, j in depth])
-                for n, k, depth in zip((32, 128), (2, 4), depths[1:], strict=True)
+                np.array([i // (n // o) * o + j // (n // o) for i in range(n) for j in range(n)])
+                for o, n in ((n0, n1), (n1, n2))
             ]
-            models[f].around = [
-                np.zeros(16, np.int64),
-                *([np.arange(256) % 16, *pairs] if f > 1 else [np.arange(128) // 8]),
-            ]
-            models[f].inner = [np.zeros((len(each), models[f].high[0].shape[1]), np.int64) for each in models[f].around]
+            chain = [
+                [],
+                [np.zeros(n0, np.int64), np.arange(n2) // (n2 // n0)],
+                [np.zeros(n0, np.int64), np.arange(n0 * n0) % n0, *pairs],
+            ][min(f, 2)]
+            if order == 5:
+                chain = [np.zeros(2, np.int64), *((2 * each[:, None] + [0, 1]).ravel() for each in chain)]
+                models[f].least, models[f].more = 8, 4
+            models[f].around = chain
+            models[f].inner = [np.zeros((len(each), models[f].high[0].shape[1]), np.int64) for each in chain]
     for (s, q), coarser in zip(dense, [None, *dense], strict=False):  # section 5.3
+        parity = read_parities(decode_symbol, q.shape) if order == 5 else None
         for f in range(q.shape[2]):
             known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
             if order != 1:
-                n = 16 if order == 2 else 128
+                n = {2: 16, 4: 128, 5: 192}[order]
                 for g in range(max(0, f - 2), f):
                     buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
-                q[..., f] = models[f].run(buckets)
+                if order == 5:
+                    q[..., f] = 2 * models[f].run(2 * buckets + parity[..., f]) + parity[..., f]
+                    require(np.all(abs(q[..., f]) <= limits[f]), "value over its limit")
+                else:
+                    q[..., f] = models[f].run(buckets)
                 continue
             for row, col in RUNS:
                 part = np.s_[row::2, col::2]
@@ -225,6 +235,17 @@ def read_weights(data, levels, layout):  # section 5
     for q, limit, scale in others:
         q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
     return symbols
+
+
+def read_parities(decode_symbol, shape):  # section 5.3, order 5
+    n = shape[0] * shape[1] * shape[2]
+    path = [decode_symbol([0, 2**23, 2**24]) for _ in range(-(-n // 3))]
+    out = [
+        sum(path[t - a] for a in range(min(8, t % 1024) + 1) if g >> (8 - a) & 1) % 2
+        for t in range(len(path))
+        for g in (367, 435, 457)
+    ]
+    return np.array(out[:n]).reshape(shape)
 
 
 def neighbour_contexts(s, q, coarser, f, known):  # section 5.3, order 1

@@ -19,6 +19,7 @@ import numpy as np
 import nfcodec
 from nfcodec.codec import EncodeOptions, encode, verify
 from nfcodec.coding import encode_weights, orders
+from nfcodec.coding.trellis import parities
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel, hash_levels
 from nfcodec.fitting.plan import default_ngp
 from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
@@ -91,6 +92,8 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     found["ngp-gray-rpp-137x131"] = picture(137, 131, 1), {"psnr": 24.0, "transform": "rpp", "seed": 11}
     found["ngp-gray-137x131"] = picture(137, 131, 1), {"psnr": 34.0, "effort": 1}
     found["ngp-rgb-rpp-61x67"] = picture(61, 67, 3), {"psnr": 46.0, "transform": "rpp", "seed": 12}
+    found["ngp-rgb-rpp-trellis"] = picture(59, 71, 3), {"psnr": 41.0, "transform": "rpp", "seed": 13}
+    found["ngp-gray-rpp-trellis"] = picture(61, 53, 1), {"psnr": 41.0, "transform": "rpp", "seed": 14}
     found["ngp-rgb-sympower"] = rgb, {"psnr": 40.0, "transform": "sympower"}
     found["ngp-gray16-sympower+rpp"] = picture(24, 20, 1, 16), {"psnr": 55.0, "transform": "sympower+rpp", "seed": 5}
     found["siren-gray-sympower"] = gray, {**siren, "psnr": 24.0, "transform": "inversion+sympower"}
@@ -165,6 +168,8 @@ def crafted_cases() -> dict[str, tuple[Ngp, Geometry, float, int]]:
     return {
         "nested": (uneven, Geometry(23, 19, 3), 20.0, 0),
         "nested-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
+        "trellis": (uneven, Geometry(31, 33, 3), 20.0, 0),
+        "trellis-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
         "wavelet-features": (Ngp(eight, hidden=(), skip=True), Geometry(11, 9, 3), 6.0, 60),
         "wavelet-hidden": (Ngp(eight, hidden=(7, 5), bias=True), Geometry(7, 11, 1), 20.0, 0),
         "wavelet-shifts": (wavelets(2, 1), Geometry(19, 18, 1), 3000.0, 255),
@@ -182,7 +187,7 @@ def filtered(n_levels: int, features: int, *hidden: int, skip: bool = False, bia
     return Ngp((WaveletLevel(n_levels, features),), hidden=hidden, bias=bias, skip=skip, shipped=True)
 
 
-def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int) -> bytes:
+def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int, *, trellis: bool = False) -> bytes:
     """A file of a field with random symbols: Laplace-distributed ones in the grids, some of them far out.
 
     Steps are such that outputs are of the order of 1.
@@ -197,6 +202,8 @@ def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int) -> bytes:
         else:
             values, step = rng.normal(0, 60, tensor.shape), 60 * np.sqrt(tensor.size / tensor.shape[0])
         symbols[tensor.name] = np.round(values).astype(np.int64)
+        if trellis and tensor.name.startswith("level"):
+            symbols[tensor.name] = with_parities(symbols[tensor.name], rng)
         steps += bytes([128 + len(steps), (-8 - round(np.log2(step))) % 256])
     if "bias_out" in symbols:
         symbols["bias_out"][:] = 60
@@ -205,9 +212,15 @@ def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int) -> bytes:
         alpha=False, metadata=0, target_psnr_db=0.0, psnr_db=0.0, digest=bytes(8), field_id=spec.wire_id,
         field=spec.pack(), chain=b"\0", steps=steps,
     )  # fmt: skip
-    payload = encode_weights(layout, orders(layout)[-1], symbols, regime)
+    payload = encode_weights(layout, orders(layout, symbols)[-1], symbols, regime)
     digest = verify(write_chunks({HEADER: header.pack(), WEIGHTS: payload})).digest
     return write_chunks({HEADER: replace(header, digest=bytes.fromhex(digest)).pack(), WEIGHTS: payload})
+
+
+def with_parities(symbols: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same symbols or ones next to them, with the parities of a random path."""
+    path = rng.integers(0, 2, -(-symbols.size // 3)).astype(np.uint8)
+    return 2 * (symbols >> 1) + parities(path).reshape(-1)[: symbols.size].reshape(symbols.shape)
 
 
 def is_missing(name: str) -> bool:
@@ -233,7 +246,7 @@ def main() -> None:
             save(name, nfcodec.encode(image, best_effort=True, **options))
     for name, arguments in crafted_cases().items():
         if is_missing(name):
-            save(name, crafted(*arguments))
+            save(name, crafted(*arguments, trellis=name.startswith("trellis")))
     if is_missing("ngp-metadata"):
         metadata = {"icc": b"not a real profile " * 20, "exif": b"Exif\0\0MM", "xmp": b"<x:xmpmeta/>"}
         raster = Raster(picture(8, 9, 3), picture(8, 9, 1, seed=1), metadata)

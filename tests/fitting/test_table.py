@@ -8,7 +8,7 @@ import pytest
 
 from nfcodec.fields import DenseLevel, Geometry, Ngp, WaveletLevel
 from nfcodec.fitting import Request, solve
-from nfcodec.fitting import table as module
+from nfcodec.fitting import trellis as module
 from nfcodec.fitting.dense import solve_dense
 from nfcodec.fitting.plan import default_ngp, table_ngp
 from nfcodec.fitting.rate import estimated_bytes
@@ -50,7 +50,7 @@ def test_fewer_bytes_at_the_target(table, channels, psnr_db):
     trial = solution.trial
     assert psnr_db <= trial.psnr_db < psnr_db + 0.1
     assert trial.psnr_db == problem.exact_psnr_db(trial.weights)
-    assert estimated_bytes(problem, trial.weights) < 0.99 * estimated_bytes(problem, start.weights)
+    assert estimated_bytes(problem, trial.weights) < 0.96 * estimated_bytes(problem, start.weights)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 1)])
@@ -68,12 +68,11 @@ def test_a_flat_picture(table):
     assert math.isinf(solution.trial.psnr_db)
 
 
-@pytest.mark.parametrize("limit", ["MAX_PIXELS", "MAX_COMBINATIONS"])
-def test_what_takes_too_much_memory_stays_as_it_is(table, limit, monkeypatch):
+def test_what_takes_too_much_memory_stays_as_it_is(table, monkeypatch):
     problem, request = table(), Request(36.0, 5, 0)
     start = solve_dense(problem, request).trial
     assert chosen_by_bits(problem, request, start) is not start
-    monkeypatch.setattr(module, limit, 100)
+    monkeypatch.setattr(module, "MAX_PIXELS", 100)
     assert chosen_by_bits(problem, request, start) is start
 
 

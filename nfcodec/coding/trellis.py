@@ -1,0 +1,112 @@
+"""Symbols whose parities a convolutional code gives: a lattice of many dimensions, and how it is coded.
+
+A rounded number is as good as its cell is round, and a cube is not. Parities that come from a code make a lattice whose
+cells are nearly balls: 1.27 dB less error at the same rate, of the 1.53 dB that there are to gain (trellis-coded
+quantization, Marcellin & Fischer 1990; as a lattice by construction A, Kudryashov & Yurkov 2009). One bit of the path
+through the code gives the parities of three symbols. The path comes first in a file, so all parities are known before
+any symbol is, and decoding knows no trellis: parities are sums of bits.
+
+docs/format.md, "Dense levels", order 5, is the normative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array, SymbolCoder
+from nfcodec.coding.nesting import around, feature_contexts
+from nfcodec.coding.tables import AdaptiveModel, PriorSymbols, prior_scale
+from nfcodec.errors import FormatError
+
+GENERATORS = (0o557, 0o663, 0o711)
+"""Of the three parities that a bit of the path gives: the bits that they sum, this one and the MEMORY before it.
+
+The code of rate 1/3 with the largest free distance (Larsen 1973); the highest bit stands for the newest.
+"""
+
+MEMORY = 8
+RUN = 1024
+"""Bits of the path after which it starts anew: zeros came before."""
+
+BUCKETS = (16, 48, 192)
+PRIOR_SYMBOLS = PriorSymbols(8, 4)
+
+Bits = npt.NDArray[np.uint8]
+
+
+def path_length(n: int) -> int:
+    """How many bits give the parities of n symbols."""
+    return -(-n // len(GENERATORS))
+
+
+def parities(path: Bits) -> Bits:
+    """The parities (T, 3) that a path (T,) gives."""
+    runs = np.pad(path, (0, -len(path) % RUN)).reshape(-1, RUN)
+    out = np.zeros((*runs.shape, len(GENERATORS)), np.uint8)
+    for age in range(MEMORY + 1):
+        for j, generator in enumerate(GENERATORS):
+            if generator >> (MEMORY - age) & 1:
+                out[:, age:, j] ^= runs[:, : RUN - age]
+    return out.reshape(-1, len(GENERATORS))[: len(path)]
+
+
+def path_of(symbols: Int64Array) -> Bits | None:
+    """The path whose parities the symbols, taken in raster order, have; None if there is none."""
+    n_steps = path_length(symbols.size)
+    first = np.zeros(-(-n_steps // RUN) * RUN, np.uint8)
+    first[:n_steps] = symbols.reshape(-1)[:: len(GENERATORS)] & 1
+    runs = first.reshape(-1, RUN)
+    for t in range(RUN):  # the newest bit is part of every sum
+        for age in range(1, min(t, MEMORY) + 1):
+            if GENERATORS[0] >> (MEMORY - age) & 1:
+                runs[:, t] ^= runs[:, t - age]
+    path = runs.reshape(-1)[:n_steps]
+    fits = np.array_equal(_parities_of(path, symbols.shape), symbols & 1)
+    return path if fits else None
+
+
+def code_trellis(
+    coder: SymbolCoder,
+    models: Sequence[AdaptiveModel],
+    limits: Sequence[int],
+    shape: tuple[int, ...],
+    symbols: Int64Array | None,
+) -> Int64Array:
+    """Code a level's symbols, (rows, cols, features); a decoder passes None.
+
+    Args:
+        models: `trellis_model` of each feature; limits: the largest magnitude of each.
+
+    Raises:
+        ValueError: there is no path through the code for the symbols' parities.
+        FormatError: a decoded symbol is over its limit.
+    """
+    path = None if symbols is None else path_of(symbols)
+    if symbols is not None and path is None:
+        raise ValueError("the symbols' parities are not the code's")
+    flat = np.full(2, TABLE_TOTAL // 2, np.int64)
+    bits = coder.code(None if path is None else path.astype(np.int32), flat, path_length(int(np.prod(shape))))
+    parity = _parities_of(bits.astype(np.uint8), shape).astype(np.int64)
+    level = np.zeros(shape, np.int64)
+    for f in range(shape[2]):
+        contexts = 2 * feature_contexts(level, f, limits, BUCKETS[-1]) + parity[:, :, f].reshape(-1)
+        halves = None if symbols is None else symbols[:, :, f].reshape(-1) >> 1
+        level[:, :, f] = 2 * models[f].code(coder, contexts, halves).reshape(shape[:2]) + parity[:, :, f]
+        if np.abs(level[:, :, f]).max(initial=0) > limits[f]:
+            raise FormatError("a symbol is over the limit that the file states")
+    return level
+
+
+def trellis_model(f: int, limit: int) -> AdaptiveModel:
+    """Of feature f, whose magnitudes are at most `limit`: codes halves, rounded down, of symbols of known parity."""
+    chain = [2 * np.repeat(outer, 2) + np.tile([0, 1], len(outer)) for outer in around(f, BUCKETS)]
+    half = (limit + 1) >> 1
+    return AdaptiveModel(half, [prior_scale(2 * half)], [np.zeros(2, np.int64), *chain], PRIOR_SYMBOLS)
+
+
+def _parities_of(path: Bits, shape: tuple[int, ...]) -> Bits:
+    """The parities of symbols of a shape, in raster order."""
+    return parities(path).reshape(-1)[: int(np.prod(shape))].reshape(shape)

@@ -1,0 +1,264 @@
+"""Choosing the symbols of a table, best so that a convolutional code gives their parities (see `coding.trellis`).
+
+Where neighbours say nothing, bits follow from how often each combination of symbols occurs, and that changes with the
+choice: a few rounds of counting and choosing (entropy-constrained quantization, Chou, Lookabaugh & Gray 1989; with a
+trellis, Fischer & Wang 1992). Choosing is Viterbi's algorithm on error and bits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.coding import GENERATORS, MEMORY, RUN
+from nfcodec.errors import FormatError
+from nfcodec.fields import Quantized
+from nfcodec.fitting.dense import STEP_RATIO, start_dense
+from nfcodec.fitting.engines.kernels.trellis import BELOW, CANDIDATES, cheapest_path, nearest
+from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
+from nfcodec.fitting.solution import Request, quantize
+from nfcodec.workers import Workers, n_threads
+
+Weights = dict[str, Quantized]
+Floats = npt.NDArray[np.float64]
+Symbols = npt.NDArray[np.int64]
+
+STEP, UNCODED_STEP = 0.69, 0.92
+"""Quantizer step over that of rounding, with the code and without."""
+
+FINER, ATTEMPTS = 0.95, 5
+"""Factor on the step where the target is out of reach, and how often."""
+
+TRIALS, CLOSE_DB = 12, 0.005
+ROUNDS = 3
+"""Of counting and choosing, until a price reaches the target; from there one for each other."""
+
+MAX_PRICE = 2.0
+"""Of a bit, in what the target allows three samples."""
+
+UNSEEN, NEARBY = 0.05, 0.2
+"""What a combination that does not occur counts as, and how much of its neighbours in each direction counts too."""
+
+APART = 0.1
+"""How much combinations count too as they would be if features had nothing to do with each other."""
+
+MAX_PIXELS, MAX_COMBINATIONS = 1 << 22, 1 << 24
+"""With more combinations of symbols, features are counted each by itself."""
+
+POINTS = 1 << 12
+"""That a thread takes at a time."""
+
+PARTS = 4
+"""Of the range of outputs, for each sample value."""
+
+
+def trellis_trial(problem: Problem, request: Request, rounding: Trial, *, coded: bool = True) -> Trial | None:
+    """Symbols at the highest price of bits that the target allows; None if there are none, or too many pixels.
+
+    Args:
+        problem: of one entry a pixel, and a linear map of one or three features.
+        rounding: the coarsest that reaches the target; tells which steps to take.
+        coded: whether parities must be the code's; if not, any symbols will do, in wider steps.
+    """
+    mse = problem.allowed_mse(request.psnr_db)
+    coarseness = rounding.weights["level0"].step.value / (STEP_RATIO * math.sqrt(mse))
+    if coded:  # chooses samples, so what rounding to samples adds is not added to its error
+        coarseness *= STEP * math.sqrt(problem.gain * 10 ** (-request.psnr_db / 10) / mse)
+    else:
+        coarseness *= UNCODED_STEP
+    for attempt in range(ATTEMPTS):
+        try:
+            start = quantize(problem, *start_dense(problem, request, coarseness * FINER**attempt))
+            choice = _Choice.of(problem, start, coded)
+            found = None if choice is None else _at_highest_price(choice, request)
+        except FormatError:  # finer than the format's arithmetic
+            return None
+        if found is not None or choice is None or request.expired():
+            return found
+    return None
+
+
+def _at_highest_price(choice: _Choice, request: Request) -> Trial | None:
+    problem, clock, best = choice.problem, request.clock("quantize"), None
+    low, high = 0.0, MAX_PRICE * 3 * problem.squared_error(request.psnr_db) / problem.samples.size
+    price, enough, too_few = high / 4, choice.symbols, None
+    for number in range(TRIALS):
+        choice.symbols = enough  # to count those of a price that is too high would make it too high for good
+        for _ in range(1 if best else ROUNDS):
+            choice.choose(price)
+        trial = problem.trial(choice.weights())
+        clock.tell(number, TRIALS, trial.psnr_db)
+        if trial.psnr_db >= request.psnr_db:
+            low, best, enough = price, trial, choice.symbols
+        else:
+            high, too_few = price, choice.symbols
+        if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB or request.expired():
+            return best
+        price = (low + high) / 2 if best or number < TRIALS // 2 else 0.0
+    return best if best is None or too_few is None else _mixed(choice, request, best, enough, too_few)
+
+
+def _mixed(choice: _Choice, request: Request, best: Trial, enough: Symbols, too_few: Symbols) -> Trial:
+    """The one choice in some of the path's runs, which stand by themselves, and the other, of fewer bits, in the rest.
+
+    Choices go with their counts, so their error can jump from one price to the next.
+    """
+    fewest, most = 0, -(-len(enough) // RUN)
+    while most - fewest > 1:
+        n_runs = (fewest + most) // 2
+        choice.symbols = np.concatenate([too_few[: n_runs * RUN], enough[n_runs * RUN :]])
+        trial = choice.problem.trial(choice.weights())
+        if trial.psnr_db >= request.psnr_db:
+            best, fewest = trial, n_runs
+        else:
+            most = n_runs
+    return best
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """Samples of outputs, quickly: see the kernel `decoded`; a row for each of three outputs."""
+
+    thresholds: Floats
+    starts: Symbols
+    scales: Floats
+
+    @classmethod
+    def of(cls, problem: Problem) -> _Decoding:
+        n_channels = problem.geometry.channels
+        thresholds: Floats = problem.value_map.thresholds[np.arange(3) % n_channels].astype(np.float64) * OUTPUT_UNIT
+        n_parts = PARTS * (problem.peak + 1)
+        starts: Symbols = np.zeros((3, n_parts), np.int64)
+        for row, counts in zip(thresholds, starts, strict=True):
+            edges = np.asarray(np.linspace(row[0], row[-1], n_parts)[1:], np.float64)
+            counts[1:] = np.searchsorted(row, edges)
+        widths: Floats = thresholds[:, -1] - thresholds[:, 0]
+        return cls(thresholds, starts, (n_parts - 1) / np.maximum(widths, 1e-30))
+
+
+class _Choice:
+    """The symbols of three features of a pixel, or of one feature of three pixels, for each step of the path.
+
+    Attributes:
+        symbols: (T, 3), which are counted for the bits that the next choice takes; the nearest ones at first.
+    """
+
+    def __init__(
+        self, problem: Problem, start: Weights, lows: Symbols, spans: tuple[int, int, int], coded: bool
+    ) -> None:
+        self.problem, self._start, self._lows, self._spans, self._coded = problem, start, lows, spans, coded
+        n_channels, step = problem.geometry.channels, start["level0"].step.value
+        sign = np.asarray(problem.value_map.sign, np.float64).reshape(-1)[:1]
+        matrix = np.asarray(start["skip"].values, np.float64) * step
+        origin = np.asarray(start["bias_out"].values, np.float64)
+        inverse = np.asarray(np.linalg.inv(matrix), np.float64)
+        wanted = np.matmul(problem.targets - origin, np.transpose(inverse))
+        self._wanted, self._samples = _in_threes(wanted), _in_threes(problem.samples.astype(np.float64))
+        self._columns = sign * (matrix if n_channels == 3 else matrix[0, 0] * np.eye(3))
+        self._origin = sign * origin[np.arange(3) % n_channels]
+        self._decoding = _Decoding.of(problem)
+        self.symbols = np.asarray(np.round(self._wanted), np.int64)
+        n = len(self._wanted)
+        self._least = np.empty((n, 8), np.float32)
+        self._chosen = np.empty((n, 8), np.uint8)
+        self._numbers = np.empty(n, np.intp)
+        self._workers = Workers(n_threads())
+
+    @classmethod
+    def of(cls, problem: Problem, start: Weights, coded: bool) -> _Choice | None:
+        """None where there are too many pixels."""
+        symbols = start["level0"].symbols.reshape(problem.geometry.n_pixels, -1)
+        if symbols.shape[1] == 1:
+            symbols = np.repeat(symbols, 3, axis=1)
+        lows = 2 * ((symbols.min(axis=0) - 3) // 2)
+        first, second, third = (2 * int(half) for half in (symbols.max(axis=0) + 4 - lows) // 2 + 1)
+        if len(symbols) > MAX_PIXELS:
+            return None
+        return cls(problem, start, lows, (first, second, third), coded)
+
+    def choose(self, price: float) -> None:
+        """The symbols that cost least, bits at a price in squared error, if they are as frequent as they were."""
+        joint, alone = self._costs()
+        n = len(self._wanted)
+        outputs = (self._columns, self._origin, self._decoding.thresholds, self._decoding.starts, self._decoding.scales)
+
+        def points(worker: int, i: int) -> None:
+            part = slice(i * POINTS, (i + 1) * POINTS)
+            found = (self._least[part], self._chosen[part])
+            nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
+
+        moves = _moves()
+        totals = np.empty((self._workers.n, 2, len(moves)), np.float32)
+        back = np.empty((self._workers.n, RUN, len(moves)), np.uint8)
+
+        def run(worker: int, i: int) -> None:
+            part = slice(i * RUN, (i + 1) * RUN)
+            cheapest_path(self._least[part], moves, self._numbers[part], totals[worker], back[worker])
+
+        self._workers.run(-(-n // POINTS), points)
+        if self._coded:
+            self._workers.run(-(-n // RUN), run)
+        else:
+            np.argmin(self._least, axis=1, out=self._numbers)
+        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (CANDIDATES,) * 3)
+        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - BELOW + np.stack(digits, axis=1)
+
+    def _costs(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Bits of combinations of symbols, and of single ones, that add up; the parities given."""
+        at = self.symbols - self._lows
+        alone = np.zeros((3, max(self._spans)), np.float32)
+        counts = [np.bincount(each, minlength=span) for each, span in zip(np.transpose(at), self._spans, strict=True)]
+        if self.problem.geometry.channels == 1:
+            alone[:] = _bits(np.sum(counts, axis=0), self._coded)
+        elif math.prod(self._spans) > MAX_COMBINATIONS:
+            for bits, each in zip(alone, counts, strict=True):
+                bits[: len(each)] = _bits(each, self._coded)
+        else:
+            cells = np.ravel_multi_index(tuple(np.transpose(at)), self._spans)
+            seen = np.bincount(cells, minlength=math.prod(self._spans)).reshape(self._spans)
+            first, second, third = (each / len(at) for each in counts)
+            apart = len(at) * first[:, None, None] * second[:, None] * third
+            return _bits(seen + APART * apart, self._coded), alone
+        return np.zeros((1, 1, 1), np.float32), alone
+
+    def weights(self) -> Weights:
+        """With the chosen symbols."""
+        level, shape = self._start["level0"], self._start["level0"].symbols.shape
+        symbols = self.symbols.reshape(-1)[: math.prod(shape)].reshape(shape)
+        return {**self._start, "level0": Quantized(symbols, level.step)}
+
+
+def _moves() -> npt.NDArray[np.uint8]:
+    """The numbers of the parities that two moves into each state give; a state is the last bits, newest first."""
+    moves = np.empty((1 << MEMORY, 2), np.uint8)
+    for state, oldest in itertools.product(range(1 << MEMORY), range(2)):
+        bits = state << 1 | oldest
+        parities = [(bits & generator).bit_count() & 1 for generator in GENERATORS]
+        moves[state, oldest] = parities[0] << 2 | parities[1] << 1 | parities[2]
+    return moves
+
+
+def _in_threes(values: Floats) -> Floats:
+    """(n, 3) values as they are; (n, 1) as (ceil(n / 3), 3), the last one repeated."""
+    flat = values.reshape(-1)
+    return np.pad(flat, (0, -len(flat) % 3), "edge").reshape(-1, 3)
+
+
+def _bits(counts: npt.NDArray[np.number], parities_known: bool) -> npt.NDArray[np.float32]:
+    """What symbols cost that occur so often; all axes even."""
+    smooth = counts.astype(np.float32)
+    for axis in range(smooth.ndim):
+        along: npt.NDArray[np.float32] = np.moveaxis(smooth, axis, 0)
+        before: npt.NDArray[np.float32] = np.array(along)
+        along[1:] += NEARBY * before[:-1]
+        along[:-1] += NEARBY * before[1:]
+    smooth += np.float32(UNSEEN)
+    if not parities_known:
+        return -np.log2(smooth / smooth.sum(), dtype=np.float32)
+    halves = smooth.reshape([n for span in smooth.shape for n in (span // 2, 2)])
+    totals = halves.sum(axis=tuple(range(0, halves.ndim, 2)), keepdims=True)
+    return -np.log2(halves / totals, dtype=np.float32).reshape(smooth.shape)

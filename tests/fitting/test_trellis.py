@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nfcodec.coding import GENERATORS, MEMORY
+from nfcodec.coding.trellis import parities, path_length, path_of
+from nfcodec.fields import Geometry
+from nfcodec.fitting import Request
+from nfcodec.fitting import trellis as module
+from nfcodec.fitting.dense import solve_dense, start_dense
+from nfcodec.fitting.engines.kernels.trellis import cheapest_path, decoded
+from nfcodec.fitting.plan import table_ngp
+from nfcodec.fitting.problem import OUTPUT_UNIT
+from nfcodec.fitting.rate import estimated_bytes
+from nfcodec.fitting.solution import quantize
+from nfcodec.fitting.trellis import _bits, _Choice, _Decoding, _moves, trellis_trial
+
+
+@pytest.fixture
+def table(make_problem):
+    """The problem of a permuted picture."""
+
+    def make(height: int = 60, width: int = 50, channels: int = 3, depth: int = 8, transform: str = "rpp"):
+        return make_problem(table_ngp(Geometry(height, width, channels)), height, width, channels, transform, depth)
+
+    return make
+
+
+def choice_of(problem, psnr_db=36.0):
+    choice = _Choice.of(problem, quantize(problem, *start_dense(problem, Request(psnr_db, 5, 0), 0.7)), True)
+    assert choice is not None
+    return choice
+
+
+def numbered(path):
+    """The numbers of the parities along a path."""
+    return parities(path) @ np.array([4, 2, 1])
+
+
+def test_moves_follow_the_code():
+    path = np.random.default_rng(0).integers(0, 2, 40).astype(np.uint8)
+    moves, state, seen = _moves(), 0, []
+    for bit in path.tolist():
+        oldest = state & 1
+        state = bit << (MEMORY - 1) | state >> 1
+        seen.append(moves[state, oldest])
+    assert np.array_equal(seen, numbered(path))
+    assert len(GENERATORS) == 3
+
+
+def test_the_cheapest_path_by_trying_all():
+    rng, n, moves = np.random.default_rng(0), 11, _moves()
+    costs = rng.normal(size=(n, 8)).astype(np.float32)
+    found = np.empty(n, np.uint8)
+    cheapest_path(
+        costs, moves, found, np.empty((2, len(moves)), np.float32), np.empty((n, len(moves)), np.uint8)
+    )  # fmt: skip
+    every = [numbered(np.array(bits, np.uint8)) for bits in itertools.product((0, 1), repeat=n)]
+    best = min(every, key=lambda numbers: costs[np.arange(n), numbers].sum())
+    assert np.array_equal(found, best)
+
+
+@pytest.mark.parametrize("transform", ["rpp", "gamma:2.2+rpp", "inversion+rpp", "sympower+rpp", "scale:2+rpp"])
+@pytest.mark.parametrize(("channels", "depth"), [(3, 8), (1, 8), (1, 16)])
+def test_outputs_decode_as_the_value_map_says(table, transform, channels, depth):
+    problem = table(channels=channels, depth=depth, transform=transform)
+    decoding = _Decoding.of(problem)
+    rng = np.random.default_rng(0)
+    outputs = np.round(rng.uniform(-0.2, 1.2, (300, channels)) / OUTPUT_UNIT).astype(np.int64)
+    outputs[:2] = [[-(1 << 40)], [1 << 40]]
+    exact = problem.value_map.to_samples(outputs)
+    for c in range(channels):
+        values = outputs[:, c] * OUTPUT_UNIT * problem.value_map.sign
+        rows = decoding.thresholds[c], decoding.starts[c], decoding.thresholds[c, 0], decoding.scales[c]
+        assert [decoded(float(value), *rows) for value in values] == exact[:, c].tolist()
+
+
+@pytest.mark.parametrize("transform", ["rpp", "gamma:2.2+rpp", "inversion+rpp", "standardize+rpp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_without_a_price_the_error_is_less_than_that_of_any_other_path(table, transform, channels):
+    problem = table(channels=channels, transform=transform)
+    choice = choice_of(problem)
+    choice.choose(0.0)
+    best = problem.trial(choice.weights())
+    symbols = best.weights["level0"].symbols
+    assert path_of(symbols) is not None
+    wanted = choice._wanted.reshape(-1)[: symbols.size].reshape(symbols.shape)
+    for seed in range(3):
+        path = np.random.default_rng(seed).integers(0, 2, path_length(symbols.size)).astype(np.uint8)
+        parity = parities(path).reshape(-1)[: symbols.size].reshape(symbols.shape)
+        other = 2 * np.round((wanted - parity) / 2).astype(np.int64) + parity
+        level = replace(best.weights["level0"], symbols=other)
+        assert problem.exact_psnr_db({**best.weights, "level0": level}) < best.psnr_db - 0.5
+
+
+def test_a_price_trades_error_for_bits(table):
+    problem = table()
+    choice, trials = choice_of(problem), []
+    for price in (0.0, 10.0, 60.0):
+        choice.choose(price)
+        trials.append(problem.trial(choice.weights()))
+    assert trials[0].psnr_db > trials[1].psnr_db > trials[2].psnr_db
+    sizes = [estimated_bytes(problem, trial.weights) for trial in trials]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_bits_are_those_of_a_distribution_for_all_parities():
+    counts = np.random.default_rng(0).integers(0, 9, (6, 4, 8))
+    likely = 2.0 ** -_bits(counts, True).astype(np.float64)
+    for a, b, c in itertools.product(range(2), repeat=3):
+        assert math.isclose(likely[a::2, b::2, c::2].sum(), 1, rel_tol=1e-5)
+    assert likely[counts == 0].min() > 0
+    assert math.isclose((2.0 ** -_bits(counts, False).astype(np.float64)).sum(), 1, rel_tol=1e-5)
+
+
+@pytest.mark.parametrize("transform", ["rpp", "gamma:2+rpp", "inversion+standardize+rpp"])
+@pytest.mark.parametrize(("channels", "depth", "psnr_db"), [(3, 8, 30.0), (3, 8, 45.0), (1, 8, 40.0), (1, 16, 60.0)])
+def test_smaller_than_rounding_at_the_same_error(table, transform, channels, depth, psnr_db):
+    problem, request = table(80, 75, channels, depth, transform), Request(psnr_db, 5, 0)
+    rounding = solve_dense(problem, request).trial
+    trial = trellis_trial(problem, request, rounding)
+    assert trial is not None
+    assert psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
+    assert path_of(trial.weights["level0"].symbols) is not None
+    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+
+
+def test_without_the_code_it_is_still_smaller_than_rounding(table):
+    problem, request = table(80, 75), Request(36.0, 5, 0)
+    rounding = solve_dense(problem, request).trial
+    trial = trellis_trial(problem, request, rounding, coded=False)
+    assert trial is not None
+    assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
+    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+
+
+def test_many_combinations_are_counted_by_feature(table, monkeypatch):
+    problem, request = table(80, 75), Request(40.0, 5, 0)
+    rounding = solve_dense(problem, request).trial
+    monkeypatch.setattr(module, "MAX_COMBINATIONS", 1000)
+    trial = trellis_trial(problem, request, rounding)
+    assert trial is not None
+    assert trial.psnr_db >= 40
+    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+
+
+def test_what_is_out_of_reach(table):
+    problem = table()
+    assert trellis_trial(problem, Request(200.0, 5, 0), solve_dense(problem, Request(40.0, 5, 0)).trial) is None
