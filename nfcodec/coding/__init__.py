@@ -4,13 +4,13 @@ from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import decode_residual, encode_residual
-from nfcodec.coding.trellis import GENERATORS, MEMORY, RUN
+from nfcodec.coding.trellis import CODES, MEMORY, RUN
 from nfcodec.coding.wavelets import WaveletShape, predictions
 from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_weights, estimate_bytes, orders
 
 __all__ = [
+    "CODES",
     "FEATURES",
-    "GENERATORS",
     "MAX_SYMBOL",
     "MEMORY",
     "NEIGHBOURS",

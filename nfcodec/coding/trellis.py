@@ -21,10 +21,11 @@ from nfcodec.coding.nesting import around, feature_contexts
 from nfcodec.coding.tables import AdaptiveModel, PriorSymbols, prior_scale
 from nfcodec.errors import FormatError
 
-GENERATORS = (0o557, 0o663, 0o711)
-"""Of the three parities that a bit of the path gives: the bits that they sum, this one and the MEMORY before it.
+CODES = ((0o557, 0o663, 0o711), (0o561, 0o753, 0))
+"""Generators of the three parities that a bit of the path gives: the bits that they sum, it and the MEMORY before it.
 
-The code of rate 1/3 with the largest free distance (Larsen 1973); the highest bit stands for the newest.
+The codes of rates 1/3 and 1/2 with the largest free distance (Larsen 1973); the highest bit stands for the newest. The
+second leaves each third symbol even, which suits a feature that takes about a bit or less.
 """
 
 MEMORY = 8
@@ -39,33 +40,35 @@ Bits = npt.NDArray[np.uint8]
 
 def path_length(n: int) -> int:
     """How many bits give the parities of n symbols."""
-    return -(-n // len(GENERATORS))
+    return -(-n // 3)
 
 
-def parities(path: Bits) -> Bits:
-    """The parities (T, 3) that a path (T,) gives."""
+def parities(path: Bits, code: int) -> Bits:
+    """The parities (T, 3) that a path (T,) through one of CODES gives."""
     runs = np.pad(path, (0, -len(path) % RUN)).reshape(-1, RUN)
-    out = np.zeros((*runs.shape, len(GENERATORS)), np.uint8)
+    out = np.zeros((*runs.shape, 3), np.uint8)
     for age in range(MEMORY + 1):
-        for j, generator in enumerate(GENERATORS):
+        for j, generator in enumerate(CODES[code]):
             if generator >> (MEMORY - age) & 1:
                 out[:, age:, j] ^= runs[:, : RUN - age]
-    return out.reshape(-1, len(GENERATORS))[: len(path)]
+    return out.reshape(-1, 3)[: len(path)]
 
 
-def path_of(symbols: Int64Array) -> Bits | None:
-    """The path whose parities the symbols, taken in raster order, have; None if there is none."""
+def path_of(symbols: Int64Array) -> tuple[int, Bits] | None:
+    """The code, and the path through it, whose parities the symbols have in raster order; None if there is none."""
     n_steps = path_length(symbols.size)
-    first = np.zeros(-(-n_steps // RUN) * RUN, np.uint8)
-    first[:n_steps] = symbols.reshape(-1)[:: len(GENERATORS)] & 1
-    runs = first.reshape(-1, RUN)
-    for t in range(RUN):  # the newest bit is part of every sum
-        for age in range(1, min(t, MEMORY) + 1):
-            if GENERATORS[0] >> (MEMORY - age) & 1:
-                runs[:, t] ^= runs[:, t - age]
-    path = runs.reshape(-1)[:n_steps]
-    fits = np.array_equal(_parities_of(path, symbols.shape), symbols & 1)
-    return path if fits else None
+    for code, generators in enumerate(CODES):
+        first = np.zeros(-(-n_steps // RUN) * RUN, np.uint8)
+        first[:n_steps] = symbols.reshape(-1)[::3] & 1
+        runs = first.reshape(-1, RUN)
+        for t in range(RUN):  # the newest bit is part of the first sum
+            for age in range(1, min(t, MEMORY) + 1):
+                if generators[0] >> (MEMORY - age) & 1:
+                    runs[:, t] ^= runs[:, t - age]
+        path = runs.reshape(-1)[:n_steps]
+        if np.array_equal(_parities_of(path, code, symbols.shape), symbols & 1):
+            return code, path
+    return None
 
 
 def code_trellis(
@@ -81,15 +84,16 @@ def code_trellis(
         models: `trellis_model` of each feature; limits: the largest magnitude of each.
 
     Raises:
-        ValueError: there is no path through the code for the symbols' parities.
+        ValueError: no code has a path for the symbols' parities.
         FormatError: a decoded symbol is over its limit.
     """
     path = None if symbols is None else path_of(symbols)
     if symbols is not None and path is None:
-        raise ValueError("the symbols' parities are not the code's")
-    flat = np.full(2, TABLE_TOTAL // 2, np.int64)
-    bits = coder.code(None if path is None else path.astype(np.int32), flat, path_length(int(np.prod(shape))))
-    parity = _parities_of(bits.astype(np.uint8), shape).astype(np.int64)
+        raise ValueError("the symbols' parities are no code's")
+    flat, n_steps = np.full(2, TABLE_TOTAL // 2, np.int64), path_length(int(np.prod(shape)))
+    code = int(coder.code(None if path is None else np.array([path[0]], np.int32), flat, 1)[0])
+    bits = coder.code(None if path is None else path[1].astype(np.int32), flat, n_steps)
+    parity = _parities_of(bits.astype(np.uint8), code, shape).astype(np.int64)
     level = np.zeros(shape, np.int64)
     for f in range(shape[2]):
         contexts = 2 * feature_contexts(level, f, limits, BUCKETS[-1]) + parity[:, :, f].reshape(-1)
@@ -107,6 +111,6 @@ def trellis_model(f: int, limit: int) -> AdaptiveModel:
     return AdaptiveModel(half, [prior_scale(2 * half)], [np.zeros(2, np.int64), *chain], PRIOR_SYMBOLS)
 
 
-def _parities_of(path: Bits, shape: tuple[int, ...]) -> Bits:
+def _parities_of(path: Bits, code: int, shape: tuple[int, ...]) -> Bits:
     """The parities of symbols of a shape, in raster order."""
-    return parities(path).reshape(-1)[: int(np.prod(shape))].reshape(shape)
+    return parities(path, code).reshape(-1)[: int(np.prod(shape))].reshape(shape)

@@ -11,7 +11,7 @@ from nfcodec.fitting.dense import solve_dense
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.trellis import trellis_trial
+from nfcodec.fitting.trellis import codes_to_try, trellis_trial
 
 WELL_CODED = 0.95
 """A trellis that makes less of rounding's bytes needs no comparison: without it, 3 to 4 % are usual."""
@@ -40,8 +40,8 @@ def chosen_by_bits(problem: Problem, request: Request, start: Trial) -> Trial:
         return start
     best, n_bytes = start, estimated_bytes(problem, start.weights)
     enough = WELL_CODED * n_bytes
-    for coded in (True, False):
-        trial = trellis_trial(problem, request, start, coded=coded)
+    for code in codes_to_try(start):
+        trial = trellis_trial(problem, request, start, code)
         if trial is not None and estimated_bytes(problem, trial.weights) < n_bytes:
             best, n_bytes = trial, estimated_bytes(problem, trial.weights)
         if n_bytes < enough or request.expired():

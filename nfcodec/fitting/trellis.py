@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding import GENERATORS, MEMORY, RUN
+from nfcodec.coding import CODES, MEMORY, RUN
 from nfcodec.errors import FormatError
 from nfcodec.fields import Quantized
 from nfcodec.fitting.dense import STEP_RATIO, start_dense
@@ -27,10 +28,16 @@ Weights = dict[str, Quantized]
 Floats = npt.NDArray[np.float64]
 Symbols = npt.NDArray[np.int64]
 
-STEP, UNCODED_STEP = 0.69, 0.92
-"""Quantizer step over that of rounding, with the code and without."""
+STEPS: Mapping[int | None, float] = {0: 0.69, 1: 0.76, None: 0.92}
+"""Quantizer step over that of rounding, by code; None for any parities."""
 
-FINER, ATTEMPTS = 0.95, 5
+THIRD_STEP = 0.47
+"""Of the feature whose symbols code 1 leaves even, over the others' step."""
+
+CODE_1_BITS = 1.3
+"""Of a symbol of the third feature, given the others; code 0 for more."""
+
+FINER, ATTEMPTS = 0.9, 4
 """Factor on the step where the target is out of reach, and how often."""
 
 TRIALS, CLOSE_DB = 12, 0.005
@@ -56,24 +63,34 @@ PARTS = 4
 """Of the range of outputs, for each sample value."""
 
 
-def trellis_trial(problem: Problem, request: Request, rounding: Trial, *, coded: bool = True) -> Trial | None:
+def codes_to_try(rounding: Trial) -> tuple[int | None, ...]:
+    """Codes for the picture's colours, the most promising first, and no code."""
+    symbols = rounding.weights["level0"].symbols
+    if symbols.shape[2] < 3:
+        return 0, None
+    third_bits = _entropy(symbols.reshape(-1, 3)) - _entropy(symbols[:, :, :2].reshape(-1, 2))
+    return (1, 0, None) if third_bits < CODE_1_BITS else (0, 1, None)
+
+
+def trellis_trial(problem: Problem, request: Request, rounding: Trial, code: int | None) -> Trial | None:
     """Symbols at the highest price of bits that the target allows; None if there are none, or too many pixels.
 
     Args:
         problem: of one entry a pixel, and a linear map of one or three features.
         rounding: the coarsest that reaches the target; tells which steps to take.
-        coded: whether parities must be the code's; if not, any symbols will do, in wider steps.
+        code: of the parities; None for any.
     """
     mse = problem.allowed_mse(request.psnr_db)
-    coarseness = rounding.weights["level0"].step.value / (STEP_RATIO * math.sqrt(mse))
-    if coded:  # chooses samples, so what rounding to samples adds is not added to its error
-        coarseness *= STEP * math.sqrt(problem.gain * 10 ** (-request.psnr_db / 10) / mse)
-    else:
-        coarseness *= UNCODED_STEP
+    coarseness = STEPS[code] * rounding.weights["level0"].step.value / (STEP_RATIO * math.sqrt(mse))
+    if code is not None:  # chooses samples, so what rounding to samples adds is not added to its error
+        coarseness *= math.sqrt(problem.gain * 10 ** (-request.psnr_db / 10) / mse)
     for attempt in range(ATTEMPTS):
+        parameters, steps = start_dense(problem, request, coarseness * FINER**attempt)
+        if code == 1:
+            parameters["level0"][:, :, 2] /= THIRD_STEP
+            parameters["skip"][:, 2] *= THIRD_STEP
         try:
-            start = quantize(problem, *start_dense(problem, request, coarseness * FINER**attempt))
-            choice = _Choice.of(problem, start, coded)
+            choice = _Choice.of(problem, quantize(problem, parameters, steps), code)
             found = None if choice is None else _at_highest_price(choice, request)
         except FormatError:  # finer than the format's arithmetic
             return None
@@ -96,9 +113,9 @@ def _at_highest_price(choice: _Choice, request: Request) -> Trial | None:
             low, best, enough = price, trial, choice.symbols
         else:
             high, too_few = price, choice.symbols
-        if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB or request.expired():
+        if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB or request.expired() or (not best and price == 0):
             return best
-        price = (low + high) / 2 if best or number < TRIALS // 2 else 0.0
+        price = (low + high) / 2 if best else 0.0
     return best if best is None or too_few is None else _mixed(choice, request, best, enough, too_few)
 
 
@@ -148,9 +165,9 @@ class _Choice:
     """
 
     def __init__(
-        self, problem: Problem, start: Weights, lows: Symbols, spans: tuple[int, int, int], coded: bool
+        self, problem: Problem, start: Weights, lows: Symbols, spans: tuple[int, int, int], code: int | None
     ) -> None:
-        self.problem, self._start, self._lows, self._spans, self._coded = problem, start, lows, spans, coded
+        self.problem, self._start, self._lows, self._spans, self._code = problem, start, lows, spans, code
         n_channels, step = problem.geometry.channels, start["level0"].step.value
         sign = np.asarray(problem.value_map.sign, np.float64).reshape(-1)[:1]
         matrix = np.asarray(start["skip"].values, np.float64) * step
@@ -169,7 +186,7 @@ class _Choice:
         self._workers = Workers(n_threads())
 
     @classmethod
-    def of(cls, problem: Problem, start: Weights, coded: bool) -> _Choice | None:
+    def of(cls, problem: Problem, start: Weights, code: int | None) -> _Choice | None:
         """None where there are too many pixels."""
         symbols = start["level0"].symbols.reshape(problem.geometry.n_pixels, -1)
         if symbols.shape[1] == 1:
@@ -178,7 +195,7 @@ class _Choice:
         first, second, third = (2 * int(half) for half in (symbols.max(axis=0) + 4 - lows) // 2 + 1)
         if len(symbols) > MAX_PIXELS:
             return None
-        return cls(problem, start, lows, (first, second, third), coded)
+        return cls(problem, start, lows, (first, second, third), code)
 
     def choose(self, price: float) -> None:
         """The symbols that cost least, bits at a price in squared error, if they are as frequent as they were."""
@@ -191,7 +208,16 @@ class _Choice:
             found = (self._least[part], self._chosen[part])
             nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
 
-        moves = _moves()
+        self._workers.run(-(-n // POINTS), points)
+        if self._code is None:
+            np.argmin(self._least, axis=1, out=self._numbers)
+        else:
+            self._follow(_moves(self._code))
+        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (CANDIDATES,) * 3)
+        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - BELOW + np.stack(digits, axis=1)
+
+    def _follow(self, moves: npt.NDArray[np.uint8]) -> None:
+        """The numbers of the parities along the cheapest path."""
         totals = np.empty((self._workers.n, 2, len(moves)), np.float32)
         back = np.empty((self._workers.n, RUN, len(moves)), np.uint8)
 
@@ -199,13 +225,7 @@ class _Choice:
             part = slice(i * RUN, (i + 1) * RUN)
             cheapest_path(self._least[part], moves, self._numbers[part], totals[worker], back[worker])
 
-        self._workers.run(-(-n // POINTS), points)
-        if self._coded:
-            self._workers.run(-(-n // RUN), run)
-        else:
-            np.argmin(self._least, axis=1, out=self._numbers)
-        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (CANDIDATES,) * 3)
-        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - BELOW + np.stack(digits, axis=1)
+        self._workers.run(-(-len(self._least) // RUN), run)
 
     def _costs(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Bits of combinations of symbols, and of single ones, that add up; the parities given."""
@@ -213,16 +233,16 @@ class _Choice:
         alone = np.zeros((3, max(self._spans)), np.float32)
         counts = [np.bincount(each, minlength=span) for each, span in zip(np.transpose(at), self._spans, strict=True)]
         if self.problem.geometry.channels == 1:
-            alone[:] = _bits(np.sum(counts, axis=0), self._coded)
+            alone[:] = _bits(np.sum(counts, axis=0), self._code)
         elif math.prod(self._spans) > MAX_COMBINATIONS:
             for bits, each in zip(alone, counts, strict=True):
-                bits[: len(each)] = _bits(each, self._coded)
+                bits[: len(each)] = _bits(each, self._code)
         else:
             cells = np.ravel_multi_index(tuple(np.transpose(at)), self._spans)
             seen = np.bincount(cells, minlength=math.prod(self._spans)).reshape(self._spans)
             first, second, third = (each / len(at) for each in counts)
             apart = len(at) * first[:, None, None] * second[:, None] * third
-            return _bits(seen + APART * apart, self._coded), alone
+            return _bits(seen + APART * apart, self._code), alone
         return np.zeros((1, 1, 1), np.float32), alone
 
     def weights(self) -> Weights:
@@ -232,12 +252,12 @@ class _Choice:
         return {**self._start, "level0": Quantized(symbols, level.step)}
 
 
-def _moves() -> npt.NDArray[np.uint8]:
+def _moves(code: int) -> npt.NDArray[np.uint8]:
     """The numbers of the parities that two moves into each state give; a state is the last bits, newest first."""
     moves = np.empty((1 << MEMORY, 2), np.uint8)
     for state, oldest in itertools.product(range(1 << MEMORY), range(2)):
         bits = state << 1 | oldest
-        parities = [(bits & generator).bit_count() & 1 for generator in GENERATORS]
+        parities = [(bits & generator).bit_count() & 1 for generator in CODES[code]]
         moves[state, oldest] = parities[0] << 2 | parities[1] << 1 | parities[2]
     return moves
 
@@ -248,17 +268,28 @@ def _in_threes(values: Floats) -> Floats:
     return np.pad(flat, (0, -len(flat) % 3), "edge").reshape(-1, 3)
 
 
-def _bits(counts: npt.NDArray[np.number], parities_known: bool) -> npt.NDArray[np.float32]:
-    """What symbols cost that occur so often; all axes even."""
+def _bits(counts: npt.NDArray[np.number], code: int | None) -> npt.NDArray[np.float32]:
+    """What symbols cost that occur so often, with a code given their parities; all axes even."""
     smooth = counts.astype(np.float32)
     for axis in range(smooth.ndim):
         along: npt.NDArray[np.float32] = np.moveaxis(smooth, axis, 0)
         before: npt.NDArray[np.float32] = np.array(along)
-        along[1:] += NEARBY * before[:-1]
-        along[:-1] += NEARBY * before[1:]
+        near = 2 if code == 1 and axis == 2 else 1
+        along[near:] += NEARBY * before[:-near]
+        along[:-near] += NEARBY * before[near:]
     smooth += np.float32(UNSEEN)
-    if not parities_known:
+    if code is None:
         return -np.log2(smooth / smooth.sum(), dtype=np.float32)
     halves = smooth.reshape([n for span in smooth.shape for n in (span // 2, 2)])
     totals = halves.sum(axis=tuple(range(0, halves.ndim, 2)), keepdims=True)
     return -np.log2(halves / totals, dtype=np.float32).reshape(smooth.shape)
+
+
+def _entropy(symbols: Symbols) -> float:
+    """Bits a row, by how often each row occurs."""
+    spans = np.ptp(symbols, axis=0) + 1
+    numbers = np.zeros(len(symbols), np.int64)
+    for column, low, span in zip(np.transpose(symbols), symbols.min(axis=0), spans, strict=True):
+        numbers = numbers * span + column - low
+    shares = np.unique(numbers, return_counts=True)[1] / len(symbols)
+    return float(-(shares * np.log2(shares)).sum())

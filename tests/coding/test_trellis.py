@@ -8,7 +8,7 @@ import pytest
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
 from nfcodec.coding.grids import NESTED, TRELLIS, LevelShape, code_levels
 from nfcodec.coding.tables import AdaptiveModel
-from nfcodec.coding.trellis import GENERATORS, MEMORY, RUN, code_trellis, parities, path_length, path_of, trellis_model
+from nfcodec.coding.trellis import CODES, MEMORY, RUN, code_trellis, parities, path_length, path_of, trellis_model
 from nfcodec.errors import FormatError
 
 
@@ -16,56 +16,63 @@ def random_path(n, seed=0):
     return np.random.default_rng(seed).integers(0, 2, n).astype(np.uint8)
 
 
-def with_parities(values, seed=0):
+each_code = pytest.mark.parametrize("code", range(len(CODES)))
+
+
+def with_parities(values, code, seed=0):
     """Symbols next to these, (rows, cols, features), on a random path."""
-    parity = parities(random_path(path_length(values.size), seed)).reshape(-1)[: values.size]
+    parity = parities(random_path(path_length(values.size), seed), code).reshape(-1)[: values.size]
     return 2 * (values >> 1) + parity.reshape(values.shape)
 
 
-def test_parities_by_the_definition():
+@each_code
+def test_parities_by_the_definition(code):
     path = random_path(2 * RUN + 77)
-    found = parities(path)
+    found = parities(path, code)
     for t, j in itertools.product((0, 1, 5, 8, 9, 500, RUN - 1, RUN, RUN + 3, 2 * RUN + 76), range(3)):
-        taps = [t - a for a in range(MEMORY + 1) if GENERATORS[j] >> (MEMORY - a) & 1]
+        taps = [t - a for a in range(MEMORY + 1) if CODES[code][j] >> (MEMORY - a) & 1]
         assert found[t, j] == sum(int(path[i]) for i in taps if i >= t // RUN * RUN) % 2
 
 
-def test_the_newest_bit_is_part_of_every_parity():
-    assert all(generator >> MEMORY == 1 for generator in GENERATORS)
+def test_the_newest_bit_is_part_of_the_first_parity():
+    assert all(generators[0] >> MEMORY == 1 for generators in CODES)
 
 
-def test_no_short_detour_changes_few_parities():
-    """The free distance, 18: how many parities differ at least between two paths."""
-    least = min(
-        int(parities(np.array([1, *bits] + [0] * MEMORY, np.uint8)).sum())
-        for bits in itertools.product((0, 1), repeat=9)
-    )
-    assert least == 18
+@pytest.mark.parametrize(("code", "distance"), [(0, 18), (1, 12)])
+def test_no_short_detour_changes_few_parities(code, distance):
+    """The free distance: how many parities differ at least between two paths."""
+    detours = [np.array([1, *bits] + [0] * MEMORY, np.uint8) for bits in itertools.product((0, 1), repeat=9)]
+    assert min(int(parities(detour, code).sum()) for detour in detours) == distance
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (3, 1, 3), (7, 5, 2), (40, 31, 3), (64, 60, 1)])
-def test_paths_come_back(shape):
-    symbols = with_parities(np.random.default_rng(1).integers(-50, 50, shape))
+@each_code
+@pytest.mark.parametrize("shape", [(1, 2, 1), (3, 1, 3), (7, 5, 2), (40, 31, 3), (64, 60, 1)])
+def test_paths_come_back(shape, code):
+    symbols = with_parities(np.random.default_rng(1).integers(-50, 50, shape), code)
     path = random_path(path_length(symbols.size))
-    assert np.array_equal(path_of(symbols), path)
-    assert np.array_equal(path_of(-symbols), path)
+    for each in (symbols, -symbols):
+        found, bits = path_of(each)
+        assert np.array_equal(bits, path)
+        seen = [parities(path, each).reshape(-1)[: symbols.size] for each in (found, code)]
+        assert np.array_equal(*seen)  # a few symbols may suit both codes
 
 
 @pytest.mark.parametrize("place", [1, 2, 3, 500, -1])
 def test_other_parities_have_no_path(place):
-    symbols = with_parities(np.zeros((30, 30, 3), np.int64))
+    symbols = with_parities(np.zeros((30, 30, 3), np.int64), 0)
     symbols.reshape(-1)[place] ^= 1
     assert path_of(symbols) is None
     with pytest.raises(ValueError, match="parities"):
         code_levels(Encoder(), TRELLIS, [LevelShape(30, 30, 3, 0)], [9] * 3, [symbols])
 
 
+@each_code
 @pytest.mark.parametrize("features", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [0.2, 8.0, 4000.0])
-def test_round_trip(features, size):
+def test_round_trip(features, size, code):
     rng = np.random.default_rng(0)
     levels = [
-        with_parities(np.round(rng.laplace(0, size, (rows, cols, features))).astype(np.int64), seed=rows)
+        with_parities(np.round(rng.laplace(0, size, (rows, cols, features))).astype(np.int64), code, rows)
         for rows, cols in ((3, 5), (33, 41))
     ]
     shapes = [LevelShape(3, 5, features, 1), LevelShape(33, 41, features, 0)]
@@ -80,7 +87,7 @@ def test_round_trip(features, size):
 
 def test_known_parities_save_about_two_bits_of_three_symbols():
     rng = np.random.default_rng(0)
-    symbols = with_parities(np.round(rng.normal(0, 15, (150, 150, 3))).astype(np.int64))
+    symbols = with_parities(np.round(rng.normal(0, 15, (150, 150, 3))).astype(np.int64), 0)
     shapes, limits = [LevelShape(150, 150, 3, 0)], np.abs(symbols).max(axis=(0, 1)).tolist()
     bits = {}
     for order in (NESTED, TRELLIS):
@@ -92,7 +99,7 @@ def test_known_parities_save_about_two_bits_of_three_symbols():
 
 def test_symbols_over_their_limit_are_refused():
     """Halves may be as large as those of the limit plus one."""
-    symbols = with_parities(np.full((20, 20, 1), 7, np.int64))
+    symbols = with_parities(np.full((20, 20, 1), 7, np.int64), 0)
     assert symbols.max() == 7
     encoder = Encoder()
     code_trellis(encoder, [trellis_model(0, 7)], [7], symbols.shape, symbols)

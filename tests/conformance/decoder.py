@@ -239,11 +239,12 @@ def read_weights(data, levels, layout):  # section 5
 
 def read_parities(decode_symbol, shape):  # section 5.3, order 5
     n = shape[0] * shape[1] * shape[2]
+    generators = [(367, 435, 457), (369, 491, 0)][decode_symbol([0, 2**23, 2**24])]
     path = [decode_symbol([0, 2**23, 2**24]) for _ in range(-(-n // 3))]
     out = [
         sum(path[t - a] for a in range(min(8, t % 1024) + 1) if g >> (8 - a) & 1) % 2
         for t in range(len(path))
-        for g in (367, 435, 457)
+        for g in generators
     ]
     return np.array(out[:n]).reshape(shape)
 

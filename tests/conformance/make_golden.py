@@ -203,7 +203,7 @@ def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int, *, trellis:
             values, step = rng.normal(0, 60, tensor.shape), 60 * np.sqrt(tensor.size / tensor.shape[0])
         symbols[tensor.name] = np.round(values).astype(np.int64)
         if trellis and tensor.name.startswith("level"):
-            symbols[tensor.name] = with_parities(symbols[tensor.name], rng)
+            symbols[tensor.name] = with_parities(symbols[tensor.name], rng, len(steps) // 2 % 2)
         steps += bytes([128 + len(steps), (-8 - round(np.log2(step))) % 256])
     if "bias_out" in symbols:
         symbols["bias_out"][:] = 60
@@ -217,10 +217,10 @@ def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int, *, trellis:
     return write_chunks({HEADER: replace(header, digest=bytes.fromhex(digest)).pack(), WEIGHTS: payload})
 
 
-def with_parities(symbols: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same symbols or ones next to them, with the parities of a random path."""
+def with_parities(symbols: np.ndarray, rng: np.random.Generator, code: int) -> np.ndarray:
+    """The same symbols or ones next to them, with the parities of a random path through a code."""
     path = rng.integers(0, 2, -(-symbols.size // 3)).astype(np.uint8)
-    return 2 * (symbols >> 1) + parities(path).reshape(-1)[: symbols.size].reshape(symbols.shape)
+    return 2 * (symbols >> 1) + parities(path, code).reshape(-1)[: symbols.size].reshape(symbols.shape)
 
 
 def is_missing(name: str) -> bool:

@@ -17,7 +17,7 @@ import nfcodec
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
 WAVELETS = [path for path in FILES if path.name.startswith(("wavelet-", "filters-", "residual-"))]
-FROZEN = "dccd4b750c98a2db5e54f005d05c2e0af2793896944cfe2000e174587f245a6b"
+FROZEN = "2ea454bae7345d6e5d20e59bc13fd616902634ed6ae9e3bea435359ff6705ccd"
 
 DECODE_ALL = """
 import hashlib, sys

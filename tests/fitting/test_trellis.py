@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nfcodec.coding import GENERATORS, MEMORY
+from nfcodec.coding import CODES, MEMORY
 from nfcodec.coding.trellis import parities, path_length, path_of
 from nfcodec.fields import Geometry
 from nfcodec.fitting import Request
@@ -18,7 +18,7 @@ from nfcodec.fitting.plan import table_ngp
 from nfcodec.fitting.problem import OUTPUT_UNIT
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.solution import quantize
-from nfcodec.fitting.trellis import _bits, _Choice, _Decoding, _moves, trellis_trial
+from nfcodec.fitting.trellis import _bits, _Choice, _Decoding, _entropy, _moves, codes_to_try, trellis_trial
 
 
 @pytest.fixture
@@ -31,36 +31,40 @@ def table(make_problem):
     return make
 
 
-def choice_of(problem, psnr_db=36.0):
-    choice = _Choice.of(problem, quantize(problem, *start_dense(problem, Request(psnr_db, 5, 0), 0.7)), True)
+def choice_of(problem, code=0, psnr_db=36.0):
+    choice = _Choice.of(problem, quantize(problem, *start_dense(problem, Request(psnr_db, 5, 0), 0.7)), code)
     assert choice is not None
     return choice
 
 
-def numbered(path):
+each_code = pytest.mark.parametrize("code", range(len(CODES)))
+
+
+def numbered(path, code):
     """The numbers of the parities along a path."""
-    return parities(path) @ np.array([4, 2, 1])
+    return parities(path, code) @ np.array([4, 2, 1])
 
 
-def test_moves_follow_the_code():
+@each_code
+def test_moves_follow_the_code(code):
     path = np.random.default_rng(0).integers(0, 2, 40).astype(np.uint8)
-    moves, state, seen = _moves(), 0, []
+    moves, state, seen = _moves(code), 0, []
     for bit in path.tolist():
         oldest = state & 1
         state = bit << (MEMORY - 1) | state >> 1
         seen.append(moves[state, oldest])
-    assert np.array_equal(seen, numbered(path))
-    assert len(GENERATORS) == 3
+    assert np.array_equal(seen, numbered(path, code))
 
 
-def test_the_cheapest_path_by_trying_all():
-    rng, n, moves = np.random.default_rng(0), 11, _moves()
+@each_code
+def test_the_cheapest_path_by_trying_all(code):
+    rng, n, moves = np.random.default_rng(0), 11, _moves(code)
     costs = rng.normal(size=(n, 8)).astype(np.float32)
-    found = np.empty(n, np.uint8)
+    found = np.empty(n, np.intp)
     cheapest_path(
         costs, moves, found, np.empty((2, len(moves)), np.float32), np.empty((n, len(moves)), np.uint8)
     )  # fmt: skip
-    every = [numbered(np.array(bits, np.uint8)) for bits in itertools.product((0, 1), repeat=n)]
+    every = [numbered(np.array(bits, np.uint8), code) for bits in itertools.product((0, 1), repeat=n)]
     best = min(every, key=lambda numbers: costs[np.arange(n), numbers].sum())
     assert np.array_equal(found, best)
 
@@ -92,7 +96,7 @@ def test_without_a_price_the_error_is_less_than_that_of_any_other_path(table, tr
     wanted = choice._wanted.reshape(-1)[: symbols.size].reshape(symbols.shape)
     for seed in range(3):
         path = np.random.default_rng(seed).integers(0, 2, path_length(symbols.size)).astype(np.uint8)
-        parity = parities(path).reshape(-1)[: symbols.size].reshape(symbols.shape)
+        parity = parities(path, 0).reshape(-1)[: symbols.size].reshape(symbols.shape)
         other = 2 * np.round((wanted - parity) / 2).astype(np.int64) + parity
         level = replace(best.weights["level0"], symbols=other)
         assert problem.exact_psnr_db({**best.weights, "level0": level}) < best.psnr_db - 0.5
@@ -111,11 +115,11 @@ def test_a_price_trades_error_for_bits(table):
 
 def test_bits_are_those_of_a_distribution_for_all_parities():
     counts = np.random.default_rng(0).integers(0, 9, (6, 4, 8))
-    likely = 2.0 ** -_bits(counts, True).astype(np.float64)
+    likely = 2.0 ** -_bits(counts, 0).astype(np.float64)
     for a, b, c in itertools.product(range(2), repeat=3):
         assert math.isclose(likely[a::2, b::2, c::2].sum(), 1, rel_tol=1e-5)
     assert likely[counts == 0].min() > 0
-    assert math.isclose((2.0 ** -_bits(counts, False).astype(np.float64)).sum(), 1, rel_tol=1e-5)
+    assert math.isclose((2.0 ** -_bits(counts, None).astype(np.float64)).sum(), 1, rel_tol=1e-5)
 
 
 @pytest.mark.parametrize("transform", ["rpp", "gamma:2+rpp", "inversion+standardize+rpp"])
@@ -123,17 +127,19 @@ def test_bits_are_those_of_a_distribution_for_all_parities():
 def test_smaller_than_rounding_at_the_same_error(table, transform, channels, depth, psnr_db):
     problem, request = table(80, 75, channels, depth, transform), Request(psnr_db, 5, 0)
     rounding = solve_dense(problem, request).trial
-    trial = trellis_trial(problem, request, rounding)
-    assert trial is not None
-    assert psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
-    assert path_of(trial.weights["level0"].symbols) is not None
-    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+    trials = [trellis_trial(problem, request, rounding, code) for code in codes_to_try(rounding)[:-1]]
+    for trial in trials:
+        assert trial is not None
+        assert psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
+        assert path_of(trial.weights["level0"].symbols) is not None
+    smallest = min(estimated_bytes(problem, trial.weights) for trial in trials)
+    assert smallest < 0.98 * estimated_bytes(problem, rounding.weights)
 
 
 def test_without_the_code_it_is_still_smaller_than_rounding(table):
     problem, request = table(80, 75), Request(36.0, 5, 0)
     rounding = solve_dense(problem, request).trial
-    trial = trellis_trial(problem, request, rounding, coded=False)
+    trial = trellis_trial(problem, request, rounding, None)
     assert trial is not None
     assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
     assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
@@ -143,7 +149,7 @@ def test_many_combinations_are_counted_by_feature(table, monkeypatch):
     problem, request = table(80, 75), Request(40.0, 5, 0)
     rounding = solve_dense(problem, request).trial
     monkeypatch.setattr(module, "MAX_COMBINATIONS", 1000)
-    trial = trellis_trial(problem, request, rounding)
+    trial = trellis_trial(problem, request, rounding, 0)
     assert trial is not None
     assert trial.psnr_db >= 40
     assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
@@ -151,4 +157,30 @@ def test_many_combinations_are_counted_by_feature(table, monkeypatch):
 
 def test_what_is_out_of_reach(table):
     problem = table()
-    assert trellis_trial(problem, Request(200.0, 5, 0), solve_dense(problem, Request(40.0, 5, 0)).trial) is None
+    assert trellis_trial(problem, Request(200.0, 5, 0), solve_dense(problem, Request(40.0, 5, 0)).trial, 0) is None
+
+
+def test_a_third_feature_of_few_bits_gets_code_1(table):
+    problem = table(80, 75)
+    gray = replace(problem, samples=np.repeat(problem.samples[:, :1], 3, axis=1))
+    colours = np.random.default_rng(0).integers(0, 256, problem.samples.shape).astype(np.uint8)
+    for each, first in ((gray, 1), (replace(problem, samples=colours), 0)):
+        assert codes_to_try(solve_dense(each, Request(40.0, 5, 0)).trial) == (first, 1 - first, None)
+    assert codes_to_try(solve_dense(table(channels=1), Request(40.0, 5, 0)).trial) == (0, None)
+
+
+def test_entropy():
+    assert _entropy(np.array([[3, -5], [3, -5], [4, -5], [3, 0]])) == 1.5
+    assert _entropy(np.zeros((9, 3), np.int64)) == 0
+
+
+def test_code_1_leaves_the_third_feature_even(table):
+    problem, request = table(80, 75), Request(36.0, 5, 0)
+    rounding = solve_dense(problem, request).trial
+    trial = trellis_trial(problem, request, rounding, 1)
+    assert trial is not None
+    assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
+    symbols = trial.weights["level0"].symbols
+    assert not (symbols[:, :, 2] & 1).any()
+    assert path_of(symbols)[0] == 1
+    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
