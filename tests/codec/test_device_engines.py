@@ -1,4 +1,4 @@
-"""Files fitted by the engines for GPUs, here on the CPU: what the decoder makes of them is what was promised."""
+"""Files fitted by the engines for GPUs, on the CPU where there is none: they are what was promised."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import nfcodec
 from nfcodec.fields import Ngp, Siren, hash_levels
@@ -20,14 +21,14 @@ HASHED = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
 
 @pytest.fixture
 def on_the_cpu(monkeypatch):
-    """The engines as they are, but for the device."""
+    """The engines as they are, but for the device; that of our own kernels only where it is missing."""
     monkeypatch.setitem(sys.modules, "tinycudann", fake_tinycudann)
+    monkeypatch.setattr(tcnn_engine, "create", lambda device, *arguments: TcnnEngine(*arguments[:4], device="cpu"))
+    if torch.cuda.is_available():
+        return
+    monkeypatch.setattr(cuda_engine, "create", lambda device, *arguments: CudaEngine(*arguments[:4], device="cpu"))
     for name in ("ENCODE_PIXELS", "NETWORK_PIXELS"):  # Triton's interpreter takes as long for few pixels as for many
         monkeypatch.setattr(flat_ngp, name, 512)
-    for module, engine in ((cuda_engine, CudaEngine), (tcnn_engine, TcnnEngine)):
-        monkeypatch.setattr(
-            module, "create", lambda device, *arguments, engine=engine: engine(*arguments[:4], device="cpu")
-        )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import DenseLevel, HashLevel, Ngp, Siren
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Engine, Objective, Rates, numba_engine, numba_fields, torch_engine
+from nfcodec.fitting.engines.cuda_engine import CudaEngine
 from nfcodec.fitting.engines.numba_engine import NumbaEngine
 from nfcodec.fitting.engines.torch_engine import TorchEngine
 from nfcodec.fitting.solution import quantize
@@ -390,9 +391,11 @@ def test_a_sample_of_all_pixels_is_the_full_batch(make_problem, engine_for):
         assert np.allclose(gradient, gradients[name], rtol=1e-4, atol=1e-6)
 
 
-def test_samples_of_pixels_add_up_to_the_full_batch(make_problem):
+@pytest.mark.parametrize("kind", [NumbaEngine, CudaEngine])
+def test_samples_of_pixels_add_up_to_the_full_batch(make_problem, kind):
     problem = make_problem(SPECS["siren"])
-    engine = NumbaEngine(problem, start(problem), Objective(), 0)
+    on = ("cuda" if torch.cuda.is_available() else "cpu",) if kind is CudaEngine else ()
+    engine = kind(problem, start(problem), Objective(), 0, *on)
     full, gradients = engine.gradient(), engine.gradients()
     parts = [(np.arange(y, 24, 3), np.arange(x, 20, 2)) for y in range(3) for x in range(2)]
     stats, seen = [], []

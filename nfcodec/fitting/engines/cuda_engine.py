@@ -16,7 +16,7 @@ import torch
 
 from nfcodec.errors import EngineError
 from nfcodec.fields import Ngp, Parameters, Siren
-from nfcodec.fitting.engines.base import Engine, Halt, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates, Stats
 from nfcodec.fitting.engines.flat_engine import FlatEngine, FlatField
 from nfcodec.fitting.engines.flat_ngp import FlatNgp
 from nfcodec.fitting.engines.flat_siren import FlatSiren
@@ -98,6 +98,10 @@ class CudaEngine(FlatEngine):
     def gradient(self) -> Stats:
         with arithmetic(fast=False):
             return super().gradient()
+
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        with arithmetic(fast=False):
+            return super().sampled_gradient(rows, cols)
 
     def evaluate(self) -> Stats:
         with arithmetic(fast=False):

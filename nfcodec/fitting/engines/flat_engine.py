@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nfcodec.errors import EngineError
 from nfcodec.fields import FieldSpec, Geometry, Parameters
-from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 
 BAND_FLOATS = 1 << 29
@@ -47,6 +47,10 @@ class FlatField(ABC):
     @abstractmethod
     def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
         """Outputs (n, C), float32, of a band; with `keep`, what `backward` needs is kept until then."""
+
+    def forward_at(self, flat: Tensor, rows: Tensor, cols: Tensor) -> Tensor | None:
+        """Outputs where rows and columns cross, kept as those of a band are; None where only bands will do."""
+        return None
 
     @abstractmethod
     def backward(self, slopes: Tensor, gradient: Tensor) -> None:
@@ -151,6 +155,18 @@ class FlatEngine(Engine):
         self._pass(differentiate=True)
         return self._stats()
 
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
+        out = self._field.forward_at(self._seen(), y, x)
+        if out is None:
+            return self.gradient()
+        pixels = (y[:, None] * self._problem.geometry.width + x).reshape(-1)
+        errors = out - self._targets[pixels]
+        self._sums[0], self._sums[1] = errors.square().sum(dtype=torch.float64), self._squared_error(out, pixels)
+        self._gradient.zero_()
+        self._field.backward(errors * (2 / errors.numel()), self._gradient)
+        return self._stats_of(self._sums.cpu().numpy() * (self._targets.numel() / errors.numel()))
+
     def evaluate(self) -> Stats:
         self._pass(differentiate=False)
         return self._stats()
@@ -184,14 +200,14 @@ class FlatEngine(Engine):
                 errors = torch.round(errors / quantum) * quantum if quantum else errors
                 self._field.backward(errors * (2 / self._targets.numel()), self._gradient)
 
-    def _squared_error(self, out: Tensor, band: slice) -> Tensor:
+    def _squared_error(self, out: Tensor, pixels: slice | Tensor) -> Tensor:
         """Sum of squared errors of the samples that the outputs decode to."""
         signed = out * self._problem.value_map.sign
         decoded = [
             torch.bucketize(column.contiguous(), row, right=True)
             for column, row in zip(signed.T, self._thresholds, strict=True)
         ]
-        return (torch.stack(decoded, 1) - self._samples[band]).square().sum(dtype=torch.float64)
+        return (torch.stack(decoded, 1) - self._samples[pixels]).square().sum(dtype=torch.float64)
 
     def outputs(self) -> npt.NDArray[np.float32]:
         return np.concatenate([out.cpu().numpy() for out in self._outputs()])

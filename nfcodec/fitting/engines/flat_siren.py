@@ -26,9 +26,16 @@ class FlatSiren(InOrder):
         self._cosines: list[Tensor] = []
 
     def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
+        rows = slice(band.start // self._width, band.stop // self._width)
+        return self._outputs(flat, self._x, self._y[rows], keep=keep)
+
+    def forward_at(self, flat: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
+        return self._outputs(flat, self._x[cols], self._y[rows], keep=True)
+
+    def _outputs(self, flat: Tensor, x: Tensor, y: Tensor, *, keep: bool) -> Tensor:
+        """Of the points where columns x and rows y cross."""
         p, omega = self.views(flat), self._spec.omega_0
-        y = self._y[band.start // self._width : band.stop // self._width]
-        across = torch.outer(self._x, omega * p["weight0"][:, 0])
+        across = torch.outer(x, omega * p["weight0"][:, 0])
         down = torch.outer(y, omega * p["weight0"][:, 1]) + omega * p["bias0"]
         z = torch.add(down[:, None], across[None]).reshape(-1, self._spec.width)  # no product of matrices: all 32 bits
         self._sines, self._cosines = [], []
@@ -42,7 +49,7 @@ class FlatSiren(InOrder):
         if keep:
             self._flat = flat
             ones = torch.ones(len(z), device=z.device)
-            self._coordinates = torch.stack([self._x.repeat(len(y)), y.repeat_interleave(len(self._x)), ones], 1)
+            self._coordinates = torch.stack([x.repeat(len(y)), y.repeat_interleave(len(x)), ones], 1)
         return z
 
     def backward(self, slopes: Tensor, gradient: Tensor) -> None:
