@@ -60,8 +60,8 @@ COARSER = 1.16
 """Factor on the quantizer step where gradient steps and filters will make up for it (steps alone do not)."""
 
 SOFTNESS = (0.35, 0.1)
-STEP_GRADIENTS = 2.5
-"""The time of a whole step, with its share of the renewals, in gradients."""
+STEP_GRADIENTS = 7.0
+"""The time of a whole step, with its share of the renewals, which take most of it, in gradients."""
 
 RENEWAL_INTERVAL = 10
 """Gradient steps between renewals of predictions, filters and lambda."""
