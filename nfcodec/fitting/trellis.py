@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +27,29 @@ Weights = dict[str, Quantized]
 Floats = npt.NDArray[np.float64]
 Symbols = npt.NDArray[np.int64]
 
-STEPS: Mapping[int | None, float] = {0: 0.69, 1: 0.76, None: 0.92}
-"""Quantizer step over that of rounding, by code; None for any parities."""
 
-THIRD_STEP = 0.47
-"""Of the feature whose symbols code 1 leaves even, over the others' step."""
+@dataclass(frozen=True)
+class Lattice:
+    """Which symbols a table may have.
 
-CODE_1_BITS = 1.3
-"""Of a symbol of the third feature, given the others; code 0 for more."""
+    Attributes:
+        code: of their parities; None for any.
+        steps: of the three features, over the quantizer step of rounding.
+    """
+
+    code: int | None
+    steps: tuple[float, float, float]
+
+
+THREE = Lattice(0, (0.69, 0.69, 0.69))
+TWO = Lattice(1, (0.76, 0.76, 0.357))
+ONE = Lattice(1, (0.9, 0.54, 0.27))
+UNCODED = Lattice(None, (0.92, 0.92, 0.92))
+"""For pictures where so many features take more than a bit or so. TWO and ONE leave the third feature's symbols even, so
+its steps are twice as wide as they seem."""
+
+THIRD_BITS = 1.3
+"""Of a symbol of the third feature, given the others: for more, three features are worth a code."""
 
 FINER, ATTEMPTS = 0.9, 4
 """Factor on the step where the target is out of reach, and how often."""
@@ -63,34 +77,33 @@ PARTS = 4
 """Of the range of outputs, for each sample value."""
 
 
-def codes_to_try(rounding: Trial) -> tuple[int | None, ...]:
-    """Codes for the picture's colours, the most promising first, and no code."""
+def lattices(rounding: Trial) -> tuple[Lattice, ...]:
+    """Lattices for the picture's colours, the most promising first."""
     symbols = rounding.weights["level0"].symbols
     if symbols.shape[2] < 3:
-        return 0, None
+        return THREE, UNCODED
     third_bits = _entropy(symbols.reshape(-1, 3)) - _entropy(symbols[:, :, :2].reshape(-1, 2))
-    return (1, 0, None) if third_bits < CODE_1_BITS else (0, 1, None)
+    return (TWO, ONE, THREE, UNCODED) if third_bits < THIRD_BITS else (THREE, TWO, ONE, UNCODED)
 
 
-def trellis_trial(problem: Problem, request: Request, rounding: Trial, code: int | None) -> Trial | None:
+def trellis_trial(problem: Problem, request: Request, rounding: Trial, lattice: Lattice) -> Trial | None:
     """Symbols at the highest price of bits that the target allows; None if there are none, or too many pixels.
 
     Args:
         problem: of one entry a pixel, and a linear map of one or three features.
         rounding: the coarsest that reaches the target; tells which steps to take.
-        code: of the parities; None for any.
     """
     mse = problem.allowed_mse(request.psnr_db)
-    coarseness = STEPS[code] * rounding.weights["level0"].step.value / (STEP_RATIO * math.sqrt(mse))
-    if code is not None:  # chooses samples, so what rounding to samples adds is not added to its error
+    coarseness = lattice.steps[0] * rounding.weights["level0"].step.value / (STEP_RATIO * math.sqrt(mse))
+    if lattice.code is not None:  # chooses samples, so what rounding to samples adds is not added to its error
         coarseness *= math.sqrt(problem.gain * 10 ** (-request.psnr_db / 10) / mse)
     for attempt in range(ATTEMPTS):
         parameters, steps = start_dense(problem, request, coarseness * FINER**attempt)
-        if code == 1:
-            parameters["level0"][:, :, 2] /= THIRD_STEP
-            parameters["skip"][:, 2] *= THIRD_STEP
+        for f in range(1, problem.geometry.channels):
+            parameters["level0"][:, :, f] *= lattice.steps[0] / lattice.steps[f]
+            parameters["skip"][:, f] *= lattice.steps[f] / lattice.steps[0]
         try:
-            choice = _Choice.of(problem, quantize(problem, parameters, steps), code)
+            choice = _Choice.of(problem, quantize(problem, parameters, steps), lattice.code)
             found = None if choice is None else _at_highest_price(choice, request)
         except FormatError:  # finer than the format's arithmetic
             return None

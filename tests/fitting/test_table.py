@@ -81,3 +81,18 @@ def test_no_time_left(table):
     solution, _ = solve([problem], Request(36.0, 5, 0, deadline=0.0))
     start = solve_dense(problem, Request(36.0, 5, 0)).trial
     assert np.array_equal(solution.trial.weights["level0"].symbols, start.weights["level0"].symbols)
+
+
+def test_more_effort_tries_all_lattices(table, monkeypatch):
+    problem, tried = table(), []
+    trellis_trial = module.trellis_trial
+    monkeypatch.setattr(
+        "nfcodec.fitting.table.trellis_trial", lambda *given: tried.append(given[3]) or trellis_trial(*given)
+    )
+    start, sizes = solve_dense(problem, Request(36.0, 5, 0)).trial, []
+    for effort in (5, 6):
+        tried.clear()
+        trial = chosen_by_bits(problem, Request(36.0, effort, 0), start)
+        sizes.append(estimated_bytes(problem, trial.weights))
+    assert len(tried) == 4
+    assert sizes[1] <= sizes[0]

@@ -18,7 +18,19 @@ from nfcodec.fitting.plan import table_ngp
 from nfcodec.fitting.problem import OUTPUT_UNIT
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.solution import quantize
-from nfcodec.fitting.trellis import _bits, _Choice, _Decoding, _entropy, _moves, codes_to_try, trellis_trial
+from nfcodec.fitting.trellis import (
+    ONE,
+    THREE,
+    TWO,
+    UNCODED,
+    _bits,
+    _Choice,
+    _Decoding,
+    _entropy,
+    _moves,
+    lattices,
+    trellis_trial,
+)
 
 
 @pytest.fixture
@@ -127,7 +139,7 @@ def test_bits_are_those_of_a_distribution_for_all_parities():
 def test_smaller_than_rounding_at_the_same_error(table, transform, channels, depth, psnr_db):
     problem, request = table(80, 75, channels, depth, transform), Request(psnr_db, 5, 0)
     rounding = solve_dense(problem, request).trial
-    trials = [trellis_trial(problem, request, rounding, code) for code in codes_to_try(rounding)[:-1]]
+    trials = [trellis_trial(problem, request, rounding, lattice) for lattice in lattices(rounding)[:-1]]
     for trial in trials:
         assert trial is not None
         assert psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
@@ -139,7 +151,7 @@ def test_smaller_than_rounding_at_the_same_error(table, transform, channels, dep
 def test_without_the_code_it_is_still_smaller_than_rounding(table):
     problem, request = table(80, 75), Request(36.0, 5, 0)
     rounding = solve_dense(problem, request).trial
-    trial = trellis_trial(problem, request, rounding, None)
+    trial = trellis_trial(problem, request, rounding, UNCODED)
     assert trial is not None
     assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
     assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
@@ -149,7 +161,7 @@ def test_many_combinations_are_counted_by_feature(table, monkeypatch):
     problem, request = table(80, 75), Request(40.0, 5, 0)
     rounding = solve_dense(problem, request).trial
     monkeypatch.setattr(module, "MAX_COMBINATIONS", 1000)
-    trial = trellis_trial(problem, request, rounding, 0)
+    trial = trellis_trial(problem, request, rounding, THREE)
     assert trial is not None
     assert trial.psnr_db >= 40
     assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
@@ -157,16 +169,16 @@ def test_many_combinations_are_counted_by_feature(table, monkeypatch):
 
 def test_what_is_out_of_reach(table):
     problem = table()
-    assert trellis_trial(problem, Request(200.0, 5, 0), solve_dense(problem, Request(40.0, 5, 0)).trial, 0) is None
+    assert trellis_trial(problem, Request(200.0, 5, 0), solve_dense(problem, Request(40.0, 5, 0)).trial, THREE) is None
 
 
-def test_a_third_feature_of_few_bits_gets_code_1(table):
+def test_a_third_feature_of_few_bits_gets_no_parities(table):
     problem = table(80, 75)
     gray = replace(problem, samples=np.repeat(problem.samples[:, :1], 3, axis=1))
     colours = np.random.default_rng(0).integers(0, 256, problem.samples.shape).astype(np.uint8)
-    for each, first in ((gray, 1), (replace(problem, samples=colours), 0)):
-        assert codes_to_try(solve_dense(each, Request(40.0, 5, 0)).trial) == (first, 1 - first, None)
-    assert codes_to_try(solve_dense(table(channels=1), Request(40.0, 5, 0)).trial) == (0, None)
+    for each, order in ((gray, (TWO, ONE, THREE)), (replace(problem, samples=colours), (THREE, TWO, ONE))):
+        assert lattices(solve_dense(each, Request(40.0, 5, 0)).trial) == (*order, UNCODED)
+    assert lattices(solve_dense(table(channels=1), Request(40.0, 5, 0)).trial) == (THREE, UNCODED)
 
 
 def test_entropy():
@@ -177,7 +189,7 @@ def test_entropy():
 def test_code_1_leaves_the_third_feature_even(table):
     problem, request = table(80, 75), Request(36.0, 5, 0)
     rounding = solve_dense(problem, request).trial
-    trial = trellis_trial(problem, request, rounding, 1)
+    trial = trellis_trial(problem, request, rounding, TWO)
     assert trial is not None
     assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
     symbols = trial.weights["level0"].symbols
