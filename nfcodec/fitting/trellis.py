@@ -45,8 +45,8 @@ THREE = Lattice(0, (0.69, 0.69, 0.69))
 TWO = Lattice(1, (0.76, 0.76, 0.357))
 ONE = Lattice(1, (0.9, 0.54, 0.27))
 UNCODED = Lattice(None, (0.92, 0.92, 0.92))
-"""For pictures where so many features take more than a bit or so. TWO and ONE leave the third feature's symbols even, so
-its steps are twice as wide as they seem."""
+"""For pictures where so many features take more than a bit or so. TWO and ONE leave the third feature's symbols even,
+so its steps are twice as wide as they seem."""
 
 THIRD_BITS = 1.3
 """Of a symbol of the third feature, given the others: for more, three features are worth a code."""
