@@ -7,6 +7,7 @@ trellis, Fischer & Wang 1992). Choosing is Viterbi's algorithm on error and bits
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import math
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from nfcodec.coding import CODES, MEMORY, RUN
 from nfcodec.errors import FormatError
 from nfcodec.fields import Quantized
 from nfcodec.fitting.dense import STEP_RATIO, start_dense
-from nfcodec.fitting.engines.kernels.trellis import BELOW, CANDIDATES, cheapest_path, nearest
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
 from nfcodec.fitting.solution import Request, quantize
 from nfcodec.workers import Workers, n_threads
+
+KERNELS = "nfcodec.fitting.engines.kernels.trellis"
+"""Imported when needed: loading the compiler takes time, and other fits do without it."""
 
 Weights = dict[str, Quantized]
 Floats = npt.NDArray[np.float64]
@@ -89,6 +92,8 @@ def lattices(rounding: Trial) -> tuple[Lattice, ...]:
 def trellis_trial(problem: Problem, request: Request, rounding: Trial, lattice: Lattice) -> Trial | None:
     """Symbols at the highest price of bits that the target allows; None if there are none, or too many pixels.
 
+    None, too, where the kernels cannot be compiled.
+
     Args:
         problem: of one entry a pixel, and a linear map of one or three features.
         rounding: the coarsest that reaches the target; tells which steps to take.
@@ -106,6 +111,9 @@ def trellis_trial(problem: Problem, request: Request, rounding: Trial, lattice: 
             choice = _Choice.of(problem, quantize(problem, parameters, steps), lattice.code)
             found = None if choice is None else _at_highest_price(choice, request)
         except FormatError:  # finer than the format's arithmetic
+            return None
+        except ImportError as error:
+            request.note(f"symbols are only rounded: {error}")
             return None
         if found is not None or choice is None or request.expired():
             return found
@@ -197,6 +205,7 @@ class _Choice:
         self._chosen = np.empty((n, 8), np.uint8)
         self._numbers = np.empty(n, np.intp)
         self._workers = Workers(n_threads())
+        self._kernels = importlib.import_module(KERNELS)
 
     @classmethod
     def of(cls, problem: Problem, start: Weights, code: int | None) -> _Choice | None:
@@ -213,21 +222,21 @@ class _Choice:
     def choose(self, price: float) -> None:
         """The symbols that cost least, bits at a price in squared error, if they are as frequent as they were."""
         joint, alone = self._costs()
-        n = len(self._wanted)
+        n, kernels = len(self._wanted), self._kernels
         outputs = (self._columns, self._origin, self._decoding.thresholds, self._decoding.starts, self._decoding.scales)
 
         def points(worker: int, i: int) -> None:
             part = slice(i * POINTS, (i + 1) * POINTS)
             found = (self._least[part], self._chosen[part])
-            nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
+            kernels.nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
 
         self._workers.run(-(-n // POINTS), points)
         if self._code is None:
             np.argmin(self._least, axis=1, out=self._numbers)
         else:
             self._follow(_moves(self._code))
-        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (CANDIDATES,) * 3)
-        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - BELOW + np.stack(digits, axis=1)
+        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (kernels.CANDIDATES,) * 3)
+        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - kernels.BELOW + np.stack(digits, axis=1)
 
     def _follow(self, moves: npt.NDArray[np.uint8]) -> None:
         """The numbers of the parities along the cheapest path."""
@@ -236,7 +245,7 @@ class _Choice:
 
         def run(worker: int, i: int) -> None:
             part = slice(i * RUN, (i + 1) * RUN)
-            cheapest_path(self._least[part], moves, self._numbers[part], totals[worker], back[worker])
+            self._kernels.cheapest_path(self._least[part], moves, self._numbers[part], totals[worker], back[worker])
 
         self._workers.run(-(-len(self._least) // RUN), run)
 
@@ -287,7 +296,7 @@ def _bits(counts: npt.NDArray[np.number], code: int | None) -> npt.NDArray[np.fl
     for axis in range(smooth.ndim):
         along: npt.NDArray[np.float32] = np.moveaxis(smooth, axis, 0)
         before: npt.NDArray[np.float32] = np.array(along)
-        near = 2 if code == 1 and axis == 2 else 1
+        near = 2 if code is not None and CODES[code][axis] == 0 else 1  # where all are even
         along[near:] += NEARBY * before[:-near]
         along[:-near] += NEARBY * before[near:]
     smooth += np.float32(UNSEEN)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -148,23 +150,25 @@ def test_smaller_than_rounding_at_the_same_error(table, transform, channels, dep
     assert smallest < 0.98 * estimated_bytes(problem, rounding.weights)
 
 
+def smaller_than_rounding(problem, request, lattice):
+    """The trial on a lattice, which keeps the promise in fewer bytes."""
+    rounding = solve_dense(problem, request).trial
+    trial = trellis_trial(problem, request, rounding, lattice)
+    assert trial is not None
+    assert request.psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
+    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+    return trial
+
+
 def test_without_the_code_it_is_still_smaller_than_rounding(table):
     problem, request = table(80, 75), Request(36.0, 5, 0)
-    rounding = solve_dense(problem, request).trial
-    trial = trellis_trial(problem, request, rounding, UNCODED)
-    assert trial is not None
-    assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
-    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+    smaller_than_rounding(problem, request, UNCODED)
 
 
 def test_many_combinations_are_counted_by_feature(table, monkeypatch):
     problem, request = table(80, 75), Request(40.0, 5, 0)
-    rounding = solve_dense(problem, request).trial
     monkeypatch.setattr(module, "MAX_COMBINATIONS", 1000)
-    trial = trellis_trial(problem, request, rounding, THREE)
-    assert trial is not None
-    assert trial.psnr_db >= 40
-    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+    smaller_than_rounding(problem, request, THREE)
 
 
 def test_what_is_out_of_reach(table):
@@ -188,11 +192,19 @@ def test_entropy():
 
 def test_code_1_leaves_the_third_feature_even(table):
     problem, request = table(80, 75), Request(36.0, 5, 0)
-    rounding = solve_dense(problem, request).trial
-    trial = trellis_trial(problem, request, rounding, TWO)
-    assert trial is not None
-    assert 36 <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
-    symbols = trial.weights["level0"].symbols
+    symbols = smaller_than_rounding(problem, request, TWO).weights["level0"].symbols
     assert not (symbols[:, :, 2] & 1).any()
     assert path_of(symbols)[0] == 1
-    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+
+
+def test_without_a_compiler_symbols_are_rounded(table, monkeypatch):
+    problem, notes = table(), []
+    monkeypatch.setitem(sys.modules, module.KERNELS, None)
+    request = Request(36.0, 5, 0, listen=lambda event: notes.append(event.message))
+    assert trellis_trial(problem, request, solve_dense(problem, request).trial, THREE) is None
+    assert any("rounded" in note for note in notes)
+
+
+def test_fits_do_not_load_the_compiler_before_they_need_it():
+    check = "import sys, nfcodec.fitting; raise SystemExit('numba' in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)

@@ -1,4 +1,6 @@
-"""Compiled loops of the numba engine: pure functions of arrays, no state, no threads of their own.
+"""Compiled loops: pure functions of arrays, no state, no threads of their own.
+
+Most are the numba engine's; those of `trellis` choose symbols on a trellis, whatever the engine.
 
 Each releases the interpreter's lock, so the engine runs them on Python threads. Work is cut into blocks of `BLOCK`
 pixels whose numbers, one row of `BLOCK` floats a feature, stay in the cache. Indices are unsigned throughout: numba
