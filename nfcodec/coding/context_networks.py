@@ -2,8 +2,9 @@
 
 There is one for each orientation of a band, kind of feature (the first, the second, later ones) and pass of the coding
 order. Inputs are magnitudes on a logarithmic scale, with their signs; outputs the location and the scale of a Laplace
-distribution. benchmarks/train_contexts.py made the weights; files depend on them, so they never change.
-docs/format.md, "Context networks", is the normative text.
+distribution. Of two sets the later one sees more: slopes of the picture that the coarser bands make.
+benchmarks/train_contexts.py made the weights; files depend on them, so they never change. docs/format.md, "Context
+networks", is the normative text.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.errors import FormatError
-from nfcodec.subbands import LL
+from nfcodec.subbands import HH, HL, LH, LL
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,6 +32,21 @@ WINDOW = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3) if (dy, dx) != 
 AROUND = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 CROSS = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 
+Offset = tuple[int, int]
+
+
+def _steps(rows: tuple[int, ...], cols: tuple[int, ...], dy: int, dx: int) -> list[tuple[Offset, Offset]]:
+    return [((y + dy, x + dx), (y, x)) for y in rows for x in cols]
+
+
+SLOPES: dict[int, list[tuple[Offset, Offset]]] = {
+    HL: _steps((-1, 0, 1), (-1, 0, 1), 0, 1),
+    LH: _steps((-1, 0, 1), (-1, 0, 1), 1, 0),
+    HH: _steps((0, 1), (-1, 0, 1), 0, 1) + _steps((-1, 0, 1), (0, 1), 1, 0),
+    LL: [],
+}
+"""Places in the smooth picture, relative to a coefficient, of which the first less the second is an input."""
+
 N_SCALARS = 3
 
 INPUT_BITS = 5
@@ -42,7 +58,18 @@ REGIME_ORIGIN = 88
 """The regime, 0 .. 255, of a quantizer step 2^-5."""
 
 _MAX_LOCATION = 1 << 27
-_BLOB = "context_networks.bin"
+
+
+@dataclass(frozen=True)
+class NetworkSet:
+    """Networks that belong together: the file of their weights, and whether they see slopes."""
+
+    file: str
+    sees_slopes: bool
+
+
+FIRST_SET = NetworkSet("context_networks.bin", sees_slopes=False)
+SLOPE_SET = NetworkSet("slope_networks.bin", sees_slopes=True)
 
 
 def known_before(index: int) -> list[tuple[int, int]]:
@@ -51,11 +78,12 @@ def known_before(index: int) -> list[tuple[int, int]]:
     return [(dy, dx) for dy, dx in WINDOW if PASSES.index(((row + dy) % 2, (col + dx) % 2)) < index]
 
 
-def n_inputs(orientation: int, kind: int, index: int) -> int:
+def n_inputs(orientation: int, kind: int, index: int, sees_slopes: bool) -> int:
     """How many inputs the network of an orientation, a kind of feature and a pass has."""
     details = 0 if orientation == LL else (1 + orientation) * len(AROUND)
     features = (0, len(AROUND), len(AROUND) + len(CROSS))[kind]
-    return len(known_before(index)) + details + features + N_SCALARS
+    slopes = len(SLOPES[orientation]) if sees_slopes else 0
+    return len(known_before(index)) + details + features + slopes + N_SCALARS
 
 
 @dataclass(frozen=True)
@@ -106,12 +134,12 @@ def scalars(level: int, n_levels: int, orientation: int, regime: int) -> list[in
 
 
 @cache
-def networks() -> dict[tuple[int, int, int], Network]:
-    """All networks, by (orientation, kind, pass). Raises FormatError if the installed weights are damaged."""
-    return unpack_networks(files("nfcodec.coding").joinpath(_BLOB).read_bytes())
+def networks(chosen: NetworkSet) -> dict[tuple[int, int, int], Network]:
+    """All networks of a set, by (orientation, kind, pass). Raises FormatError if the installed weights are damaged."""
+    return unpack_networks(files("nfcodec.coding").joinpath(chosen.file).read_bytes(), chosen.sees_slopes)
 
 
-def unpack_networks(blob: bytes) -> dict[tuple[int, int, int], Network]:
+def unpack_networks(blob: bytes, sees_slopes: bool) -> dict[tuple[int, int, int], Network]:
     """Networks from little-endian int16: the hidden width, then each network's W0, b0, W1, b1, W2, b2.
 
     Raises:
@@ -134,7 +162,7 @@ def unpack_networks(blob: bytes) -> dict[tuple[int, int, int], Network]:
     for orientation in range(N_ORIENTATIONS):
         for kind in range(N_KINDS):
             for index in range(N_PASSES):
-                sizes = [n_inputs(orientation, kind, index), hidden, hidden, 2]
+                sizes = [n_inputs(orientation, kind, index, sees_slopes), hidden, hidden, 2]
                 pairs = [(take(sizes[i + 1], sizes[i]), take(sizes[i + 1])) for i in range(3)]
                 weights, biases = zip(*pairs, strict=True)
                 found[orientation, kind, index] = Network(weights, biases)

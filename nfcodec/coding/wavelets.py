@@ -6,7 +6,7 @@ passes are predicted and decoded at once. docs/format.md, "Wavelet coefficients"
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,11 @@ from nfcodec.coding.context_networks import (
     AROUND,
     CROSS,
     PASSES,
+    SLOPE_SET,
+    SLOPES,
     Floats,
     Network,
+    NetworkSet,
     known_before,
     networks,
     scalars,
@@ -25,6 +28,7 @@ from nfcodec.coding.context_networks import (
 )
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
 from nfcodec.coding.laplace import code_laplace, scale_index
+from nfcodec.coding.smooth import SmoothPicture, slope_log
 from nfcodec.subbands import LL, Band, bands
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
@@ -45,15 +49,18 @@ class WaveletShape:
     n_levels: int
 
 
-def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: Int64Array | None) -> Int64Array:
+def code_wavelet(
+    coder: SymbolCoder, shape: WaveletShape, network_set: NetworkSet, regime: int, symbols: Int64Array | None
+) -> Int64Array:
     """Code the coefficients, int64 (rows, cols, features), of one wavelet level; a decoder passes None.
 
     Args:
+        network_set: the networks that predict them.
         regime: 0 .. 255, an input of all networks: 8 log2(quantizer step) + 128 suits fields of values 0 .. 1.
     """
     out = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
     with single_threaded_blas():
-        for run in runs(shape, regime, out):
+        for run in runs(shape, network_set, regime, out):
             locations, log_scales = run.predict()
             chosen = None if symbols is None else symbols[run.place].reshape(-1)
             run.put(code_laplace(coder, locations, scale_index(log_scales), chosen))
@@ -61,7 +68,7 @@ def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: 
 
 
 def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """What the networks predict for each of the coefficients, given all others: locations and scales.
+    """What the latest networks predict for each of the coefficients, given all before it: locations and scales.
 
     Returns:
         Locations and log2 of scales, int64 (rows, cols, features), both in eighths.
@@ -76,7 +83,7 @@ def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[
         locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
 
     with single_threaded_blas():
-        for run in runs(shape, regime, np.zeros_like(symbols)):
+        for run in runs(shape, SLOPE_SET, regime, np.zeros_like(symbols)):
             run.put(symbols[run.place].reshape(-1))  # which the run itself and those before it do not see
             waiting.append(run)
             if len(waiting) == PREDICTED_TOGETHER:
@@ -91,18 +98,22 @@ class Run:
     """The coefficients of one pass over a feature of a band.
 
     Attributes:
-        key: orientation, kind of feature, and pass: which network predicts it.
+        key: orientation, kind of feature, and pass.
+        network: the one of this key.
         place: index of these coefficients in the whole (rows, cols, features) array.
         shape: rows and columns of the run.
-        views: one (rows, cols) array an input that varies, in the order of the network's inputs.
-        scalars: the other inputs.
+        views: one (rows, cols) array for each coefficient that the network sees.
+        slopes: two such arrays for each of its slopes, of which the first less the second counts.
+        scalars: the last inputs, the same for all.
         plane, own, logs: where `put` leaves the symbols, and their logarithms for later runs.
     """
 
     key: tuple[int, int, int]
+    network: Network
     place: tuple[slice, slice, int]
     shape: tuple[int, int]
     views: Sequence[Floats]
+    slopes: Sequence[tuple[Int64Array, Int64Array]]
     scalars: Sequence[int]
     plane: Int64Array
     own: Floats
@@ -111,17 +122,21 @@ class Run:
     def inputs(self, start: int = 0, stop: int | None = None) -> Floats:
         """What the network sees, (n_inputs, n), for rows [start, stop) of the run."""
         stop = self.shape[0] if stop is None else stop
-        x = np.empty((len(self.views) + len(self.scalars), (stop - start) * self.shape[1]))
+        n_views, n_varying = len(self.views), len(self.views) + len(self.slopes)
+        x = np.empty((n_varying + len(self.scalars), stop - start, self.shape[1]))
         for i, view in enumerate(self.views):
-            x[i].reshape(-1, self.shape[1])[:] = view[start:stop]
-        x[len(self.views) :] = np.array(self.scalars)[:, None]
-        return x
+            x[i] = view[start:stop]
+        for i, (here, there) in enumerate(self.slopes, n_views):
+            slope_log(here[start:stop] - there[start:stop], out=x[i])
+        x[n_varying:] = np.array(self.scalars)[:, None, None]
+        return x.reshape(len(x), -1)
 
     def predict(self) -> tuple[Int64Array, Int64Array]:
         """Locations and log2 of scales, both in eighths, (n,)."""
-        network: Network = networks()[self.key]
         rows = max(1, _BLOCK_COLUMNS // self.shape[1])
-        parts = [network.predict(self.inputs(y, min(y + rows, self.shape[0]))) for y in range(0, self.shape[0], rows)]
+        parts = [
+            self.network.predict(self.inputs(y, min(y + rows, self.shape[0]))) for y in range(0, self.shape[0], rows)
+        ]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
     def put(self, values: Int64Array) -> None:
@@ -131,16 +146,34 @@ class Run:
         self.own[:] = self.logs[self.place] = signed_log(square)
 
 
-def runs(shape: WaveletShape, regime: int, out: Int64Array) -> Iterator[Run]:
+@dataclass(frozen=True)
+class _Plane:
+    """What is known of a plane of coefficients.
+
+    Attributes:
+        symbols: (rows, cols, features); logs: of their magnitudes, with signs; both 0 where not known yet.
+    """
+
+    shape: WaveletShape
+    networks: Mapping[tuple[int, int, int], Network]
+    regime: int
+    symbols: Int64Array
+    logs: Floats
+
+
+def runs(shape: WaveletShape, network_set: NetworkSet, regime: int, out: Int64Array) -> Iterator[Run]:
     """All runs in coding order; each must be `put` before the next is asked for. `out` becomes the symbols."""
-    logs = np.zeros(out.shape)
+    smooth = SmoothPicture(out, shape.n_levels) if network_set.sees_slopes else None
+    plane = _Plane(shape, networks(network_set), regime, out, np.zeros(out.shape))
     for band in bands(shape.rows, shape.cols, shape.n_levels):
         if band.size:
+            framed = smooth.framed(band.level) if smooth and band.orientation != LL else None
             for f in range(shape.features):
-                yield from _runs_of(band, f, shape, regime, logs, out)
+                yield from _runs_of(plane, band, f, None if framed is None else framed[f])
 
 
-def _runs_of(band: Band, f: int, shape: WaveletShape, regime: int, logs: Floats, out: Int64Array) -> Iterator[Run]:
+def _runs_of(plane: _Plane, band: Band, f: int, smooth: Int64Array | None) -> Iterator[Run]:
+    shape, logs = plane.shape, plane.logs
     own = np.zeros((band.shape[0] + 4, band.shape[1] + 4))
     parent: Floats | None = None
     others: list[tuple[Floats, list[tuple[int, int]]]] = []
@@ -156,7 +189,7 @@ def _runs_of(band: Band, f: int, shape: WaveletShape, regime: int, logs: Floats,
         others.append((_framed(logs[..., f - 1], band, band.shape), AROUND))
     if f > 1:
         others.append((_framed(logs[..., f - 2], band, band.shape), CROSS))
-    shared = scalars(band.level, shape.n_levels, band.orientation, regime)
+    shared = scalars(band.level, shape.n_levels, band.orientation, plane.regime)
     for index, (row, col) in enumerate(PASSES):
         rows, cols = len(range(row, band.shape[0], 2)), len(range(col, band.shape[1], 2))
         if not (rows and cols):
@@ -170,9 +203,14 @@ def _runs_of(band: Band, f: int, shape: WaveletShape, regime: int, logs: Floats,
         if parent is not None:
             views += [parent[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + cols] for dy, dx in AROUND]
         views += [framed[at(dy, dx, 1)] for framed, offsets in others for dy, dx in offsets]
+        slopes: list[tuple[Int64Array, Int64Array]] = []
+        if smooth is not None:
+            slopes = [(smooth[at(*to, 1)], smooth[at(*start, 1)]) for to, start in SLOPES[band.orientation]]
         place = (_every_other(band.rows, row), _every_other(band.cols, col), f)
         key = (band.orientation, min(f, 2), index)
-        yield Run(key, place, (rows, cols), views, shared, out, own[at(0, 0, 2)], logs)
+        yield Run(
+            key, plane.networks[key], place, (rows, cols), views, slopes, shared, plane.symbols, own[at(0, 0, 2)], logs
+        )
 
 
 def _band_like(band: Band, shape: WaveletShape, level: int, orientation: int) -> Band | None:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nfcodec.coding.context_networks import REGIME_ORIGIN
+from nfcodec.coding.context_networks import FIRST_SET, REGIME_ORIGIN, SLOPE_SET
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, code_levels
 from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
@@ -26,8 +26,10 @@ from nfcodec.varint import put_varint, take_varint
 
 MAX_SYMBOL = 1 << 24
 
-WAVELETS = 3
-"""The order of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
+WAVELETS, SLOPES = 3, 6
+"""The orders of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
+
+_NETWORKS = {WAVELETS: FIRST_SET, SLOPES: SLOPE_SET}
 
 Symbols = dict[str, Int64Array]
 
@@ -96,7 +98,7 @@ def _write(
     code_levels(coder, order, [shape for _, shape in dense], limits, [symbols[name] for name, _ in dense])
     for name, shape in wavelet:
         head += bytes([regime])
-        code_wavelet(coder, shape, regime, symbols[name])
+        code_wavelet(coder, shape, _NETWORKS[order], regime, symbols[name])
     for tensor in rest:
         values = symbols[tensor.name]
         limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
@@ -106,10 +108,10 @@ def _write(
 
 
 def orders(layout: Sequence[TensorLike], symbols: Mapping[str, Int64Array] | None = None) -> tuple[int, ...]:
-    """The orders in which a layout's symbols can be coded; without `symbols`, those in which any could be."""
+    """The orders worth trying for a layout's symbols; without `symbols`, those that any file may have."""
     dense, wavelet, _ = _split(layout)
     if wavelet:
-        return (WAVELETS,)
+        return (WAVELETS, SLOPES) if symbols is None else (SLOPES,)
     coded = symbols is None or (dense and all(path_of(symbols[name]) is not None for name, _ in dense))
     return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
 
@@ -120,7 +122,7 @@ def encode_weights(
     """The WGHT payload of the symbols, by tensor name; int64 arrays of the layout's shapes, magnitudes <= 2^24.
 
     Args:
-        order: one of `orders(layout, symbols)`.
+        order: one of `orders(layout)`; TRELLIS only if `orders(layout, symbols)` has it.
         regime: for wavelet levels, see `code_wavelet`.
     """
     encoder = Encoder()
@@ -160,7 +162,7 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     levels = code_levels(decoder, order, [shape for _, shape in dense], limits, None)
     symbols = {name: level for (name, _), level in zip(dense, levels, strict=True)}
     for (name, shape), regime in zip(wavelet, regimes, strict=True):
-        symbols[name] = code_wavelet(decoder, shape, regime, None)
+        symbols[name] = code_wavelet(decoder, shape, _NETWORKS[order], regime, None)
     for tensor, (limit, scale) in zip(rest, models, strict=True):
         symbols[tensor.name] = _code_rest(decoder, tensor, limit, scale, None)
     decoder.finish()

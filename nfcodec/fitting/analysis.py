@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters
-from nfcodec.fields.wavelet import LIFTING, LIFTING_BITS, by_parity, gains, lattice_of, neighbour_sums
+from nfcodec.lifting import LIFTING, LIFTING_BITS, by_parity, gains, lattice_of, neighbour_sums
 from nfcodec.workers import Workers, n_threads
 
 Image = npt.NDArray[np.float64]

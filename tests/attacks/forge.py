@@ -23,8 +23,8 @@ from nfcodec.varint import put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
-WAVELET, FILTERED, LOSSLESS = "wavelet-rgb", "filters-rgb", "residual-rgb"
-ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS)
+WAVELET, FILTERED, LOSSLESS, SLOPES = "wavelet-rgb", "filters-rgb", "residual-rgb", "slopes-rgb"
+ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS, SLOPES)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 LINEAR = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True)

@@ -8,7 +8,16 @@ import pytest
 from nfcodec.codec import decode, inspect
 from nfcodec.errors import FormatError, LimitError
 
-NAMES = (forge.NGP, forge.SIREN, forge.ALPHA_FILE, forge.ZIGZAG, forge.WAVELET, "ngp-metadata", "residual-1x31")
+NAMES = (
+    forge.NGP,
+    forge.SIREN,
+    forge.ALPHA_FILE,
+    forge.ZIGZAG,
+    forge.WAVELET,
+    forge.SLOPES,
+    "ngp-metadata",
+    "residual-1x31",
+)
 
 
 def outcome(data: bytes) -> tuple[bytes, object] | None:

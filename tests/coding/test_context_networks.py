@@ -6,11 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfcodec.coding.context_networks import (
+    FIRST_SET,
     N_KINDS,
     N_ORIENTATIONS,
     N_PASSES,
     PASSES,
+    SLOPE_SET,
+    SLOPES,
     Network,
+    NetworkSet,
     known_before,
     n_inputs,
     networks,
@@ -24,10 +28,12 @@ from nfcodec.subbands import HH, HL, LH, LL
 
 KEYS = [(o, k, p) for o in range(N_ORIENTATIONS) for k in range(N_KINDS) for p in range(N_PASSES)]
 
+each_set = pytest.mark.parametrize("network_set", [FIRST_SET, SLOPE_SET], ids=["first", "slopes"])
 
-def blob_of(hidden: int, seed: int = 0) -> bytes:
+
+def blob_of(hidden: int, sees_slopes: bool, seed: int = 0) -> bytes:
     """Networks of random weights over the whole range of 16 bits."""
-    sizes = [(n_inputs(*key) + 1) * hidden + (hidden + 1) * hidden + 2 * (hidden + 1) for key in KEYS]
+    sizes = [(n_inputs(*key, sees_slopes) + 1) * hidden + (hidden + 1) * hidden + 2 * (hidden + 1) for key in KEYS]
     weights = np.random.default_rng(seed).integers(-(2**15), 2**15, sum(sizes))
     return np.concatenate([[hidden], weights]).astype("<i2").tobytes()
 
@@ -63,9 +69,23 @@ def test_known_neighbours_come_from_earlier_passes():
 def test_n_inputs():
     known = [len(known_before(index)) for index in range(N_PASSES)]
     assert known == [0, 4, 12, 16]
-    assert [n_inputs(LL, 0, p) for p in range(4)] == [3 + n for n in known]
-    assert [n_inputs(o, 0, 0) for o in (HL, LH, HH)] == [12, 21, 30]
-    assert [n_inputs(HL, kind, 0) for kind in range(3)] == [12, 21, 26]
+    assert [n_inputs(LL, 0, p, True) for p in range(4)] == [3 + n for n in known]
+    assert [n_inputs(o, 0, 0, False) for o in (HL, LH, HH)] == [12, 21, 30]
+    assert [n_inputs(o, 0, 0, True) for o in (HL, LH, HH)] == [12 + 9, 21 + 9, 30 + 12]
+    assert [n_inputs(HL, kind, 0, False) for kind in range(3)] == [12, 21, 26]
+
+
+def test_slopes():
+    """Between neighbours, all around the coefficient: steps along x for HL, along y for LH, both for HH."""
+    for orientation, (along, centre) in {HL: ((0, 1), (0, 0.5)), LH: ((1, 0), (0.5, 0))}.items():
+        pairs = SLOPES[orientation]
+        assert all((here[0] - there[0], here[1] - there[1]) == along for here, there in pairs)
+        middles = [((here[0] + there[0]) / 2, (here[1] + there[1]) / 2) for here, there in pairs]
+        assert middles == [(centre[0] + dy, centre[1] + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    corner = SLOPES[HH]
+    assert np.mean(corner, axis=(0, 1)).tolist() == [0.5, 0.5]
+    assert corner[6:] == sorted((here[::-1], there[::-1]) for here, there in corner[:6])
+    assert SLOPES[LL] == []
 
 
 def test_scalars():
@@ -90,26 +110,29 @@ def by_integers(network: Network, inputs: list[int]) -> tuple[int, int]:
     return min(max(x[0], -(2**27)), 2**27), min(max(x[1], -1024), 1024)
 
 
-def inputs_of(key: tuple[int, int, int], n: int, seed: int) -> np.ndarray:
+def inputs_of(network: Network, n: int, seed: int) -> np.ndarray:
     """Inputs of all sizes there are, the largest included."""
     rng = np.random.default_rng(seed)
     largest = rng.choice([1, 40, 32 * 24], (1, n))
-    return np.round(rng.uniform(-1, 1, (n_inputs(*key), n)) * largest)
+    return np.round(rng.uniform(-1, 1, (network.weights[0].shape[1], n)) * largest)
 
 
+@each_set
 @pytest.mark.parametrize("seed", range(3))
-def test_predictions_equal_big_integers(seed: int):
-    for key, network in (*networks().items(), *unpack_networks(blob_of(3, seed)).items()):
-        x = inputs_of(key, 5, seed)
+def test_predictions_equal_big_integers(network_set: NetworkSet, seed: int):
+    random = unpack_networks(blob_of(3, network_set.sees_slopes, seed), network_set.sees_slopes)
+    for network in (*networks(network_set).values(), *random.values()):
+        x = inputs_of(network, 5, seed)
         locations, scales = network.predict(x)
         assert locations.dtype == scales.dtype == np.int64
         expected = [by_integers(network, [int(v) for v in column]) for column in x.T]
         assert list(zip(locations.tolist(), scales.tolist(), strict=True)) == expected
 
 
-def test_the_shipped_networks_stay_exact():
+@each_set
+def test_the_shipped_networks_stay_exact(network_set: NetworkSet):
     """No inputs there are, whatever the file, take a sum to 2^52."""
-    for network in networks().values():
+    for network in networks(network_set).values():
         bound, units = 32 * 24.0, (5, 8, 8, 3)
         for i, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             largest = float((np.abs(weight).sum(axis=1) * bound + np.abs(bias) * 2.0 ** units[i]).max())
@@ -117,28 +140,33 @@ def test_the_shipped_networks_stay_exact():
             bound = largest * 2.0 ** (units[i + 1] - units[i] - 10) + 1
 
 
-def test_the_shipped_networks_have_their_shapes():
-    found = networks()
+@each_set
+def test_the_shipped_networks_have_their_shapes(network_set: NetworkSet):
+    found = networks(network_set)
     assert list(found) == KEYS
     hidden = found[KEYS[0]].weights[0].shape[0]
     for key, network in found.items():
-        assert [weight.shape for weight in network.weights] == [(hidden, n_inputs(*key)), (hidden, hidden), (2, hidden)]
+        assert [weight.shape for weight in network.weights] == [
+            (hidden, n_inputs(*key, network_set.sees_slopes)),
+            (hidden, hidden),
+            (2, hidden),
+        ]
         assert [bias.shape for bias in network.biases] == [(hidden,), (hidden,), (2,)]
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 4), st.integers(-3, 3))
 def test_damaged_weights_are_refused(hidden: int, surplus: int):
-    blob = blob_of(hidden)
+    blob = blob_of(hidden, True)
     damaged = blob + bytes(surplus) if surplus > 0 else blob[: len(blob) + surplus]
     if surplus == 0:
-        assert len(unpack_networks(blob)) == len(KEYS)
+        assert len(unpack_networks(blob, True)) == len(KEYS)
         return
     with pytest.raises(FormatError):
-        unpack_networks(damaged)
+        unpack_networks(damaged, True)
 
 
 @pytest.mark.parametrize("blob", [b"", b"\1", b"\0\0", b"\xff\xff" * 50, b"\xff\x7f" * 50])
 def test_other_bytes_are_refused(blob: bytes):
     with pytest.raises(FormatError):
-        unpack_networks(blob)
+        unpack_networks(blob, False)

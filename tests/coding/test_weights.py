@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, TRELLIS, decode_weights, encode_weights, estimate_bytes, orders
 from nfcodec.coding.trellis import parities, path_length
-from nfcodec.coding.weights import MAX_SYMBOL, WAVELETS
+from nfcodec.coding.weights import MAX_SYMBOL, SLOPES, WAVELETS
 from nfcodec.errors import FormatError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel
 from nfcodec.varint import put_varint
@@ -50,7 +50,8 @@ def assert_same(a, b):
 
 def test_orders():
     assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES, NESTED, TRELLIS)
-    assert orders(LAYOUTS["wavelet"]) == (WAVELETS,)
+    assert orders(LAYOUTS["wavelet"]) == (WAVELETS, SLOPES)
+    assert orders(LAYOUTS["wavelet"], random_symbols(LAYOUTS["wavelet"])) == (SLOPES,)
     for name, layout in LAYOUTS.items():
         assert TRELLIS not in orders(layout, random_symbols(layout))
         assert (TRELLIS in orders(layout, random_symbols(layout, order=TRELLIS))) == (name == "ngp")
@@ -65,14 +66,15 @@ def test_round_trip(layout, order, scale):
     assert abs(estimate_bytes(layout, order, symbols) - len(payload)) <= 8
 
 
+@pytest.mark.parametrize("order", [WAVELETS, SLOPES])
 @pytest.mark.parametrize("regime", [0, 255])
-def test_round_trip_in_every_regime(regime):
+def test_round_trip_in_every_regime(order, regime):
     layout = LAYOUTS["wavelet"]
     symbols = random_symbols(layout)
-    payload = encode_weights(layout, WAVELETS, symbols, regime)
-    assert payload[:2] == bytes([WAVELETS, regime])
+    payload = encode_weights(layout, order, symbols, regime)
+    assert payload[:2] == bytes([order, regime])
     assert_same(decode_weights(layout, payload), symbols)
-    assert abs(estimate_bytes(layout, WAVELETS, symbols, regime) - len(payload)) <= 8
+    assert abs(estimate_bytes(layout, order, symbols, regime) - len(payload)) <= 8
 
 
 @each_layout
@@ -118,7 +120,9 @@ def test_damage_is_refused_or_a_value(layout, order):
 
 @settings(deadline=None, max_examples=80)
 @given(
-    st.sampled_from(sorted(LAYOUTS)), st.sampled_from([b"", b"\1", b"\2", b"\3", b"\4", b"\5"]), st.binary(max_size=120)
+    st.sampled_from(sorted(LAYOUTS)),
+    st.sampled_from([b"", *(bytes([order]) for order in range(1, 7))]),
+    st.binary(max_size=120),
 )
 def test_garbage_is_refused_or_a_value(name, order, garbage):
     try:
@@ -145,17 +149,26 @@ def test_noise_for_a_stream_is_refused_or_a_value(order, limits, seed):
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 255), st.integers(0, 2**32))
-def test_noise_for_coefficients_is_refused(regime, seed):
+@given(st.sampled_from([WAVELETS, SLOPES]), st.integers(0, 255), st.integers(0, 2**32))
+def test_noise_for_coefficients_is_refused(order, regime, seed):
     layout = LAYOUTS["wavelet"]
-    head = bytes([WAVELETS, regime]) + (put_varint(300) + b"\5") * (len(layout) - 1)
+    head = bytes([order, regime]) + (put_varint(300) + b"\5") * (len(layout) - 1)
     with pytest.raises(FormatError):  # far too long, or a coefficient far too large
         decode_weights(layout, head + np.random.default_rng(seed).bytes(8000))
 
 
 @pytest.mark.parametrize(
     ("name", "order"),
-    [("wavelet", 1), ("wavelet", 2), ("ngp", 3), ("siren", 3), ("ngp", 6), ("wavelet", 4), ("wavelet", 5)],
+    [
+        ("wavelet", 1),
+        ("wavelet", 2),
+        ("ngp", 3),
+        ("siren", 3),
+        ("ngp", 6),
+        ("wavelet", 4),
+        ("wavelet", 5),
+        ("wavelet", 7),
+    ],
 )
 def test_orders_must_suit_the_field(name, order):
     layout = LAYOUTS[name]

@@ -1,6 +1,6 @@
 """An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy
 
-Of the package it reads two files, the weights of the context networks and of the filters, which are part of the format.
+Of the package it reads three files, the weights of context networks and of the filters, which are part of the format.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.3 and 5.4
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
-NETWORKS = Path(__file__).parents[2] / "nfcodec/coding/context_networks.bin"
+NETWORKS = {3: "nfcodec/coding/context_networks.bin", 6: "nfcodec/coding/slope_networks.bin"}
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
 LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
@@ -188,7 +188,7 @@ def read_weights(data, levels, layout):  # section 5
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
     others = [(q, varint(stream), *read(stream, "B")) for q in symbols.values() if q.ndim < 3]
     valid = all(limit <= 2**24 and scale < 64 for _, limit, scale in others) and max([0, *limits]) <= 2**24
-    require(valid and order in ((3,) if wavelets else (1, 2, 4, 5)), "bad order, limit or scale")
+    require(valid and order in ((3, 6) if wavelets else (1, 2, 4, 5)), "bad order, limit or scale")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
         limit = (limit + 1) // 2 if order == 5 else limit
@@ -231,7 +231,7 @@ def read_weights(data, levels, layout):  # section 5
                 q[..., f][part] = models[f].run(neighbour_contexts(s, q, coarser, f, known)[part])
                 known[part] = 1
     if wavelets:
-        read_wavelet(decode_symbol, levels[0][1], symbols["level0"], regime)
+        read_wavelet(decode_symbol, levels[0][1], symbols["level0"], order, regime)
     for q, limit, scale in others:
         q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
     return symbols
@@ -278,9 +278,35 @@ def earlier(p):  # section 5.4, offsets of known entries of the same band and fe
     return [(y, x) for y, x in offsets if RUNS.index(((RUNS[p][0] + y) % 2, (RUNS[p][1] + x) % 2)) < p]
 
 
-def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
-    known, networks, places = np.zeros_like(q), read_networks(), {(o, level): place for o, level, place in bands(s)}
+def smooth_picture(s, q, level):  # section 5.4
+    plane = np.zeros_like(q)
+    for o, coarser, place in bands(s):
+        if o == 3 or coarser > level:
+            plane[place] = q[place] * GAINS[coarser if o == 3 else coarser - 1 - (o == 2)] + 128 >> 8
+    lift(plane, range(s, level, -1))
+    return plane[:: 2**level, :: 2**level]
+
+
+def slopes(smooth, o, y, x):  # section 5.4
+    along_x = product({0: (-1, 0, 1), 1: (), 2: (0, 1)}[o], (-1, 0, 1))
+    along_y = product((-1, 0, 1), {0: (), 1: (-1, 0, 1), 2: (0, 1)}[o])
+    pairs = [(dy, dx, 0, 1) for dy, dx in along_x] + [(dy, dx, 1, 0) for dy, dx in along_y]
+    rows, cols = smooth.shape
+    for dy, dx, down, right in pairs:
+        ends = [((y + dy + k * down).clip(0, rows - 1), (x + dx + k * right).clip(0, cols - 1)) for k in (0, 1)]
+        d = (smooth[ends[1]] - smooth[ends[0]]).clip(-(2**14), 2**14)
+        e = np.frexp(abs(d) + 16.0)[1] - 1
+        yield np.sign(d) * (32 * e + (32 * (abs(d) + 16) >> e) - 160)
+
+
+def read_wavelet(decode_symbol, s, q, order, regime):  # section 5.4
+    known, networks, places = (
+        np.zeros_like(q),
+        read_networks(order),
+        {(o, level): place for o, level, place in bands(s)},
+    )
     for o, level, place in bands(s):
+        smooth = smooth_picture(s, q, level) if order == 6 and o < 3 and q[place].size else None
         (rows, cols, features), c = q[place].shape, s if o == 3 else level - 1
         for f, (p, (row, col)) in product(range(features), enumerate(RUNS)):
             y, x = np.mgrid[row:rows:2, col:cols:2].reshape(2, -1)
@@ -296,6 +322,7 @@ def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
                 part = plane[:rows, :cols]
                 framed[2 : 2 + part.shape[0], 2 : 2 + part.shape[1]] = part
                 inputs += [framed[y // scale + 2 + dy, x // scale + 2 + dx] for dy, dx in offsets]
+            inputs += slopes(smooth[..., f], o, y, x) if smooth is not None else []
             inputs += [np.full(len(y), scalar) for scalar in (11 * min(c, 3), 32 * (c == 0), regime - 88)]
             v = read_laplace(decode_symbol, *predict(networks[o, min(f, 2), p], np.array(inputs)))
             e = np.frexp(abs(v) + 1.0)[1] - 1
@@ -303,10 +330,12 @@ def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
             known[place][y, x, f] = np.sign(v) * (32 * e + (32 * (abs(v) + 1) >> e) - 32)
 
 
-def read_networks():  # section 5.5
-    blob, networks, at = np.frombuffer(NETWORKS.read_bytes(), "<i2").astype(np.int64), {}, 1
+def read_networks(order):  # section 5.5
+    blob, networks, at = (Path(__file__).parents[2] / NETWORKS[order]).read_bytes(), {}, 1
+    blob = np.frombuffer(blob, "<i2").astype(np.int64)
     for o, kind, p in product(range(4), range(3), range(4)):
         n, layers = len(earlier(p)) + (9 * o + 9) % 36 + (0, 9, 14)[kind] + 3, []
+        n += (9, 9, 12, 0)[o] if order == 6 else 0
         for n_in, n_out in pairwise((n, blob[0], blob[0], 2)):
             matrix, bias = np.split(blob[at : at + n_out * (n_in + 1)], [n_out * n_in])
             layers.append((matrix.reshape(n_out, n_in), bias[:, None]))
@@ -357,7 +386,12 @@ def synthesise(s, table, step):  # section 4.3
     for o, level, place in bands(s):
         if v[place].size:
             v[place] = rescale(table[place] * GAINS[level if o == 3 else level - 1 - (o == 2)], step, 4)
-    for level in range(s, 0, -1):
+    lift(v, range(s, 0, -1))
+    return v.reshape(-1, table.shape[2])
+
+
+def lift(v, levels):  # section 4.3
+    for level in levels:
         lattice = v[:: 2 ** (level - 1), :: 2 ** (level - 1)]
         for lines in (lattice, lattice.swapaxes(0, 1)):
             require(abs(v).max() < 2**33, "numbers too large")
@@ -365,7 +399,6 @@ def synthesise(s, table, step):  # section 4.3
                 i, last = np.arange(parity, len(lines), 2), len(lines) - 1
                 lines[i] -= a * (lines[abs(i - 1)] + lines[last - abs(last - i - 1)]) + 2**12 >> 13
     require(abs(v).max() < 2**33, "numbers too large")
-    return v.reshape(-1, table.shape[2])
 
 
 def encode(grid, s, scale, table, step, h, w):  # section 4.2

@@ -3,7 +3,8 @@
     python tests/conformance/make_golden.py [--networks-changed]
 
 To replace a file on purpose, delete it first, and say in CHANGELOG.md under "Format" why its bytes had to change.
---networks-changed makes all files of wavelet levels again: for a change of the shipped networks before their release.
+--networks-changed makes all files of order 6 again: for a change of its shipped networks before their release.
+Files of order 3 (wavelet-*, filters-*, residual-{1x31,gray,rgb,rgba16}) come from earlier encoders.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 
 FOLDER = Path(__file__).with_name("golden")
-WAVELETS = ("wavelet-", "filters-", "residual-")
-"""How the names of files start that may have wavelet levels; frozen by WAVELETS_DIGEST, which this script writes."""
-WAVELETS_DIGEST = FOLDER / "wavelets.sha256"
+SLOPES = "slopes-"
+"""How the names of files of order 6 start; frozen by SLOPES_DIGEST, which this script writes."""
+SLOPES_DIGEST = FOLDER / "slopes.sha256"
 TINY_SIREN = Siren(width=24, hidden_layers=2)
 HASHED = Ngp(hash_levels(4, 2, 8, 4, 1.6), hidden=(16, 16))
 MIXED = Ngp((*hash_levels(2, 2, 6, 4, 2.0), DenseLevel(2, 3), DenseLevel(0, 2)), hidden=(12,), bias=True, skip=True)
@@ -134,21 +135,20 @@ def wavelet_cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
         for name, image in (("15x18", picture(15, 18, 3)), ("1x13", picture(1, 13, 1))):
             options = {"psnr": 36.0, "field": wavelets(n_levels, geometry_of(image).channels)}
             found[f"{n_levels}-levels-{name}"] = image, options
-    return {f"wavelet-{name}": case for name, case in found.items()}
+    return {SLOPES + name: case for name, case in found.items()}
 
 
 def lossless_cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     """Name to (image, options of nfcodec.encode), all with a residual."""
     found: dict[str, tuple[np.ndarray, dict[str, object]]] = {
-        "rgb": (picture(20, 24, 3), {}),
-        "gray": (picture(24, 20, 1), {"transform": "inversion+gamma:2"}),
-        "rgba16": (picture(11, 14, 4, 16), {}),
-        "1x31": (picture(1, 31, 3), {}),
-        "rpp": (picture(19, 23, 3), {"transform": "rpp", "seed": 9}),
-        "siren": (picture(23, 19, 1), {"field": TINY_SIREN, "max_steps": 50}),
-        "coarse": (edges(), {"field": TINY_SIREN, "max_steps": 3}),
+        f"{SLOPES}residual-rgb": (picture(20, 24, 3), {}),
+        f"{SLOPES}residual-gray": (picture(24, 20, 1), {"transform": "inversion+gamma:2"}),
+        f"{SLOPES}residual-rgba16": (picture(11, 14, 4, 16), {}),
+        "residual-rpp": (picture(19, 23, 3), {"transform": "rpp", "seed": 9}),
+        "residual-siren": (picture(23, 19, 1), {"field": TINY_SIREN, "max_steps": 50}),
+        "residual-coarse": (edges(), {"field": TINY_SIREN, "max_steps": 3}),
     }
-    return {f"residual-{name}": (image, {"lossless": True, **options}) for name, (image, options) in found.items()}
+    return {name: (image, {"lossless": True, **options}) for name, (image, options) in found.items()}
 
 
 def edges() -> np.ndarray:
@@ -170,15 +170,15 @@ def crafted_cases() -> dict[str, tuple[Ngp, Geometry, float, int]]:
         "nested-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
         "trellis": (uneven, Geometry(31, 33, 3), 20.0, 0),
         "trellis-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
-        "wavelet-features": (Ngp(eight, hidden=(), skip=True), Geometry(11, 9, 3), 6.0, 60),
-        "wavelet-hidden": (Ngp(eight, hidden=(7, 5), bias=True), Geometry(7, 11, 1), 20.0, 0),
-        "wavelet-shifts": (wavelets(2, 1), Geometry(19, 18, 1), 3000.0, 255),
-        "wavelet-escapes": (wavelets(2, 3), Geometry(10, 9, 3), 2.0**19, 255),
-        "filters-rgb": (filtered(4, 3, 20, skip=True), Geometry(17, 13, 3), 8.0, 88),
-        "filters-gray": (filtered(3, 1, 128, skip=True), Geometry(13, 18, 1), 8.0, 88),
-        "filters-alone": (filtered(2, 2, 7, 4, bias=False), Geometry(6, 12, 3), 9.0, 100),
-        "filters-1x9": (filtered(1, 1, 16, skip=True), Geometry(1, 9, 1), 9.0, 88),
-        "filters-3x1": (filtered(0, 3, 5, skip=True), Geometry(3, 1, 3), 9.0, 88),
+        "slopes-features": (Ngp(eight, hidden=(), skip=True), Geometry(11, 9, 3), 6.0, 60),
+        "slopes-hidden": (Ngp(eight, hidden=(7, 5), bias=True), Geometry(7, 11, 1), 20.0, 0),
+        "slopes-shifts": (wavelets(2, 1), Geometry(19, 18, 1), 3000.0, 255),
+        "slopes-escapes": (wavelets(2, 3), Geometry(10, 9, 3), 2.0**19, 255),
+        "slopes-filters-rgb": (filtered(4, 3, 20, skip=True), Geometry(17, 13, 3), 8.0, 88),
+        "slopes-filters-gray": (filtered(3, 1, 128, skip=True), Geometry(13, 18, 1), 8.0, 88),
+        "slopes-filters-alone": (filtered(2, 2, 7, 4, bias=False), Geometry(6, 12, 3), 9.0, 100),
+        "slopes-filters-1x9": (filtered(1, 1, 16, skip=True), Geometry(1, 9, 1), 9.0, 88),
+        "slopes-filters-3x1": (filtered(0, 3, 5, skip=True), Geometry(3, 1, 3), 9.0, 88),
     }  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def save(name: str, data: bytes) -> None:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     if "--networks-changed" in sys.argv[1:]:
-        for path in [path for path in FOLDER.iterdir() if path.name.startswith(WAVELETS)]:
+        for path in list(FOLDER.glob(f"{SLOPES}*")):
             path.unlink()
     for name, (image, options) in {**cases(), **wavelet_cases(), **lossless_cases()}.items():
         if is_missing(name):
@@ -252,9 +252,9 @@ def main() -> None:
         raster = Raster(picture(8, 9, 3), picture(8, 9, 1, seed=1), metadata)
         options = EncodeOptions(psnr_db=38.0, field=default_ngp(Geometry(8, 9, 3)))
         save("ngp-metadata", encode(raster, options).data)
-    files = sorted(path for path in FOLDER.glob("*.nfc") if path.name.startswith(WAVELETS))
+    files = sorted(FOLDER.glob(f"{SLOPES}*.nfc"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    WAVELETS_DIGEST.write_text(f"{digest}\n", encoding="ascii")
+    SLOPES_DIGEST.write_text(f"{digest}\n", encoding="ascii")
 
 
 if __name__ == "__main__":

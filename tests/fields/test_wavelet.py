@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Quantized, Step, WaveletLevel
 from nfcodec.fields.filters import filters
-from nfcodec.fields.wavelet import (
+from nfcodec.fitting.analysis import analyse_planes
+from nfcodec.lifting import (
     CORNER_GAINS,
     DETAIL_GAINS,
     SMOOTH_GAINS,
@@ -19,7 +20,6 @@ from nfcodec.fields.wavelet import (
     gains,
     synthesise,
 )
-from nfcodec.fitting.analysis import analyse_planes
 from nfcodec.subbands import HH, LL, bands
 
 SHAPES = [(1, 1), (1, 2), (1, 17), (14, 1), (2, 2), (3, 5), (13, 22), (64, 33)]

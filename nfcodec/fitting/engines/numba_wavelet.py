@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from nfcodec.fields import Geometry, Ngp, WaveletLevel
-from nfcodec.fields.wavelet import gains
 from nfcodec.fitting.engines.kernels import wavelet
 from nfcodec.fitting.engines.kernels.blocks import padded
 from nfcodec.fitting.engines.kernels.jit import BLOCK, U
@@ -19,6 +18,7 @@ from nfcodec.fitting.engines.numba_fields import (
     ngp_maps,
     ngp_places,
 )
+from nfcodec.lifting import gains
 from nfcodec.workers import Workers
 
 COLUMNS = 128

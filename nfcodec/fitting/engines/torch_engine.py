@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from nfcodec.errors import EngineError
 from nfcodec.fields import Parameters
-from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Rates, Stats
-from nfcodec.fitting.engines.torch_fields import Band, torch_field
+from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
+from nfcodec.fitting.engines.torch_fields import Band, TorchSiren, torch_field
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 
 BAND_PIXELS = 1 << 16
@@ -93,6 +93,19 @@ class TorchEngine(Engine):
             gradient.zero_()
         return self._run(differentiate=True)
 
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        if not isinstance(self._field, TorchSiren):
+            return self.gradient()
+        y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
+        pixels = (y[:, None] * self._problem.geometry.width + x).reshape(-1)
+        leaves = {name: value.detach().requires_grad_() for name, value in self._parameters.items()}
+        out = self._field.at({name: self._quantized(name, leaf, training=True) for name, leaf in leaves.items()}, y, x)
+        mse = (out - self._targets[pixels]).square().mean()
+        for name, gradient in zip(leaves, torch.autograd.grad(mse, list(leaves.values())), strict=True):
+            self._gradients[name].copy_(gradient)
+        squared_error = float(self._squared_error(out.detach(), pixels)) * self._targets.numel() / out.numel()
+        return Stats(float(mse.detach()), 0.0, squared_error)
+
     def gradients(self) -> Parameters:
         return {name: value.cpu().numpy().copy() for name, value in self._gradients.items()}
 
@@ -162,7 +175,7 @@ class TorchEngine(Engine):
         errors = (out.detach() - self._targets[pixels]) / quantum
         return (2 * quantum * torch.round(errors) * out).sum()
 
-    def _squared_error(self, out: Tensor, pixels: slice) -> Tensor:
+    def _squared_error(self, out: Tensor, pixels: slice | Tensor) -> Tensor:
         """Sum of squared errors of the samples that the outputs decode to."""
         out, thresholds = out * self._problem.value_map.sign, self._thresholds
         if self._is_affine:  # the same as a search among thresholds, and much faster

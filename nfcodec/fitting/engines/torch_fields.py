@@ -70,8 +70,14 @@ class TorchSiren:
         return None
 
     def __call__(self, parameters: Tensors, band: Band) -> Tensor:
-        y = self._y[band.start : band.stop]
-        x = torch.stack([self._x.repeat(len(y)), y.repeat_interleave(len(self._x))], 1)
+        return self._where_crossing(parameters, self._y[band.start : band.stop], self._x)
+
+    def at(self, parameters: Tensors, rows: Tensor, cols: Tensor) -> Tensor:
+        """Outputs where these rows and columns of the lattice cross, (rows * cols, C)."""
+        return self._where_crossing(parameters, self._y[rows], self._x[cols])
+
+    def _where_crossing(self, parameters: Tensors, y: Tensor, across: Tensor) -> Tensor:
+        x = torch.stack([across.repeat(len(y)), y.repeat_interleave(len(across))], 1)
         for i in range(1 + self._spec.hidden_layers):
             weight, bias = parameters[f"weight{i}"], parameters[f"bias{i}"]
             x = torch.sin(functional.linear(x, self._spec.omega_0 * weight, self._spec.omega_0 * bias))

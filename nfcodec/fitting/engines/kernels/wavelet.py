@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.fields.wavelet import LIFTING, LIFTING_BITS
 from nfcodec.fitting.engines.kernels.elementary import exp, log2
 from nfcodec.fitting.engines.kernels.jit import B1, ONE, TWO, ZERO, F, U, kernel
 from nfcodec.fitting.engines.kernels.loss import loss
 from nfcodec.fitting.engines.kernels.ngp import backward, forward
+from nfcodec.lifting import LIFTING, LIFTING_BITS
 
 ALPHA, BETA, GAMMA, DELTA = (F(c / (1 << LIFTING_BITS)) for c in LIFTING)
 _LN_2 = F(np.log(2))
