@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from nfcodec.fields import DenseLevel, Geometry, Ngp, WaveletLevel
-from nfcodec.fitting import Request, solve
-from nfcodec.fitting import trellis as module
+from nfcodec.fitting import Request, choice, solve
 from nfcodec.fitting.dense import solve_dense
 from nfcodec.fitting.plan import default_ngp, table_ngp
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.table import chosen_by_bits, suits_table
+from nfcodec.fitting.trellis import trellis_trial
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_what_takes_too_much_memory_stays_as_it_is(table, monkeypatch):
     problem, request = table(), Request(36.0, 5, 0)
     start = solve_dense(problem, request).trial
     assert chosen_by_bits(problem, request, start) is not start
-    monkeypatch.setattr(module, "MAX_PIXELS", 100)
+    monkeypatch.setattr(choice, "MAX_PIXELS", 100)
     assert chosen_by_bits(problem, request, start) is start
 
 
@@ -85,7 +85,6 @@ def test_no_time_left(table):
 
 def test_more_effort_tries_all_lattices(table, monkeypatch):
     problem, tried = table(), []
-    trellis_trial = module.trellis_trial
     monkeypatch.setattr(
         "nfcodec.fitting.table.trellis_trial", lambda *given: tried.append(given[3]) or trellis_trial(*given)
     )

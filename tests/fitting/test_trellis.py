@@ -12,8 +12,8 @@ import pytest
 from nfcodec.coding import CODES, MEMORY
 from nfcodec.coding.trellis import parities, path_length, path_of
 from nfcodec.fields import Geometry
-from nfcodec.fitting import Request
-from nfcodec.fitting import trellis as module
+from nfcodec.fitting import Request, choice
+from nfcodec.fitting.choice import KERNELS, Choice, _bits, _Decoding, _moves
 from nfcodec.fitting.dense import solve_dense, start_dense
 from nfcodec.fitting.engines.kernels.trellis import cheapest_path, decoded
 from nfcodec.fitting.plan import table_ngp
@@ -25,11 +25,7 @@ from nfcodec.fitting.trellis import (
     THREE,
     TWO,
     UNCODED,
-    _bits,
-    _Choice,
-    _Decoding,
     _entropy,
-    _moves,
     lattices,
     trellis_trial,
 )
@@ -46,7 +42,7 @@ def table(make_problem):
 
 
 def choice_of(problem, code=0, psnr_db=36.0):
-    choice = _Choice.of(problem, quantize(problem, *start_dense(problem, Request(psnr_db, 5, 0), 0.7)), code)
+    choice = Choice.of(problem, quantize(problem, *start_dense(problem, Request(psnr_db, 5, 0), 0.7)), code)
     assert choice is not None
     return choice
 
@@ -167,7 +163,7 @@ def test_without_the_code_it_is_still_smaller_than_rounding(table):
 
 def test_many_combinations_are_counted_by_feature(table, monkeypatch):
     problem, request = table(80, 75), Request(40.0, 5, 0)
-    monkeypatch.setattr(module, "MAX_COMBINATIONS", 1000)
+    monkeypatch.setattr(choice, "MAX_COMBINATIONS", 1000)
     smaller_than_rounding(problem, request, THREE)
 
 
@@ -199,7 +195,7 @@ def test_code_1_leaves_the_third_feature_even(table):
 
 def test_without_a_compiler_symbols_are_rounded(table, monkeypatch):
     problem, notes = table(), []
-    monkeypatch.setitem(sys.modules, module.KERNELS, None)
+    monkeypatch.setitem(sys.modules, KERNELS, None)
     request = Request(36.0, 5, 0, listen=lambda event: notes.append(event.message))
     assert trellis_trial(problem, request, solve_dense(problem, request).trial, THREE) is None
     assert any("rounded" in note for note in notes)
