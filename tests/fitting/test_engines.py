@@ -10,7 +10,7 @@ from torch.nn import functional
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import DenseLevel, HashLevel, Ngp, Siren
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Engine, Objective, Rates, numba_engine, numba_fields, torch_engine
+from nfcodec.fitting.engines import Engine, Objective, Rates, numba_engine, numba_fields, numba_tables, torch_engine
 from nfcodec.fitting.engines.cuda_engine import CudaEngine
 from nfcodec.fitting.engines.numba_engine import NumbaEngine
 from nfcodec.fitting.engines.torch_engine import TorchEngine
@@ -87,7 +87,7 @@ def cut(monkeypatch, rows: int) -> None:
     monkeypatch.setattr(numba_fields, "CHUNK_FLOATS", 20 * rows)
     monkeypatch.setattr(numba_fields, "TASK_ROWS", min(rows, 4))
     monkeypatch.setattr(numba_fields, "SIREN_TASKS", 24 // rows + 1)
-    monkeypatch.setattr(numba_engine, "ELEMENTS", 7 * rows)
+    monkeypatch.setattr(numba_tables, "ELEMENTS", 7 * rows)
 
 
 @each_spec
