@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Parameters, WaveletLevel
+from nfcodec.fitting.problem import Problem
 from nfcodec.lifting import LIFTING, LIFTING_BITS, by_parity, gains, lattice_of, neighbour_sums
 from nfcodec.workers import Workers, n_threads
 
@@ -99,6 +100,21 @@ def analyse(
         start[f"weight{len(spec.hidden)}"] = np.zeros_like(parameters[f"weight{len(spec.hidden)}"])
     start["bias_out"] = mean.astype(np.float32)
     return start, {f"level{i}": step for i in range(len(spec.levels))}
+
+
+def coefficients_of(problem: Problem, parameters: Parameters, steps: Mapping[str, float]) -> Image:
+    """The picture's coefficients (H, W, C) through the linear part as the file will hold it."""
+    spec, geometry = problem.spec, problem.geometry
+    assert isinstance(spec, Ngp)
+    level = spec.levels[0]
+    assert isinstance(level, WaveletLevel)
+
+    def as_stored(name: str) -> Image:
+        return np.asarray(np.round(parameters[name] / steps[name]), np.float64) * steps[name]
+
+    inverse = np.linalg.pinv(as_stored("skip"))
+    colors: Image = np.matmul(problem.targets - as_stored("bias_out"), np.transpose(inverse))
+    return wavelet_coefficients(colors.reshape(geometry.height, geometry.width, -1), level.n_levels)
 
 
 def wavelet_coefficients(image: npt.NDArray[Any], n_levels: int) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -137,6 +137,16 @@ def restored(problem: Problem, plain: Problem, weights: Weights) -> Weights:
     shift = np.round(np.asarray(layer[-1]) / bias.step.value).astype(np.int64)
     layers = {"weight1": Quantized(symbols, weight_step), "bias_out": Quantized(bias.symbols + shift, bias.step)}
     return {**{name: weight for name, weight in weights.items() if name not in layers}, **layers}
+
+
+def rest_of(problem: Problem, plain: Problem, weights: Weights) -> Problem:
+    """What is left for the linear part (`plain`) to fit, if the filters' effect stays what it is with these weights."""
+    if problem is plain:
+        return plain
+    assert isinstance(problem.spec, Ngp)
+    filters = replace(problem.spec, skip=False, bias=False)
+    names = [tensor.name for tensor in filters.layout(problem.geometry)]
+    return replace(plain, constant=filters.evaluate(problem.geometry, {name: weights[name] for name in names}))
 
 
 def _n_filters(problem: Problem) -> int:
