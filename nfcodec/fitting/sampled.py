@@ -119,7 +119,8 @@ class _Watch:
 
     def look(self, step: int, mse: float) -> str:
         """`BAD` for a spike, no number, or a field that says nothing; now and then `BEST`, if it is; else `FINE`."""
-        self._first = mse if step == 0 else self._first
+        if step == 0:
+            self._first = self._best = mse
         self.mse = mse if self.mse == math.inf else MEMORY * self.mse + (1 - MEMORY) * mse
         looks_back = step % LOOK_BACK == LOOK_BACK - 1
         dead = looks_back and self.mse > DEAD * max(self._flat, self._first)

@@ -96,6 +96,19 @@ def test_a_fit_recovers_from_a_rate_that_is_too_high(make_problem, quick, monkey
     assert solution.trial.psnr_db > flat_db + 1
 
 
+def test_steps_that_ruin_a_good_start_are_undone(make_problem, quick, monkeypatch):
+    """As after widening, when the error has nowhere to go but up."""
+    monkeypatch.setattr(module, "FIT_STEPS", dict.fromkeys(range(1, 10), 300))
+    problem = make_problem(Siren(24, 2), 48, 40)
+    engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
+    module._fit(problem, engine, Request(30.0, 1, 0), 300)
+    before = problem.psnr_db(engine.evaluate().squared_error)
+    monkeypatch.setattr(module, "RATE", 0.3)
+    module._fit(problem, engine, Request(30.0, 1, 0), 40)
+    after = problem.psnr_db(engine.evaluate().squared_error)
+    assert after > before - 3.5
+
+
 def test_samples_are_spread_over_the_picture(make_problem):
     rng = np.random.default_rng(0)
     problem = replace(make_problem(SMALL), geometry=Geometry(512, 768, 3))
