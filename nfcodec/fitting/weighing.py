@@ -108,6 +108,8 @@ def settle(problem: Problem, plain: Problem, request: Request, weights: Weights)
             best, best_bytes = trial, n_bytes
         elif reached:
             break
+        if request.expired():
+            break
     assert best is not None
     return best
 
@@ -120,11 +122,13 @@ class Choices:
 
     def __init__(self, exact: Floats, prior: Prior) -> None:
         nearest = np.round(exact)
-        other = nearest + np.sign(np.round(prior[0].astype(np.float64)) - nearest)
-        self._nearest, self._other = nearest.astype(np.int64), other.astype(np.int64)
-        self._saved_bits = laplace_bits(nearest, prior) - laplace_bits(other, prior)
-        self._added_error = np.square(exact - other) - np.square(exact - nearest)
+        towards = np.sign(np.round(prior[0].astype(np.float64)) - nearest)
+        saved_bits = laplace_bits(nearest, prior) - laplace_bits(nearest + towards, prior)
+        added_error = np.square(exact - nearest - towards) - np.square(exact - nearest)
+        self._nearest, self._towards = nearest.astype(np.int64), towards.astype(np.int8)
+        self._worth_it_from = np.full(exact.shape, np.inf, np.float32)
+        np.divide(added_error, saved_bits, out=self._worth_it_from, where=saved_bits > 0, casting="same_kind")
 
     def at(self, price: float = PRICE) -> npt.NDArray[np.int64]:
         """The symbols if a bit costs so much."""
-        return np.where(price * self._saved_bits > self._added_error, self._other, self._nearest)
+        return self._nearest + self._towards * (price > self._worth_it_from)
