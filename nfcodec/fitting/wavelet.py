@@ -39,7 +39,8 @@ FITS[7] = [*FITS[6], (600, 1.0)]
 FITS[8] = [*FITS[7], (600, 0.93), (1200, 1.0)]
 FITS[9] = [*FITS[8], (2400, 1.0)]
 """Gradient steps, and a factor on the quantizer step, of all fits at an effort; the smallest file wins. More steps do
-not always make smaller files, so from effort 3 on each effort does what those below it do, and more."""
+not always make smaller files, so efforts 4 and 5 do what 3 does, too, and from 6 on each does what the one below does.
+"""
 
 GRID_RATE, LAST_RATE = 0.05, 0.02
 """Learning rate of the coefficients in quantizer steps, and the factor on it at the end."""

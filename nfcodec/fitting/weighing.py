@@ -41,7 +41,7 @@ def weigh(problem: Problem, request: Request, start: Weights) -> Weights:
         step = Step.nearest(steps["level0"] * coarseness)
         symbols = np.round(exact / step.value).astype(np.int64)
         for _ in range(ROUNDS):
-            symbols = Choices(exact / step.value, prior_of(problem, Quantized(symbols, step))).at()
+            symbols = Weighing(exact / step.value, prior_of(problem, Quantized(symbols, step))).at()
         weights = {**start, "level0": Quantized(symbols, step)}
         psnr_db = problem.exact_psnr_db(weights)
         clock.tell(trial_number, TRIALS, psnr_db)
@@ -60,12 +60,12 @@ def _weigh_again(problem: Problem, plain: Problem, request: Request, weights: We
     clock, outputs = request.clock("quantize"), problem.spec.evaluate(problem.geometry, weights)
     start, rest, level = problem.trial_of(weights, outputs), rest_of(problem, plain, weights), weights["level0"]
     _, wishes = wishes_of(problem, weights, outputs)
-    choices, closest = Choices(np.asarray(level.symbols + wishes, np.float64), prior_of(problem, level)), None
+    weighing, closest = Weighing(np.asarray(level.symbols + wishes, np.float64), prior_of(problem, level)), None
     bias_db, price = 0.0, PRICE
     for _ in range(RETRIES):
         found, found_db, low, high = weights, start.psnr_db, (0.0, math.inf), (4 * PRICE, -math.inf)
         for number in range(PRICES):
-            moved = {**weights, "level0": Quantized(choices.at(price), level.step)}
+            moved = {**weights, "level0": Quantized(weighing.at(price), level.step)}
             psnr_db = rest.exact_psnr_db(moved) + bias_db
             clock.tell(number, PRICES, psnr_db)
             if psnr_db >= request.psnr_db:
@@ -97,15 +97,15 @@ def _between(low: tuple[float, float], high: tuple[float, float], goal_db: float
 def settle(problem: Problem, plain: Problem, request: Request, weights: Weights) -> Trial:
     """Quantized again and again, filters and predictions renewed each time, for as long as that makes a smaller file.
 
-    It may miss the target.
+    The closest to the target if none reaches it.
     """
-    best, best_bytes = None, math.inf
+    best, best_merit = None, (False, -math.inf)
     for _ in range(SETTLINGS):
         trial = _weigh_again(problem, plain, request, restored(problem, plain, weights))
-        weights, n_bytes = trial.weights, estimated_bytes(problem, trial.weights)
-        reached = trial.psnr_db >= request.psnr_db
-        if best is None or best.psnr_db < request.psnr_db or (reached and n_bytes < best_bytes):
-            best, best_bytes = trial, n_bytes
+        weights, reached = trial.weights, trial.psnr_db >= request.psnr_db
+        merit = (reached, -estimated_bytes(problem, weights) if reached else trial.psnr_db)
+        if best is None or merit > best_merit:
+            best, best_merit = trial, merit
         elif reached:
             break
         if request.expired():
@@ -114,7 +114,7 @@ def settle(problem: Problem, plain: Problem, request: Request, weights: Weights)
     return best
 
 
-class Choices:
+class Weighing:
     """Coefficients in quantizer steps to the nearest integer, or to the next one towards the prediction.
 
     Whichever has the smaller sum of squared error, in a nearly orthonormal basis, and price times bits.

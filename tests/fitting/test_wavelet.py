@@ -25,7 +25,7 @@ from nfcodec.fitting.wavelet import (
     start_wavelet,
     suits_wavelet,
 )
-from nfcodec.fitting.weighing import Choices
+from nfcodec.fitting.weighing import Weighing
 from nfcodec.format import HEADER, Header, read_chunks
 from nfcodec.limits import DEFAULT_LIMITS
 from nfcodec.metrics import psnr_db as measure
@@ -74,7 +74,7 @@ def test_weighing_prefers_what_is_predicted():
     exact = np.array([0.7, 0.7, 0.7, 0.52, -1.9, 3.0])
     location = np.array([0.0, 0.0, 1.0, 0.0, 4.0, 0.0], np.float32)
     scale = np.array([1 / 16, 8.0, 1 / 16, 1.0, 1.0, 1 / 16], np.float32)
-    assert Choices(exact, (location, scale)).at().tolist() == [0, 1, 1, 0, -2, 3]
+    assert Weighing(exact, (location, scale)).at().tolist() == [0, 1, 1, 0, -2, 3]
 
 
 def test_priors_are_those_of_the_coder(make_problem):
