@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.errors import FormatError
 from nfcodec.fields import Ngp, Parameters, Quantized, WaveletLevel
 from nfcodec.fitting.analysis import wavelet_coefficients
+from nfcodec.fitting.coarsest import CLOSE_DB, coarsest
 from nfcodec.fitting.engines import Engine, Objective
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
 from nfcodec.fitting.rate import laplace_bits, prior_of
@@ -18,7 +17,6 @@ from nfcodec.fitting.solution import Request, quantize
 
 TRIALS = 16
 RETRIES = 6
-CLOSE_DB = 0.01
 LEAST = 1e-3
 """Divisor of what would cost nothing."""
 
@@ -33,40 +31,14 @@ def land_by_step(
     Args:
         start: makes parameters and steps for a factor on the quantizer step.
     """
-    clock = request.clock("quantize")
 
-    fine, coarse = -math.inf, math.inf  # factors that suffice, and that do not
-    factor, best, closest = 0.0, None, None
-    for trial in range(2 * TRIALS):
-        try:
-            found = problem.trial(quantize(problem, *start(2.0**factor)))
-        except FormatError:  # finer than the format's arithmetic
-            if closest is not None:
-                break
-            factor += 2
-            continue
-        clock.tell(trial, 2 * TRIALS, found.psnr_db)
-        excess_db = found.psnr_db - request.psnr_db
-        closest = found if closest is None or found.psnr_db > closest.psnr_db else closest
-        if excess_db >= 0:
-            fine, best = factor, found
-        else:
-            coarse = factor
-        if 0 <= excess_db < CLOSE_DB or coarse - fine < 0.006 or factor < -12:
-            break
-        guess = factor + max(-4.0, min(4.0, (excess_db - CLOSE_DB / 2) / 6.02))
-        bracketed = fine > -math.inf and coarse < math.inf
-        factor = (
-            guess
-            if fine < guess < coarse
-            else (fine + coarse) / 2
-            if bracketed
-            else factor + math.copysign(0.5, excess_db)
-        )
-    result = best or closest
-    if result is None:
-        raise FormatError("no quantizer step suits the values to fit")
-    return result
+    def attempt(exponent: float) -> Trial:
+        return problem.trial(quantize(problem, *start(2.0**exponent)))
+
+    def missing_log2(trial: Trial) -> float:
+        return max(-4.0, min(4.0, (trial.psnr_db - request.psnr_db - CLOSE_DB / 2) / 6.02))
+
+    return coarsest(request, 2 * TRIALS, attempt, missing_log2)
 
 
 def land(

@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.errors import FormatError
 from nfcodec.fields import Parameters, Siren
 from nfcodec.fitting import engines
+from nfcodec.fitting.coarsest import coarsest
 from nfcodec.fitting.engines import Adam, Engine, Objective, Rates
 from nfcodec.fitting.loop import SPIKE, Schedule
 from nfcodec.fitting.plan import is_small
@@ -50,7 +50,7 @@ DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
 
 FINE, BEST, BAD = "fine", "best", "bad"
-QUANTIZER_TRIALS, CLOSE_DB = 10, 0.01
+QUANTIZER_TRIALS = 10
 
 Places = npt.NDArray[np.int64]
 
@@ -165,36 +165,16 @@ def _quantized(problem: Problem, engine: Engine, reached_db: float, request: Req
 
     Raises FormatError if no such steps suit the format's arithmetic.
     """
-    parameters, clock = engine.parameters(), request.clock("quantize")
+    parameters = engine.parameters()
     steps: Mapping[str, float] = balanced_steps(problem, engine, reached_db - request.psnr_db, request.psnr_db)
-    best, closest = None, None
-    fine, coarse, factor = -math.inf, math.inf, 0.0  # log2 of factors that suffice, and that do not
-    for number in range(QUANTIZER_TRIALS):
-        scaled = {name: step * 2**factor for name, step in steps.items()}
-        try:
-            trial = problem.trial(rounded(problem, parameters, scaled))
-        except FormatError:  # finer than the format's arithmetic
-            fine, factor = max(fine, factor), factor + 4
-            continue
-        clock.tell(number, QUANTIZER_TRIALS, trial.psnr_db)
-        excess_db = trial.psnr_db - request.psnr_db
-        closest = trial if closest is None or trial.psnr_db > closest.psnr_db else closest
-        if excess_db >= 0:
-            fine, best = factor, trial
-        else:
-            coarse = factor
-        if 0 <= excess_db < CLOSE_DB or coarse - fine < 0.01:
-            break
+
+    def attempt(exponent: float) -> Trial:
+        scaled = {name: step * 2**exponent for name, step in steps.items()}
+        return problem.trial(rounded(problem, parameters, scaled))
+
+    def missing_log2(trial: Trial) -> float:
         margin_db = max(0.05, reached_db - request.psnr_db)
         lost_db = max(0.01, reached_db - trial.psnr_db)
-        guess = factor + math.log2((10 ** (margin_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
-        if fine < guess < coarse:
-            factor = guess
-        elif math.isfinite(coarse - fine):
-            factor = (fine + coarse) / 2
-        else:
-            factor += math.copysign(0.5, excess_db)
-    result = best or closest
-    if result is None:
-        raise FormatError("no quantizer steps suit the weights")
-    return result
+        return math.log2((10 ** (margin_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
+
+    return coarsest(request, QUANTIZER_TRIALS, attempt, missing_log2)

@@ -19,8 +19,8 @@ from nfcodec.fitting.problem import Problem, Trial
 LONG_S = 20.0
 """Fits that take longer are announced."""
 
-BASE_BYTES, SAMPLE_BYTES, PARAMETER_BYTES = 60e6, 60, 65
-"""Memory of an encode: at all, for each sample and for each parameter, as measured (docs/decisions.md)."""
+BASE_BYTES, SAMPLE_BYTES, PARAMETER_BYTES = 150e6, 60, 65
+"""Memory of an encode: at all, for each sample and for each parameter, as measured."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Request:
         """Tell the listener something about getting ready."""
         self.clock("prepare").tell(0, 0, -math.inf, message)
 
-    def announce(self, problem: Problem, seconds: float) -> None:
+    def announce(self, problem: Problem, seconds: float, parameter_bytes: float = PARAMETER_BYTES) -> None:
         """Tell the listener how long the fit will take, about, and how much memory, if it is long."""
         seconds = min(seconds, self.deadline - time.monotonic())
         if seconds >= LONG_S:
             n_samples, n_parameters = problem.samples.size, problem.spec.n_parameters(problem.geometry)
-            gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + PARAMETER_BYTES * n_parameters) / 1e9
+            gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + parameter_bytes * n_parameters) / 1e9
             self.note(f"about {_duration(seconds)} and {gigabytes:.1f} GB of memory")
 
     def expired(self) -> bool:

@@ -52,6 +52,9 @@ SOFTNESS = (0.35, 0.1)
 STEP_GRADIENTS = 7.0
 """The time of a whole step, with its share of the renewals, which take most of it, in gradients."""
 
+COEFFICIENT_BYTES = 350
+"""The memory that a coefficient takes, with its predictions; measured."""
+
 RENEWAL_INTERVAL = 10
 """Gradient steps between renewals of predictions, filters and lambda."""
 
@@ -174,7 +177,7 @@ def _fit(
     engine = engines.create(request.engine, request.device, plain, parameters, objective, request.seed, request.note)
     probe = time.monotonic()
     engine.gradient()
-    request.announce(plain, announced * STEP_GRADIENTS * (time.monotonic() - probe))
+    request.announce(plain, announced * STEP_GRADIENTS * (time.monotonic() - probe), COEFFICIENT_BYTES)
     control = _Control(engine, objective, problem, plain, request.psnr_db, n_steps)
     schedule = Schedule(math.inf, n_steps, Rates(GRID_RATE * step, 0.0), request.deadline, LAST_RATE)
     result = fit(plain, engine, schedule, request.clock("fit"), control)

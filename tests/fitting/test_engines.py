@@ -10,7 +10,16 @@ from torch.nn import functional
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import DenseLevel, HashLevel, Ngp, Siren
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Engine, Objective, Rates, numba_engine, numba_fields, numba_tables, torch_engine
+from nfcodec.fitting.engines import (
+    Engine,
+    Objective,
+    Rates,
+    numba_engine,
+    numba_ngp,
+    numba_siren,
+    numba_tables,
+    torch_engine,
+)
 from nfcodec.fitting.engines.cuda_engine import CudaEngine
 from nfcodec.fitting.engines.numba_engine import NumbaEngine
 from nfcodec.fitting.engines.torch_engine import TorchEngine
@@ -84,9 +93,9 @@ def plain_mse(problem, parameters) -> float:
 def cut(monkeypatch, rows: int) -> None:
     """Let engines work on a few rows of a picture of 20 columns at a time."""
     monkeypatch.setattr(torch_engine, "BAND_PIXELS", 20 * rows)
-    monkeypatch.setattr(numba_fields, "CHUNK_FLOATS", 20 * rows)
-    monkeypatch.setattr(numba_fields, "TASK_ROWS", min(rows, 4))
-    monkeypatch.setattr(numba_fields, "SIREN_TASKS", 24 // rows + 1)
+    monkeypatch.setattr(numba_ngp, "CHUNK_FLOATS", 20 * rows)
+    monkeypatch.setattr(numba_ngp, "TASK_ROWS", min(rows, 4))
+    monkeypatch.setattr(numba_siren, "TASKS", 24 // rows + 1)
     monkeypatch.setattr(numba_tables, "ELEMENTS", 7 * rows)
 
 

@@ -153,7 +153,7 @@ def test_long_fits_are_announced(make_problem):
     request.announce(problem, 600.0)
     replace(request, deadline=time.monotonic() + 30).announce(problem, 600.0)
     first, second, third = (event.message for event in events)
-    assert first.startswith("about 75 s and 0.1 GB")
+    assert first.startswith("about 75 s and 0.2 GB")
     assert second.startswith("about 10 minutes and")
     assert third.startswith("about 30 s")
 

@@ -18,7 +18,9 @@ from nfcodec.fields import OUTPUT_BITS, DenseLevel, FieldSpec, Geometry, HashLev
 from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
 from nfcodec.fitting.engines.kernels import quantizer
 from nfcodec.fitting.engines.kernels.jit import U
-from nfcodec.fitting.engines.numba_fields import Floats, NgpProgram, Pass, Picture, Program, SirenProgram
+from nfcodec.fitting.engines.numba_fields import Floats, Pass, Picture, Program
+from nfcodec.fitting.engines.numba_ngp import NgpProgram
+from nfcodec.fitting.engines.numba_siren import SirenProgram
 from nfcodec.fitting.engines.numba_tables import NONE, Priors, Tables, by_plane
 from nfcodec.fitting.engines.numba_wavelet import WaveletProgram
 from nfcodec.fitting.problem import Problem
