@@ -15,7 +15,7 @@ from benchmarks.records import Row
 from benchmarks.report.plot import COLOURS, Plot, drawn, plain_log
 from benchmarks.report.table import Cell, Table
 
-REFERENCES = ("webp", "avif")
+REFERENCES = ("webp", "avif", "avif-psnr")
 """What BD-rates are against."""
 
 Curves = dict[str, dict[str, Curve]]
