@@ -34,7 +34,7 @@ class Run:
     rate: float
 
 
-class Program(ABC):
+class Runs(ABC):
     """Runs by number; all have taken the same number of steps, except those left out on the way."""
 
     seconds: list[float]
@@ -47,6 +47,10 @@ class Program(ABC):
     @abstractmethod
     def update(self, alive: Sequence[int]) -> None:
         """Take the step of these runs, whose gradients `psnrs` has just computed. Others are not used again."""
+
+
+class Program(Runs):
+    """Runs of fits, which can be looked into."""
 
     @abstractmethod
     def parameters(self, run: int) -> Parameters:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmarks.programs import Program
+from benchmarks.programs import Runs
 
 LEAD = 2.0
 GRACE_STEPS = 20
@@ -50,7 +50,7 @@ class Outcome:
 Entry = tuple[int, int]
 """A run: the number of its race, and the number of its rate in the grid."""
 
-Start = Callable[[Sequence[Entry]], Program]
+Start = Callable[[Sequence[Entry]], Runs]
 """Makes a program with these runs."""
 
 
@@ -83,7 +83,7 @@ def best_rate(outcomes: Mapping[int, Outcome]) -> int | None:
 
 
 def run(
-    program: Program, entries: Sequence[Entry], target_db: float, max_steps: int, records: Mapping[int, Outcome]
+    program: Runs, entries: Sequence[Entry], target_db: float, max_steps: int, records: Mapping[int, Outcome]
 ) -> dict[Entry, Outcome]:
     """Step all runs until each race has a winner or no runs left.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.arms import arm
-from benchmarks.programs import EngineProgram, Program, Run, StackedSiren
+from benchmarks.programs import EngineProgram, Run, Runs, StackedSiren
 from benchmarks.race import Entry, best_rate, bracket, whole
 from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting.engines import Objective
@@ -18,7 +18,7 @@ from nfcodec.fitting.engines.numba_engine import NumbaEngine
 Curve = Sequence[float]
 
 
-class Scripted(Program):
+class Scripted(Runs):
     """Runs that follow given curves, and remember how often they were stepped."""
 
     def __init__(self, curves: Sequence[Curve]) -> None:
@@ -33,15 +33,6 @@ class Scripted(Program):
             self._at[run] += 1
             self.seconds[run] += 1.0
 
-    def parameters(self, run: int):
-        raise NotImplementedError
-
-    def restore(self, run: int, parameters) -> None:
-        raise NotImplementedError
-
-    def outputs(self, run: int):
-        raise NotImplementedError
-
 
 def towards(steps: int, target: float = 50.0) -> Curve:
     """A curve that reaches the target after so many steps."""
@@ -49,7 +40,7 @@ def towards(steps: int, target: float = 50.0) -> Curve:
 
 
 def starting(curves: Sequence[Sequence[Curve]]):
-    def start(entries: Sequence[Entry]) -> Program:
+    def start(entries: Sequence[Entry]) -> Runs:
         return Scripted([curves[race][rate] for race, rate in entries])
 
     return start

@@ -112,6 +112,21 @@ class Pass:
     biases: Floats
 
 
+class Sums:
+    """What the tasks of a pass add up, each in a slot of its own, so that the total does not depend on threads."""
+
+    def __init__(self, network: Network, n_slots: int, n_gradients: int | None = None) -> None:
+        n_gradients = n_slots if n_gradients is None else n_gradients
+        self.weights: Floats = np.zeros((n_gradients, network.weights.size), np.float32)
+        self.biases: Floats = np.zeros((n_gradients, max(1, network.biases.size)), np.float32)
+        self.errors: npt.NDArray[np.float64] = np.zeros((n_slots, 2))
+
+    def total(self) -> Pass:
+        """Of all slots, in their order."""
+        error, decoded_error = self.errors.sum(axis=0)
+        return Pass(float(error), float(decoded_error), self.weights.sum(axis=0), self.biases.sum(axis=0))
+
+
 class Program(ABC):
     """One kind of field, compiled: a pass over all pixels."""
 

@@ -18,6 +18,7 @@ from nfcodec.fitting.engines.numba_fields import (
     Pass,
     Picture,
     Program,
+    Sums,
     ngp_maps,
     ngp_places,
 )
@@ -64,9 +65,7 @@ class NgpProgram(Program):
     ) -> Pass:
         geometry, picture, network = self._geometry, self._picture, self.network
         n_slots = -(-min(self._chunk_rows, geometry.height) // TASK_ROWS)
-        weights = np.zeros((n_slots, network.weights.size), np.float32)
-        biases = np.zeros((n_slots, max(1, network.biases.size)), np.float32)
-        sums = np.zeros((n_slots, 2))
+        sums = Sums(network, n_slots)
         scale = np.float32(2 / picture.targets.size)
         w_at, b_at = self._at
         kept = picture.no_outputs if outputs is None else outputs
@@ -80,8 +79,9 @@ class NgpProgram(Program):
                     U(first), U(min(first + TASK_ROWS, end)), U(chunk), U(geometry.width), self._levels, tables, steps,
                     *self._axes, self._sizes, U(self._n_hidden), self._has_skip, network.weights, network.transposed,
                     w_at, network.biases, b_at, picture.targets, picture.samples, scale, np.float32(quantum),
-                    picture.value_map, picture.thresholds, gradient is not None, self._d_encoding, weights[slot],
-                    biases[slot], sums[slot], kept, self._scratch[worker], self._rows[worker], self._cells[worker],
+                    picture.value_map, picture.thresholds, gradient is not None, self._d_encoding,
+                    sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, self._scratch[worker],
+                    self._rows[worker], self._cells[worker],
                 )  # fmt: skip
 
             def scatter(worker: int, i: int, chunk: int = chunk, end: int = end) -> None:
@@ -103,8 +103,7 @@ class NgpProgram(Program):
             self._workers.run(-(-(end - chunk) // TASK_ROWS), rows)
             if gradient is not None:
                 self._workers.run(len(self._scatters), scatter)
-        total = sums.sum(axis=0)
-        return Pass(float(total[0]), float(total[1]), weights.sum(axis=0), biases.sum(axis=0))
+        return sums.total()
 
 
 def _level_rows(spec: Ngp, geometry: Geometry) -> Indices:

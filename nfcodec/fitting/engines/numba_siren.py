@@ -9,7 +9,7 @@ from nfcodec.fitting.engines.base import Places
 from nfcodec.fitting.engines.kernels.blocks import padded
 from nfcodec.fitting.engines.kernels.jit import BLOCK, U
 from nfcodec.fitting.engines.kernels.siren import siren_pixels
-from nfcodec.fitting.engines.numba_fields import Floats, Map, Network, Pass, Picture, Program
+from nfcodec.fitting.engines.numba_fields import Floats, Map, Network, Pass, Picture, Program, Sums
 from nfcodec.workers import Workers
 
 TASKS = 32
@@ -66,10 +66,7 @@ class SirenProgram(Program):
         n_tasks = max(1, min(TASKS, GRADIENT_FLOATS // network.weights.size, blocks))
         task_pixels = -(-blocks // n_tasks) * BLOCK
         n_tasks = -(-picture.n_pixels // task_pixels)
-        n_sums = n_tasks if differentiate else 1
-        weights = np.zeros((n_sums, network.weights.size), np.float32)
-        biases = np.zeros((n_sums, network.biases.size), np.float32)
-        sums = np.zeros((n_tasks, 2))
+        sums = Sums(network, n_tasks, n_tasks if differentiate else 1)
         scale = np.float32(2 / picture.targets.size)
         kept = picture.no_outputs if outputs is None else outputs
 
@@ -79,9 +76,9 @@ class SirenProgram(Program):
                 U(first), U(min(first + task_pixels, picture.n_pixels)), xs, ys, U(self._width),
                 U(self._n_layers), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
                 U(self._n_out), picture.targets, picture.samples, scale, np.float32(quantum), picture.value_map,
-                picture.thresholds, differentiate, weights[slot], biases[slot], sums[i], kept, self._scratch[worker],
+                picture.thresholds, differentiate, sums.weights[slot], sums.biases[slot], sums.errors[i], kept,
+                self._scratch[worker],
             )  # fmt: skip
 
         self._workers.run(n_tasks, pixels)
-        total = sums.sum(axis=0)
-        return Pass(float(total[0]), float(total[1]), weights.sum(axis=0), biases.sum(axis=0))
+        return sums.total()

@@ -15,6 +15,7 @@ from nfcodec.fitting.engines.numba_fields import (
     Pass,
     Picture,
     Program,
+    Sums,
     ngp_maps,
     ngp_places,
 )
@@ -64,10 +65,8 @@ class WaveletProgram(Program):
         planes *= self._gains
         for level in range(self._n_levels, 0, -1):
             self._lift(planes, level, transposed=False)
-        weights = np.zeros((self._n_slots, network.weights.size), np.float32)
-        biases = np.zeros((self._n_slots, max(1, network.biases.size)), np.float32)
-        sums = np.zeros((self._n_slots, 2))
-        kept: Floats = np.zeros((len(picture.targets), 0), np.float32) if outputs is None else outputs
+        sums = Sums(network, self._n_slots)
+        kept = picture.no_outputs if outputs is None else outputs
         scale, (w_at, b_at) = np.float32(2 / picture.targets.size), self._at
 
         def rows(worker: int, slot: int) -> None:
@@ -76,7 +75,7 @@ class WaveletProgram(Program):
                 U(first), U(min(first + TASK_ROWS, height)), planes, self._sizes, U(self._n_hidden),
                 network.weights, network.transposed, w_at, network.biases, b_at, picture.targets, picture.samples,
                 scale, np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None,
-                self._gradients, weights[slot], biases[slot], sums[slot], kept, self._scratch[worker],
+                self._gradients, sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, self._scratch[worker],
             )  # fmt: skip
 
         self._workers.run(self._n_slots, rows)
@@ -85,8 +84,7 @@ class WaveletProgram(Program):
                 self._lift(self._gradients, level, transposed=True)
             self._gradients *= self._gains
             gradient += self._gradients.reshape(-1)
-        total = sums.sum(axis=0)
-        return Pass(float(total[0]), float(total[1]), weights.sum(axis=0), biases.sum(axis=0))
+        return sums.total()
 
     def _lift(self, planes: Floats, level: int, *, transposed: bool) -> None:
         """One level of the synthesis, or of its transpose, on all planes."""
