@@ -8,16 +8,32 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
+_here = threading.local()
+
+
+@contextmanager
+def one_thread(alone: bool = True) -> Generator[None]:
+    """While this lasts, `n_threads` is 1 on the thread that calls it, as where others do the same work beside it."""
+    before = getattr(_here, "alone", False)
+    _here.alone = alone or before
+    try:
+        yield
+    finally:
+        _here.alone = before
+
 
 def n_threads() -> int:
-    """The processors that this process may use, or fewer if OMP_NUM_THREADS says so."""
+    """The processors that this process may use, or fewer if OMP_NUM_THREADS says so; 1 inside `one_thread`."""
+    if getattr(_here, "alone", False):
+        return 1
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return min(available, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else available

@@ -25,11 +25,12 @@ from nfcodec.fitting import (
     Problem,
     Request,
     Solution,
+    WaveletBytes,
     candidates,
     ignore,
-    promised_bytes,
     smallest_payload,
     solve,
+    wavelet_ngp,
 )
 from nfcodec.fitting.engines import fits_wavelets
 from nfcodec.format import ALPHA, HEADER, PLANES, RESIDUAL, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
@@ -149,12 +150,9 @@ def _encode_at(source: _Source, options: EncodeOptions, request: Request, limits
     geometry, wavelets = source.geometry, fits_wavelets(options.engine, options.device)
     fit_psnr_db = _fit_psnr_db(source.raster, options, request.psnr_db)
     fit_request = replace(request, psnr_db=fit_psnr_db)
-
-    def promise(spec: FieldSpec) -> float:
-        return promised_bytes(source.problem(spec), fit_request)
-
+    wavelet_bytes = WaveletBytes(source.problem(wavelet_ngp(geometry)), fit_request)
     try:
-        fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets, promise)
+        fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets, wavelet_bytes)
         for spec in fields:
             spec.check(geometry, limits)
         solution, problem = solve([source.problem(spec) for spec in fields], fit_request)

@@ -5,7 +5,7 @@
 `models` holds, for dense grid levels, the largest magnitude of each feature over all levels (varints), or for a wavelet
 level its regime (u8); then for each other tensor its largest magnitude (varint) and the scale of its prior (u8). The
 stream codes the dense levels first, coarse to fine, or the wavelet level; then the other tensors in layout order, each
-in raster order with a single context.
+in raster order with a single context; of some tensors, each symbol's difference from the one before.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class TensorLike(Protocol):
     def log2_stride(self) -> int | None: ...
     @property
     def wavelet_levels(self) -> int | None: ...
+    @property
+    def differences(self) -> bool: ...
 
 
 Dense = Sequence[tuple[str, LevelShape]]
@@ -84,8 +86,8 @@ def _scale(values: Int64Array) -> int:
 
 def _code_rest(coder: SymbolCoder, tensor: TensorLike, limit: int, scale: int, values: Int64Array | None) -> Int64Array:
     n = int(np.prod(tensor.shape, dtype=np.int64))
-    flat = None if values is None else values.reshape(-1)
-    return AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), flat).reshape(tensor.shape)
+    coded = AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), values)
+    return (np.cumsum(coded) if tensor.differences else coded).reshape(tensor.shape)
 
 
 def _write(
@@ -100,7 +102,8 @@ def _write(
         head += bytes([regime])
         code_wavelet(coder, shape, _NETWORKS[order], regime, symbols[name])
     for tensor in rest:
-        values = symbols[tensor.name]
+        values = symbols[tensor.name].reshape(-1)
+        values = np.diff(values, prepend=0) if tensor.differences else values
         limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
         head += put_varint(limit) + bytes([scale])
         _code_rest(coder, tensor, limit, scale, values)

@@ -5,6 +5,7 @@ from nfcodec.fields.fixed_point import OUTPUT_BITS, Quantized, Step
 from nfcodec.fields.levels import DenseLevel, HashLevel, hash_levels, safe_scale
 from nfcodec.fields.ngp import GridLevel, Ngp
 from nfcodec.fields.siren import Siren
+from nfcodec.fields.tiled_siren import Place, TiledSiren, part_of, places
 from nfcodec.fields.wavelet import WaveletLevel
 
 __all__ = [
@@ -16,14 +17,18 @@ __all__ = [
     "HashLevel",
     "Ngp",
     "Parameters",
+    "Place",
     "Quantized",
     "Siren",
     "Step",
     "TensorSpec",
+    "TiledSiren",
     "WaveletLevel",
     "field_class",
     "field_names",
     "hash_levels",
+    "part_of",
+    "places",
     "safe_scale",
     "unpack_field",
 ]

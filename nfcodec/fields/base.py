@@ -44,6 +44,7 @@ class TensorSpec:
         unit: the file holds parameter * unit (SIREN folds omega_0 / 2 pi into its weights, so phases are in turns).
         log2_stride: for dense grid levels, their stride; their symbols get spatial contexts. None for the others.
         wavelet_levels: for wavelet levels, how many the transform has. None for the others.
+        differences: whether the file holds each symbol as its difference from the one before, as suits sorted ones.
     """
 
     name: str
@@ -51,6 +52,7 @@ class TensorSpec:
     unit: float = 1.0
     log2_stride: int | None = None
     wavelet_levels: int | None = None
+    differences: bool = False
 
     @property
     def size(self) -> int:

@@ -1,11 +1,11 @@
 """Fitting a field to a transformed picture, up to quantized weights that reach the target."""
 
 from nfcodec.fitting.events import Event, Listener, ignore
-from nfcodec.fitting.plan import candidates
+from nfcodec.fitting.plan import candidates, wavelet_ngp
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import smallest_payload
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.solve import promised_bytes, solve
+from nfcodec.fitting.solve import WaveletBytes, solve
 
 __all__ = [
     "Event",
@@ -13,9 +13,10 @@ __all__ = [
     "Problem",
     "Request",
     "Solution",
+    "WaveletBytes",
     "candidates",
     "ignore",
-    "promised_bytes",
     "smallest_payload",
     "solve",
+    "wavelet_ngp",
 ]

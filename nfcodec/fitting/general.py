@@ -14,7 +14,7 @@ from nfcodec.fitting.kfac import Kfac
 from nfcodec.fitting.loop import FitResult, Optimizer, Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.solution import Request, Solution, quantize
-from nfcodec.fitting.tensors import balanced_steps, start_general
+from nfcodec.fitting.tensors import allowed_mse, balanced_steps, start_general
 
 MARGIN_DB = 1.0
 """The fit goes this far over the target; quantization may then cost as much."""
@@ -102,7 +102,9 @@ def _quantize_and_tune(
     problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int
 ) -> tuple[Trial, int]:
     """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps as the effort allows."""
-    steps = balanced_steps(problem, engine, result.psnr_db - request.psnr_db, request.psnr_db)
+    engine.set_objective(Objective())
+    allowed = allowed_mse(problem, engine.evaluate().mse, result.psnr_db - request.psnr_db, request.psnr_db)
+    steps = balanced_steps(problem, engine, allowed)
     steps, best = _coarsest(problem, request, result, steps)
     done = 0
     for _ in range(FINE_TUNINGS[request.effort]):

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from nfcodec.errors import UsageError
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, WaveletLevel, field_names
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, field_names
 
 MAX_LOG2_STRIDE = 6
 MAX_WAVELET_LEVELS = 6
 HIDDEN_WIDTH = 16
 N_FILTERS = (16, 32, 64, 128)
-MIN_WIDTH = 16
+MIN_WIDTH = 8
 SAMPLES_PER_PARAMETER = 4
 """A SIREN with fewer samples for each parameter is memory, which K-FAC fills faster."""
 
-PARAMETERS_PER_BIT = 0.48
-"""Of a SIREN, for each bit that wavelet levels would take."""
+PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.92, 0.38
+"""Of small SIRENs, for each byte that wavelet levels would take: the first over the bytes a pixel to the power of the
+second (fitted to Kodak pictures at 30 dB)."""
+
+PARAMETERS_PER_TILE, HIDDEN_LAYERS = 3500, 3
+MAX_TILES, MIN_TILE_SIDE = 255, 32
 
 
 def candidates(
@@ -27,7 +33,7 @@ def candidates(
     permutes: bool,
     psnr_db: float,
     wavelets: bool = True,
-    promised_bytes: Callable[[FieldSpec], float] = lambda spec: math.inf,
+    wavelet_bytes: Callable[[int, int], Sequence[float]] = lambda rows, cols: [math.inf] * (rows * cols),
 ) -> list[FieldSpec]:
     """Fields to choose from; the solver takes the one that promises the smallest file, of SIRENs the first that does.
 
@@ -35,7 +41,8 @@ def candidates(
         field: "ngp", "siren", or a field, which is then the only candidate.
         permutes: whether the chain moves pixels.
         wavelets: whether the engine can fit wavelet levels.
-        promised_bytes: about what a field of wavelet levels would take; tells how much there is to a picture.
+        wavelet_bytes: about what a field of wavelet levels would take for each tile of a grid of so many rows and
+            columns, row by row; tells how much there is to a picture, and where.
 
     Raises:
         UsageError: an unknown field name.
@@ -44,7 +51,7 @@ def candidates(
         return [field]
     if field == "siren":
         large = default_siren(geometry, permutes, psnr_db)
-        small = None if permutes else small_siren(geometry, promised_bytes(wavelet_ngp(geometry)))
+        small = None if permutes else tiled_siren(geometry, wavelet_bytes)
         return [small, large] if small and is_small(small, geometry) else [large]
     if field == "ngp":
         if permutes:
@@ -79,21 +86,45 @@ def table_ngp(geometry: Geometry) -> Ngp:
     return Ngp((DenseLevel(0, geometry.channels),), hidden=(), bias=True, skip=True)
 
 
-def small_siren(geometry: Geometry, wavelet_bytes: float) -> Siren | None:
-    """A SIREN that may reach what wavelet levels reach in so many bytes; None for a width out of range.
+def tiled_siren(geometry: Geometry, wavelet_bytes: Callable[[int, int], Sequence[float]]) -> TiledSiren | None:
+    """A SIREN for each tile that may reach what wavelet levels reach; None for one that is out of range.
 
-    Its initial weights are the paper's, but for more frequencies in larger pictures.
+    Args:
+        wavelet_bytes: see `candidates`.
     """
-    if not wavelet_bytes * 8 * PARAMETERS_PER_BIT < 3 * 4096**2:
+    total = wavelet_bytes(1, 1)[0]
+    n_parameters = PARAMETERS_PER_BYTE * total * (total / geometry.n_pixels) ** -RATE_DEPENDENCE
+    if not 0 < n_parameters < geometry.n_pixels * geometry.channels:
         return None
-    width = max(MIN_WIDTH, 4 * round(math.sqrt(wavelet_bytes * 8 * PARAMETERS_PER_BIT / 3) / 4))
-    return Siren(width, hidden_layers=3, first_scale=max(1.0, math.sqrt(geometry.n_pixels) / 250))
+    n_tiles = max(1.0, n_parameters / PARAMETERS_PER_TILE)
+    aspect = geometry.width / geometry.height
+    rows, cols = (
+        max(1, min(MAX_TILES, round(math.sqrt(n_tiles * slope)), n // MIN_TILE_SIDE))
+        for slope, n in ((1 / aspect, geometry.height), (aspect, geometry.width))
+    )
+    n_bytes = np.array(wavelet_bytes(rows, cols))
+    overhead = max(0.0, (float(n_bytes.sum()) - total) / len(n_bytes))  # of a picture of its own
+    shares = np.maximum(n_bytes - overhead, 0.01 * total / len(n_bytes))
+    widths = [_width(n_parameters * share) for share in (shares / shares.sum()).tolist()]
+    return TiledSiren(rows, cols, tuple(widths), HIDDEN_LAYERS)
+
+
+def _width(n_parameters: float) -> int:
+    """Of a small SIREN with about so many parameters."""
+    layers = HIDDEN_LAYERS
+    linear = 6 + layers  # a neuron's weights but those between hidden layers
+    return min(4096, max(MIN_WIDTH, round((math.sqrt(linear**2 + 4 * layers * n_parameters) - linear) / (2 * layers))))
+
+
+def small_siren(spec: Siren, geometry: Geometry) -> Siren:
+    """The same field with initial weights for fewer parameters than samples: more frequencies in larger pictures."""
+    return replace(spec, first_scale=max(1.0, math.sqrt(geometry.n_pixels) / 250))
 
 
 def is_small(spec: FieldSpec, geometry: Geometry) -> bool:
-    """Whether a field is a SIREN with far fewer parameters than the picture has samples."""
+    """Whether a field is a SIREN, or tiles of them, with far fewer parameters than the picture has samples."""
     n_samples = geometry.n_pixels * geometry.channels
-    return isinstance(spec, Siren) and spec.n_parameters(geometry) * SAMPLES_PER_PARAMETER <= n_samples
+    return isinstance(spec, Siren | TiledSiren) and spec.n_parameters(geometry) * SAMPLES_PER_PARAMETER <= n_samples
 
 
 def default_siren(geometry: Geometry, permutes: bool, psnr_db: float) -> Siren:

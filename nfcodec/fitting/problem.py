@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Quantized
+from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Place, Quantized, part_of
 from nfcodec.raster import Samples
 from nfcodec.transforms import ValueMap
 
@@ -39,6 +39,13 @@ class Problem:
     samples: Samples
     value_map: ValueMap
     constant: npt.NDArray[np.int64] | None = field(default=None, kw_only=True)
+
+    def part(self, place: Place, spec: FieldSpec) -> Problem:
+        """Fit another field to a rectangle of the picture; the field has no constant part."""
+        geometry = self.geometry
+        picture = self.samples.reshape(geometry.height, geometry.width, geometry.channels)
+        samples = np.ascontiguousarray(picture[place]).reshape(-1, geometry.channels)
+        return replace(self, spec=spec, geometry=part_of(geometry, place), samples=samples)
 
     @cached_property
     def targets(self) -> npt.NDArray[np.float32]:
@@ -91,6 +98,10 @@ class Problem:
     def trial_of(self, weights: dict[str, Quantized], outputs: npt.NDArray[np.int64]) -> Trial:
         """The same, from the exact outputs of `spec`."""
         samples = self.value_map.to_samples(outputs if self.constant is None else outputs + self.constant)
+        return self.trial_with(weights, samples)
+
+    def trial_with(self, weights: dict[str, Quantized], samples: Samples) -> Trial:
+        """The same, from the samples."""
         difference = samples.astype(np.int32) - self.samples
         return Trial(weights, samples, self.psnr_db(float(np.square(difference, dtype=np.float64).sum())))
 

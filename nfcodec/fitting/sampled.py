@@ -1,136 +1,236 @@
-"""Fitting a SIREN of fewer parameters than samples: Adam on random pixels, then the coarsest steps that will do.
+"""Fitting SIRENs of fewer parameters than samples: Adam on random pixels, then the coarsest steps that will do.
 
 Such a network cannot memorise the picture, so its error stays and second derivatives of it bring nothing; many cheap
-steps do. Fine-tuning through the quantizer does not pay either: rounding that makes up for itself does
+steps do. The bits of its weights are in the loss, as how far they spread; noise in place of rounding costs more than it
+teaches, and fine-tuning through the quantizer does not pay either: rounding that makes up for itself does
 (docs/decisions.md).
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import Parameters, Siren
+from nfcodec.fields import Parameters, Siren, TiledSiren
 from nfcodec.fitting import engines
 from nfcodec.fitting.coarsest import coarsest
-from nfcodec.fitting.engines import Adam, Engine, Objective, Rates
-from nfcodec.fitting.loop import SPIKE, Schedule
+from nfcodec.fitting.engines import Adam, Engine, Objective, Rates, Stats
+from nfcodec.fitting.loop import Schedule
+from nfcodec.fitting.networks import Network, joined, networks_of
 from nfcodec.fitting.plan import is_small
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rounding import rounded
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.tensors import balanced_steps, start_general
+from nfcodec.fitting.symmetry import folded, sorted_by_bias
+from nfcodec.fitting.tensors import allowed_mse, balanced_steps, start_general
+from nfcodec.workers import Workers, n_threads, one_thread, single_threaded_blas
 
-FIT_STEPS = {1: 200, 2: 400, 3: 700, 4: 1100, 5: 1600, 6: 2400, 7: 4000, 8: 6000, 9: 9000}
-PIXELS = 24_576
+FIT_STEPS = {1: 700, 2: 1400, 3: 2500, 4: 4000, 5: 6000, 6: 9000, 7: 14_000, 8: 22_000, 9: 34_000}
+PARAMETERS_PER_PIXEL = 0.15
+"""With more, steps are fewer, so that they take no longer."""
+
+PIXELS = 3072
 """Of a step."""
 
 RATE, LAST_RATE, WARM_UP_STEPS = 3e-3, 0.01, 20
 ADAM = Adam(beta_2=0.99, eps=1e-10)
 
-MARGIN_DB, LEAST_MARGIN_DB = 1.1, 0.25
+MARGIN_DB, LEAST_MARGIN_DB = 1.0, 0.4
 """How far over the target a field should get before it is rounded, and how far it must."""
 
-DB_PER_DOUBLING = 3.5
+DB_PER_DOUBLING = 3.8
 """What twice the parameters bring."""
 
 MAX_WIDENINGS = 2
 PROBED = (4, 16)
 """The steps between which time is taken for the announcement."""
 
-MEMORY, LOOK_BACK = 0.95, 50
-"""Of the average error that tells spikes, and how many steps apart it is looked at."""
+LOOK_BACK = 50
+"""Steps over which errors are averaged, to tell whether a fit gets better."""
+
+WORSE = 1.25
+"""An average error so many times the best one is undone."""
 
 DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
 
-FINE, BEST, BAD = "fine", "best", "bad"
+SPREAD_FROM = 0.4
+"""Of the steps: from there on the bits of weights are in the loss."""
+
 QUANTIZER_TRIALS = 10
 
 Places = npt.NDArray[np.int64]
 
 
 def solve_sampled(problem: Problem, request: Request) -> tuple[Solution, Problem] | None:
-    """Fit from random weights, widening the field if it does not get there; None if a small one will not do.
+    """Fit from random weights, again and wider if the field does not get there; None if a small one will not do.
 
     The result may miss the target where steps or time ran out; the caller decides what that means.
+
+    Args:
+        problem: of a `Siren` or a `TiledSiren`.
     """
     began, done = time.monotonic(), 0
-    parameters = start_general(problem, request.seed)
     for _ in range(MAX_WIDENINGS + 1):
-        engine = engines.create(
-            request.engine, request.device, problem, parameters, Objective(), request.seed, request.note
-        )
-        engine.adam = ADAM
-        n_steps = FIT_STEPS[request.effort]
+        n_steps = _n_steps(problem, request.effort)
         n_steps = n_steps if request.max_steps is None else min(n_steps, request.max_steps - done)
-        done += _fit(problem, engine, request, n_steps)
-        reached_db = problem.psnr_db(engine.evaluate().squared_error)
+        fits = _fit_all(problem, request, n_steps)
+        done += max(each.steps for each in fits)
+        reached_db = problem.psnr_db(sum(each.stats.squared_error for each in fits))
         enough = reached_db >= request.psnr_db + LEAST_MARGIN_DB
         if enough or request.expired() or done == request.max_steps:
-            trial = _quantized(problem, engine, reached_db, request)
-            seconds = time.monotonic() - began
-            return Solution(trial, done, done, seconds, engine.name, engine.device), problem
-        short_db = request.psnr_db + MARGIN_DB - reached_db
-        problem, parameters = _wider(problem, engine.parameters(), short_db, request.seed)
+            trial = _quantized(problem, fits, reached_db, request)
+            engine = fits[0].engine
+            return Solution(trial, done, done, time.monotonic() - began, engine.name, engine.device), problem
+        problem = _wider(problem, request.psnr_db + MARGIN_DB - reached_db)
         if not is_small(problem.spec, problem.geometry):
             break
     return None
 
 
-def _fit(problem: Problem, engine: Engine, request: Request, n_steps: int) -> int:
-    """Steps on random pixels at a rate that falls along a half cosine; returns how many were taken."""
-    rng, clock = np.random.default_rng(request.seed), request.clock("fit")
+def _n_steps(problem: Problem, effort: int) -> int:
+    per_pixel = problem.spec.n_parameters(problem.geometry) / problem.geometry.n_pixels
+    return round(FIT_STEPS[effort] * min(1.0, max(1 / 3, PARAMETERS_PER_PIXEL / per_pixel)))
+
+
+@dataclass
+class _Fit:
+    """A network while it is fitted, and its statistics afterwards."""
+
+    network: Network
+    engine: Engine
+    steps: int = 0
+    mse: float = math.inf
+    stats: Stats = field(default_factory=lambda: Stats(math.inf, 0.0, math.inf))
+
+
+def _fit_all(problem: Problem, request: Request, n_steps: int) -> list[_Fit]:
+    """Fit all networks, one a thread at a time. Where time is short, each has its share."""
+    networks, clock = networks_of(problem), request.clock("fit")
+    fits: list[_Fit] = []
+    for network in networks:
+        with one_thread(len(networks) > 1):
+            start = start_general(network.problem, request.seed)
+            engine = engines.create(
+                request.engine, request.device, network.problem, start, Objective(), request.seed, request.note
+            )
+        engine.adam = ADAM
+        fits.append(_Fit(network, engine))
+    workers, n_parameters = _workers(fits), sum(each.n_parameters for each in networks)
+    stopped, left = threading.Event(), iter(range(len(networks), 0, -1))
+
+    def run(worker: int, i: int) -> None:
+        each, share = fits[i], math.ceil(next(left) / workers.n)
+        deadline = time.monotonic() + (request.deadline - time.monotonic()) / share
+        probe = 0.0
+
+        def tell(step: int) -> bool:
+            nonlocal probe
+            if worker == 0:
+                seen = [(fit.mse, fit.network.problem.geometry.n_pixels) for fit in fits if math.isfinite(fit.mse)]
+                mse = sum(mse * n for mse, n in seen) / max(1, sum(n for _, n in seen))
+                clock.tell(step, n_steps, problem.expected_db(mse) if mse > 0 else -math.inf)
+                if step == PROBED[0]:
+                    probe = time.monotonic()
+                if i == 0 and step == PROBED[1]:
+                    seconds = (time.monotonic() - probe) / (PROBED[1] - PROBED[0]) * n_steps
+                    request.announce(problem, seconds * n_parameters / each.network.n_parameters / workers.n)
+            return stopped.is_set() or time.monotonic() >= deadline
+
+        with one_thread(workers.n > 1):
+            _fit(each, request.seed, n_steps, tell)
+            each.stats = each.engine.evaluate()
+
+    try:
+        workers.run(len(networks), run)
+    finally:
+        stopped.set()
+    return fits
+
+
+def _workers(fits: Sequence[_Fit]) -> Workers:
+    """Threads for as many fits, but one where they share a device that has threads of its own."""
+    return Workers(min(n_threads(), len(fits)) if fits[0].engine.device == "cpu" else 1)
+
+
+def _fit(each: _Fit, seed: int, n_steps: int, tell: Callable[[int], bool]) -> None:
+    """Steps on random pixels at a rate that falls along a half cosine.
+
+    Args:
+        tell: called before each step with its number; whether to stop there.
+    """
+    problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
-    watch, slowdown, probe = _Watch(problem), 1.0, time.monotonic()
-    best = engine.parameters()
+    watch, slowdown, restarted = _Watch(problem), 1.0, 0
+    best, spread = engine.parameters(), dict[str, float]()
     for step in range(n_steps):
-        if request.expired():
-            return step
-        if step == PROBED[0]:
-            probe = time.monotonic()
-        if step == PROBED[1]:
-            request.announce(problem, (n_steps - step) * (time.monotonic() - probe) / (step - PROBED[0]))
-        stats = engine.sampled_gradient(*_sample(problem, rng))
-        verdict = watch.look(step, stats.mse)
-        clock.tell(step, n_steps, problem.expected_db(watch.mse) if 0 < watch.mse < math.inf else -math.inf)
-        if verdict == BAD:
+        if tell(step):
+            break
+        each.steps += 1
+        stats = engine.sampled_gradient(*_sample(problem, rng), spread)
+        looked = watch.look(stats.mse)
+        each.mse = watch.mse
+        if looked == WORSE_THAN_BEST:
             engine.restore(best)
-            slowdown /= 2
+            slowdown, restarted = slowdown / 2, step
             continue
-        if verdict == BEST:
+        if looked == BEST:
             best = engine.parameters()
-        rate = schedule.rates_at(step).network * slowdown * min(1.0, (step + 1) / WARM_UP_STEPS)
+        if looked and step >= SPREAD_FROM * n_steps:
+            spread = _price_of_spread(engine.parameters(), watch.mse)
+        warmth = min(1.0, (step - restarted + 1) / WARM_UP_STEPS)
+        rate = schedule.rates_at(step).network * slowdown * warmth
         engine.update(Rates(rate, rate))
-    return n_steps
+
+
+BEST, WORSE_THAN_BEST, FINE = "best", "worse", "fine"
 
 
 class _Watch:
-    """Follows the error of a fit on samples, which is noisy: its moving average, and whether something went wrong."""
+    """Follows the error of a fit on samples, which is noisy: its averages, and whether something went wrong."""
 
     def __init__(self, problem: Problem) -> None:
-        self.mse = self._first = self._best = math.inf
+        self.mse = self._best = math.inf
+        self._first, self._seen = 0.0, list[float]()
         self._flat = float(problem.targets.var(axis=0).mean())
 
-    def look(self, step: int, mse: float) -> str:
-        """`BAD` for a spike, no number, or a field that says nothing; now and then `BEST`, if it is; else `FINE`."""
-        if step == 0:
-            self._first = self._best = mse
-        self.mse = mse if self.mse == math.inf else MEMORY * self.mse + (1 - MEMORY) * mse
-        looks_back = step % LOOK_BACK == LOOK_BACK - 1
-        dead = looks_back and self.mse > DEAD * max(self._flat, self._first)
-        if dead or not self.mse < SPIKE / 2 * self._best:
-            self.mse = self._best
-            return BAD
-        if looks_back and self.mse < self._best:
-            self._best = self.mse
-            return BEST
-        return FINE
+    def look(self, mse: float) -> str:
+        """Every `LOOK_BACK` steps `BEST`, `FINE`, or `WORSE_THAN_BEST`, which no number is at once; else nothing."""
+        self._first = self._first or mse
+        self._seen.append(mse)
+        if len(self._seen) < LOOK_BACK and math.isfinite(mse):
+            return ""
+        mean = sum(self._seen) / len(self._seen)
+        self._seen = []
+        if not mean < min(WORSE * self._best, DEAD * max(self._flat, self._first)):
+            return WORSE_THAN_BEST
+        self.mse = mean
+        if mean >= self._best:
+            return FINE
+        self._best = mean
+        return BEST
+
+
+def _price_of_spread(parameters: Parameters, mse: float) -> dict[str, float]:
+    """For each matrix, what its weights pay for their size, as a factor on them that is added to the gradient.
+
+    With s for the root mean square of a tensor of n weights, the bits are n log2(s) and something. At the steps that
+    cost the margin, a bit more for each of all N parameters takes 2 ln(2) of the margin's error away, so that error
+    times n / N times 2 ln(s) is what s costs, and w / s^2 times 2 / N of that error its slope.
+    """
+    n_parameters = sum(value.size for value in parameters.values())
+    margin = mse * (10 ** (MARGIN_DB / 10) - 1)
+    return {
+        name: 2 * margin / n_parameters / max(float(np.square(value, dtype=np.float64).mean()), 1e-12)
+        for name, value in parameters.items()
+        if name.startswith("weight")
+    }
 
 
 def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]:
@@ -145,36 +245,56 @@ def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]
     return places(geometry.height), places(geometry.width)
 
 
-def _wider(problem: Problem, parameters: Parameters, short_db: float, seed: int) -> tuple[Problem, Parameters]:
-    """A field with as many more neurons as should bring what is missing, which has the same values at first."""
-    spec = problem.spec
+def _wider(problem: Problem, short_db: float) -> Problem:
+    """The same with as many more neurons as should bring what is missing."""
+    factor, spec = 2 ** (short_db / DB_PER_DOUBLING / 2), problem.spec
+
+    def wider(width: int) -> int:
+        return min(4096, max(width + 1, round(width * factor)))
+
+    if isinstance(spec, TiledSiren):
+        return replace(problem, spec=replace(spec, widths=tuple(map(wider, spec.widths))))
     assert isinstance(spec, Siren)
-    factor = 2 ** (short_db / DB_PER_DOUBLING / 2)
-    width = min(4096, max(spec.width + 4, 4 * round(spec.width * factor / 4)))
-    wider = replace(problem, spec=replace(spec, width=width))
-    grown = wider.spec.initial(problem.geometry, seed + 1)
-    for name, value in parameters.items():
-        if name != "weight0":
-            grown[name][: value.shape[0], ...] = 0  # what old neurons hear of new ones
-        grown[name][tuple(slice(n) for n in value.shape)] = value
-    return wider, grown
+    return replace(problem, spec=replace(spec, width=wider(spec.width)))
 
 
-def _quantized(problem: Problem, engine: Engine, reached_db: float, request: Request) -> Trial:
+def _quantized(problem: Problem, fits: Sequence[_Fit], reached_db: float, request: Request) -> Trial:
     """Rounded with the coarsest steps that keep the target, all scaled by one factor; as close as they get if none do.
 
     Raises FormatError if no such steps suit the format's arithmetic.
     """
-    parameters = engine.parameters()
-    steps: Mapping[str, float] = balanced_steps(problem, engine, reached_db - request.psnr_db, request.psnr_db)
+    networks, workers = [each.network for each in fits], _workers(fits)
+    n_parameters = sum(each.n_parameters for each in networks)
+    mse = sum(each.stats.mse * each.network.problem.geometry.n_pixels for each in fits) / problem.geometry.n_pixels
+    allowed = allowed_mse(problem, mse, reached_db - request.psnr_db, request.psnr_db)
+    parameters = [folded(each.network.spec, each.engine.parameters()) for each in fits]
+    steps: list[dict[str, float]] = [{} for _ in fits]
+
+    def balance(worker: int, i: int) -> None:
+        network, engine = networks[i], fits[i].engine
+        pixels = problem.geometry.n_pixels / network.problem.geometry.n_pixels
+        engine.restore(parameters[i])
+        with one_thread(workers.n > 1):
+            steps[i] = balanced_steps(network.problem, engine, allowed * network.n_parameters / n_parameters * pixels)
 
     def attempt(exponent: float) -> Trial:
-        scaled = {name: step * 2**exponent for name, step in steps.items()}
-        return problem.trial(rounded(problem, parameters, scaled))
+        trials: list[Trial] = [Trial({}, problem.samples, 0.0)] * len(networks)
+
+        def try_one(worker: int, i: int) -> None:
+            network = networks[i]
+            scaled = {name: step * 2**exponent for name, step in steps[i].items()}
+            with one_thread(workers.n > 1):
+                weights = sorted_by_bias(network.spec, rounded(network.problem, parameters[i], scaled))
+                trials[i] = network.problem.trial(weights)
+
+        with single_threaded_blas():
+            workers.run(len(networks), try_one)
+        return joined(problem, networks, trials)
 
     def missing_log2(trial: Trial) -> float:
         margin_db = max(0.05, reached_db - request.psnr_db)
         lost_db = max(0.01, reached_db - trial.psnr_db)
         return math.log2((10 ** (margin_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
 
+    workers.run(len(networks), balance)
     return coarsest(request, QUANTIZER_TRIALS, attempt, missing_log2)

@@ -20,8 +20,14 @@ def start_general(problem: Problem, seed: int) -> Parameters:
     return initial
 
 
-def balanced_steps(problem: Problem, engine: Engine, margin_db: float, target_db: float) -> dict[str, float]:
-    """Quantizer steps whose errors use up the margin, each tensor in proportion to its number of parameters.
+def allowed_mse(problem: Problem, mse: float, margin_db: float, target_db: float) -> float:
+    """How much quantization may add to a mean squared error in the fitted domain that is so far over the target."""
+    least = 0.01 * problem.gain * 10 ** (-target_db / 10)  # for fits without an error
+    return max(mse * (10 ** (min(max(margin_db, 0.05), 100.0) / 10) - 1), least)
+
+
+def balanced_steps(problem: Problem, engine: Engine, allowed: float) -> dict[str, float]:
+    """Quantizer steps whose errors add up to a mean squared error, each tensor's in proportion to its parameters.
 
     At high rate a tensor's error grows with the square of its step and its bits fall with the step's logarithm, so
     equal error per parameter minimises the bits.
@@ -29,8 +35,6 @@ def balanced_steps(problem: Problem, engine: Engine, margin_db: float, target_db
     parameters = engine.parameters()
     engine.set_objective(Objective())
     base = engine.evaluate().mse
-    least = 0.01 * problem.gain * 10 ** (-target_db / 10)  # for fits without an error
-    allowed = max(base * (10 ** (min(max(margin_db, 0.05), 100.0) / 10) - 1), least)
     layout = problem.spec.layout(problem.geometry)
     n_parameters = sum(tensor.size for tensor in layout)
     steps: dict[str, float] = {}

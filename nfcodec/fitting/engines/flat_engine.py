@@ -6,7 +6,7 @@ How the vector is laid out and what a field makes of it is a `FlatField`'s busin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,8 @@ class FlatEngine(Engine):
         self._rates = {name: torch.zeros((), device=self._device) for name in self._groups}
         self._frozen = torch.zeros((), device=self._device)
         """1 makes updates do nothing."""
+        self._decay: Mapping[str, float] = {}
+        self._factors = torch.zeros(0)
         self._optimizer: torch.optim.Optimizer | None = None
         self.adam = GRID_ADAM if n_grid else Adam()
         self.set_objective(objective)
@@ -133,14 +135,15 @@ class FlatEngine(Engine):
     def set_objective(self, objective: Objective) -> None:
         if objective.rate_weight or objective.softness:
             raise EngineError(f"the engine {self.name!r} has no rate model")
+        units = {tensor.name: tensor.unit for tensor in self._problem.spec.layout(self._problem.geometry)}
+        steps = {name: step / units[name] for name, step in objective.steps.items()}
+        self._objective, self._steps = objective, self._filled(steps) if steps else None
+
+    def _filled(self, values: Mapping[str, float]) -> Tensor:
+        """A vector (size,) of a value for each tensor; 0 for others."""
         layout = self._problem.spec.layout(self._problem.geometry)
-        steps = {
-            tensor.name: np.full(tensor.shape, objective.steps.get(tensor.name, 0.0) / tensor.unit, np.float32)
-            for tensor in layout
-        }
-        self._objective, self._steps = objective, None
-        if objective.steps:
-            self._steps = torch.from_numpy(self._field.flatten(steps)).to(self._device)
+        tensors = {tensor.name: np.full(tensor.shape, values.get(tensor.name, 0.0), np.float32) for tensor in layout}
+        return torch.from_numpy(self._field.flatten(tensors)).to(self._device)
 
     def _seen(self) -> Tensor:
         """The parameters as the field sees them: rounded to 16 bits, or to their steps."""
@@ -155,7 +158,7 @@ class FlatEngine(Engine):
         self._pass(differentiate=True)
         return self._stats()
 
-    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+    def sampled_gradient(self, rows: Places, cols: Places, decay: Mapping[str, float] | None = None) -> Stats:
         y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
         out = self._field.forward_at(self._seen(), y, x)
         if out is None:
@@ -165,6 +168,10 @@ class FlatEngine(Engine):
         self._sums[0], self._sums[1] = errors.square().sum(dtype=torch.float64), self._squared_error(out, pixels)
         self._gradient.zero_()
         self._field.backward(errors * (2 / errors.numel()), self._gradient)
+        if decay:
+            if decay is not self._decay:
+                self._decay, self._factors = decay, self._filled(decay)
+            self._gradient.addcmul_(self._factors, self._flat)
         return self._stats_of(self._sums.cpu().numpy() * (self._targets.numel() / errors.numel()))
 
     def evaluate(self) -> Stats:

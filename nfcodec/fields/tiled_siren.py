@@ -1,0 +1,145 @@
+"""A SIREN for each tile of a picture: small networks learn faster than a large one, and go where the detail is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.fields.base import ByteReader, FieldSpec, Geometry, Parameters, TensorSpec, register
+from nfcodec.fields.fixed_point import ExactArray, Quantized
+from nfcodec.fields.siren import Siren
+from nfcodec.limits import Limits
+
+Place = tuple[slice, slice]
+"""Rows and columns of a rectangle."""
+
+
+def places(geometry: Geometry, rows: int, cols: int) -> list[Place]:
+    """The tiles of a grid, row by row: the i-th of n along an axis ends where i / n of it does, rounded down."""
+    down, across = (
+        [slice(size * i // n, size * (i + 1) // n) for i in range(n)]
+        for size, n in ((geometry.height, rows), (geometry.width, cols))
+    )
+    return [(each_down, each_across) for each_down in down for each_across in across]
+
+
+def part_of(geometry: Geometry, place: Place) -> Geometry:
+    """The lattice of a rectangle alone."""
+    rows, cols = place
+    return Geometry(rows.stop - rows.start, cols.stop - cols.start, geometry.channels)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the lattice and its network.
+
+    Attributes:
+        prefix: of the names of its tensors.
+    """
+
+    place: Place
+    geometry: Geometry
+    siren: Siren
+    prefix: str
+
+
+@register
+@dataclass(frozen=True)
+class TiledSiren(FieldSpec):
+    """`rows` x `cols` tiles of nearly equal size, each with a SIREN of its own on coordinates -1 .. 1.
+
+    Attributes:
+        rows, cols: 1 .. 255.
+        widths: neurons a layer of each tile's network, row by row; 1 .. 4096.
+        hidden_layers: as `Siren`'s, of all tiles.
+    """
+
+    rows: int
+    cols: int
+    widths: tuple[int, ...]
+    hidden_layers: int = 3
+
+    name: ClassVar[str] = "tiled-siren"
+    wire_id: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.rows <= 255 and 1 <= self.cols <= 255 and len(self.widths) == self.rows * self.cols):
+            raise UsageError("a tiled SIREN has 1 to 255 rows and columns, and a width for each tile")
+        for width in self.widths:
+            Siren(width, self.hidden_layers)
+
+    def tiles(self, geometry: Geometry) -> list[Tile]:
+        """All tiles, row by row."""
+        return [
+            Tile(place, part_of(geometry, place), Siren(width, self.hidden_layers), f"tile{i}.")
+            for i, (place, width) in enumerate(zip(places(geometry, self.rows, self.cols), self.widths, strict=True))
+        ]
+
+    def layout(self, geometry: Geometry) -> list[TensorSpec]:
+        return [
+            replace(tensor, name=tile.prefix + tensor.name, differences=tensor.name.startswith("bias"))
+            for tile in self.tiles(geometry)
+            for tensor in tile.siren.layout(tile.geometry)
+        ]
+
+    def macs_per_pixel(self, geometry: Geometry) -> int:
+        macs = sum(tile.siren.macs_per_pixel(geometry) * tile.geometry.n_pixels for tile in self.tiles(geometry))
+        return -(-macs // geometry.n_pixels)
+
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        if self.rows > geometry.height or self.cols > geometry.width:
+            raise FormatError("there are more tiles than pixels")
+        limits.check("layers", self.hidden_layers + 1)
+        limits.check("width", max(self.widths))
+        super().check(geometry, limits)
+
+    def initial(self, geometry: Geometry, seed: int) -> Parameters:
+        """Each tile's as `Siren.initial`, from the same seed."""
+        return {
+            tile.prefix + name: value
+            for tile in self.tiles(geometry)
+            for name, value in tile.siren.initial(tile.geometry, seed).items()
+        }
+
+    def pack(self) -> bytes:
+        widths = b"".join(width.to_bytes(2, "little") for width in self.widths)
+        return bytes([self.rows, self.cols, self.hidden_layers]) + widths
+
+    @classmethod
+    def unpack(cls, data: bytes) -> TiledSiren:
+        reader = ByteReader(data)
+        rows, cols, hidden_layers = reader.u8(), reader.u8(), reader.u8()
+        widths = tuple(reader.u16() for _ in range(rows * cols))
+        reader.finish()
+        try:
+            return cls(rows, cols, widths, hidden_layers)
+        except UsageError as error:
+            raise FormatError(str(error)) from error
+
+    def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
+        tiles = self.tiles(geometry)
+        evaluators = [
+            tile.siren.evaluator(tile.geometry, {name: weights[tile.prefix + name] for name in _names(tile)})
+            for tile in tiles
+        ]
+
+        def rows(start: int, stop: int) -> ExactArray:
+            out: ExactArray = np.empty((geometry.channels, stop - start, geometry.width))
+            for tile, evaluate in zip(tiles, evaluators, strict=True):
+                down, across = tile.place
+                top, bottom = max(start, down.start), min(stop, down.stop)
+                if top < bottom:
+                    values = evaluate(top - down.start, bottom - down.start)
+                    out[:, top - start : bottom - start, across] = values.reshape(len(out), bottom - top, -1)
+            return out.reshape(geometry.channels, -1)
+
+        return rows
+
+
+def _names(tile: Tile) -> list[str]:
+    """Of its tensors, in its own network."""
+    return [tensor.name for tensor in tile.siren.layout(tile.geometry)]
