@@ -19,7 +19,7 @@ from nfcodec.codec.info import side_info_bytes
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.coding import Encoder, code_plane, encode_residual
 from nfcodec.errors import FormatError, TargetNotReachedError
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Siren
+from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Siren, TiledSiren
 from nfcodec.fitting import (
     Listener,
     Problem,
@@ -100,7 +100,7 @@ def _missed(encoded: Encoded, target_psnr_db: float, budget: int | None) -> Targ
 
 def _fit_psnr_db(raster: Raster, options: EncodeOptions, target_psnr_db: float) -> float:
     """The PSNR to fit the field to: lower than the target where the residual of all samples takes fewer bytes."""
-    if options.field == "siren" or isinstance(options.field, Siren):
+    if options.field == "siren" or isinstance(options.field, Siren | TiledSiren):
         return SIREN_LOSSLESS_DB if math.isinf(target_psnr_db) else target_psnr_db
     lossless_db = min(NGP_LOSSLESS_DB, 20 * math.log10(raster.peak / LOSSLESS_ERROR))
     beyond = options.field == "ngp" and target_psnr_db > min(lossless_db + LOSSLESS_GAP_DB, NGP_LIMIT_DB)

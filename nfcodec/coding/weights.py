@@ -87,7 +87,11 @@ def _scale(values: Int64Array) -> int:
 def _code_rest(coder: SymbolCoder, tensor: TensorLike, limit: int, scale: int, values: Int64Array | None) -> Int64Array:
     n = int(np.prod(tensor.shape, dtype=np.int64))
     coded = AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), values)
-    return (np.cumsum(coded) if tensor.differences else coded).reshape(tensor.shape)
+    if tensor.differences:
+        coded = np.cumsum(coded)
+        if values is None and np.abs(coded).max(initial=0) > MAX_SYMBOL:
+            raise FormatError("differences add up to a symbol that is out of range")
+    return coded.reshape(tensor.shape)
 
 
 def _write(
@@ -155,8 +159,8 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
         raise FormatError("the regime of a wavelet level is missing")
     regimes, at = payload[at : at + len(wavelet)], at + len(wavelet)
     models: list[tuple[int, int]] = []
-    for _ in rest:
-        limit, at = _take_limit(payload, at)
+    for tensor in rest:
+        limit, at = _take_limit(payload, at, 2 * MAX_SYMBOL if tensor.differences else MAX_SYMBOL)
         if at >= len(payload) or payload[at] >= N_SCALES:
             raise FormatError("a tensor's prior scale is missing or out of range")
         models.append((limit, payload[at]))
@@ -172,8 +176,8 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     return symbols
 
 
-def _take_limit(payload: bytes, at: int) -> tuple[int, int]:
+def _take_limit(payload: bytes, at: int, largest: int = MAX_SYMBOL) -> tuple[int, int]:
     limit, at = take_varint(payload, at)
-    if limit > MAX_SYMBOL:
+    if limit > largest:
         raise FormatError("a symbol's magnitude is out of range")
     return limit, at

@@ -19,7 +19,7 @@ MIN_WIDTH = 8
 SAMPLES_PER_PARAMETER = 4
 """A SIREN with fewer samples for each parameter is memory, which K-FAC fills faster."""
 
-PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.92, 0.38
+PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.8, 0.38
 """Of small SIRENs, for each byte that wavelet levels would take: the first over the bytes a pixel to the power of the
 second (fitted to Kodak pictures at 30 dB)."""
 

@@ -31,9 +31,9 @@ from nfcodec.fitting.symmetry import folded, sorted_by_bias
 from nfcodec.fitting.tensors import allowed_mse, balanced_steps, start_general
 from nfcodec.workers import Workers, n_threads, one_thread, single_threaded_blas
 
-FIT_STEPS = {1: 700, 2: 1400, 3: 2500, 4: 4000, 5: 6000, 6: 9000, 7: 14_000, 8: 22_000, 9: 34_000}
-PARAMETERS_PER_PIXEL = 0.15
-"""With more, steps are fewer, so that they take no longer."""
+FIT_STEPS = {1: 800, 2: 1600, 3: 3000, 4: 5500, 5: 9000, 6: 15_000, 7: 25_000, 8: 40_000, 9: 65_000}
+PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.08, 0.25
+"""With more, steps are fewer, down to a share of them, so that they take no longer."""
 
 PIXELS = 3072
 """Of a step."""
@@ -55,7 +55,7 @@ LOOK_BACK = 50
 """Steps over which errors are averaged, to tell whether a fit gets better."""
 
 WORSE = 1.25
-"""An average error so many times the best one is undone."""
+"""An average error so many times the best one is undone, if not by chance (twice the standard errors of both)."""
 
 DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
@@ -68,35 +68,38 @@ QUANTIZER_TRIALS = 10
 Places = npt.NDArray[np.int64]
 
 
-def solve_sampled(problem: Problem, request: Request) -> tuple[Solution, Problem] | None:
+def solve_sampled(problem: Problem, request: Request, *, last: bool = False) -> tuple[Solution, Problem] | None:
     """Fit from random weights, again and wider if the field does not get there; None if a small one will not do.
 
     The result may miss the target where steps or time ran out; the caller decides what that means.
 
     Args:
         problem: of a `Siren` or a `TiledSiren`.
+        last: whether there is nothing else to try, and a result that misses the target is better than none.
     """
     began, done = time.monotonic(), 0
-    for _ in range(MAX_WIDENINGS + 1):
+    for widenings in range(MAX_WIDENINGS + 1):
         n_steps = _n_steps(problem, request.effort)
         n_steps = n_steps if request.max_steps is None else min(n_steps, request.max_steps - done)
         fits = _fit_all(problem, request, n_steps)
         done += max(each.steps for each in fits)
         reached_db = problem.psnr_db(sum(each.stats.squared_error for each in fits))
+        wider = _wider(problem, request.psnr_db + MARGIN_DB - reached_db)
+        grows = widenings < MAX_WIDENINGS and is_small(wider.spec, wider.geometry)
         enough = reached_db >= request.psnr_db + LEAST_MARGIN_DB
-        if enough or request.expired() or done == request.max_steps:
+        if enough or request.expired() or done == request.max_steps or (last and not grows):
             trial = _quantized(problem, fits, reached_db, request)
             engine = fits[0].engine
             return Solution(trial, done, done, time.monotonic() - began, engine.name, engine.device), problem
-        problem = _wider(problem, request.psnr_db + MARGIN_DB - reached_db)
-        if not is_small(problem.spec, problem.geometry):
+        if not grows:
             break
+        problem = wider
     return None
 
 
 def _n_steps(problem: Problem, effort: int) -> int:
     per_pixel = problem.spec.n_parameters(problem.geometry) / problem.geometry.n_pixels
-    return round(FIT_STEPS[effort] * min(1.0, max(1 / 3, PARAMETERS_PER_PIXEL / per_pixel)))
+    return round(FIT_STEPS[effort] * min(1.0, max(LEAST_SHARE, PARAMETERS_PER_PIXEL / per_pixel)))
 
 
 @dataclass
@@ -196,7 +199,7 @@ class _Watch:
     """Follows the error of a fit on samples, which is noisy: its averages, and whether something went wrong."""
 
     def __init__(self, problem: Problem) -> None:
-        self.mse = self._best = math.inf
+        self.mse = self._best = self._too_much = math.inf
         self._first, self._seen = 0.0, list[float]()
         self._flat = float(problem.targets.var(axis=0).mean())
 
@@ -206,14 +209,14 @@ class _Watch:
         self._seen.append(mse)
         if len(self._seen) < LOOK_BACK and math.isfinite(mse):
             return ""
-        mean = sum(self._seen) / len(self._seen)
+        mean, doubt = float(np.mean(self._seen)), float(2 * np.std(self._seen) / math.sqrt(LOOK_BACK))
         self._seen = []
-        if not mean < min(WORSE * self._best, DEAD * max(self._flat, self._first)):
+        if not mean - doubt < min(self._too_much, DEAD * max(self._flat, self._first)):
             return WORSE_THAN_BEST
         self.mse = mean
         if mean >= self._best:
             return FINE
-        self._best = mean
+        self._best, self._too_much = mean, WORSE * (mean + doubt)
         return BEST
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 
-from nfcodec.fields import part_of, places
+from nfcodec.fields import TiledSiren, part_of, places
 from nfcodec.fitting.analysis import suits_analysis
 from nfcodec.fitting.dense import solve_dense, start_dense
 from nfcodec.fitting.general import solve_general
@@ -24,8 +24,9 @@ def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Prob
     """Fit the candidate whose start promises the smallest file; also return which one that was."""
     if all(suits_wavelet(each) for each in problems):
         return solve_wavelet(problems, request)
-    if is_small(problems[0].spec, problems[0].geometry):
-        found = solve_sampled(problems[0], request)
+    tiled = isinstance(problems[0].spec, TiledSiren)
+    if tiled or is_small(problems[0].spec, problems[0].geometry):
+        found = solve_sampled(problems[0], request, last=tiled and len(problems) == 1)
         if found is not None:
             return found
         problems = problems[1:] or problems

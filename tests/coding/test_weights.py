@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, TRELLIS, decode_weights
 from nfcodec.coding.trellis import parities, path_length
 from nfcodec.coding.weights import MAX_SYMBOL, SLOPES, WAVELETS
 from nfcodec.errors import FormatError
-from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, TensorSpec, TiledSiren, WaveletLevel
 from nfcodec.varint import put_varint
 
 GEOMETRY = Geometry(11, 7, 3)
 SPECS = {
     "ngp": Ngp((DenseLevel(2, 1), DenseLevel(1, 3), DenseLevel(0, 3)), hidden=(5,), bias=True, skip=True),
     "siren": Siren(width=8, hidden_layers=1),
+    "tiled": TiledSiren(1, 2, (8, 5), hidden_layers=1),
     "wavelet": Ngp((WaveletLevel(2, 3),), hidden=(5,), bias=True, skip=True, shipped=True),
 }
 LAYOUTS = {name: spec.layout(GEOMETRY) for name, spec in SPECS.items()}
@@ -55,6 +57,23 @@ def test_orders():
     for name, layout in LAYOUTS.items():
         assert TRELLIS not in orders(layout, random_symbols(layout))
         assert (TRELLIS in orders(layout, random_symbols(layout, order=TRELLIS))) == (name == "ngp")
+
+
+def test_differences_that_add_up_to_too_much_are_refused():
+    layout = [TensorSpec("bias", (2,), differences=True)]
+    payloads = [encode_weights(layout, NESTED, {"bias": np.array([9, MAX_SYMBOL + more])}) for more in (0, 1)]
+    assert decode_weights(layout, payloads[0])["bias"].tolist() == [9, MAX_SYMBOL]
+    with pytest.raises(FormatError, match="add up"):
+        decode_weights(layout, payloads[1])
+
+
+def test_symbols_that_rise_take_fewer_bytes_as_differences():
+    layout = SPECS["tiled"].layout(GEOMETRY)
+    symbols = {t.name: np.sort(np.arange(t.size) * 7919 % 10_007).reshape(t.shape) for t in layout}
+    plain = [replace(tensor, differences=False) for tensor in layout]
+    payload = encode_weights(layout, NESTED, symbols)
+    assert_same(decode_weights(layout, payload), symbols)
+    assert len(payload) < len(encode_weights(plain, NESTED, symbols))
 
 
 @each_case

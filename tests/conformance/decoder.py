@@ -77,6 +77,14 @@ def read_chunks(data):  # section 1
 
 def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or None); layout, name -> shape
     stream, levels, layout, inputs, flags = BytesIO(data), [], {}, 2, 1
+    if kind == 3:
+        rows, cols, hidden = read(stream, "BBB")
+        widths = read(stream, f"{rows * cols}H")
+        require(1 <= rows <= h and 1 <= cols <= w and hidden < 64 and not stream.read(), "bad tiles")
+        for t, width in enumerate(widths):
+            _, tile, _ = read_field(1, struct.pack("<HB", width, hidden), h, w, c)
+            layout |= {f"{t}.{name}": shape for name, shape in tile.items()}
+        return levels, layout, (rows, cols)
     if kind == 1:
         width, hidden = read(stream, "HB")
         widths = [width] * (hidden + 1)
@@ -104,7 +112,7 @@ def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or 
         layout |= {f"weight{i}": (n, inputs)} if widths and i >= own else {}
         layout |= {f"bias{i}": (n,)} if flags & 1 and (i >= own) else {}
         inputs = n
-    return levels, layout
+    return levels, layout, None
 
 
 def range_decoder(stream):  # section 5.1; point and lower matter by their difference only
@@ -186,9 +194,15 @@ def read_weights(data, levels, layout):  # section 5
     wavelets = any(grid == 2 for grid, _, _ in levels)
     order, regime = read(stream, "BB") if wavelets else (*read(stream, "B"), 0)
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
-    others = [(q, varint(stream), *read(stream, "B")) for q in symbols.values() if q.ndim < 3]
-    valid = all(limit <= 2**24 and scale < 64 for _, limit, scale in others) and max([0, *limits]) <= 2**24
-    require(valid and order in ((3, 6) if wavelets else (1, 2, 4, 5)), "bad order, limit or scale")
+    others = [(name, q, varint(stream), *read(stream, "B")) for name, q in symbols.items() if q.ndim < 3]
+    valid = (
+        all(limit <= 2 ** (24 + (".bias" in name)) and scale < 64 for name, _, limit, scale in others)
+        and max([0, *limits]) <= 2**24
+    )
+    require(
+        valid and max([0, *limits]) <= 2**24 and order in ((3, 6) if wavelets else (1, 2, 4, 5)),
+        "bad order, limit or scale",
+    )
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
         limit = (limit + 1) // 2 if order == 5 else limit
@@ -232,8 +246,10 @@ def read_weights(data, levels, layout):  # section 5
                 known[part] = 1
     if wavelets:
         read_wavelet(decode_symbol, levels[0][1], symbols["level0"], order, regime)
-    for q, limit, scale in others:
+    for name, q, limit, scale in others:
         q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
+        q[...] = q.cumsum() if ".bias" in name else q
+        require(abs(q).max() <= 2**24, "symbol out of range")
     return symbols
 
 
@@ -452,6 +468,15 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
     return out + skipped
 
 
+def evaluate_tiles(grid, symbols, steps, h, w):  # section 4.4
+    outputs = {}
+    for t, (i, j) in enumerate(product(*map(range, grid))):
+        rows, cols = (range(n * k // of, n * (k + 1) // of) for n, k, of in ((h, i, grid[0]), (w, j, grid[1])))
+        own, own_steps = ({k.split(".")[1]: v for k, v in d.items() if k.startswith(f"{t}.")} for d in (symbols, steps))
+        outputs |= zip(product(rows, cols), evaluate([], own, own_steps, len(rows), len(cols)), strict=True)
+    return np.array([outputs[place] for place in product(range(h), range(w))])
+
+
 def read_plane(decode_symbol, h, w, depth):  # section 7.1
     model = Model(decode_symbol, 2**depth - 1, [bisect_right(B[1:], 2 ** (c + 1)) for c in range(depth + 1)])
     plane, s = np.zeros((h, w), np.int64), 1
@@ -538,7 +563,7 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     *_, mode, _, _, digest = read(head, "3BBHH8s")
     channels, depth, w, h = mode & 3, 16 if mode & 4 else 8, varint(head), varint(head)
     require(channels in (1, 3) and mode < 128 and 1 <= w * h <= 2**20, "bad mode, no pixels, or over own limit")
-    levels, layout = read_field(*read(head, "B"), *read(head, f"{varint(head)}s"), h, w, channels)
+    levels, layout, grid = read_field(*read(head, "B"), *read(head, f"{varint(head)}s"), h, w, channels)
     require(sum(math.prod(shape) for shape in layout.values()) <= 2**24, "over own limit of parameters")
     stream = BytesIO(*read(head, f"{varint(head)}s"))
     for _ in range(*read(stream, "B")):
@@ -557,7 +582,8 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[4:], 3) if mode >> bit & 1}
     needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
     require(needed == {*chunks} - {b"RESD"}, "chunk missing or superfluous")
-    outputs = evaluate(levels, read_weights(chunks[b"WGHT"], levels, layout), steps, h, w)
+    symbols = read_weights(chunks[b"WGHT"], levels, layout)
+    outputs = evaluate_tiles(grid, symbols, steps, h, w) if grid else evaluate(levels, symbols, steps, h, w)
     exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
     order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)
     for c in range(channels):

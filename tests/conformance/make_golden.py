@@ -21,7 +21,7 @@ import nfcodec
 from nfcodec.codec import EncodeOptions, encode, verify
 from nfcodec.coding import encode_weights, orders
 from nfcodec.coding.trellis import parities
-from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, WaveletLevel, hash_levels
+from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, hash_levels
 from nfcodec.fitting.plan import default_ngp
 from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
@@ -76,6 +76,13 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
         "siren-rgba16": (picture(11, 13, 4, 16), siren),
         "siren-primes": (picture(23, 19, 3), siren),
     }
+    for rows, cols, size in ((1, 1, (24, 20)), (2, 3, (37, 41)), (3, 1, (31, 17)), (5, 4, (5, 4))):
+        tiled = TiledSiren(rows, cols, tuple(8 + i % 5 for i in range(rows * cols)), hidden_layers=2)
+        options = {"field": tiled, "psnr": 26.0, "effort": 1}
+        found[f"tiled-siren-{rows}x{cols}"] = picture(*size, 3 if cols > 1 else 1), options
+    found["tiled-siren-inversion"] = rgb, {
+        "field": TiledSiren(1, 2, (9, 7), 0), "psnr": 20.0, "effort": 1, "transform": "inversion",
+    }  # fmt: skip
     chains = ("rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5")
     for chain in (*chains, "gamma:2", "standardize+rpp", "rpp+zigzag", "gamma:2.2+inversion+rpp"):
         name = chain.replace(":", "")

@@ -17,7 +17,7 @@ import nfcodec
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
 SLOPES = [path for path in FILES if path.name.startswith("slopes-")]
-FROZEN = "d08c6c2b9dadc68b000606e5147a60056d32eb3cc9410b8959c4211dd98df52f"
+FROZEN = "c4a7063ff9d5b1b08201e4d80cf39ea4e264a71a0a6aae71a0cd65c7cc15252c"
 
 DECODE_ALL = """
 import hashlib, sys

@@ -8,7 +8,7 @@ from nfcodec.fields import Siren
 from nfcodec.fitting.engines import Objective, Rates, create
 from nfcodec.fitting.rounding import rounded
 from nfcodec.fitting.solution import quantize
-from nfcodec.fitting.tensors import balanced_steps, start_general
+from nfcodec.fitting.tensors import allowed_mse, balanced_steps, start_general
 
 SPEC = Siren(12, 2)
 
@@ -30,7 +30,7 @@ def fitted(make_problem, fitted_by_size):
                 engine.gradient()
                 engine.update(Rates(0.0, 2.0**-9))
             psnr_db = problem.psnr_db(engine.evaluate().squared_error)
-            steps = balanced_steps(problem, engine, 1.0, psnr_db - 1)
+            steps = balanced_steps(problem, engine, allowed_mse(problem, engine.evaluate().mse, 1.0, psnr_db - 1))
             fitted_by_size[shape] = problem, engine.parameters(), psnr_db, steps
         return fitted_by_size[shape]
 

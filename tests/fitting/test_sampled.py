@@ -6,21 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nfcodec.fields import Geometry, Siren
+from nfcodec.fields import Geometry, Siren, TiledSiren
 from nfcodec.fitting import Request, candidates, solve
 from nfcodec.fitting import sampled as module
-from nfcodec.fitting.engines import Objective, create
-from nfcodec.fitting.plan import default_siren, is_small, small_siren
+from nfcodec.fitting.plan import default_siren, is_small, tiled_siren
 from nfcodec.fitting.sampled import solve_sampled
-from nfcodec.fitting.tensors import start_general
 
 SMALL = Siren(16, 2)
+CLOSE_DB = 0.3
+"""So few weights do not come closer to a target: the error jumps with the steps."""
 
 
 @pytest.fixture
 def quick(monkeypatch):
     """Fits of a few steps on few pixels."""
-    monkeypatch.setattr(module, "FIT_STEPS", dict.fromkeys(range(1, 10), 120))
+    monkeypatch.setattr(module, "FIT_STEPS", dict.fromkeys(range(1, 10), 300))
+    monkeypatch.setattr(module, "PARAMETERS_PER_PIXEL", 1.0)
     monkeypatch.setattr(module, "PIXELS", 600)
 
 
@@ -30,9 +31,9 @@ def test_the_file_just_reaches_the_target(make_problem, quick):
     events = []
     solution, used = solve([problem], Request(26.0, 5, 0, listen=events.append))
     assert used is problem
-    assert 26.0 <= solution.trial.psnr_db < 26.1
+    assert 26.0 <= solution.trial.psnr_db < 26.0 + CLOSE_DB
     assert solution.trial.psnr_db == problem.exact_psnr_db(solution.trial.weights)
-    assert solution.steps == solution.fit_steps == 120
+    assert solution.steps == solution.fit_steps == 300
     assert {event.phase for event in events} >= {"fit", "quantize"}
 
 
@@ -57,18 +58,36 @@ def test_a_field_that_is_too_small_grows(make_problem, quick):
     solution, used = solve_sampled(problem, Request(25.0, 5, 0))
     assert used.spec.width > 4
     assert solution.trial.psnr_db >= 25.0
-    assert solution.steps in (240, 360)
+    assert solution.steps in (600, 900)
 
 
-def test_what_grows_has_the_same_values_at_first(make_problem):
-    problem = make_problem(SMALL)
-    parameters = start_general(problem, 0)
-    wider, grown = module._wider(problem, parameters, 3.5, 0)
-    assert 20 <= wider.spec.width <= 24
-    before = create("numba", "cpu", problem, parameters, Objective(), 0).outputs()
-    after = create("numba", "cpu", wider, grown, Objective(), 0).outputs()
-    assert np.allclose(before, after, atol=1e-5)
-    assert all(np.abs(grown[f"weight{i}"][problem.spec.width :]).min() > 0 for i in range(3))
+def test_tiles_reach_the_target_together(make_problem, quick, monkeypatch):
+    problem, found = make_problem(TiledSiren(2, 2, (15, 16, 17, 18), 2), 90, 80), []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        solution, used = solve([problem], Request(27.0, 5, 0))
+        assert used is problem
+        assert 27.0 <= solution.trial.psnr_db < 27.0 + CLOSE_DB
+        assert np.array_equal(problem.trial(solution.trial.weights).samples, solution.trial.samples)
+        assert solution.steps == 300
+        found.append(solution.trial.weights)
+    for name, weight in found[0].items():
+        assert np.array_equal(weight.symbols, found[1][name].symbols)
+        assert "bias_out" in name or "weight" in name or np.all(np.diff(weight.symbols) >= 0)
+
+
+def test_all_tiles_grow(make_problem, quick):
+    problem = make_problem(TiledSiren(1, 2, (4, 5), 2), 90, 80)
+    _, used = solve_sampled(problem, Request(26.0, 5, 0))
+    assert all(new > old for new, old in zip(used.spec.widths, problem.spec.widths, strict=True))
+
+
+def test_tiles_that_miss_the_target_are_better_than_nothing(make_problem, quick):
+    noise = np.random.default_rng(0).integers(0, 256, (30 * 30, 3)).astype(np.uint8)
+    problem = replace(make_problem(TiledSiren(1, 2, (4, 4), 1), 30, 30), samples=noise)
+    assert solve_sampled(problem, Request(60.0, 5, 0)) is None
+    solution, _ = solve([problem], Request(60.0, 5, 0))
+    assert 0 < solution.trial.psnr_db < 60
 
 
 def test_noise_is_left_to_a_field_that_memorises(make_problem, quick):
@@ -91,33 +110,46 @@ def test_a_fit_recovers_from_a_rate_that_is_too_high(make_problem, quick, monkey
     monkeypatch.setattr(module, "RATE", 0.3)
     monkeypatch.setattr(module, "LOOK_BACK", 5)
     problem = make_problem(SMALL, 60, 50)
-    solution, _ = solve_sampled(problem, Request(30.0, 5, 0, max_steps=120))
+    solution, _ = solve_sampled(problem, Request(30.0, 5, 0, max_steps=300))
     flat_db = problem.psnr_db(float(np.square(problem.samples - problem.samples.mean(axis=0)).sum()))
     assert solution.trial.psnr_db > flat_db + 1
 
 
-def test_steps_that_ruin_a_good_start_are_undone(make_problem, quick, monkeypatch):
-    """As after widening, when the error has nowhere to go but up."""
-    monkeypatch.setattr(module, "FIT_STEPS", dict.fromkeys(range(1, 10), 300))
-    problem = make_problem(Siren(24, 2), 48, 40)
-    engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
-    module._fit(problem, engine, Request(30.0, 1, 0), 300)
-    before = problem.psnr_db(engine.evaluate().squared_error)
-    monkeypatch.setattr(module, "RATE", 0.3)
-    module._fit(problem, engine, Request(30.0, 1, 0), 40)
-    after = problem.psnr_db(engine.evaluate().squared_error)
-    assert after > before - 3.5
+def test_steps_that_ruin_a_good_fit_are_undone(make_problem):
+    watch = module._Watch(make_problem(SMALL))
+    looks = [watch.look(watch._flat * x) for x in [0.8] * 50 + [0.1, 0.12] * 25 + [0.115] * 50 + [0.2] * 50]
+    assert [look for look in looks if look] == [module.BEST, module.BEST, module.FINE, module.WORSE_THAN_BEST]
+    assert watch.mse == pytest.approx(0.115 * watch._flat)
+    assert watch.look(float("nan")) == module.WORSE_THAN_BEST
+
+
+def test_a_few_heavy_samples_are_no_reason_to_go_back(make_problem):
+    """As of a line of black pixels that one sample out of two sees."""
+    watch, rng = module._Watch(make_problem(SMALL)), np.random.default_rng(0)
+    looks = [watch.look(watch._flat * rng.choice([0.01, 0.9], p=[0.57, 0.43])) for _ in range(5000)]
+    assert looks.count(module.WORSE_THAN_BEST) <= 3
+
+
+def test_the_price_of_spread_pulls_weights_together(make_problem, quick, monkeypatch):
+    """The same fit without it has larger weights."""
+    problem, sizes = make_problem(SMALL, 60, 50), []
+    for first in (0.0, 1.0):
+        monkeypatch.setattr(module, "SPREAD_FROM", first)
+        (fit,) = module._fit_all(problem, Request(30.0, 5, 0), 600)
+        parameters = fit.engine.parameters()
+        sizes.append([float(np.square(parameters[f"weight{i}"]).mean()) for i in (1, 2)])
+    assert all(small < large for small, large in zip(*sizes, strict=True))
 
 
 def test_samples_are_spread_over_the_picture(make_problem):
     rng = np.random.default_rng(0)
     problem = replace(make_problem(SMALL), geometry=Geometry(512, 768, 3))
-    seen = [module._sample(problem, rng) for _ in range(50)]
+    seen = [module._sample(problem, rng) for _ in range(300)]
     for axis, n in ((0, 512), (1, 768)):
         for places in (each[axis] for each in seen):
             assert np.all(np.diff(places) > 0)
-            assert 0 <= places[0] < 6
-            assert n - 6 < places[-1] < n
+            assert 0 <= places[0] < 12
+            assert n - 13 < places[-1] < n
         assert len(np.unique(np.concatenate([each[axis] for each in seen]))) == n
     assert all(0.9 < len(rows) * len(cols) / module.PIXELS < 1.1 for rows, cols in seen)
     for shape in ((1, 1), (1, 90), (70, 1)):
@@ -125,18 +157,37 @@ def test_samples_are_spread_over_the_picture(make_problem):
         assert (rows.tolist(), cols.tolist()) == (list(range(shape[0])), list(range(shape[1])))
 
 
+def flat(n_bytes):
+    """Wavelet bytes of a picture that is the same everywhere."""
+    return lambda rows, cols: [n_bytes / (rows * cols)] * (rows * cols)
+
+
 def test_the_size_follows_the_picture():
     geometry = Geometry(512, 768, 3)
-    widths = [small_siren(geometry, n_bytes).width for n_bytes in (10, 3_000, 10_000, 100_000)]
-    assert widths[0] == 16
-    assert widths == sorted(set(widths))
-    assert small_siren(geometry, float("inf")) is None
-    assert is_small(small_siren(geometry, 10_000), geometry)
-    assert not is_small(small_siren(geometry, 100_000), Geometry(24, 20, 3))
+    specs = [tiled_siren(geometry, flat(n_bytes)) for n_bytes in (10, 3_000, 10_000, 100_000)]
+    sizes = [spec.n_parameters(geometry) for spec in specs]
+    assert sizes == sorted(set(sizes))
+    assert [(spec.rows, spec.cols) for spec in specs][0] == (1, 1)
+    assert specs[-1].rows < specs[-1].cols < 12
+    assert all(spec.n_parameters(geometry) / len(spec.widths) < 5000 for spec in specs)
+    assert tiled_siren(geometry, flat(float("inf"))) is None
+    assert is_small(specs[2], geometry)
     tiny = Geometry(24, 20, 3)
-    assert candidates("siren", tiny, False, 30.0, True, lambda spec: 100.0) == [default_siren(tiny, False, 30.0)]
-    small, large = candidates("siren", geometry, False, 30.0, True, lambda spec: 7000.0)
+    assert candidates("siren", tiny, False, 30.0, True, flat(900.0)) == [default_siren(tiny, False, 30.0)]
+    small, large = candidates("siren", geometry, False, 30.0, True, flat(7000.0))
     assert small.n_parameters(geometry) * 10 < large.n_parameters(geometry)
     assert candidates("siren", geometry, False, 30.0) == [large]
-    (permuted,) = candidates("siren", geometry, True, 30.0, True, lambda spec: 7000.0)
+    (permuted,) = candidates("siren", geometry, True, 30.0, True, flat(7000.0))
     assert permuted.width > large.width
+
+
+def test_tiles_with_more_detail_are_wider():
+    def busy_left(rows, cols):
+        return [
+            10_000.0 * (1 if rows * cols == 1 else 3 - 2 * (2 * j >= cols)) for _ in range(rows) for j in range(cols)
+        ]
+
+    spec = tiled_siren(Geometry(512, 768, 3), busy_left)
+    widths = np.array(spec.widths).reshape(spec.rows, spec.cols)
+    assert np.all(widths[:, 0] > 1.5 * widths[:, -1])
+    assert np.all(widths == widths[0])

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from nfcodec.fields import Geometry, Quantized, Siren, Step
+from nfcodec.fitting.symmetry import folded, sorted_by_bias
+
+
+def values(spec, parameters, geometry):
+    """The field's outputs in float64."""
+    axes = (np.linspace(-1, 1, n) for n in (geometry.width, geometry.height))
+    x = np.stack([each.ravel() for each in np.meshgrid(*axes)], 1)
+    for name in range(spec.hidden_layers + 1):
+        weight, bias = (parameters[f"{kind}{name}"].astype(np.float64) for kind in ("weight", "bias"))
+        x = np.sin(spec.omega_0 * (x @ weight.T + bias))
+    return x @ parameters["weight_out"].astype(np.float64).T + parameters["bias_out"]
+
+
+@pytest.mark.parametrize("hidden_layers", [0, 1, 3])
+def test_folding_keeps_values_and_puts_biases_in_a_quarter_turn(hidden_layers):
+    spec, geometry = Siren(9, hidden_layers), Geometry(5, 7, 3)
+    parameters = spec.initial(geometry, 0)
+    for name in parameters:
+        if name.startswith("bias"):
+            parameters[name] = (4 * parameters[name]).astype(np.float32)
+    result = folded(spec, parameters)
+    assert np.allclose(values(spec, parameters, geometry), values(spec, result, geometry), atol=1e-4)
+    for i in range(hidden_layers + 1):
+        turns = result[f"bias{i}"] * spec.omega_0 / (2 * math.pi)
+        assert 0 <= turns.min() <= turns.max() <= 0.25 + 1e-6
+    assert np.array_equal(result["bias_out"], parameters["bias_out"])
+    assert max(float(parameters[f"bias{i}"].max()) for i in range(hidden_layers + 1)) > 0.5 * math.pi / spec.omega_0
+
+
+@pytest.mark.parametrize("hidden_layers", [0, 2])
+def test_sorting_keeps_every_sample(hidden_layers):
+    spec, geometry, rng = Siren(6, hidden_layers), Geometry(4, 5, 3), np.random.default_rng(0)
+    weights = {
+        t.name: Quantized(rng.integers(-50, 51, t.shape), Step(200 - i, -14))
+        for i, t in enumerate(spec.layout(geometry))
+    }
+    result = sorted_by_bias(spec, weights)
+    assert np.array_equal(spec.evaluate(geometry, weights), spec.evaluate(geometry, result))
+    for i in range(hidden_layers + 1):
+        assert np.all(np.diff(result[f"bias{i}"].symbols) >= 0)
+        assert not np.array_equal(result[f"bias{i}"].symbols, weights[f"bias{i}"].symbols)
