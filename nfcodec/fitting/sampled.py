@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import Parameters, Siren, TiledSiren
+from nfcodec.fields import Parameters, TiledSiren
 from nfcodec.fitting import engines
 from nfcodec.fitting.coarsest import coarsest
 from nfcodec.fitting.engines import Adam, Engine, Objective, Rates, Stats
@@ -32,7 +32,7 @@ from nfcodec.fitting.tensors import allowed_mse, balanced_steps, start_general
 from nfcodec.workers import Workers, n_threads, one_thread, single_threaded_blas
 
 FIT_STEPS = {1: 800, 2: 1600, 3: 3000, 4: 5500, 5: 9000, 6: 15_000, 7: 25_000, 8: 40_000, 9: 65_000}
-PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.08, 0.25
+PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.08, 0.35
 """With more, steps are fewer, down to a share of them, so that they take no longer."""
 
 PIXELS = 3072
@@ -47,15 +47,19 @@ MARGIN_DB, LEAST_MARGIN_DB = 1.0, 0.4
 DB_PER_DOUBLING = 3.8
 """What twice the parameters bring."""
 
+PILOT_SHARE, PILOT_STEPS, MISSING_DB = 0.08, 500, 80.0
+"""A short fit tells how wide networks should be: its share of the steps, how many it takes at least, and how many dB
+are missing in a fit, times the square root of its steps."""
+
 MAX_WIDENINGS = 2
 PROBED = (4, 16)
 """The steps between which time is taken for the announcement."""
 
-LOOK_BACK = 50
-"""Steps over which errors are averaged, to tell whether a fit gets better."""
+CHECK_INTERVAL = 200
+"""Steps from one look at all pixels to the next."""
 
 WORSE = 1.25
-"""An average error so many times the best one is undone, if not by chance (twice the standard errors of both)."""
+"""An error so many times the best one is undone."""
 
 DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
@@ -68,23 +72,33 @@ QUANTIZER_TRIALS = 10
 Places = npt.NDArray[np.int64]
 
 
-def solve_sampled(problem: Problem, request: Request, *, last: bool = False) -> tuple[Solution, Problem] | None:
+def solve_sampled(
+    problem: Problem, request: Request, *, planned: bool = False, last: bool = False
+) -> tuple[Solution, Problem] | None:
     """Fit from random weights, again and wider if the field does not get there; None if a small one will not do.
 
     The result may miss the target where steps or time ran out; the caller decides what that means.
 
     Args:
         problem: of a `Siren` or a `TiledSiren`.
+        planned: whether the widths are a first guess, and a short fit may tell better ones.
         last: whether there is nothing else to try, and a result that misses the target is better than none.
     """
     began, done = time.monotonic(), 0
+    if planned and request.max_steps is None:
+        all_steps = _n_steps(problem, request.effort)
+        n_steps = max(min(all_steps, PILOT_STEPS), round(PILOT_SHARE * all_steps))
+        pilot = _fit_all(problem, request, n_steps)
+        done += n_steps
+        missing_db = MISSING_DB * (n_steps**-0.5 - all_steps**-0.5)
+        problem = _resized(problem, pilot, request.psnr_db + MARGIN_DB - missing_db)
     for widenings in range(MAX_WIDENINGS + 1):
         n_steps = _n_steps(problem, request.effort)
         n_steps = n_steps if request.max_steps is None else min(n_steps, request.max_steps - done)
         fits = _fit_all(problem, request, n_steps)
         done += max(each.steps for each in fits)
-        reached_db = problem.psnr_db(sum(each.stats.squared_error for each in fits))
-        wider = _wider(problem, request.psnr_db + MARGIN_DB - reached_db)
+        reached_db = _psnr_db(problem, fits)
+        wider = _resized(problem, fits, request.psnr_db + MARGIN_DB)
         grows = widenings < MAX_WIDENINGS and is_small(wider.spec, wider.geometry)
         enough = reached_db >= request.psnr_db + LEAST_MARGIN_DB
         if enough or request.expired() or done == request.max_steps or (last and not grows):
@@ -104,12 +118,11 @@ def _n_steps(problem: Problem, effort: int) -> int:
 
 @dataclass
 class _Fit:
-    """A network while it is fitted, and its statistics afterwards."""
+    """A network while it is fitted: its steps so far, and its statistics when they were best."""
 
     network: Network
     engine: Engine
     steps: int = 0
-    mse: float = math.inf
     stats: Stats = field(default_factory=lambda: Stats(math.inf, 0.0, math.inf))
 
 
@@ -136,9 +149,9 @@ def _fit_all(problem: Problem, request: Request, n_steps: int) -> list[_Fit]:
         def tell(step: int) -> bool:
             nonlocal probe
             if worker == 0:
-                seen = [(fit.mse, fit.network.problem.geometry.n_pixels) for fit in fits if math.isfinite(fit.mse)]
-                mse = sum(mse * n for mse, n in seen) / max(1, sum(n for _, n in seen))
-                clock.tell(step, n_steps, problem.expected_db(mse) if mse > 0 else -math.inf)
+                seen = [(fit.stats.squared_error, fit.network.problem.samples.size) for fit in fits if fit.steps]
+                error = sum(error for error, _ in seen) * problem.samples.size / max(1, sum(n for _, n in seen))
+                clock.tell(step, n_steps, problem.psnr_db(error) if error < math.inf else -math.inf)
                 if step == PROBED[0]:
                     probe = time.monotonic()
                 if i == 0 and step == PROBED[1]:
@@ -148,7 +161,6 @@ def _fit_all(problem: Problem, request: Request, n_steps: int) -> list[_Fit]:
 
         with one_thread(workers.n > 1):
             _fit(each, request.seed, n_steps, tell)
-            each.stats = each.engine.evaluate()
 
     try:
         workers.run(len(networks), run)
@@ -163,61 +175,39 @@ def _workers(fits: Sequence[_Fit]) -> Workers:
 
 
 def _fit(each: _Fit, seed: int, n_steps: int, tell: Callable[[int], bool]) -> None:
-    """Steps on random pixels at a rate that falls along a half cosine.
+    """Steps on random pixels at a rate that falls along a half cosine; now and then all pixels tell how it goes.
 
     Args:
         tell: called before each step with its number; whether to stop there.
     """
     problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
-    watch, slowdown, restarted = _Watch(problem), 1.0, 0
-    best, spread = engine.parameters(), dict[str, float]()
+    best, spread, slowdown, restarted = engine.parameters(), dict[str, float](), 1.0, 0
+    each.stats = engine.evaluate()
+    flat = DEAD * max(each.stats.mse, float(problem.targets.var(axis=0).mean()))
     for step in range(n_steps):
         if tell(step):
             break
         each.steps += 1
         stats = engine.sampled_gradient(*_sample(problem, rng), spread)
-        looked = watch.look(stats.mse)
-        each.mse = watch.mse
-        if looked == WORSE_THAN_BEST:
-            engine.restore(best)
-            slowdown, restarted = slowdown / 2, step
-            continue
-        if looked == BEST:
-            best = engine.parameters()
-        if looked and step >= SPREAD_FROM * n_steps:
-            spread = _price_of_spread(engine.parameters(), watch.mse)
         warmth = min(1.0, (step - restarted + 1) / WARM_UP_STEPS)
         rate = schedule.rates_at(step).network * slowdown * warmth
         engine.update(Rates(rate, rate))
-
-
-BEST, WORSE_THAN_BEST, FINE = "best", "worse", "fine"
-
-
-class _Watch:
-    """Follows the error of a fit on samples, which is noisy: its averages, and whether something went wrong."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.mse = self._best = self._too_much = math.inf
-        self._first, self._seen = 0.0, list[float]()
-        self._flat = float(problem.targets.var(axis=0).mean())
-
-    def look(self, mse: float) -> str:
-        """Every `LOOK_BACK` steps `BEST`, `FINE`, or `WORSE_THAN_BEST`, which no number is at once; else nothing."""
-        self._first = self._first or mse
-        self._seen.append(mse)
-        if len(self._seen) < LOOK_BACK and math.isfinite(mse):
-            return ""
-        mean, doubt = float(np.mean(self._seen)), float(2 * np.std(self._seen) / math.sqrt(LOOK_BACK))
-        self._seen = []
-        if not mean - doubt < min(self._too_much, DEAD * max(self._flat, self._first)):
-            return WORSE_THAN_BEST
-        self.mse = mean
-        if mean >= self._best:
-            return FINE
-        self._best, self._too_much = mean, WORSE * (mean + doubt)
-        return BEST
+        if (step + 1) % CHECK_INTERVAL and math.isfinite(stats.mse):
+            continue
+        now = engine.evaluate()
+        if not now.mse < min(WORSE * each.stats.mse, flat):
+            engine.restore(best)
+            slowdown, restarted = slowdown / 2, step + 1
+        elif now.mse < each.stats.mse:
+            best, each.stats = engine.parameters(), now
+        if step >= SPREAD_FROM * n_steps:
+            spread = _price_of_spread(engine.parameters(), each.stats.mse)
+    last = engine.evaluate()
+    if last.mse <= each.stats.mse:
+        each.stats = last
+    else:
+        engine.restore(best)
 
 
 def _price_of_spread(parameters: Parameters, mse: float) -> dict[str, float]:
@@ -248,17 +238,30 @@ def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]
     return places(geometry.height), places(geometry.width)
 
 
-def _wider(problem: Problem, short_db: float) -> Problem:
-    """The same with as many more neurons as should bring what is missing."""
-    factor, spec = 2 ** (short_db / DB_PER_DOUBLING / 2), problem.spec
+def _psnr_db(problem: Problem, fits: Sequence[_Fit]) -> float:
+    return problem.psnr_db(sum(each.stats.squared_error for each in fits))
 
-    def wider(width: int) -> int:
-        return min(4096, max(width + 1, round(width * factor)))
 
+def _resized(problem: Problem, fits: Sequence[_Fit], goal_db: float) -> Problem:
+    """The same with as many neurons in each network as should make a PSNR out of what was reached with these.
+
+    If errors E fall with a power of the number n of parameters, the fewest of all are those with the same E / n in each
+    network: one more then gains as much in any of them.
+    """
+    power = DB_PER_DOUBLING / (10 * math.log10(2))
+    errors = np.array([each.stats.squared_error for each in fits])
+    errors = np.maximum(errors, max(1e-3 * float(errors.mean()), 1e-9))
+    slopes = errors / np.array([each.network.n_parameters for each in fits])
+    ratios = slopes ** (1 / (1 + power))
+    ratios *= (float((errors * ratios**-power).sum()) / problem.squared_error(goal_db)) ** (1 / power)
+    widths = [
+        min(4096, max(1, round(each.network.spec.width * math.sqrt(ratio))))
+        for each, ratio in zip(fits, np.clip(ratios, 0.25, 4.0).tolist(), strict=True)
+    ]
+    spec = problem.spec
     if isinstance(spec, TiledSiren):
-        return replace(problem, spec=replace(spec, widths=tuple(map(wider, spec.widths))))
-    assert isinstance(spec, Siren)
-    return replace(problem, spec=replace(spec, width=wider(spec.width)))
+        return replace(problem, spec=replace(spec, widths=tuple(widths)))
+    return replace(problem, spec=replace(fits[0].network.spec, width=widths[0]))
 
 
 def _quantized(problem: Problem, fits: Sequence[_Fit], reached_db: float, request: Request) -> Trial:

@@ -26,7 +26,8 @@ def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Prob
         return solve_wavelet(problems, request)
     tiled = isinstance(problems[0].spec, TiledSiren)
     if tiled or is_small(problems[0].spec, problems[0].geometry):
-        found = solve_sampled(problems[0], request, last=tiled and len(problems) == 1)
+        others = len(problems) > 1
+        found = solve_sampled(problems[0], request, planned=others, last=tiled and not others)
         if found is not None:
             return found
         problems = problems[1:] or problems

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -167,7 +168,7 @@ def test_the_size_follows_the_picture():
     specs = [tiled_siren(geometry, flat(n_bytes)) for n_bytes in (10, 3_000, 10_000, 100_000)]
     sizes = [spec.n_parameters(geometry) for spec in specs]
     assert sizes == sorted(set(sizes))
-    assert [(spec.rows, spec.cols) for spec in specs][0] == (1, 1)
+    assert (specs[0].rows, specs[0].cols) == (1, 1)
     assert specs[-1].rows < specs[-1].cols < 12
     assert all(spec.n_parameters(geometry) / len(spec.widths) < 5000 for spec in specs)
     assert tiled_siren(geometry, flat(float("inf"))) is None
@@ -183,9 +184,8 @@ def test_the_size_follows_the_picture():
 
 def test_tiles_with_more_detail_are_wider():
     def busy_left(rows, cols):
-        return [
-            10_000.0 * (1 if rows * cols == 1 else 3 - 2 * (2 * j >= cols)) for _ in range(rows) for j in range(cols)
-        ]
+        tiles = itertools.product(range(rows), range(cols))
+        return [10_000.0 * (1 if rows * cols == 1 else 3 - 2 * (2 * j >= cols)) for _, j in tiles]
 
     spec = tiled_siren(Geometry(512, 768, 3), busy_left)
     widths = np.array(spec.widths).reshape(spec.rows, spec.cols)

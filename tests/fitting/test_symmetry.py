@@ -38,10 +38,8 @@ def test_folding_keeps_values_and_puts_biases_in_a_quarter_turn(hidden_layers):
 @pytest.mark.parametrize("hidden_layers", [0, 2])
 def test_sorting_keeps_every_sample(hidden_layers):
     spec, geometry, rng = Siren(6, hidden_layers), Geometry(4, 5, 3), np.random.default_rng(0)
-    weights = {
-        t.name: Quantized(rng.integers(-50, 51, t.shape), Step(200 - i, -14))
-        for i, t in enumerate(spec.layout(geometry))
-    }
+    layout = spec.layout(geometry)
+    weights = {t.name: Quantized(rng.integers(-50, 51, t.shape), Step(200 - i, -14)) for i, t in enumerate(layout)}
     result = sorted_by_bias(spec, weights)
     assert np.array_equal(spec.evaluate(geometry, weights), spec.evaluate(geometry, result))
     for i in range(hidden_layers + 1):
