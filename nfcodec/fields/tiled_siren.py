@@ -93,6 +93,7 @@ class TiledSiren(FieldSpec):
     def check(self, geometry: Geometry, limits: Limits) -> None:
         if self.rows > geometry.height or self.cols > geometry.width:
             raise FormatError("there are more tiles than pixels")
+        limits.check("header_bytes", 2 * len(self.widths) * 2 * (self.hidden_layers + 2))  # of all tensors' steps
         limits.check("layers", self.hidden_layers + 1)
         limits.check("width", max(self.widths))
         super().check(geometry, limits)

@@ -82,6 +82,12 @@ def test_no_more_tiles_than_pixels():
             SPEC.check(Geometry(height, width, 1), DEFAULT_LIMITS)
 
 
+def test_no_more_tensors_than_a_header_has_steps_for():
+    spec = TiledSiren(100, 100, (1,) * 10_000, hidden_layers=63)  # over a million tensors, which are never listed
+    with pytest.raises(LimitError, match="header bytes"):
+        spec.check(Geometry(100, 100, 3), DEFAULT_LIMITS)
+
+
 @pytest.mark.parametrize("limits", [Limits(max_width=8), Limits(max_layers=1), Limits(max_macs=1000)], ids=str)
 def test_limits(limits):
     with pytest.raises(LimitError):

@@ -10,6 +10,9 @@ import pytest
 from nfcodec.fields import Geometry, Siren, TiledSiren
 from nfcodec.fitting import Request, candidates, solve
 from nfcodec.fitting import sampled as module
+from nfcodec.fitting.engines import Stats
+from nfcodec.fitting.engines.numba_engine import NumbaEngine
+from nfcodec.fitting.networks import networks_of
 from nfcodec.fitting.plan import default_siren, is_small, tiled_siren
 from nfcodec.fitting.sampled import solve_sampled
 
@@ -109,26 +112,78 @@ def test_what_there_is_when_steps_or_time_run_out(make_problem, limit):
 
 def test_a_fit_recovers_from_a_rate_that_is_too_high(make_problem, quick, monkeypatch):
     monkeypatch.setattr(module, "RATE", 0.3)
-    monkeypatch.setattr(module, "LOOK_BACK", 5)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 5)
     problem = make_problem(SMALL, 60, 50)
     solution, _ = solve_sampled(problem, Request(30.0, 5, 0, max_steps=300))
     flat_db = problem.psnr_db(float(np.square(problem.samples - problem.samples.mean(axis=0)).sum()))
     assert solution.trial.psnr_db > flat_db + 1
 
 
-def test_steps_that_ruin_a_good_fit_are_undone(make_problem):
-    watch = module._Watch(make_problem(SMALL))
-    looks = [watch.look(watch._flat * x) for x in [0.8] * 50 + [0.1, 0.12] * 25 + [0.115] * 50 + [0.2] * 50]
-    assert [look for look in looks if look] == [module.BEST, module.BEST, module.FINE, module.WORSE_THAN_BEST]
-    assert watch.mse == pytest.approx(0.115 * watch._flat)
-    assert watch.look(float("nan")) == module.WORSE_THAN_BEST
+@pytest.mark.parametrize("value", [1e3, float("nan")])
+def test_steps_that_ruin_a_fit_are_undone(make_problem, quick, monkeypatch, value):
+    """Something goes wrong in the middle; what comes after starts from the best weights before."""
+    problem = make_problem(SMALL, 60, 50)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 20)
+    (sound,) = module._fit_all(problem, Request(30.0, 5, 0), 300)
+    update, steps = NumbaEngine.update, itertools.count()
+
+    def ruin(engine, rates):
+        update(engine, rates)
+        if next(steps) == 200:
+            engine._network["weight1"][:] = value
+
+    monkeypatch.setattr(NumbaEngine, "update", ruin)
+    (ruined,) = module._fit_all(problem, Request(30.0, 5, 0), 300)
+    assert next(steps) > 290
+    assert np.isfinite(ruined.engine.parameters()["weight1"]).all()
+    assert ruined.stats.mse < 1.5 * sound.stats.mse
+    assert ruined.engine.evaluate() == ruined.stats
 
 
-def test_a_few_heavy_samples_are_no_reason_to_go_back(make_problem):
-    """As of a line of black pixels that one sample out of two sees."""
-    watch, rng = module._Watch(make_problem(SMALL)), np.random.default_rng(0)
-    looks = [watch.look(watch._flat * rng.choice([0.01, 0.9], p=[0.57, 0.43])) for _ in range(5000)]
-    assert looks.count(module.WORSE_THAN_BEST) <= 3
+def test_the_best_weights_are_kept(make_problem, quick, monkeypatch):
+    """A fit that gets worse after its last look goes back there."""
+    problem = make_problem(SMALL, 60, 50)
+    monkeypatch.setattr(module, "CHECK_INTERVAL", 250)
+    update, steps = NumbaEngine.update, itertools.count()
+
+    def ruin(engine, rates):
+        update(engine, rates)
+        if next(steps) == 299:
+            engine._network["weight1"][:] = 1e3
+
+    monkeypatch.setattr(NumbaEngine, "update", ruin)
+    (fit,) = module._fit_all(problem, Request(30.0, 5, 0), 300)
+    assert fit.engine.evaluate() == fit.stats
+    assert problem.psnr_db(fit.stats.squared_error) > 20
+
+
+def test_networks_get_neurons_where_they_take_most_error_away(make_problem):
+    """Errors over parameters become equal, and as large as the goal allows, if errors fall as expected."""
+    problem = make_problem(TiledSiren(1, 3, (40, 40, 40), 2), 30, 60)
+    power = module.DB_PER_DOUBLING / (10 * np.log10(2))
+    fits = []
+    for network, share in zip(networks_of(problem), (1, 2, 4), strict=True):
+        fits.append(module._Fit(network, None, stats=Stats(0.0, 0.0, share * problem.squared_error(30.0) / 7)))
+    resized = module._resized(problem, fits, 32.0)
+    sizes = np.array([each.n_parameters for each in networks_of(resized)])
+    errors = [
+        each.stats.squared_error * (each.network.n_parameters / n) ** power for each, n in zip(fits, sizes, strict=True)
+    ]
+    assert errors / sizes == pytest.approx(np.mean(errors / sizes), rel=0.1)
+    assert problem.psnr_db(sum(errors)) == pytest.approx(32.0, abs=0.1)
+    assert resized.spec.widths == tuple(sorted(resized.spec.widths))
+
+
+def test_planned_widths_are_tried_and_changed(make_problem, quick, monkeypatch):
+    monkeypatch.setattr(module, "PILOT_STEPS", 100)
+    problem = make_problem(TiledSiren(1, 2, (6, 30), 2), 90, 80)
+    solution, used = solve_sampled(problem, Request(28.0, 5, 0), planned=True)
+    assert solution.steps in (400, 700)
+    assert used.spec.widths[0] > 6
+    assert used.spec.widths[1] < 30
+    given, same = solve_sampled(problem, Request(20.0, 5, 0))
+    assert same is problem
+    assert given.steps == 300
 
 
 def test_the_price_of_spread_pulls_weights_together(make_problem, quick, monkeypatch):
