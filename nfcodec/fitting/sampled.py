@@ -41,7 +41,7 @@ PIXELS = 3072
 RATE, LAST_RATE, WARM_UP_STEPS = 3e-3, 0.01, 20
 ADAM = Adam(beta_2=0.99, eps=1e-10)
 
-MARGIN_DB, LEAST_MARGIN_DB = 1.0, 0.4
+MARGIN_DB, LEAST_MARGIN_DB = 1.0, 0.15
 """How far over the target a field should get before it is rounded, and how far it must."""
 
 DB_PER_DOUBLING = 3.8
