@@ -14,7 +14,7 @@ from nfcodec.fitting.landing import land_by_step
 from nfcodec.fitting.plan import is_small, wavelet_ngp
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rate import estimated_bytes
-from nfcodec.fitting.sampled import solve_sampled
+from nfcodec.fitting.small import solve_small
 from nfcodec.fitting.solution import Request, Solution, quantize
 from nfcodec.fitting.table import solve_table, suits_table
 from nfcodec.fitting.wavelet import solve_wavelet, start_wavelet, suits_wavelet
@@ -27,7 +27,7 @@ def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Prob
     tiled = isinstance(problems[0].spec, TiledSiren)
     if tiled or is_small(problems[0].spec, problems[0].geometry):
         others = len(problems) > 1
-        found = solve_sampled(problems[0], request, planned=others, last=tiled and not others)
+        found = solve_small(problems[0], request, planned=others, last=tiled and not others)
         if found is not None:
             return found
         problems = problems[1:] or problems
