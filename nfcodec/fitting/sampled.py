@@ -65,7 +65,7 @@ class Fit:
 
 def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
     """Fit all networks, one a thread at a time. Where time is short, each has its share."""
-    networks, clock = networks_of(problem), request.clock("fit")
+    networks = networks_of(problem)
     fits: list[Fit] = []
     for network in networks:
         with one_thread(len(networks) > 1):
@@ -75,29 +75,20 @@ def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
             )
         engine.adam = ADAM
         fits.append(Fit(network, engine))
-    workers, n_parameters = workers_for(fits), sum(each.n_parameters for each in networks)
+    workers = workers_for(fits)
+    progress = _Progress(problem, request, fits, n_steps, workers.n)
     stopped, left = threading.Event(), iter(range(len(networks), 0, -1))
 
     def run(worker: int, i: int) -> None:
-        each, share = fits[i], math.ceil(next(left) / workers.n)
-        deadline = time.monotonic() + (request.deadline - time.monotonic()) / share
-        probe = 0.0
+        deadline = time.monotonic() + (request.deadline - time.monotonic()) / math.ceil(next(left) / workers.n)
 
-        def tell(step: int) -> bool:
-            nonlocal probe
-            if worker == 0:
-                seen = [(fit.stats.squared_error, fit.network.problem.samples.size) for fit in fits if fit.steps]
-                error = sum(error for error, _ in seen) * problem.samples.size / max(1, sum(n for _, n in seen))
-                clock.tell(step, n_steps, problem.psnr_db(error) if error < math.inf else -math.inf)
-                if step == PROBED[0]:
-                    probe = time.monotonic()
-                if i == 0 and step == PROBED[1]:
-                    seconds = (time.monotonic() - probe) / (PROBED[1] - PROBED[0]) * n_steps
-                    request.announce(problem, seconds * n_parameters / each.network.n_parameters / workers.n)
+        def must_stop(step: int) -> bool:
+            if worker == 0:  # the thread of whoever listens
+                progress.tell(fits[i], step)
             return stopped.is_set() or time.monotonic() >= deadline
 
         with one_thread(workers.n > 1):
-            _fit(each, request.seed, n_steps, tell)
+            _fit(fits[i], request.seed, n_steps, must_stop)
 
     try:
         workers.run(len(networks), run)
@@ -106,16 +97,43 @@ def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
     return fits
 
 
+@dataclass
+class _Progress:
+    """Tells the listener how far the fits of one thread are, and once how long all will take."""
+
+    problem: Problem
+    request: Request
+    fits: Sequence[Fit]
+    n_steps: int
+    n_workers: int
+    probe: float = 0.0
+    announced: bool = False
+
+    def tell(self, fit: Fit, step: int) -> None:
+        """Before each step of a fit. The PSNR is that of all networks that were looked at."""
+        problem, seen = self.problem, [each for each in self.fits if each.steps]
+        share = sum(each.network.problem.samples.size for each in seen) / problem.samples.size
+        psnr_db = problem.psnr_db(sum(each.stats.squared_error for each in seen) / share) if seen else -math.inf
+        self.request.clock("fit").tell(step, self.n_steps, psnr_db)
+        if step == PROBED[0]:
+            self.probe = time.monotonic()
+        if step == PROBED[1] and not self.announced:
+            self.announced = True
+            seconds = (time.monotonic() - self.probe) / (PROBED[1] - PROBED[0]) * self.n_steps
+            n_parameters = sum(each.network.n_parameters for each in self.fits)
+            self.request.announce(problem, seconds * n_parameters / fit.network.n_parameters / self.n_workers)
+
+
 def workers_for(fits: Sequence[Fit]) -> Workers:
     """Threads for as many fits, but one where they share a device that has threads of its own."""
     return Workers(min(n_threads(), len(fits)) if fits[0].engine.device == "cpu" else 1)
 
 
-def _fit(each: Fit, seed: int, n_steps: int, tell: Callable[[int], bool]) -> None:
+def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -> None:
     """Steps on random pixels at a rate that falls along a half cosine; now and then all pixels tell how it goes.
 
     Args:
-        tell: called before each step with its number; whether to stop there.
+        must_stop: called before each step with its number; whether to stop there.
     """
     problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
@@ -123,7 +141,7 @@ def _fit(each: Fit, seed: int, n_steps: int, tell: Callable[[int], bool]) -> Non
     each.stats = engine.evaluate()
     flat = DEAD * max(each.stats.mse, float(problem.targets.var(axis=0).mean()))
     for step in range(n_steps):
-        if tell(step):
+        if must_stop(step):
             break
         each.steps += 1
         stats = engine.sampled_gradient(*_sample(problem, rng), spread)

@@ -24,7 +24,7 @@ from nfcodec.fitting.symmetry import folded, sorted_by_bias
 from nfcodec.fitting.tensors import allowed_mse, balanced_steps
 from nfcodec.workers import one_thread, single_threaded_blas
 
-FIT_STEPS = {1: 800, 2: 1600, 3: 3000, 4: 5500, 5: 9000, 6: 15_000, 7: 25_000, 8: 40_000, 9: 65_000}
+FIT_STEPS = {1: 800, 2: 1600, 3: 3000, 4: 5500, 5: 9000, 6: 15_000, 7: 25_000, 8: 36_000, 9: 55_000}
 PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.08, 0.35
 """With more, steps are fewer, down to a share of them, so that they take no longer."""
 
