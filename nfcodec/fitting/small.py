@@ -125,7 +125,7 @@ def _quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request
     mse = sum(each.stats.mse * each.network.problem.geometry.n_pixels for each in fits) / problem.geometry.n_pixels
     allowed = allowed_mse(problem, mse, reached_db - request.psnr_db, request.psnr_db)
     parameters = [folded(each.network.spec, each.engine.parameters()) for each in fits]
-    steps: list[dict[str, float]] = [{} for _ in fits]
+    steps: dict[int, dict[str, float]] = {}
 
     def balance(worker: int, i: int) -> None:
         network, engine = networks[i], fits[i].engine
@@ -135,7 +135,7 @@ def _quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request
             steps[i] = balanced_steps(network.problem, engine, allowed * network.n_parameters / n_parameters * pixels)
 
     def attempt(exponent: float) -> Trial:
-        trials: list[Trial] = [Trial({}, problem.samples, 0.0)] * len(networks)
+        trials: dict[int, Trial] = {}
 
         def try_one(worker: int, i: int) -> None:
             network = networks[i]
@@ -146,7 +146,7 @@ def _quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request
 
         with single_threaded_blas():
             workers.run(len(networks), try_one)
-        return joined(problem, networks, trials)
+        return joined(problem, networks, [trials[i] for i in range(len(networks))])
 
     def missing_log2(trial: Trial) -> float:
         margin_db = max(0.05, reached_db - request.psnr_db)

@@ -15,7 +15,7 @@ import zstandard
 
 from nfcodec.codec.document import metadata_mask
 from nfcodec.coding import encode_weights
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, WaveletLevel
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
@@ -24,7 +24,8 @@ from nfcodec.varint import put_varint
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
 WAVELET, FILTERED, LOSSLESS, SLOPES = "wavelet-rgb", "filters-rgb", "residual-rgb", "slopes-rgb"
-ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS, SLOPES)
+TILED = "tiled-siren-2x3"
+ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS, SLOPES, TILED)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 LINEAR = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True)
@@ -151,6 +152,8 @@ def _too_large() -> dict[str, tuple[bytes, str]]:
         "10^15 multiplications": (build(Siren(4096, 15), 2000, 2000), "LimitError"),
         "10^15 multiplications, ngp": (build(Ngp((DenseLevel(7, 1),), (4096,) * 15), 2048, 2048), "LimitError"),
         "over 2^28 parameters, siren": (build(Siren(4096, 16)), "LimitError"),
+        "over 2^28 parameters, tiles": (build(TiledSiren(8, 8, (4096,) * 64)), "LimitError"),
+        "over 10^6 tensors": (build((3, b"\x64\x64\x3f" + b"\1\0" * 10_000), 100, 100), "LimitError"),
         "over 2^28 parameters, hashed": (build(tables), "LimitError"),
         "over 2^28 parameters, dense": (build(Ngp((DenseLevel(0, 8),), (4,)), 9000, 9000), "LimitError"),
         "a header of 70 kB": (build((1, bytes(70_000))), "LimitError"),
@@ -191,7 +194,11 @@ def _fields() -> dict[str, tuple[bytes, str]]:
         "hidden layer of no neurons": (build((2, b"\1\0\1\0\0\0")), "FormatError"),
         "siren of no neurons": (build((1, b"\0\0\1")), "FormatError"),
         "siren of 65535 neurons": (build((1, b"\xff\xff\1")), "FormatError"),
-        "unknown field": (with_header(base, field_id=3), "UnsupportedError"),
+        "no rows of tiles": (build((3, b"\0\1\1")), "FormatError"),
+        "a tile too few": (build((3, b"\1\2\1\4\0")), "FormatError"),
+        "a tile of no neurons": (build((3, b"\1\2\1\4\0\0\0")), "FormatError"),
+        "more tiles than rows": (build((3, b"\x09\1\1" + b"\4\0" * 9)), "FormatError"),
+        "unknown field": (with_header(base, field_id=4), "UnsupportedError"),
         "another field's description": (with_header(base, field_id=1), "FormatError"),
         "no field": (with_header(base, field=b""), "FormatError"),
         "unknown mode": (_patch_header(base, 3, 0x82), "UnsupportedError"),
