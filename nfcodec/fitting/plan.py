@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from nfcodec.errors import UsageError
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, field_names
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel
 
 MAX_LOG2_STRIDE = 6
 MAX_WAVELET_LEVELS = 6
@@ -57,7 +57,7 @@ def candidates(
         if permutes:
             return [default_ngp(geometry), table_ngp(geometry)]
         return wavelet_ngps(geometry) if wavelets else [default_ngp(geometry)]
-    raise UsageError(f"unknown field {field!r}; known: {', '.join(field_names())}")
+    raise UsageError(f"unknown field {field!r}; known: ngp, siren")
 
 
 def default_ngp(geometry: Geometry) -> Ngp:

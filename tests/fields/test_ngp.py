@@ -22,6 +22,7 @@ from nfcodec.fields import (
     Quantized,
     Siren,
     Step,
+    TiledSiren,
     WaveletLevel,
     field_class,
     field_names,
@@ -376,10 +377,10 @@ def test_overflowing_weights_are_refused():
 
 
 def test_registry():
-    assert field_names() == ["ngp", "siren"]
-    assert (field_class("ngp"), field_class("siren")) == (Ngp, Siren)
-    assert (Ngp.wire_id, Siren.wire_id) == (2, 1)
-    with pytest.raises(UsageError, match="ngp, siren"):
+    assert field_names() == ["ngp", "siren", "tiled-siren"]
+    assert [field_class(name) for name in field_names()] == [Ngp, Siren, TiledSiren]
+    assert (Ngp.wire_id, Siren.wire_id, TiledSiren.wire_id) == (2, 1, 3)
+    with pytest.raises(UsageError, match="ngp, siren, tiled-siren"):
         field_class("wavelet")
     with pytest.raises(UnsupportedError):
         unpack_field(77, b"")
