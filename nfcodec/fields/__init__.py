@@ -1,11 +1,22 @@
 """Neural fields: what they are, how their parameters are laid out, and their exact integer evaluation."""
 
-from nfcodec.fields.base import FieldSpec, Geometry, Parameters, TensorSpec, field_class, field_names, unpack_field
+from nfcodec.fields.base import (
+    FieldSpec,
+    Geometry,
+    Parameters,
+    Place,
+    TensorSpec,
+    field_class,
+    field_names,
+    part_of,
+    places,
+    unpack_field,
+)
 from nfcodec.fields.fixed_point import OUTPUT_BITS, Quantized, Step
 from nfcodec.fields.levels import DenseLevel, HashLevel, hash_levels, safe_scale
 from nfcodec.fields.ngp import GridLevel, Ngp
 from nfcodec.fields.siren import Siren
-from nfcodec.fields.tiled_siren import Place, TiledSiren, part_of, places
+from nfcodec.fields.tiled_siren import TiledSiren
 from nfcodec.fields.wavelet import WaveletLevel
 
 __all__ = [

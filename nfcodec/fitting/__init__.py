@@ -5,7 +5,8 @@ from nfcodec.fitting.plan import candidates, wavelet_ngp
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import smallest_payload
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.solve import WaveletBytes, solve
+from nfcodec.fitting.solve import solve
+from nfcodec.fitting.wavelet_bytes import WaveletBytes
 
 __all__ = [
     "Event",

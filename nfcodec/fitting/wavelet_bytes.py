@@ -1,0 +1,46 @@
+"""What a picture and its tiles take as wavelet levels, before any fitting: how much there is to them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from nfcodec.fields import part_of, places
+from nfcodec.fitting.landing import land_by_step
+from nfcodec.fitting.plan import wavelet_ngp
+from nfcodec.fitting.problem import Problem, Trial
+from nfcodec.fitting.rate import estimated_bytes
+from nfcodec.fitting.solution import Request, quantize
+from nfcodec.fitting.wavelet import start_wavelet
+
+
+class WaveletBytes:
+    """About what a picture, or each tile of it, takes as a field of wavelet levels at a target.
+
+    Args:
+        problem: of that field.
+    """
+
+    def __init__(self, problem: Problem, request: Request) -> None:
+        self._problem, self._request = problem, request
+
+    def __call__(self, rows: int, cols: int) -> list[float]:
+        """Of the tiles of a grid, row by row, all with the quantizer step that the whole picture needs."""
+        problem, request = self._problem, self._request
+        if rows * cols == 1:
+            return [estimated_bytes(problem, self._landed.weights)]
+        return [
+            estimated_bytes(part, quantize(part, *start_wavelet(part, request, self._coarseness)))
+            for place in places(problem.geometry, rows, cols)
+            for part in [problem.part(place, wavelet_ngp(part_of(problem.geometry, place)))]
+        ]
+
+    @cached_property
+    def _landed(self) -> Trial:
+        problem, request = self._problem, self._request
+        return land_by_step(problem, request, lambda coarseness: start_wavelet(problem, request, coarseness))
+
+    @property
+    def _coarseness(self) -> float:
+        """The factor on quantizer steps that the whole picture needs."""
+        _, steps = start_wavelet(self._problem, self._request)
+        return self._landed.weights["level0"].step.value / steps["level0"]
