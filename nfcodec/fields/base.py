@@ -101,6 +101,16 @@ class ByteReader:
     def u16(self) -> int:
         return int.from_bytes(self.take(2), "little")
 
+    def last_u8(self) -> int:
+        """A last byte that may be missing, which means 0, and is never 0; then `finish`."""
+        value = 0
+        if self._at < len(self._data):
+            value = self.u8()
+            if value == 0:
+                raise FormatError("the field description is too long")
+        self.finish()
+        return value
+
     def finish(self) -> None:
         if self._at != len(self._data):
             raise FormatError("the field description is too long")

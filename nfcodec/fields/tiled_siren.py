@@ -46,14 +46,15 @@ class TiledSiren(FieldSpec):
 
     Attributes:
         rows, cols: 1 .. 255.
-        widths: neurons a layer of each tile's network, row by row; 1 .. 4096.
-        hidden_layers: as `Siren`'s, of all tiles.
+        widths: of each tile's network, row by row, as `Siren`'s; 1 .. 4096.
+        hidden_layers, frequencies: as `Siren`'s, of all tiles.
     """
 
     rows: int
     cols: int
     widths: tuple[int, ...]
     hidden_layers: int = 3
+    frequencies: int = 0
 
     name: ClassVar[str] = "tiled-siren"
     wire_id: ClassVar[int] = 3
@@ -62,12 +63,15 @@ class TiledSiren(FieldSpec):
         if not (1 <= self.rows <= 255 and 1 <= self.cols <= 255 and len(self.widths) == self.rows * self.cols):
             raise UsageError("a tiled SIREN has 1 to 255 rows and columns, and a width for each tile")
         for width in self.widths:
-            Siren(width, self.hidden_layers)
+            self._siren(width)
+
+    def _siren(self, width: int) -> Siren:
+        return Siren(width, self.hidden_layers, frequencies=self.frequencies)
 
     def tiles(self, geometry: Geometry) -> list[Tile]:
         """All tiles, row by row."""
         return [
-            Tile(place, part_of(geometry, place), Siren(width, self.hidden_layers), f"tile{i}.")
+            Tile(place, part_of(geometry, place), self._siren(width), f"tile{i}.")
             for i, (place, width) in enumerate(zip(places(geometry, self.rows, self.cols), self.widths, strict=True))
         ]
 
@@ -100,16 +104,17 @@ class TiledSiren(FieldSpec):
 
     def pack(self) -> bytes:
         widths = b"".join(width.to_bytes(2, "little") for width in self.widths)
-        return bytes([self.rows, self.cols, self.hidden_layers]) + widths
+        plain = bytes([self.rows, self.cols, self.hidden_layers]) + widths
+        return plain + bytes([self.frequencies] if self.frequencies else [])
 
     @classmethod
     def unpack(cls, data: bytes) -> TiledSiren:
         reader = ByteReader(data)
         rows, cols, hidden_layers = reader.u8(), reader.u8(), reader.u8()
         widths = tuple(reader.u16() for _ in range(rows * cols))
-        reader.finish()
+        frequencies = reader.last_u8()
         try:
-            return cls(rows, cols, widths, hidden_layers)
+            return cls(rows, cols, widths, hidden_layers, frequencies)
         except UsageError as error:
             raise FormatError(str(error)) from error
 

@@ -56,11 +56,11 @@ def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem
         tuning = FINE_TUNINGS[request.effort] * FINE_TUNING_STEPS[request.effort]
         request.announce(problem, min(TYPICAL_STEPS + tuning, budget) * (time.monotonic() - probe))
         goal_db, n_steps = request.psnr_db + MARGIN_DB, budget - done
-        first = min(n_steps, KFAC_STEPS) if isinstance(problem.spec, Siren) else n_steps
+        first = min(n_steps, KFAC_STEPS) if _suits_kfac(problem) else n_steps
         schedule = Schedule(goal_db, first, default_rates(problem), request.deadline)
         result = fit(problem, engine, schedule, request.clock("fit"), optimizer=optimizer_of(problem, request))
         done += result.steps
-        stuck = isinstance(problem.spec, Siren) and not result.reached  # as with noise in a few pixels
+        stuck = _suits_kfac(problem) and not result.reached  # as with noise in a few pixels
         if stuck and done < budget and not request.expired():
             engine.restore(initial)
             schedule = Schedule(goal_db, budget - done, ADAM_RATES, request.deadline)
@@ -80,12 +80,17 @@ def default_rates(problem: Problem) -> Rates:
     """Learning rates that need no tuning, thanks to the loop's recovery from spikes."""
     if isinstance(problem.spec, Ngp):
         return Rates(2.0**-6, 2.0**-6)
-    return Rates(kfac.RATE, kfac.RATE)
+    return Rates(kfac.RATE, kfac.RATE) if _suits_kfac(problem) else ADAM_RATES
+
+
+def _suits_kfac(problem: Problem) -> bool:
+    """Whether a field is a SIREN on coordinates themselves."""
+    return isinstance(problem.spec, Siren) and not problem.spec.frequencies
 
 
 def optimizer_of(problem: Problem, request: Request) -> Optimizer | None:
     """The optimiser that suits a field; None for the engine's own, Adam."""
-    if isinstance(problem.spec, Siren):
+    if isinstance(problem.spec, Siren) and _suits_kfac(problem):
         return Kfac(problem.spec, problem.geometry, request.seed, problem.gain)
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ MAX_LOG2_STRIDE = 6
 MAX_WAVELET_LEVELS = 6
 HIDDEN_WIDTH = 16
 N_FILTERS = (16, 32, 64, 128)
-MIN_WIDTH = 8
+MIN_WIDTH, MAX_WIDTH = 8, 4096
 SAMPLES_PER_PARAMETER = 4
 """A SIREN with fewer samples for each parameter is memory, which K-FAC fills faster."""
 
@@ -23,7 +24,7 @@ PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.8, 0.38
 """Of small SIRENs, for each byte that wavelet levels would take: the first over the bytes a pixel to the power of the
 second (fitted to Kodak pictures at 30 dB)."""
 
-PARAMETERS_PER_TILE, HIDDEN_LAYERS = 3500, 3
+PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 3500, 3, 8
 MAX_TILES, MIN_TILE_SIDE = 255, 32
 
 
@@ -105,15 +106,21 @@ def tiled_siren(geometry: Geometry, wavelet_bytes: Callable[[int, int], Sequence
     n_bytes = np.array(wavelet_bytes(rows, cols))
     overhead = max(0.0, (float(n_bytes.sum()) - total) / len(n_bytes))  # of a picture of its own
     shares = np.maximum(n_bytes - overhead, 0.01 * total / len(n_bytes))
-    widths = [_width(n_parameters * share) for share in (shares / shares.sum()).tolist()]
-    return TiledSiren(rows, cols, tuple(widths), HIDDEN_LAYERS)
+    siren = Siren(MIN_WIDTH, HIDDEN_LAYERS, frequencies=FREQUENCIES)
+    widths = [
+        max(MIN_WIDTH, width_for(siren, geometry, n_parameters * share)) for share in (shares / shares.sum()).tolist()
+    ]
+    return TiledSiren(rows, cols, tuple(widths), HIDDEN_LAYERS, FREQUENCIES)
 
 
-def _width(n_parameters: float) -> int:
-    """Of a small SIREN with about so many parameters."""
-    layers = HIDDEN_LAYERS
-    linear = 6 + layers  # a neuron's weights but those between hidden layers
-    return min(4096, max(MIN_WIDTH, round((math.sqrt(linear**2 + 4 * layers * n_parameters) - linear) / (2 * layers))))
+def width_for(spec: Siren, geometry: Geometry, n_parameters: float) -> int:
+    """The width that gives a SIREN, otherwise the same, about so many parameters."""
+
+    def size(width: int) -> int:
+        return replace(spec, width=width).n_parameters(geometry)
+
+    wider = min(MAX_WIDTH, max(2, bisect_left(range(MAX_WIDTH + 1), n_parameters, lo=1, key=size)))
+    return min(wider - 1, wider, key=lambda width: abs(size(width) - n_parameters))
 
 
 def small_siren(spec: Siren, geometry: Geometry) -> Siren:

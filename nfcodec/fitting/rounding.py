@@ -39,12 +39,15 @@ def rounded(
     assert isinstance(spec, Siren)
     steps = {name: weight.step.value for name, weight in quantize(problem, parameters, steps).items()}
     unit = {tensor.name: tensor.unit for tensor in spec.layout(geometry)}
-    n = min(geometry.n_pixels, max(PIXELS, PIXELS_PER_NEURON * spec.width))
+    n = min(geometry.n_pixels, max(PIXELS, PIXELS_PER_NEURON * max(spec.sizes)))
     pixels = np.random.default_rng(seed).choice(geometry.n_pixels, n, replace=False)
     meant = np.stack([_coordinates(geometry.width)[pixels % geometry.width],
                       _coordinates(geometry.height)[pixels // geometry.width]], 1)  # fmt: skip
+    if spec.frequencies:
+        weight, bias = (spec.untrained()[name].astype(np.float64) for name in ("weight0", "bias0"))
+        meant = np.sin(spec.omega_0 * (np.matmul(meant, np.transpose(weight)) + bias))
     seen, chosen = meant, dict(parameters)
-    for name in [*(str(i) for i in range(spec.hidden_layers + 1)), "_out"]:
+    for name in spec.trained:
         weight, bias = f"weight{name}", f"bias{name}"
         layer: Matrix = np.column_stack([parameters[weight], parameters[bias]]).astype(np.float64)
         meant = np.matmul(_with_ones(meant), np.transpose(layer))

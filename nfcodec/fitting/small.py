@@ -15,7 +15,7 @@ import numpy as np
 from nfcodec.fields import TiledSiren
 from nfcodec.fitting.coarsest import coarsest
 from nfcodec.fitting.networks import joined
-from nfcodec.fitting.plan import is_small
+from nfcodec.fitting.plan import is_small, width_for
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rounding import rounded
 from nfcodec.fitting.sampled import MARGIN_DB, Fit, fit_networks, workers_for
@@ -105,7 +105,7 @@ def _resized(problem: Problem, fits: Sequence[Fit], goal_db: float) -> Problem:
     ratios = slopes ** (1 / (1 + power))
     ratios *= (float((errors * ratios**-power).sum()) / problem.squared_error(goal_db)) ** (1 / power)
     widths = [
-        min(4096, max(1, round(each.network.spec.width * math.sqrt(ratio))))
+        width_for(each.network.spec, problem.geometry, each.network.n_parameters * ratio)
         for each, ratio in zip(fits, np.clip(ratios, 0.25, 4.0).tolist(), strict=True)
     ]
     spec = problem.spec

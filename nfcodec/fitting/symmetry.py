@@ -41,6 +41,5 @@ def sorted_by_bias(spec: Siren, weights: Mapping[str, Quantized]) -> dict[str, Q
 
 
 def _layers(spec: Siren) -> list[tuple[str, str]]:
-    """For each sine layer, the end of its tensors' names, and the name of the matrix that it goes into."""
-    ends = [*(str(i) for i in range(spec.hidden_layers + 1)), "_out"]
-    return [(end, f"weight{following}") for end, following in itertools.pairwise(ends)]
+    """For each trained sine layer, the end of its tensors' names, and the name of the matrix that it goes into."""
+    return [(end, f"weight{following}") for end, following in itertools.pairwise(spec.trained)]

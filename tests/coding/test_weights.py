@@ -19,6 +19,7 @@ GEOMETRY = Geometry(11, 7, 3)
 SPECS = {
     "ngp": Ngp((DenseLevel(2, 1), DenseLevel(1, 3), DenseLevel(0, 3)), hidden=(5,), bias=True, skip=True),
     "siren": Siren(width=8, hidden_layers=1),
+    "encoded": Siren(width=8, hidden_layers=2, frequencies=2),
     "tiled": TiledSiren(1, 2, (8, 5), hidden_layers=1),
     "wavelet": Ngp((WaveletLevel(2, 3),), hidden=(5,), bias=True, skip=True, shipped=True),
 }

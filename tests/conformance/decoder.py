@@ -76,18 +76,23 @@ def read_chunks(data):  # section 1
 
 
 def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or None); layout, name -> shape
-    stream, levels, layout, inputs, flags = BytesIO(data), [], {}, 2, 1
+    stream, levels, layout, inputs, flags, encoded = BytesIO(data), [], {}, 2, 1, 0
     if kind == 3:
         rows, cols, hidden = read(stream, "BBB")
-        widths = read(stream, f"{rows * cols}H")
-        require(1 <= rows <= h and 1 <= cols <= w and hidden < 64 and not stream.read(), "bad tiles")
+        widths, frequencies = read(stream, f"{rows * cols}H"), stream.read()
+        require(1 <= rows <= h and 1 <= cols <= w and hidden < 64, "bad tiles")
         for t, width in enumerate(widths):
-            _, tile, _ = read_field(1, struct.pack("<HB", width, hidden), h, w, c)
+            _, tile, _ = read_field(1, struct.pack("<HB", width, hidden) + frequencies, h, w, c)
             layout |= {f"{t}.{name}": shape for name, shape in tile.items()}
         return levels, layout, (rows, cols)
     if kind == 1:
         width, hidden = read(stream, "HB")
         widths = [width] * (hidden + 1)
+        if len(data) > 3:
+            (encoded,) = read(stream, "B")
+            require(1 <= encoded <= 16 and 1 <= width <= 4096, "bad encoding")
+            widths = [4 * encoded, *accumulate(range(hidden - 1), lambda n, _: (2 * n + 1) // 3, initial=width)]
+            widths = widths[: hidden + 1]
     else:
         for i in range(*read(stream, "B")):
             (code,), scale = read(stream, "B"), None
@@ -106,8 +111,8 @@ def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or 
     require(kind in (1, 2) and flags < 8 and (widths or flags & 6 == 2) and not stream.read(), "bad field")
     require(all(1 <= n <= 4096 for n in widths) and len(widths) <= (64 if kind == 1 else 16), "bad widths")
     layout |= {"skip": (c, inputs)} if flags & 2 else {}
-    own = 1 if kind == 2 and flags & 4 else 0
-    require(not own or (levels[0][0] == 2 and inputs <= 3 and widths[0] <= 128), "bad filters")
+    own = 1 if encoded or (kind == 2 and flags & 4) else 0
+    require(not own or encoded or (levels[0][0] == 2 and inputs <= 3 and widths[0] <= 128), "bad filters")
     for i, n in enumerate([*widths, c]):  # the output layer comes last
         layout |= {f"weight{i}": (n, inputs)} if widths and i >= own else {}
         layout |= {f"bias{i}": (n,)} if flags & 1 and (i >= own) else {}
@@ -453,7 +458,12 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
     if "skip" in symbols:
         skipped = affine(x, "skip", None if layers else "bias0", 16, 24)
     first = 0
-    if layers and "weight0" not in symbols:  # filters
+    if not levels and "weight0" not in symbols:  # a positional encoding
+        n, first = symbols["weight1"].shape[1] // 4, 1
+        rising = np.array([*accumulate(range(n - 1), lambda f, _: (8 * f + 2) // 5, initial=16)])
+        phases = rescale(np.hstack([x[:, :1] * rising, x[:, 1:] * rising]), (128, -12), -4)
+        x, unit = SINE[np.hstack([phases, phases + 2**14]) % 65536], 15
+    elif layers and "weight0" not in symbols:  # filters
         framed, first = np.pad(x.reshape(h, w, -1), ((2, 2), (2, 2), (0, 0)), mode="edge"), 1
         used = (
             np.frombuffer(FILTERS.read_bytes(), "<i2").astype(np.int64).reshape(128, 76)[: symbols["weight1"].shape[1]]
@@ -462,7 +472,7 @@ def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2
         symbols["bias0"], (m, e) = used[:, 75], steps["level0"]
         steps = {**steps, "weight0": (128, -17), "bias0": (m, e - 10)}
         x = np.dstack([framed[y : y + h, x : x + w] for y, x in product(range(5), repeat=2)]).reshape(h * w, -1)
-    for i in range(layers + first):
+    for i in range(0 if levels else first, layers + first):
         out = affine(x, f"weight{i}", f"bias{i}", unit, 24 if i == layers + first - 1 else 16)
         x, unit = (np.maximum(out, 0), 16) if levels else (SINE[out % 65536], 15)
     return out + skipped

@@ -83,6 +83,11 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, object]]]:
     found["tiled-siren-inversion"] = rgb, {
         "field": TiledSiren(1, 2, (9, 7), 0), "psnr": 20.0, "effort": 1, "transform": "inversion",
     }  # fmt: skip
+    encoded = {"psnr": 26.0, "max_steps": 400}
+    found["siren-encoded"] = rgb, {"field": Siren(14, 2, frequencies=5), **encoded}
+    found["siren-encoded-1x1"] = picture(1, 1, 3), {"field": Siren(8, 0, frequencies=16), **encoded}
+    found["siren-encoded-1x31"] = picture(1, 31, 1), {"field": Siren(1, 3, frequencies=1), **encoded, "psnr": 5.0}
+    found["tiled-siren-encoded"] = picture(37, 41, 3), {"field": TiledSiren(2, 2, (8, 12, 16, 9), 3, 8), **encoded}
     chains = ("rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5")
     for chain in (*chains, "gamma:2", "standardize+rpp", "rpp+zigzag", "gamma:2.2+inversion+rpp"):
         name = chain.replace(":", "")

@@ -17,7 +17,7 @@ import nfcodec
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
 SLOPES = [path for path in FILES if path.name.startswith("slopes-")]
-FROZEN = "c4a7063ff9d5b1b08201e4d80cf39ea4e264a71a0a6aae71a0cd65c7cc15252c"
+FROZEN = "88c4f8f80ad923969c4d041bd6c92a8f48d992e5e0ef43cc507707c631831e63"
 
 DECODE_ALL = """
 import hashlib, sys

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.fields import Geometry, Quantized, Siren, Step, unpack_field
-from nfcodec.fields.siren import coordinates, sine_table
+from nfcodec.fields.siren import coordinates, positional_encoding, sine_table
 
 GEOMETRY = Geometry(9, 13, 3)
 
@@ -72,15 +72,18 @@ def in_floats(spec: Siren, weights: dict[str, Quantized]) -> np.ndarray:
     """The same field, in float64 and with real sines."""
     x = np.stack(np.meshgrid(np.linspace(-1, 1, GEOMETRY.width), np.linspace(-1, 1, GEOMETRY.height)), -1)
     x = x.reshape(-1, 2)
+    if spec.frequencies:
+        weights = dict(zip(("weight0", "bias0"), positional_encoding(spec.frequencies), strict=True)) | weights
     for i in range(1 + spec.hidden_layers):
         x = np.sin(2 * np.pi * (x @ weights[f"weight{i}"].values.T + weights[f"bias{i}"].values))
     return x @ weights["weight_out"].values.T + weights["bias_out"].values
 
 
+@pytest.mark.parametrize("frequencies", [0, 1, 8])
 @pytest.mark.parametrize("hidden_layers", [0, 1, 3])
-def test_exact_evaluation_follows_the_real_field(hidden_layers: int):
+def test_exact_evaluation_follows_the_real_field(hidden_layers: int, frequencies: int):
     """Phases are rounded to 2^-16 turns and sines to 2^-15: a few 1e-4 of the output after some layers."""
-    spec = Siren(width=24, hidden_layers=hidden_layers)
+    spec = Siren(width=24, hidden_layers=hidden_layers, frequencies=frequencies)
     weights = random_weights(spec)
     exact = spec.evaluate(GEOMETRY, weights) * 2.0**-24
     reference = in_floats(spec, weights)
@@ -129,9 +132,35 @@ def test_the_papers_size():
     assert Siren(512).n_parameters(Geometry(512, 512, 1)) == 790_017
 
 
-@given(st.integers(1, 4096), st.integers(0, 63))
-def test_pack_round_trip(width: int, hidden_layers: int):
-    spec = Siren(width, hidden_layers)
+def test_positional_encoding():
+    """Sines of x, of y, and cosines likewise, from half a turn a unit on."""
+    weight, bias = (each.values for each in positional_encoding(16))
+    assert np.array_equal(bias, [0.0] * 32 + [0.25] * 32)
+    xs, ys, again_xs, again_ys = weight.reshape(4, 16, 2)
+    assert np.array_equal(xs, again_xs)
+    assert np.array_equal(ys, again_ys)
+    assert np.array_equal(xs[:, 0], ys[:, 1])
+    assert not xs[:, 1].any()
+    assert not ys[:, 0].any()
+    assert xs[0, 0] == 0.5
+    assert np.allclose(xs[1:, 0] / xs[:-1, 0], 1.6, atol=0.03)
+    assert np.array_equal(positional_encoding(3)[0].values.reshape(4, 3, 2)[:2], weight.reshape(4, 16, 2)[:2, :3])
+
+
+def test_layers_narrow_after_an_encoding():
+    spec = Siren(36, 3, frequencies=8)
+    assert (spec.sizes, spec.trained) == ([32, 36, 24, 16], ["1", "2", "3", "_out"])
+    assert spec.n_parameters(GEOMETRY) == 33 * 36 + 37 * 24 + 25 * 16 + 17 * 3
+    assert spec.macs_per_pixel(GEOMETRY) == 2 * 32 + 32 * 36 + 36 * 24 + 24 * 16 + 16 * 3
+    assert not {"weight0", "bias0"} & set(spec.initial(GEOMETRY, 0))
+    assert np.allclose(spec.untrained()["weight0"] * spec.omega_0, 2 * math.pi * positional_encoding(8)[0].values)
+    assert Siren(2, 63, frequencies=16).sizes == [64, 2] + [1] * 62
+    assert Siren(36).untrained() == {}
+
+
+@given(st.integers(1, 4096), st.integers(0, 63), st.integers(0, 16))
+def test_pack_round_trip(width: int, hidden_layers: int, frequencies: int):
+    spec = Siren(width, hidden_layers, frequencies=frequencies)
     assert unpack_field(Siren.wire_id, spec.pack()) == spec
 
 
@@ -144,7 +173,7 @@ def test_hostile_bytes(data: bytes):
     assert spec.pack() == data
 
 
-@pytest.mark.parametrize("arguments", [(0, 1), (4097, 1), (8, -1), (8, 64)])
+@pytest.mark.parametrize("arguments", [(0, 1), (4097, 1), (8, -1), (8, 64), (8, 1, 30.0, 1.0, 1.0, 17), (8, 1, 30.0, 1.0, 1.0, -1)])
 def test_sizes_are_bounded(arguments):
     with pytest.raises(UsageError):
         Siren(*arguments)

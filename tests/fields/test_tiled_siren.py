@@ -59,10 +59,13 @@ def test_costs_add_up():
 def test_bytes_round_trip():
     assert unpack_field(3, SPEC.pack()) == SPEC
     assert len(SPEC.pack()) == 3 + 2 * 6
+    encoded = TiledSiren(2, 3, SPEC.widths, 1, 8)
+    assert unpack_field(3, encoded.pack()) == encoded
+    assert {tile.siren.frequencies for tile in encoded.tiles(GEOMETRY)} == {8}
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\1\1\1", b"\0\1\1", b"\1\0\1\4\0", b"\1\1\1\0\0", b"\1\1\1\4\0\0", b"\1\1\x40\4\0"]
+    "data", [b"", b"\1\1\1", b"\0\1\1", b"\1\0\1\4\0", b"\1\1\1\0\0", b"\1\1\1\4\0\0", b"\1\1\1\4\0\x11", b"\1\1\x40\4\0"]
 )
 def test_bad_bytes(data):
     with pytest.raises(FormatError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -27,7 +28,8 @@ from nfcodec.fitting.solution import quantize
 
 DENSE = Ngp((DenseLevel(2, 3), DenseLevel(1, 2), DenseLevel(0, 3)), hidden=(6,), bias=True, skip=True)
 HASHED = Ngp((HashLevel(7.25, 9, 88, 2), HashLevel(20.5, 22, 128, 2)), hidden=(8, 8))
-SPECS = {"siren": Siren(width=10, hidden_layers=2), "dense": DENSE, "hashed": HASHED}
+ENCODED = Siren(width=10, hidden_layers=3, frequencies=3)
+SPECS = {"siren": Siren(width=10, hidden_layers=2), "encoded": ENCODED, "dense": DENSE, "hashed": HASHED}
 each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
 
 
@@ -59,7 +61,11 @@ def plain_outputs(spec, geometry, p):
             indexing="ij",
         )
         z = torch.stack([x.reshape(-1), y.reshape(-1)], 1)
-        for i in range(1 + spec.hidden_layers):
+        if spec.frequencies:
+            turns = torch.tensor([16.0, 26.0, 42.0, 67.0][: spec.frequencies], dtype=torch.float64) / 32
+            angles = 2 * math.pi * (z[:, :, None] * turns).flatten(1)
+            z = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
+        for i in range(1 if spec.frequencies else 0, 1 + spec.hidden_layers):
             z = torch.sin(30 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
         return z @ p["weight_out"].T + p["bias_out"]
     features = []

@@ -13,9 +13,10 @@ class FlatSiren(InOrder):
     """Sine layers on coordinates linspace(-1, 1), x first."""
 
     def __init__(self, spec: Siren, geometry: Geometry, device: torch.device) -> None:
-        super().__init__(spec, geometry, 2 * spec.width * (spec.hidden_layers + 2))
+        super().__init__(spec, geometry, 2 * (sum(spec.sizes) + max(spec.sizes)))
         self._spec, self._width = spec, geometry.width
         self._names = [*map(str, range(spec.hidden_layers + 1)), "_out"]
+        self._untrained = {name: torch.from_numpy(value).to(device) for name, value in spec.untrained().items()}
         self._x, self._y = (
             torch.linspace(-1, 1, n, device=device) if n > 1 else torch.zeros(1, device=device)
             for n in (geometry.width, geometry.height)
@@ -34,10 +35,10 @@ class FlatSiren(InOrder):
 
     def _outputs(self, flat: Tensor, x: Tensor, y: Tensor, *, keep: bool) -> Tensor:
         """Of the points where columns x and rows y cross."""
-        p, omega = self.views(flat), self._spec.omega_0
+        p, omega = {**self.views(flat), **self._untrained}, self._spec.omega_0
         across = torch.outer(x, omega * p["weight0"][:, 0])
         down = torch.outer(y, omega * p["weight0"][:, 1]) + omega * p["bias0"]
-        z = torch.add(down[:, None], across[None]).reshape(-1, self._spec.width)  # no product of matrices: all 32 bits
+        z = torch.add(down[:, None], across[None]).reshape(-1, self._spec.sizes[0])  # no product of matrices: all 32 bits
         self._sines, self._cosines = [], []
         for name in self._names[1:]:
             s = torch.sin(z)
@@ -59,7 +60,10 @@ class FlatSiren(InOrder):
             s = self._sines.pop()
             into[f"weight{name}"].addmm_(d.T, s, alpha=scale)
             into[f"bias{name}"].add_(d.sum(0), alpha=scale)
-            d = (d @ (scale * p[f"weight{name}"])).mul_(self._cosines.pop())
+            cosines = self._cosines.pop()
+            if name == self._spec.trained[0]:
+                return
+            d = (d @ (scale * p[f"weight{name}"])).mul_(cosines)
             scale = omega
         first = d.T @ self._coordinates
         into["weight0"].add_(first[:, :2], alpha=omega)

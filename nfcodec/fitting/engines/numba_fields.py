@@ -31,10 +31,14 @@ class Map:
 
 
 class Network:
-    """Packs the tensors of a network for the kernels: matrices padded to multiples of four, and their transposes."""
+    """Packs the tensors of a network for the kernels: matrices padded to multiples of four, and their transposes.
 
-    def __init__(self, maps: Sequence[Map]) -> None:
-        self._maps = maps
+    Args:
+        untrained: tensors that stay as they are, and have no gradients.
+    """
+
+    def __init__(self, maps: Sequence[Map], untrained: Parameters | None = None) -> None:
+        self._maps, self._untrained = maps, untrained or {}
         shapes = [(padded(each.shape[0]), padded(each.shape[1])) for each in maps]
         ends = np.cumsum([0, *(rows * cols for rows, cols in shapes)])
         bias_ends = np.cumsum([0, *(rows for rows, _ in shapes)])
@@ -45,6 +49,7 @@ class Network:
 
     def pack(self, tensors: Parameters) -> None:
         """Take over the tensors' values."""
+        tensors = {**tensors, **self._untrained}
         for each, (rows, cols), at, bias_at in zip(self._maps, self._shapes, self.w_at, self.b_at, strict=True):
             (n_out, n_in), end = each.shape, int(at) + rows * cols
             matrix = tensors[each.weight] * np.float32(each.factor)
@@ -56,6 +61,8 @@ class Network:
     def unpack(self, weights: Floats, biases: Floats, gradients: Parameters) -> None:
         """Turn gradients of the packed values into those of the tensors."""
         for each, (rows, cols), at, bias_at in zip(self._maps, self._shapes, self.w_at, self.b_at, strict=True):
+            if each.weight in self._untrained:
+                continue
             (n_out, n_in), end = each.shape, int(at) + rows * cols
             gradients[each.weight][:] = weights[at:end].reshape(rows, cols)[:n_out, :n_in] * np.float32(each.factor)
             if each.bias is not None:

@@ -23,18 +23,20 @@ class SirenProgram(Program):
     def __init__(self, spec: Siren, geometry: Geometry, picture: Picture, workers: Workers) -> None:
         self._picture, self._workers = picture, workers
         self._n_cols = geometry.width
-        self._n_layers, self._width = 1 + spec.hidden_layers, padded(spec.width)
-        self._n_out = padded(geometry.channels)
-        fan_in = [2] + [spec.width] * spec.hidden_layers
+        sizes = spec.sizes
+        self._sizes, self._n_out = np.array([padded(n) for n in sizes], np.uintp), padded(geometry.channels)
+        self._n_untrained = len(sizes) + 1 - len(spec.trained)
         maps = [
-            Map(f"weight{i}", (spec.width, n), f"bias{i}", spec.omega_0) for i, n in enumerate(fan_in)
+            Map(f"weight{i}", shape, f"bias{i}", spec.omega_0)
+            for i, shape in enumerate(zip(sizes, [2, *sizes], strict=False))
         ]  # fmt: skip
-        self.network = Network([*maps, Map("weight_out", (geometry.channels, spec.width), "bias_out")])
+        last = Map("weight_out", (geometry.channels, sizes[-1]), "bias_out")
+        self.network = Network([*maps, last], spec.untrained())
         self._xs, self._ys = (
             np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
             for n in (geometry.width, geometry.height)
         )
-        scratch = BLOCK * (4 + 2 * self._n_out + 2 * self._width * (self._n_layers + 1))
+        scratch = BLOCK * (4 + 2 * self._n_out + 2 * int(self._sizes.sum() + self._sizes.max()))
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
 
     def run(
@@ -73,8 +75,8 @@ class SirenProgram(Program):
         def pixels(worker: int, i: int) -> None:
             first, slot = i * task_pixels, i if differentiate else 0
             siren_pixels(
-                U(first), U(min(first + task_pixels, picture.n_pixels)), xs, ys, U(self._width),
-                U(self._n_layers), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
+                U(first), U(min(first + task_pixels, picture.n_pixels)), xs, ys, self._sizes,
+                U(self._n_untrained), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
                 U(self._n_out), picture.targets, picture.samples, scale, np.float32(quantum), picture.value_map,
                 picture.thresholds, differentiate, sums.weights[slot], sums.biases[slot], sums.errors[i], kept,
                 self._scratch[worker],

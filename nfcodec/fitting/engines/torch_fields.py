@@ -55,6 +55,7 @@ class TorchSiren:
 
     def __init__(self, spec: Siren, geometry: Geometry, device: torch.device) -> None:
         self._spec = spec
+        self._untrained = {name: torch.from_numpy(value).to(device) for name, value in spec.untrained().items()}
         self._x = (
             torch.linspace(-1, 1, geometry.width, device=device)
             if geometry.width > 1
@@ -79,7 +80,8 @@ class TorchSiren:
     def _where_crossing(self, parameters: Tensors, y: Tensor, across: Tensor) -> Tensor:
         x = torch.stack([across.repeat(len(y)), y.repeat_interleave(len(across))], 1)
         for i in range(1 + self._spec.hidden_layers):
-            weight, bias = parameters[f"weight{i}"], parameters[f"bias{i}"]
+            tensors = parameters if f"weight{i}" in parameters else self._untrained
+            weight, bias = tensors[f"weight{i}"], tensors[f"bias{i}"]
             x = torch.sin(functional.linear(x, self._spec.omega_0 * weight, self._spec.omega_0 * bias))
         return functional.linear(x, parameters["weight_out"], parameters["bias_out"])
 
