@@ -24,7 +24,7 @@ PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.8, 0.38
 """Of small SIRENs, for each byte that wavelet levels would take: the first over the bytes a pixel to the power of the
 second (fitted to Kodak pictures at 30 dB)."""
 
-PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 3500, 3, 8
+PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 3500, 4, 8
 MAX_TILES, MIN_TILE_SIDE = 255, 32
 
 

@@ -1,8 +1,8 @@
 """Gradient steps on random pixels, for SIRENs of fewer parameters than samples.
 
 Such a network cannot memorise the picture, so its error stays and second derivatives of it bring nothing; many cheap
-steps do. The bits of its weights are in the loss, as how far they spread; noise in place of rounding costs more than it
-teaches (docs/decisions.md).
+steps do, of one size in all directions (Muon). The bits of weights are in the loss, as how far these spread; noise in
+place of rounding costs more than it teaches (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from nfcodec.fields import Parameters
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Adam, Engine, Objective, Rates, Stats
+from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
 from nfcodec.fitting.loop import Schedule
+from nfcodec.fitting.muon import Muon
 from nfcodec.fitting.networks import Network, networks_of
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.solution import Request
@@ -29,8 +30,8 @@ from nfcodec.workers import Workers, n_threads, one_thread
 PIXELS = 3072
 """Of a step."""
 
-RATE, LAST_RATE, WARM_UP_STEPS = 3e-3, 0.01, 20
-ADAM = Adam(beta_2=0.99, eps=1e-10)
+RATE, LAST_RATE, WARM_UP_STEPS = 2.5e-3, 0.01, 20
+"""Of steps by Muon: at the start, at the end as a share of it, and steps that grow up to it."""
 
 MARGIN_DB = 1.0
 """How far over the target a field should get before it is rounded."""
@@ -73,7 +74,6 @@ def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
             engine = engines.create(
                 request.engine, request.device, network.problem, start, Objective(), request.seed, request.note
             )
-        engine.adam = ADAM
         fits.append(Fit(network, engine))
     workers = workers_for(fits)
     progress = _Progress(problem, request, fits, n_steps, workers.n)
@@ -137,6 +137,7 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
     """
     problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
+    muon = Muon(each.network.spec.trained)
     best, spread, slowdown, restarted = engine.parameters(), dict[str, float](), 1.0, 0
     each.stats = engine.evaluate()
     flat = DEAD * max(each.stats.mse, float(problem.targets.var(axis=0).mean()))
@@ -147,12 +148,13 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
         stats = engine.sampled_gradient(*_sample(problem, rng), spread)
         warmth = min(1.0, (step - restarted + 1) / WARM_UP_STEPS)
         rate = schedule.rates_at(step).network * slowdown * warmth
-        engine.update(Rates(rate, rate))
+        muon.update(engine, rate)
         if (step + 1) % CHECK_INTERVAL and math.isfinite(stats.mse):
             continue
         now = engine.evaluate()
         if not now.mse < min(WORSE * each.stats.mse, flat):
             engine.restore(best)
+            muon.forget()
             slowdown, restarted = slowdown / 2, step + 1
         elif now.mse < each.stats.mse:
             best, each.stats = engine.parameters(), now

@@ -173,7 +173,9 @@ def test_hostile_bytes(data: bytes):
     assert spec.pack() == data
 
 
-@pytest.mark.parametrize("arguments", [(0, 1), (4097, 1), (8, -1), (8, 64), (8, 1, 30.0, 1.0, 1.0, 17), (8, 1, 30.0, 1.0, 1.0, -1)])
+@pytest.mark.parametrize(
+    "arguments", [(0, 1), (4097, 1), (8, -1), (8, 64), (8, 1, 30.0, 1.0, 1.0, 17), (8, 1, 30.0, 1.0, 1.0, -1)]
+)
 def test_sizes_are_bounded(arguments):
     with pytest.raises(UsageError):
         Siren(*arguments)

@@ -65,7 +65,8 @@ def test_bytes_round_trip():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\1\1\1", b"\0\1\1", b"\1\0\1\4\0", b"\1\1\1\0\0", b"\1\1\1\4\0\0", b"\1\1\1\4\0\x11", b"\1\1\x40\4\0"]
+    "data",
+    [b"", b"\1\1\1", b"\0\1\1", b"\1\0\1\4\0", b"\1\1\1\0\0", b"\1\1\1\4\0\0", b"\1\1\1\4\0\x11", b"\1\1\x40\4\0"],
 )
 def test_bad_bytes(data):
     with pytest.raises(FormatError):

@@ -108,9 +108,7 @@ def test_vectors_hold_all_parameters_levels_first(make_problem, make_field):
 
 def test_kernels_are_for_networks_of_their_shape(make_problem, make_field):
     kinds = {
-        name: type(make_field(make_problem(spec))._network)
-        for name, spec in SPECS.items()
-        if isinstance(spec, Ngp)
+        name: type(make_field(make_problem(spec))._network) for name, spec in SPECS.items() if isinstance(spec, Ngp)
     }
     assert kinds == {
         "two layers, fused": FusedNetwork, "one layer, fused": FusedNetwork, "three layers": PlainNetwork,

@@ -9,7 +9,7 @@ import pytest
 from nfcodec.fields import Geometry, Siren
 from nfcodec.fitting import Request
 from nfcodec.fitting import sampled as module
-from nfcodec.fitting.engines.numba_engine import NumbaEngine
+from nfcodec.fitting.muon import Muon
 
 SMALL = Siren(16, 2)
 
@@ -26,14 +26,14 @@ def test_steps_that_ruin_a_fit_are_undone(make_problem, quick, monkeypatch, valu
     problem = make_problem(SMALL, 60, 50)
     monkeypatch.setattr(module, "CHECK_INTERVAL", 20)
     (sound,) = module.fit_networks(problem, Request(30.0, 5, 0), 300)
-    update, steps = NumbaEngine.update, itertools.count()
+    update, steps = Muon.update, itertools.count()
 
-    def ruin(engine, rates):
-        update(engine, rates)
+    def ruin(muon, engine, rate):
+        update(muon, engine, rate)
         if next(steps) == 200:
             engine._network["weight1"][:] = value
 
-    monkeypatch.setattr(NumbaEngine, "update", ruin)
+    monkeypatch.setattr(Muon, "update", ruin)
     (ruined,) = module.fit_networks(problem, Request(30.0, 5, 0), 300)
     assert next(steps) > 290
     assert np.isfinite(ruined.engine.parameters()["weight1"]).all()
@@ -45,14 +45,14 @@ def test_the_best_weights_are_kept(make_problem, quick, monkeypatch):
     """A fit that gets worse after its last look goes back there."""
     problem = make_problem(SMALL, 60, 50)
     monkeypatch.setattr(module, "CHECK_INTERVAL", 250)
-    update, steps = NumbaEngine.update, itertools.count()
+    update, steps = Muon.update, itertools.count()
 
-    def ruin(engine, rates):
-        update(engine, rates)
+    def ruin(muon, engine, rate):
+        update(muon, engine, rate)
         if next(steps) == 299:
             engine._network["weight1"][:] = 1e3
 
-    monkeypatch.setattr(NumbaEngine, "update", ruin)
+    monkeypatch.setattr(Muon, "update", ruin)
     (fit,) = module.fit_networks(problem, Request(30.0, 5, 0), 300)
     assert fit.engine.evaluate() == fit.stats
     assert problem.psnr_db(fit.stats.squared_error) > 20

@@ -38,7 +38,9 @@ class FlatSiren(InOrder):
         p, omega = {**self.views(flat), **self._untrained}, self._spec.omega_0
         across = torch.outer(x, omega * p["weight0"][:, 0])
         down = torch.outer(y, omega * p["weight0"][:, 1]) + omega * p["bias0"]
-        z = torch.add(down[:, None], across[None]).reshape(-1, self._spec.sizes[0])  # no product of matrices: all 32 bits
+        z = torch.add(down[:, None], across[None]).reshape(
+            -1, self._spec.sizes[0]
+        )  # no product of matrices: all 32 bits
         self._sines, self._cosines = [], []
         for name in self._names[1:]:
             s = torch.sin(z)
