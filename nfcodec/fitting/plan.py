@@ -20,11 +20,11 @@ MIN_WIDTH, MAX_WIDTH = 8, 4096
 SAMPLES_PER_PARAMETER = 4
 """A SIREN with fewer samples for each parameter is memory, which K-FAC fills faster."""
 
-PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.8, 0.38
+PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.56, 0.38
 """Of small SIRENs, for each byte that wavelet levels would take: the first over the bytes a pixel to the power of the
 second (fitted to Kodak pictures at 30 dB)."""
 
-PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 3500, 4, 8
+PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 2450, 4, 8
 MAX_TILES, MIN_TILE_SIDE = 255, 32
 
 

@@ -48,7 +48,7 @@ WORSE = 1.25
 DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
 
-SPREAD_FROM = 0.4
+SPREAD_FROM = 0.05
 """Of the steps: from there on the bits of weights are in the loss."""
 
 Places = npt.NDArray[np.int64]
