@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fitting.engines import Engine
 
-Matrix = npt.NDArray[np.float32]
+Matrix = npt.NDArray[np.floating[Any]]
 
 MOMENTUM = 0.95
 SIZE = 0.2
@@ -41,11 +42,11 @@ class Muon:
         parameters, gradients = engine.parameters(), engine.gradients()
         for name in self._names:
             weight, bias = f"weight{name}", f"bias{name}"
-            gradient = np.column_stack([gradients[weight], gradients[bias]])
+            gradient: Matrix = np.hstack([gradients[weight], gradients[bias][:, None]])
             average = self._averages.setdefault(name, np.zeros_like(gradient))
-            average += np.float32(1 - MOMENTUM) * (gradient - average)
-            ahead = gradient + np.float32(MOMENTUM) * (average - gradient)
-            step = np.float32(rate * SIZE * math.sqrt(max(gradient.shape))) * orthogonalized(ahead)
+            average += (1 - MOMENTUM) * (gradient - average)
+            ahead: Matrix = gradient + MOMENTUM * (average - gradient)
+            step = rate * SIZE * math.sqrt(max(gradient.shape)) * orthogonalized(ahead)
             parameters[weight] -= step[:, :-1]
             parameters[bias] -= step[:, -1]
         engine.restore(parameters)
@@ -53,10 +54,11 @@ class Muon:
 
 def orthogonalized(matrix: Matrix) -> Matrix:
     """About U V^T of the singular value decomposition U S V^T; by Newton-Schulz iterations."""
-    x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = x / np.float32(np.linalg.norm(x) + 1e-30)
-    a, b, c = (np.float32(each) for each in QUINTIC)
+    if matrix.shape[0] > matrix.shape[1]:
+        return np.transpose(orthogonalized(np.transpose(matrix)))
+    a, b, c = QUINTIC
+    x = matrix / (float(np.linalg.norm(matrix)) + 1e-30)
     for _ in range(ITERATIONS):
-        square = x @ x.T
-        x = a * x + (b * square + c * (square @ square)) @ x
-    return x if matrix.shape[0] <= matrix.shape[1] else x.T
+        square: Matrix = np.matmul(x, np.transpose(x))
+        x = a * x + np.matmul(b * square + c * np.matmul(square, square), x)
+    return x
