@@ -63,10 +63,10 @@ class Answer(BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
         if self.server.break_after.get(name):
             body = body[: self.server.break_after[name].pop(0)]
-        self.server.log.append((name, asked, len(body)))
+        self.server.log.append((name, asked, len(body)))  # before the client can know anything
+        self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format, *args):
