@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
@@ -65,10 +65,9 @@ def positional_encoding(frequencies: int) -> tuple[Quantized, Quantized]:
     weight, bias = np.zeros((2, 2, frequencies, 2), np.int64), np.zeros((2, 2 * frequencies), np.int64)
     weight[:, 0, :, 0] = weight[:, 1, :, 1] = rising[:frequencies]
     bias[1] = 1  # a quarter turn
-    turn = Step(128, -7)
     return (
-        Quantized(weight.reshape(-1, 2), replace(turn, exponent=turn.exponent - FREQUENCY_BITS)),
-        Quantized(bias.reshape(-1), replace(turn, exponent=turn.exponent - 2)),
+        Quantized(weight.reshape(-1, 2), Step(128, -7 - FREQUENCY_BITS)),
+        Quantized(bias.reshape(-1), Step(128, -7 - 2)),
     )
 
 

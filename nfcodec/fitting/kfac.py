@@ -51,7 +51,7 @@ class _Factors:
 
 
 class Kfac:
-    """The optimiser of a SIREN; the engine computes its gradients.
+    """The optimiser of a SIREN without a positional encoding; the engine computes its gradients.
 
     Args:
         gain: mean square of the targets' slope over samples in 0 .. 1; the curvature of all layers but the last grows
@@ -63,7 +63,7 @@ class Kfac:
         self._xs, self._ys = _coordinates(geometry.width), _coordinates(geometry.height)
         self._workers = Workers(min(n_threads(), PARTS))
         self._rng = np.random.default_rng(seed)
-        self._names = [*(str(i) for i in range(spec.hidden_layers + 1)), "_out"]
+        self._names = spec.trained
         self.forget()
 
     def forget(self) -> None:

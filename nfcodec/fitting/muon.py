@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fitting.engines import Engine
+from nfcodec.fitting.engines import Engine, Rates, Stats
 
 Matrix = npt.NDArray[np.floating[Any]]
 
@@ -37,8 +37,8 @@ class Muon:
         """Drop the averages, as after a spike."""
         self._averages: dict[str, Matrix] = {}
 
-    def update(self, engine: Engine, rate: float) -> None:
-        """One step from the engine's parameters with the gradient it has just computed."""
+    def update(self, engine: Engine, rates: Rates, stats: Stats) -> None:
+        """One step from the engine's parameters with the gradient it has just computed, at the rate of networks."""
         parameters, gradients = engine.parameters(), engine.gradients()
         for name in self._names:
             weight, bias = f"weight{name}", f"bias{name}"
@@ -46,7 +46,7 @@ class Muon:
             average = self._averages.setdefault(name, np.zeros_like(gradient))
             average += (1 - MOMENTUM) * (gradient - average)
             ahead: Matrix = gradient + MOMENTUM * (average - gradient)
-            step = rate * SIZE * math.sqrt(max(gradient.shape)) * orthogonalized(ahead)
+            step = rates.network * SIZE * math.sqrt(max(gradient.shape)) * orthogonalized(ahead)
             parameters[weight] -= step[:, :-1]
             parameters[bias] -= step[:, -1]
         engine.restore(parameters)

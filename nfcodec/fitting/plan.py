@@ -22,7 +22,7 @@ SAMPLES_PER_PARAMETER = 4
 
 PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.56, 0.38
 """Of small SIRENs, for each byte that wavelet levels would take: the first over the bytes a pixel to the power of the
-second (fitted to Kodak pictures at 30 dB)."""
+second (the power fitted to Kodak pictures at 30 dB). Only a first guess: a short fit corrects it."""
 
 PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 2450, 4, 8
 MAX_TILES, MIN_TILE_SIDE = 255, 32

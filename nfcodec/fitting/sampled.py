@@ -137,7 +137,7 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
     """
     problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
-    muon = Muon(each.network.spec.trained)
+    optimizer = Muon(each.network.spec.trained)
     best, spread, slowdown, restarted = engine.parameters(), dict[str, float](), 1.0, 0
     each.stats = engine.evaluate()
     flat = DEAD * max(each.stats.mse, float(problem.targets.var(axis=0).mean()))
@@ -148,13 +148,13 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
         stats = engine.sampled_gradient(*_sample(problem, rng), spread)
         warmth = min(1.0, (step - restarted + 1) / WARM_UP_STEPS)
         rate = schedule.rates_at(step).network * slowdown * warmth
-        muon.update(engine, rate)
+        optimizer.update(engine, Rates(rate, rate), stats)
         if (step + 1) % CHECK_INTERVAL and math.isfinite(stats.mse):
             continue
         now = engine.evaluate()
         if not now.mse < min(WORSE * each.stats.mse, flat):
             engine.restore(best)
-            muon.forget()
+            optimizer.forget()
             slowdown, restarted = slowdown / 2, step + 1
         elif now.mse < each.stats.mse:
             best, each.stats = engine.parameters(), now

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nfcodec.fields import Siren
-from nfcodec.fitting.engines import Objective, create
+from nfcodec.fitting.engines import Objective, Rates, create
 from nfcodec.fitting.muon import SIZE, Muon, orthogonalized
 from nfcodec.fitting.tensors import start_general
 
@@ -29,8 +29,7 @@ def test_a_step_has_the_size_of_the_rate_whatever_the_gradient(make_problem, fre
     problem = make_problem(Siren(16, 2, frequencies=frequencies), 24, 20)
     start = start_general(problem, 0)
     engine = create("numba", "cpu", problem, start, Objective(), 0)
-    engine.gradient()
-    Muon(problem.spec.trained).update(engine, 1e-3)
+    Muon(problem.spec.trained).update(engine, Rates(0.0, 1e-3), engine.gradient())
     moved = engine.parameters()
     change = np.column_stack([moved["weight2"] - start["weight2"], moved["bias2"] - start["bias2"]])
     rank, longest = min(change.shape), max(change.shape)
@@ -44,12 +43,13 @@ def test_steps_lower_the_error_and_can_be_forgotten(make_problem):
     found = []
     for forgets in (False, True):
         engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
-        muon, first = Muon(problem.spec.trained), engine.gradient().mse
+        muon, first = Muon(problem.spec.trained), engine.gradient()
+        last = first
         for _ in range(60):
-            muon.update(engine, 1e-3)
+            muon.update(engine, Rates(0.0, 1e-3), last)
             if forgets:
                 muon.forget()
-            last = engine.gradient().mse
-        assert last < 0.5 * first
-        found.append(last)
+            last = engine.gradient()
+        assert last.mse < 0.5 * first.mse
+        found.append(last.mse)
     assert found[0] != found[1]

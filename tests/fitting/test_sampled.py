@@ -28,8 +28,8 @@ def test_steps_that_ruin_a_fit_are_undone(make_problem, quick, monkeypatch, valu
     (sound,) = module.fit_networks(problem, Request(30.0, 5, 0), 300)
     update, steps = Muon.update, itertools.count()
 
-    def ruin(muon, engine, rate):
-        update(muon, engine, rate)
+    def ruin(muon, engine, rates, stats):
+        update(muon, engine, rates, stats)
         if next(steps) == 200:
             engine._network["weight1"][:] = value
 
@@ -47,8 +47,8 @@ def test_the_best_weights_are_kept(make_problem, quick, monkeypatch):
     monkeypatch.setattr(module, "CHECK_INTERVAL", 250)
     update, steps = Muon.update, itertools.count()
 
-    def ruin(muon, engine, rate):
-        update(muon, engine, rate)
+    def ruin(muon, engine, rates, stats):
+        update(muon, engine, rates, stats)
         if next(steps) == 299:
             engine._network["weight1"][:] = 1e3
 

@@ -38,9 +38,7 @@ class FlatSiren(InOrder):
         p, omega = {**self.views(flat), **self._untrained}, self._spec.omega_0
         across = torch.outer(x, omega * p["weight0"][:, 0])
         down = torch.outer(y, omega * p["weight0"][:, 1]) + omega * p["bias0"]
-        z = torch.add(down[:, None], across[None]).reshape(
-            -1, self._spec.sizes[0]
-        )  # no product of matrices: all 32 bits
+        z = torch.add(down[:, None], across[None]).flatten(0, 1)  # no product of matrices: all 32 bits
         self._sines, self._cosines = [], []
         for name in self._names[1:]:
             s = torch.sin(z)
@@ -62,10 +60,9 @@ class FlatSiren(InOrder):
             s = self._sines.pop()
             into[f"weight{name}"].addmm_(d.T, s, alpha=scale)
             into[f"bias{name}"].add_(d.sum(0), alpha=scale)
-            cosines = self._cosines.pop()
-            if name == self._spec.trained[0]:
+            if name == self._spec.trained[0]:  # below it is the encoding
                 return
-            d = (d @ (scale * p[f"weight{name}"])).mul_(cosines)
+            d = (d @ (scale * p[f"weight{name}"])).mul_(self._cosines.pop())
             scale = omega
         first = d.T @ self._coordinates
         into["weight0"].add_(first[:, :2], alpha=omega)

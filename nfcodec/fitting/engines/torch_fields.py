@@ -78,10 +78,10 @@ class TorchSiren:
         return self._where_crossing(parameters, self._y[rows], self._x[cols])
 
     def _where_crossing(self, parameters: Tensors, y: Tensor, across: Tensor) -> Tensor:
+        parameters = {**parameters, **self._untrained}
         x = torch.stack([across.repeat(len(y)), y.repeat_interleave(len(across))], 1)
         for i in range(1 + self._spec.hidden_layers):
-            tensors = parameters if f"weight{i}" in parameters else self._untrained
-            weight, bias = tensors[f"weight{i}"], tensors[f"bias{i}"]
+            weight, bias = parameters[f"weight{i}"], parameters[f"bias{i}"]
             x = torch.sin(functional.linear(x, self._spec.omega_0 * weight, self._spec.omega_0 * bias))
         return functional.linear(x, parameters["weight_out"], parameters["bias_out"])
 
