@@ -12,18 +12,34 @@ from nfcodec.fitting import Request
 from nfcodec.limits import MAX_PSNR_DB
 
 LEAST_PSNR_DB = 3.0
-CLOSE = 0.01
-"""A file that leaves no more than this share of its budget unused will do."""
-
-CLOSE_QUICKLY = 0.03
 TRIES = 12
 WORDS = 8
 """Sizes go by words; so many bytes unused are always close."""
 
-LEAST_DB, MAX_MOVE_DB, HIGHEST_START_DB = 0.01, 12.0, 60.0
+MAX_MOVE_DB, HIGHEST_START_DB = 12.0, 60.0
 LEAST_SLOPE = 0.01
-BITS_PER_DB = 0.2
-"""log2 of the size over the PSNR, until two files show what it is."""
+
+START_DB, DB_PER_DOUBLING = 37.0, 5.0
+"""What Kodak pictures reach with one bit a pixel, and with twice the bits."""
+
+BITS_PER_DB, SLOPE_DEPENDENCE = 0.2, -0.25
+"""log2 of the size over the PSNR, until two files show what it is: at one bit a pixel, over the bits to that power."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """When a search may end.
+
+    Attributes:
+        unused: a file that leaves no more than this share of its budget unused will do.
+        psnr_db: so will the best there is, if a PSNR so much higher takes too much.
+    """
+
+    unused: float
+    psnr_db: float
+
+
+CLOSE, ROUGHLY = Precision(0.01, 0.01), Precision(0.03, 0.2)
 
 
 @dataclass(frozen=True)
@@ -45,10 +61,11 @@ def best_within(budget: int, n_pixels: int, request: Request, encode_at: Callabl
     Args:
         encode_at: makes a file of about the PSNR asked for, or raises TargetNotReachedError where that is out of reach.
     """
-    psnr_db = min(HIGHEST_START_DB, 34.0 + 6.0 * math.log2(8 * max(1, budget) / n_pixels))
-    search = _Search(budget, encode_at)
+    bits_per_pixel = 8 * max(1, budget) / n_pixels
+    psnr_db = min(HIGHEST_START_DB, START_DB + DB_PER_DOUBLING * math.log2(bits_per_pixel))
+    search = _Search(budget, encode_at, BITS_PER_DB * bits_per_pixel**SLOPE_DEPENDENCE)
     if request.effort > 1:  # quick files tell about where to look
-        psnr_db = search.run(replace(request, effort=1), psnr_db, CLOSE_QUICKLY)
+        psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY)
     search.run(request, psnr_db, CLOSE)
     return search.best()
 
@@ -65,10 +82,10 @@ class _Point:
 class _Search:
     """Files of one picture, and what they say about the PSNR that fits the budget."""
 
-    def __init__(self, budget: int, encode_at: Callable[[Request], Encoded]) -> None:
+    def __init__(self, budget: int, encode_at: Callable[[Request], Encoded], slope: float) -> None:
         self._budget, self._encode_at = budget, encode_at
         self._found: list[Encoded] = []
-        self._slope = BITS_PER_DB
+        self._slope = slope
 
     def best(self) -> Encoded:
         """See `best_within`."""
@@ -79,9 +96,9 @@ class _Search:
             return min(self._found, key=lambda each: len(each.data))
         return max(fitting, key=lambda each: (each.psnr_db, -len(each.data)))
 
-    def run(self, request: Request, psnr_db: float, close: float) -> float:
+    def run(self, request: Request, psnr_db: float, precision: Precision) -> float:
         """Encode until a file is close to the budget; return the PSNR that should meet it."""
-        goal = math.log2(max(1.0, self._budget * (1 - close / 2)))
+        goal = math.log2(max(1.0, self._budget * (1 - precision.unused / 2)))
         points: list[_Point] = []
         for attempt in range(TRIES):
             psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db))
@@ -90,14 +107,14 @@ class _Search:
             request.note(f"trying {psnr_db:.2f} dB")
             point, unused = self._try(replace(request, psnr_db=psnr_db))
             points.append(point)
-            enough = 0 <= unused <= max(WORDS, close * self._budget)
+            enough = 0 <= unused <= max(WORDS, precision.unused * self._budget)
             at_the_end = psnr_db == (MAX_PSNR_DB if point.fits else LEAST_PSNR_DB)
             if enough or at_the_end:
                 break
             low = max((each for each in points if each.fits), key=_psnr_of, default=None)
             high = min((each for each in points if not each.fits), key=_psnr_of, default=None)
             if low and high:
-                if high.psnr_db - low.psnr_db < LEAST_DB:
+                if high.psnr_db - low.psnr_db < precision.psnr_db:
                     break
                 repeated = point.fits == points[-2].fits
                 psnr_db = self._between(low, high, goal, halfway=repeated and attempt % 2 == 1)

@@ -24,6 +24,7 @@ from nfcodec.fitting import (
     Listener,
     Problem,
     Request,
+    SmallFit,
     Solution,
     WaveletBytes,
     candidates,
@@ -81,8 +82,9 @@ def encode(
     if budget is None:
         encoded = _encode_at(source, options, request, limits)
     else:
+        kept: list[SmallFit] = []
         encoded = best_within(
-            budget, raster.n_pixels, request, lambda attempt: _encode_at(source, options, attempt, limits)
+            budget, raster.n_pixels, request, lambda attempt: _encode_at(source, options, attempt, limits, kept)
         )
         encoded.report.update(target_bytes=budget, reached=len(encoded.data) <= budget)
     if not encoded.report["reached"] and not options.best_effort:
@@ -145,8 +147,14 @@ class _Source:
         return in_picture_order(values, self.order, (self.raster.height, self.raster.width, self.raster.channels))
 
 
-def _encode_at(source: _Source, options: EncodeOptions, request: Request, limits: Limits) -> Encoded:
-    """Fit to the request's PSNR, infinite for no loss, and write the file, whether it reaches that or not."""
+def _encode_at(
+    source: _Source, options: EncodeOptions, request: Request, limits: Limits, kept: list[SmallFit] | None = None
+) -> Encoded:
+    """Fit to the request's PSNR, infinite for no loss, and write the file, whether it reaches that or not.
+
+    Args:
+        kept: see `solve`.
+    """
     geometry, wavelets = source.geometry, fits_wavelets(options.engine, options.device)
     fit_psnr_db = _fit_psnr_db(source.raster, options, request.psnr_db)
     fit_request = replace(request, psnr_db=fit_psnr_db)
@@ -155,7 +163,7 @@ def _encode_at(source: _Source, options: EncodeOptions, request: Request, limits
         fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets, wavelet_bytes)
         for spec in fields:
             spec.check(geometry, limits)
-        solution, problem = solve([source.problem(spec) for spec in fields], fit_request)
+        solution, problem = solve([source.problem(spec) for spec in fields], fit_request, kept)
     except FormatError as error:
         raise TargetNotReachedError(f"{fit_psnr_db:g} dB is out of reach: {error}", -math.inf) from error
     chunks, header = _assemble(source, problem, solution, request.psnr_db, exact=fit_psnr_db < request.psnr_db)

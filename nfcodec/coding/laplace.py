@@ -92,15 +92,15 @@ def code_laplace(
         low_in = None if residual is None else residual & ((1 << shifts) - 1)
         for shift in np.unique(shifts[shifts > 0]):
             here = shifts == shift
-            coded[here] += _code_flat(coder, int(shift), int(here.sum()), None if low_in is None else low_in[here])
+            coded[here] += code_flat(coder, int(shift), int(here.sum()), None if low_in is None else low_in[here])
     escaped = np.flatnonzero(np.abs(high) == ESCAPE)
     if len(escaped):
         beyond = None
         if residual is not None:
             beyond = np.abs(residual[escaped] >> shifts[escaped]) - ESCAPE
-        top = _code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond >> _ESCAPE_BITS)
+        top = code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond >> _ESCAPE_BITS)
         mask = (1 << _ESCAPE_BITS) - 1
-        bottom = _code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond & mask)
+        bottom = code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond & mask)
         coded[escaped] += (np.sign(high[escaped]) * ((top << _ESCAPE_BITS) + bottom)) << shifts[escaped]
     coded += start
     if values is None and np.abs(coded).max(initial=0) > LARGEST:
@@ -126,7 +126,7 @@ def _code_grouped(
     return out
 
 
-def _code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: Int64Array | None) -> Int64Array:
+def code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: Int64Array | None) -> Int64Array:
     """Code n numbers of n_bits bits, all equally likely."""
     chosen = None if symbols is None else symbols.astype(np.int32)
     return coder.code(chosen, np.full(1 << n_bits, TABLE_TOTAL >> n_bits, np.int64), n).astype(np.int64)

@@ -5,7 +5,8 @@
 `models` holds, for dense grid levels, the largest magnitude of each feature over all levels (varints), or for a wavelet
 level its regime (u8); then for each other tensor its largest magnitude (varint) and the scale of its prior (u8). The
 stream codes the dense levels first, coarse to fine, or the wavelet level; then the other tensors in layout order, each
-in raster order with a single context; of some tensors, each symbol's difference from the one before.
+in raster order with a single context; of some tensors, each symbol's difference from the one before. Where there is no
+grid, the order `MATRICES` codes tensors by scales of their columns instead, and `models` has these scales alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 from nfcodec.coding.context_networks import FIRST_SET, REGIME_ORIGIN, SLOPE_SET
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, code_levels
+from nfcodec.coding.laplace import LARGEST, MAX_SCALE, code_flat
+from nfcodec.coding.matrices import code_matrix, folded, suitable_scale, unfolded
 from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
 from nfcodec.coding.trellis import path_of
 from nfcodec.coding.wavelets import WaveletShape, code_wavelet
@@ -28,6 +31,9 @@ MAX_SYMBOL = 1 << 24
 
 WAVELETS, SLOPES = 3, 6
 """The orders of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
+
+MATRICES = 7
+"""The order for fields without a grid."""
 
 _NETWORKS = {WAVELETS: FIRST_SET, SLOPES: SLOPE_SET}
 
@@ -84,12 +90,42 @@ def _scale(values: Int64Array) -> int:
     return prior_scale(int(8 * np.abs(values).mean())) if values.size else 0
 
 
-def _code_rest(coder: SymbolCoder, tensor: TensorLike, limit: int, scale: int, values: Int64Array | None) -> Int64Array:
+def _code_adaptive(
+    coder: SymbolCoder, tensor: TensorLike, limit: int, scale: int, values: Int64Array | None
+) -> Int64Array:
+    """Code a tensor's n symbols, or their differences, in raster order with one adaptive table."""
     n = int(np.prod(tensor.shape, dtype=np.int64))
-    coded = AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), values)
+    return AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), values)
+
+
+def _code_matrix(coder: SymbolCoder, tensor: TensorLike, scale: int, values: Int64Array | None) -> Int64Array:
+    """The same with a scale for each column; differences, after a bit that tells whether all rise, are one column."""
+    n = int(np.prod(tensor.shape, dtype=np.int64))
+    if not tensor.differences:
+        shape = (tensor.shape[0], n // tensor.shape[0])
+        return code_matrix(coder, shape, scale, None if values is None else values.reshape(shape)).reshape(-1)
+    known = None if values is None else np.array([_rises(values)], np.int64)
+    rises = bool(code_flat(coder, 1, 1, known)[0])
+    column = None if values is None else (folded(values) if rises else values)[:, None]
+    coded = code_matrix(coder, (n, 1), scale, column)[:, 0]
+    return unfolded(coded) if rises else coded
+
+
+def _rises(differences: Int64Array) -> bool:
+    return bool(differences.min(initial=0) >= 0)
+
+
+def _coded_values(tensor: TensorLike, symbols: Mapping[str, Int64Array]) -> Int64Array:
+    """What is coded of a tensor: its symbols in raster order, or their differences."""
+    values = symbols[tensor.name].reshape(-1)
+    return np.diff(values, prepend=0) if tensor.differences else values
+
+
+def _symbols_of(tensor: TensorLike, coded: Int64Array) -> Int64Array:
+    """The inverse of `_coded_values`. Raises FormatError."""
     if tensor.differences:
         coded = np.cumsum(coded)
-        if values is None and np.abs(coded).max(initial=0) > MAX_SYMBOL:
+        if np.abs(coded).max(initial=0) > MAX_SYMBOL:
             raise FormatError("differences add up to a symbol that is out of range")
     return coded.reshape(tensor.shape)
 
@@ -106,20 +142,29 @@ def _write(
         head += bytes([regime])
         code_wavelet(coder, shape, _NETWORKS[order], regime, symbols[name])
     for tensor in rest:
-        values = symbols[tensor.name].reshape(-1)
-        values = np.diff(values, prepend=0) if tensor.differences else values
-        limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
-        head += put_varint(limit) + bytes([scale])
-        _code_rest(coder, tensor, limit, scale, values)
+        values = _coded_values(tensor, symbols)
+        if order == MATRICES:
+            scale = suitable_scale(folded(values) if tensor.differences and _rises(values) else values)
+            head += bytes([scale])
+            _code_matrix(coder, tensor, scale, values)
+        else:
+            limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
+            head += put_varint(limit) + bytes([scale])
+            _code_adaptive(coder, tensor, limit, scale, values)
     return head
 
 
 def orders(layout: Sequence[TensorLike], symbols: Mapping[str, Int64Array] | None = None) -> tuple[int, ...]:
     """The orders worth trying for a layout's symbols; without `symbols`, those that any file may have."""
-    dense, wavelet, _ = _split(layout)
+    dense, wavelet, rest = _split(layout)
     if wavelet:
         return (WAVELETS, SLOPES) if symbols is None else (SLOPES,)
-    coded = symbols is None or (dense and all(path_of(symbols[name]) is not None for name, _ in dense))
+    if not dense:
+        if symbols is None:
+            return (NEIGHBOURS, FEATURES, NESTED, TRELLIS, MATRICES)
+        narrow = all(np.abs(_coded_values(tensor, symbols)).max(initial=0) <= LARGEST for tensor in rest)
+        return (NEIGHBOURS, MATRICES) if narrow else (NEIGHBOURS,)
+    coded = symbols is None or all(path_of(symbols[name]) is not None for name, _ in dense)
     return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
 
 
@@ -160,9 +205,11 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     regimes, at = payload[at : at + len(wavelet)], at + len(wavelet)
     models: list[tuple[int, int]] = []
     for tensor in rest:
-        limit, at = _take_limit(payload, at, 2 * MAX_SYMBOL if tensor.differences else MAX_SYMBOL)
-        if at >= len(payload) or payload[at] >= N_SCALES:
-            raise FormatError("a tensor's prior scale is missing or out of range")
+        limit = 0
+        if order != MATRICES:
+            limit, at = _take_limit(payload, at, 2 * MAX_SYMBOL if tensor.differences else MAX_SYMBOL)
+        if at >= len(payload) or payload[at] >= (MAX_SCALE + 1 if order == MATRICES else N_SCALES):
+            raise FormatError("a tensor's scale is missing or out of range")
         models.append((limit, payload[at]))
         at += 1
     decoder = Decoder(payload[at:])
@@ -171,7 +218,11 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     for (name, shape), regime in zip(wavelet, regimes, strict=True):
         symbols[name] = code_wavelet(decoder, shape, _NETWORKS[order], regime, None)
     for tensor, (limit, scale) in zip(rest, models, strict=True):
-        symbols[tensor.name] = _code_rest(decoder, tensor, limit, scale, None)
+        if order == MATRICES:
+            coded = _code_matrix(decoder, tensor, scale, None)
+        else:
+            coded = _code_adaptive(decoder, tensor, limit, scale, None)
+        symbols[tensor.name] = _symbols_of(tensor, coded)
     decoder.finish()
     return symbols
 

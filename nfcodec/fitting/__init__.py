@@ -4,6 +4,7 @@ from nfcodec.fitting.events import Event, Listener, ignore
 from nfcodec.fitting.plan import candidates, wavelet_ngp
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import smallest_payload
+from nfcodec.fitting.small import SmallFit
 from nfcodec.fitting.solution import Request, Solution
 from nfcodec.fitting.solve import solve
 from nfcodec.fitting.wavelet_bytes import WaveletBytes
@@ -13,6 +14,7 @@ __all__ = [
     "Listener",
     "Problem",
     "Request",
+    "SmallFit",
     "Solution",
     "WaveletBytes",
     "candidates",

@@ -1,7 +1,7 @@
 """Gradient steps on random pixels, for SIRENs of fewer parameters than samples.
 
 Such a network cannot memorise the picture, so its error stays and second derivatives of it bring nothing; many cheap
-steps do, of one size in all directions (Muon). The bits of weights are in the loss, as how far these spread; noise in
+steps do, of one size in all directions (Muon). The bits of weights are in the loss, as their magnitudes; noise in
 place of rounding costs more than it teaches (docs/decisions.md).
 """
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import Parameters
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
 from nfcodec.fitting.loop import Schedule
@@ -48,7 +47,7 @@ WORSE = 1.25
 DEAD = 0.97
 """Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
 
-SPREAD_FROM = 0.05
+PRICED_FROM = 0.05
 """Of the steps: from there on the bits of weights are in the loss."""
 
 Places = npt.NDArray[np.int64]
@@ -138,14 +137,14 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
     problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
     schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
     optimizer = Muon(each.network.spec.trained)
-    best, spread, slowdown, restarted = engine.parameters(), dict[str, float](), 1.0, 0
+    best, slowdown, restarted = engine.parameters(), 1.0, 0
     each.stats = engine.evaluate()
     flat = DEAD * max(each.stats.mse, float(problem.targets.var(axis=0).mean()))
     for step in range(n_steps):
         if must_stop(step):
             break
         each.steps += 1
-        stats = engine.sampled_gradient(*_sample(problem, rng), spread)
+        stats = engine.sampled_gradient(*_sample(problem, rng))
         warmth = min(1.0, (step - restarted + 1) / WARM_UP_STEPS)
         rate = schedule.rates_at(step).network * slowdown * warmth
         optimizer.update(engine, Rates(rate, rate), stats)
@@ -158,8 +157,8 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
             slowdown, restarted = slowdown / 2, step + 1
         elif now.mse < each.stats.mse:
             best, each.stats = engine.parameters(), now
-        if step >= SPREAD_FROM * n_steps:
-            spread = _price_of_spread(engine.parameters(), each.stats.mse)
+        if step >= PRICED_FROM * n_steps:
+            optimizer.price = _price_of_size(each)
     last = engine.evaluate()
     if last.mse <= each.stats.mse:
         each.stats = last
@@ -167,20 +166,13 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
         engine.restore(best)
 
 
-def _price_of_spread(parameters: Parameters, mse: float) -> dict[str, float]:
-    """For each matrix, what its weights pay for their size, as a factor on them that is added to the gradient.
+def _price_of_size(each: Fit) -> float:
+    """What a nat for a weight costs.
 
-    With s for the root mean square of a tensor of n weights, the bits are n log2(s) and something. At the steps that
-    cost the margin, a bit more for each of all N parameters takes 2 ln(2) of the margin's error away, so that error
-    times n / N times 2 ln(s) is what s costs, and w / s^2 times 2 / N of that error its slope.
+    At the quantizer steps that take the margin, a bit more for each of all n parameters takes 2 ln(2) of the margin's
+    error away; so a nat for one of them is worth 2 / n of that error.
     """
-    n_parameters = sum(value.size for value in parameters.values())
-    margin = mse * (10 ** (MARGIN_DB / 10) - 1)
-    return {
-        name: 2 * margin / n_parameters / max(float(np.square(value, dtype=np.float64).mean()), 1e-12)
-        for name, value in parameters.items()
-        if name.startswith("weight")
-    }
+    return 2 * each.stats.mse * (10 ** (MARGIN_DB / 10) - 1) / each.network.n_parameters
 
 
 def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]:

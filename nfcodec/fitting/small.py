@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,12 +38,46 @@ PILOT_SHARE, PILOT_STEPS, MISSING_DB = 0.08, 500, 68.0
 """A short fit tells how wide networks should be: its share of the steps, how many it takes at least, and how many dB
 are missing in a fit, times the square root of its steps."""
 
+REUSED_MARGIN_DB = 1.5
+"""A fit so far over a target, at most, is as good as a new one."""
+
 MAX_WIDENINGS = 2
 QUANTIZER_TRIALS = 10
 
 
+@dataclass(frozen=True)
+class SmallFit:
+    """Networks that were fitted for one target, and may serve for others close to it.
+
+    Attributes:
+        steps, seconds: what the fit took, earlier attempts included.
+    """
+
+    problem: Problem
+    effort: int
+    fits: Sequence[Fit]
+    reached_db: float
+    steps: int
+    seconds: float
+
+    def serves(self, request: Request) -> bool:
+        """Whether a new fit would bring little, for a request of the same picture."""
+        margin_db = self.reached_db - request.psnr_db
+        return request.effort == self.effort and LEAST_MARGIN_DB <= margin_db <= REUSED_MARGIN_DB
+
+    def solved(self, request: Request) -> tuple[Solution, Problem]:
+        """Quantized for a target."""
+        trial, engine = _quantized(self.problem, self.fits, self.reached_db, request), self.fits[0].engine
+        return Solution(trial, self.steps, self.steps, self.seconds, engine.name, engine.device), self.problem
+
+
 def solve_small(
-    problem: Problem, request: Request, *, planned: bool = False, last: bool = False
+    problem: Problem,
+    request: Request,
+    *,
+    planned: bool = False,
+    last: bool = False,
+    kept: list[SmallFit] | None = None,
 ) -> tuple[Solution, Problem] | None:
     """Fit from random weights, again and wider if the field does not get there; None if a small one will not do.
 
@@ -53,7 +87,11 @@ def solve_small(
         problem: of a `Siren` or a `TiledSiren`.
         planned: whether the widths are a first guess, and a short fit may tell better ones.
         last: whether there is nothing else to try, and a result that misses the target is better than none.
+        kept: fits for earlier requests, which are used again if they serve; the latest is left in it.
     """
+    for each in kept or ():
+        if each.serves(request):
+            return each.solved(request)
     began, done = time.monotonic(), 0
     if planned and request.max_steps is None:
         all_steps = _n_steps(problem, request.effort)
@@ -74,9 +112,10 @@ def solve_small(
         grows = widenings < MAX_WIDENINGS and is_small(wider.spec, wider.geometry)
         enough = reached_db >= request.psnr_db + LEAST_MARGIN_DB
         if enough or request.expired() or done == request.max_steps or (last and not grows):
-            trial = _quantized(problem, fits, reached_db, request)
-            engine = fits[0].engine
-            return Solution(trial, done, done, time.monotonic() - began, engine.name, engine.device), problem
+            fit = SmallFit(problem, request.effort, fits, reached_db, done, time.monotonic() - began)
+            if kept is not None:
+                kept[:] = [fit]
+            return fit.solved(request)
         if not grows:
             break
         problem = wider

@@ -12,20 +12,26 @@ from nfcodec.fitting.general import solve_general
 from nfcodec.fitting.plan import is_small
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.rate import estimated_bytes
-from nfcodec.fitting.small import solve_small
+from nfcodec.fitting.small import SmallFit, solve_small
 from nfcodec.fitting.solution import Request, Solution, quantize
 from nfcodec.fitting.table import solve_table, suits_table
 from nfcodec.fitting.wavelet import solve_wavelet, suits_wavelet
 
 
-def solve(problems: Sequence[Problem], request: Request) -> tuple[Solution, Problem]:
-    """Fit the candidate whose start promises the smallest file; also return which one that was."""
+def solve(
+    problems: Sequence[Problem], request: Request, kept: list[SmallFit] | None = None
+) -> tuple[Solution, Problem]:
+    """Fit the candidate whose start promises the smallest file; also return which one that was.
+
+    Args:
+        kept: fits of small SIRENs for earlier requests with the same picture, see `solve_small`.
+    """
     if all(suits_wavelet(each) for each in problems):
         return solve_wavelet(problems, request)
     tiled = isinstance(problems[0].spec, TiledSiren)
     if tiled or is_small(problems[0].spec, problems[0].geometry):
         others = len(problems) > 1
-        found = solve_small(problems[0], request, planned=others, last=tiled and not others)
+        found = solve_small(problems[0], request, planned=others, last=tiled and not others, kept=kept)
         if found is not None:
             return found
         problems = problems[1:] or problems

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, TRELLIS, decode_weights, encode_weights, estimate_bytes, orders
 from nfcodec.coding.trellis import parities, path_length
-from nfcodec.coding.weights import MAX_SYMBOL, SLOPES, WAVELETS
+from nfcodec.coding.weights import MATRICES, MAX_SYMBOL, SLOPES, WAVELETS
 from nfcodec.errors import FormatError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, TensorSpec, TiledSiren, WaveletLevel
 from nfcodec.varint import put_varint
@@ -52,7 +52,9 @@ def assert_same(a, b):
 
 
 def test_orders():
-    assert orders(LAYOUTS["ngp"]) == orders(LAYOUTS["siren"]) == (NEIGHBOURS, FEATURES, NESTED, TRELLIS)
+    assert orders(LAYOUTS["ngp"]) == (NEIGHBOURS, FEATURES, NESTED, TRELLIS)
+    assert orders(LAYOUTS["siren"]) == (*orders(LAYOUTS["ngp"]), MATRICES)
+    assert orders(LAYOUTS["tiled"], random_symbols(LAYOUTS["tiled"])) == (NEIGHBOURS, MATRICES)
     assert orders(LAYOUTS["wavelet"]) == (WAVELETS, SLOPES)
     assert orders(LAYOUTS["wavelet"], random_symbols(LAYOUTS["wavelet"])) == (SLOPES,)
     for name, layout in LAYOUTS.items():
@@ -68,13 +70,41 @@ def test_differences_that_add_up_to_too_much_are_refused():
         decode_weights(layout, payloads[1])
 
 
-def test_symbols_that_rise_take_fewer_bytes_as_differences():
+def test_differences_wider_than_a_laplace_table_are_coded_otherwise():
+    layout = [TensorSpec("bias", (2,), differences=True)]
+    symbols = {"bias": np.array([-MAX_SYMBOL, 0])}
+    assert orders(layout, symbols) == (NEIGHBOURS, MATRICES)
+    symbols["bias"][1] = 1
+    assert orders(layout, symbols) == (NEIGHBOURS,)
+
+
+@pytest.mark.parametrize("order", [NESTED, MATRICES])
+def test_symbols_that_rise_take_fewer_bytes_as_differences(order):
     layout = SPECS["tiled"].layout(GEOMETRY)
     symbols = {t.name: np.sort(np.arange(t.size) * 7919 % 10_007).reshape(t.shape) for t in layout}
     plain = [replace(tensor, differences=False) for tensor in layout]
-    payload = encode_weights(layout, NESTED, symbols)
+    payload = encode_weights(layout, order, symbols)
     assert_same(decode_weights(layout, payload), symbols)
-    assert len(payload) < len(encode_weights(plain, NESTED, symbols))
+    assert len(payload) < len(encode_weights(plain, order, symbols))
+
+
+def test_that_differences_rise_saves_their_signs():
+    layout, differences = [TensorSpec("bias", (800,), differences=True)], np.arange(800) * 7919 % 101
+    sizes = []
+    for signs in (1, 1 - 2 * (differences % 2)):
+        symbols = {"bias": np.cumsum(differences * signs)}
+        payload = encode_weights(layout, MATRICES, symbols)
+        assert_same(decode_weights(layout, payload), symbols)
+        sizes.append(len(payload))
+    assert 90 <= sizes[1] - sizes[0] <= 110
+
+
+def test_a_matrix_needs_its_scale():
+    layout = LAYOUTS["siren"]
+    good = encode_weights(layout, MATRICES, random_symbols(layout))
+    for bad in (good[:3], good[:1] + bytes([153]) + good[2:]):
+        with pytest.raises(FormatError, match="scale"):
+            decode_weights(layout, bad)
 
 
 @each_case
@@ -185,6 +215,8 @@ def test_noise_for_coefficients_is_refused(order, regime, seed):
         ("ngp", 3),
         ("siren", 3),
         ("ngp", 6),
+        ("ngp", 7),
+        ("siren", 8),
         ("wavelet", 4),
         ("wavelet", 5),
         ("wavelet", 7),
@@ -241,3 +273,8 @@ def test_the_payload_is_frozen():
         "c8f38e7f5ca88ecd447cbb2ed7c26ea641f76025d29892d55411a8dd0dc89ef8",
         "c91d0497ed0be02fddb60a52ca3e2887446638898362fb5fd2901faccecc8461",
     ]
+    for tensor in (tiles := LAYOUTS["tiled"]):
+        symbols[tensor.name] = (np.arange(tensor.size) * 2_654_435_761 % 2**32 >> 24).reshape(tensor.shape)
+    assert hashlib.sha256(encode_weights(tiles, MATRICES, symbols)).hexdigest() == (
+        "7888ccb87cbb1552a3d92639415baa1dfe69959fa70426f42cdf08c029c963d2"
+    )

@@ -199,15 +199,13 @@ def read_weights(data, levels, layout):  # section 5
     wavelets = any(grid == 2 for grid, _, _ in levels)
     order, regime = read(stream, "BB") if wavelets else (*read(stream, "B"), 0)
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
-    others = [(name, q, varint(stream), *read(stream, "B")) for name, q in symbols.items() if q.ndim < 3]
-    valid = (
-        all(limit <= 2 ** (24 + (".bias" in name)) and scale < 64 for name, _, limit, scale in others)
-        and max([0, *limits]) <= 2**24
-    )
-    require(
-        valid and max([0, *limits]) <= 2**24 and order in ((3, 6) if wavelets else (1, 2, 4, 5)),
-        "bad order, limit or scale",
-    )
+    others = [
+        (name, q, 0 if order == 7 else varint(stream), *read(stream, "B")) for name, q in symbols.items() if q.ndim < 3
+    ]
+    for name, _, limit, scale in others:
+        require(limit <= 2 ** (24 + (".bias" in name)) and scale < (153 if order == 7 else 64), "bad limit or scale")
+    suitable = (3, 6) if wavelets else (1, 2, 4, 5) if levels else (1, 2, 4, 5, 7)
+    require(max([0, *limits]) <= 2**24 and order in suitable, "bad order or limit")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
         limit = (limit + 1) // 2 if order == 5 else limit
@@ -252,10 +250,27 @@ def read_weights(data, levels, layout):  # section 5
     if wavelets:
         read_wavelet(decode_symbol, levels[0][1], symbols["level0"], order, regime)
     for name, q, limit, scale in others:
-        q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
+        if order == 7:
+            q[...] = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name).reshape(q.shape)
+        else:
+            q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
         q[...] = q.cumsum() if ".bias" in name else q
         require(abs(q).max() <= 2**24, "symbol out of range")
     return symbols
+
+
+def read_matrix(decode_symbol, like, scale, differences):  # section 5.7
+    rises, out = differences and decode_symbol([0, 2**23, 2**24]), np.zeros_like(like)
+    start, first = 0, (8 + scale % 8) << scale // 8 + 1
+    while start < len(out):
+        stop = min(len(out), max(1, 2 * start))
+        mean = (8 * first + 256 * abs(out[:start]).sum(axis=0)) // (8 + start)
+        mean = np.maximum(1, mean + (mean >> 4))
+        e = np.frexp(mean * 1.0)[1] - 1
+        z = np.tile((8 * e + (8 * mean >> e) - 40).clip(0, 152), stop - start)
+        out[start:stop] = read_laplace(decode_symbol, np.zeros_like(z), z).reshape(stop - start, -1)
+        start = stop
+    return np.where(out < 0, -2 * out - 1, 2 * out) if rises else out
 
 
 def read_parities(decode_symbol, shape):  # section 5.3, order 5

@@ -21,7 +21,7 @@ import nfcodec
 from nfcodec.codec import EncodeOptions, encode, verify
 from nfcodec.coding import encode_weights, orders
 from nfcodec.coding.trellis import parities
-from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, hash_levels
+from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, hash_levels
 from nfcodec.fitting.plan import default_ngp
 from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
@@ -173,11 +173,17 @@ def wavelets(n_levels: int, features: int) -> Ngp:
     return Ngp((WaveletLevel(n_levels, features),), hidden=(), bias=True, skip=True)
 
 
-def crafted_cases() -> dict[str, tuple[Ngp, Geometry, float, int]]:
-    """Name to a field, its picture's geometry, the size of the symbols of its grid, and the regime: what no fit has."""
+def crafted_cases() -> dict[str, tuple[FieldSpec, Geometry, float, int]]:
+    """Name to a field, its picture's geometry, the size of the symbols of its grid, and the regime: what no fit has.
+
+    For SIRENs the size of some symbols over that of the others instead.
+    """
     eight = (WaveletLevel(3, 8),)
     uneven = Ngp((DenseLevel(1, 2), DenseLevel(0, 4)), hidden=(), bias=True, skip=True)
     return {
+        "matrices-siren": (Siren(9, 2, frequencies=3), Geometry(11, 14, 3), 1.0, 0),
+        "matrices-tiles": (TiledSiren(2, 1, (12, 7), 2, 2), Geometry(13, 9, 1), 1.0, 0),
+        "matrices-escapes": (Siren(5, 1), Geometry(6, 7, 3), 2.0**12, 0),
         "nested": (uneven, Geometry(23, 19, 3), 20.0, 0),
         "nested-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
         "trellis": (uneven, Geometry(31, 33, 3), 20.0, 0),
@@ -199,7 +205,7 @@ def filtered(n_levels: int, features: int, *hidden: int, skip: bool = False, bia
     return Ngp((WaveletLevel(n_levels, features),), hidden=hidden, bias=bias, skip=skip, shipped=True)
 
 
-def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int, *, trellis: bool = False) -> bytes:
+def crafted(spec: FieldSpec, geometry: Geometry, size: float, regime: int, *, trellis: bool = False) -> bytes:
     """A file of a field with random symbols: Laplace-distributed ones in the grids, some of them far out.
 
     Steps are such that outputs are of the order of 1.
@@ -213,6 +219,10 @@ def crafted(spec: Ngp, geometry: Geometry, size: float, regime: int, *, trellis:
             step = size * (8 if spec.bias else 1)
         else:
             values, step = rng.normal(0, 60, tensor.shape), 60 * np.sqrt(tensor.size / tensor.shape[0])
+            if isinstance(spec, Siren):
+                values *= rng.choice([1] * 15 + [size], tensor.shape)
+            if tensor.differences and len(steps) % 8 == 2:
+                values = np.sort(np.abs(values))
         symbols[tensor.name] = np.round(values).astype(np.int64)
         if trellis and tensor.name.startswith("level"):
             symbols[tensor.name] = with_parities(symbols[tensor.name], rng, len(steps) // 2 % 2)

@@ -17,7 +17,7 @@ import nfcodec
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
 SLOPES = [path for path in FILES if path.name.startswith("slopes-")]
-FROZEN = "88c4f8f80ad923969c4d041bd6c92a8f48d992e5e0ef43cc507707c631831e63"
+FROZEN = "5da6cbe7587b0402211a09ace795803ceeff43219866fe5b2eb49aac46b0205f"
 
 DECODE_ALL = """
 import hashlib, sys

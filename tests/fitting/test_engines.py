@@ -424,20 +424,6 @@ def test_samples_of_pixels_add_up_to_the_full_batch(make_problem, kind):
         assert np.allclose(np.mean([each[name] for each in seen], axis=0), gradient, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [NumbaEngine, TorchEngine, CudaEngine])
-def test_decay_adds_parameters_to_the_gradient_of_a_sample(make_problem, kind):
-    problem = make_problem(SPECS["siren"])
-    on = ("cuda" if torch.cuda.is_available() else "cpu",) if kind is CudaEngine else ()
-    engine, rows, cols = kind(problem, start(problem), Objective(), 0, *on), np.arange(2, 24, 3), np.arange(1, 20, 2)
-    stats, plain = engine.sampled_gradient(rows, cols), engine.gradients()
-    for decay in ({"weight0": 0.5}, {"weight0": 0.1, "weight1": 2.0}):
-        assert engine.sampled_gradient(rows, cols, decay) == stats
-        for name, gradient in engine.gradients().items():
-            meant = plain[name] + decay.get(name, 0.0) * engine.parameters()[name]
-            assert np.allclose(gradient, meant, rtol=1e-4, atol=1e-6)
-            assert name not in decay or not np.allclose(gradient, plain[name], rtol=1e-4, atol=1e-6)
-
-
 @pytest.mark.parametrize("spec", [spec for spec in SPECS.values() if not isinstance(spec, Siren)], ids=str)
 @pytest.mark.parametrize("kind", [NumbaEngine, TorchEngine])
 def test_engines_without_a_quicker_way_sample_everything(make_problem, kind, spec):

@@ -5,7 +5,7 @@ import pytest
 
 from nfcodec.fields import Siren
 from nfcodec.fitting.engines import Objective, Rates, create
-from nfcodec.fitting.muon import SIZE, Muon, orthogonalized
+from nfcodec.fitting.muon import SIZE, Muon, orthogonalized, slope_of_size
 from nfcodec.fitting.tensors import start_general
 
 
@@ -53,3 +53,28 @@ def test_steps_lower_the_error_and_can_be_forgotten(make_problem):
         assert last.mse < 0.5 * first.mse
         found.append(last.mse)
     assert found[0] != found[1]
+
+
+def test_the_slope_of_size_is_that_of_the_logarithm_of_the_mean_magnitude():
+    weights, at = np.random.default_rng(0).normal(size=(7, 5)), (3, 2)
+    weights[at] = 2.0
+    slope = slope_of_size(weights.astype(np.float32))
+    assert slope.dtype == np.float32
+    nats = []
+    for weights[at] in (1.9999, 2.0001):
+        nats.append(weights.size * np.log(np.abs(weights).mean()))
+    assert slope[at] == pytest.approx((nats[1] - nats[0]) / 2e-4, rel=0.06)  # a little less: nothing near 0 pulls
+    assert np.array_equal(np.sign(slope), np.sign(weights))
+    assert not slope_of_size(np.zeros((2, 3), np.float32)).any()
+
+
+def test_the_price_shrinks_weights(make_problem):
+    problem, sizes = make_problem(Siren(16, 2, frequencies=3), 24, 20), []
+    for price in (0.0, 1e-3):
+        engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
+        muon = Muon(problem.spec.trained)
+        muon.price = price
+        for _ in range(60):
+            muon.update(engine, Rates(0.0, 1e-3), engine.gradient())
+        sizes.append(np.abs(engine.parameters()["weight1"]).mean())
+    assert sizes[1] < 0.9 * sizes[0]

@@ -58,11 +58,11 @@ def test_the_best_weights_are_kept(make_problem, quick, monkeypatch):
     assert problem.psnr_db(fit.stats.squared_error) > 20
 
 
-def test_the_price_of_spread_pulls_weights_together(make_problem, quick, monkeypatch):
+def test_the_price_of_bits_pulls_weights_together(make_problem, quick, monkeypatch):
     """The same fit without it has larger weights."""
     problem, sizes = make_problem(SMALL, 60, 50), []
     for first in (0.0, 1.0):
-        monkeypatch.setattr(module, "SPREAD_FROM", first)
+        monkeypatch.setattr(module, "PRICED_FROM", first)
         (fit,) = module.fit_networks(problem, Request(30.0, 5, 0), 600)
         parameters = fit.engine.parameters()
         sizes.append([float(np.square(parameters[f"weight{i}"]).mean()) for i in (1, 2)])

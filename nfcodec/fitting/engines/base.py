@@ -112,14 +112,13 @@ class Engine(ABC):
     def gradient(self) -> Stats:
         """Compute the exact full-batch gradient at the current parameters, and their statistics."""
 
-    def sampled_gradient(self, rows: Places, cols: Places, decay: Mapping[str, float] | None = None) -> Stats:
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
         """The gradient of the error over the pixels where these rows and columns cross, and its statistics.
 
         Of the full batch here, and where an engine has nothing quicker.
 
         Args:
             rows, cols: places on the lattice, increasing.
-            decay: by tensor name, so many times its parameters are added to its gradient (not of a full batch).
         """
         return self.gradient()
 

@@ -10,7 +10,7 @@ The gradients of hash tables are sums over pixels in any order, so fits of their
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import torch
 
@@ -99,9 +99,9 @@ class CudaEngine(FlatEngine):
         with arithmetic(fast=False):
             return super().gradient()
 
-    def sampled_gradient(self, rows: Places, cols: Places, decay: Mapping[str, float] | None = None) -> Stats:
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
         with arithmetic(fast=False):
-            return super().sampled_gradient(rows, cols, decay)
+            return super().sampled_gradient(rows, cols)
 
     def evaluate(self) -> Stats:
         with arithmetic(fast=False):

@@ -110,8 +110,6 @@ class FlatEngine(Engine):
         self._rates = {name: torch.zeros((), device=self._device) for name in self._groups}
         self._frozen = torch.zeros((), device=self._device)
         """1 makes updates do nothing."""
-        self._decay: Mapping[str, float] = {}
-        self._factors = torch.zeros(0)
         self._optimizer: torch.optim.Optimizer | None = None
         self.adam = GRID_ADAM if n_grid else Adam()
         self.set_objective(objective)
@@ -158,7 +156,7 @@ class FlatEngine(Engine):
         self._pass(differentiate=True)
         return self._stats()
 
-    def sampled_gradient(self, rows: Places, cols: Places, decay: Mapping[str, float] | None = None) -> Stats:
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
         y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
         out = self._field.forward_at(self._seen(), y, x)
         if out is None:
@@ -168,10 +166,6 @@ class FlatEngine(Engine):
         self._sums[0], self._sums[1] = errors.square().sum(dtype=torch.float64), self._squared_error(out, pixels)
         self._gradient.zero_()
         self._field.backward(errors * (2 / errors.numel()), self._gradient)
-        if decay:
-            if decay is not self._decay:
-                self._decay, self._factors = decay, self._filled(decay)
-            self._gradient.addcmul_(self._factors, self._flat)
         return self._stats_of(self._sums.cpu().numpy() * (self._targets.numel() / errors.numel()))
 
     def evaluate(self) -> Stats:

@@ -6,7 +6,7 @@ optimiser's state and the picture is bounded by chunks of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from functools import cache
 
@@ -202,14 +202,12 @@ class NumbaEngine(Engine):
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
         return self._stats(result, bits)
 
-    def sampled_gradient(self, rows: Places, cols: Places, decay: Mapping[str, float] | None = None) -> Stats:
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
         if not isinstance(self._program, SirenProgram):
             return self.gradient()
         self._pack_network()
         result, share = self._program.run_sample(rows, cols), len(rows) * len(cols) / self._picture.n_pixels
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
-        for name, factor in (decay or {}).items():
-            self._network_gradient[name] += np.float32(factor) * self._network[name]
         mse = result.squared_error / (share * self._problem.samples.size)
         return Stats(mse, 0.0, result.decoded_squared_error / share)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,7 @@ class TorchEngine(Engine):
             gradient.zero_()
         return self._run(differentiate=True)
 
-    def sampled_gradient(self, rows: Places, cols: Places, decay: Mapping[str, float] | None = None) -> Stats:
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
         if not isinstance(self._field, TorchSiren):
             return self.gradient()
         y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
@@ -103,8 +103,6 @@ class TorchEngine(Engine):
         mse = (out - self._targets[pixels]).square().mean()
         for name, gradient in zip(leaves, torch.autograd.grad(mse, list(leaves.values())), strict=True):
             self._gradients[name].copy_(gradient)
-        for name, factor in (decay or {}).items():
-            self._gradients[name].add_(self._parameters[name], alpha=factor)
         squared_error = float(self._squared_error(out.detach(), pixels)) * self._targets.numel() / out.numel()
         return Stats(float(mse.detach()), 0.0, squared_error)
 
