@@ -80,8 +80,9 @@ class RatePoint(Job):
 
     Attributes:
         codec: `OURS` or a key of `CODECS`.
-        setting: the target in dB, or what the codec is given.
+        setting: the target, or what the codec is given.
         effort, field, transform: of ours.
+        target: of ours, what `setting` is: "psnr", in dB, or "bpp", bits a pixel.
     """
 
     codec: str
@@ -89,6 +90,7 @@ class RatePoint(Job):
     effort: int = 0
     field: str = ""
     transform: str = "none"
+    target: str = "psnr"
 
     study: ClassVar[str] = "rate"
 
@@ -112,7 +114,7 @@ class RatePoint(Job):
     def _encoded(self, picture: Bytes) -> tuple[bytes, Row]:
         if self.codec == OURS:
             options = {"effort": self.effort, "field": self.field, "transform": self.transform}
-            encoded = nfcodec.encode_with_report(picture, psnr=self.setting, **options)
+            encoded = nfcodec.encode_with_report(picture, **{self.target: self.setting}, **options)
             return encoded.data, {"steps": encoded.report["steps"]}
         codec, buffer = CODECS[self.codec], io.BytesIO()
         prepare(self.codec)

@@ -19,20 +19,25 @@ _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 @click.option(
     "--psnr", "targets_db", type=float, multiple=True, metavar="DB", help=f"Ours; repeatable; else {_TARGETS}."
 )
+@click.option("--bpp", "sizes", type=float, multiple=True, metavar="BITS", help="The same, for a size instead.")
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Of nfcodec.")
 @click.option("--field", type=click.Choice(["ngp", "siren"]), default="ngp", show_default=True, help="Of nfcodec.")
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN", help="Of nfcodec.")
 @options(*picture_options)
 def rate_distortion(
     data: Path | None, sets: Sequence[str], images: int | None, path: Path, codecs: Sequence[str],
-    targets_db: Sequence[float], effort: int, field: str, transform: str,
+    targets_db: Sequence[float], sizes: Sequence[float], effort: int, field: str, transform: str,
 ) -> None:  # fmt: skip
     """Bytes against PSNR and MS-SSIM, nfcodec beside ordinary codecs on the same pictures."""
+    usual = {"effort": effort, "field": field, "transform": transform}
+    ours = [
+        *({"setting": target, **usual} for target in targets_db or (() if sizes else TARGETS_DB)),
+        *({"setting": size, "target": "bpp", **usual} for size in sizes),
+    ]
     jobs = [
-        (RatePoint(picture.dataset, picture.name, picture.sha256, codec, setting, **more), picture)
+        (RatePoint(picture.dataset, picture.name, picture.sha256, codec, **settings), picture)
         for picture in chosen_pictures(sets, images, data)
         for codec in codecs or (OURS, *CODECS)
-        for more in ([{"effort": effort, "field": field, "transform": transform}] if codec == OURS else [{}])
-        for setting in ((targets_db or TARGETS_DB) if codec == OURS else CODECS[codec].settings)
+        for settings in (ours if codec == OURS else [{"setting": each} for each in CODECS[codec].settings])
     ]
     run_all(jobs, Store(path))
