@@ -47,6 +47,12 @@ class Curve:
             return None
         return float(np.exp(np.interp(quality, self.quality, np.log(self.bpp))))
 
+    def quality_at(self, bpp: float) -> float | None:
+        """The inverse of `bpp_at`; None outside of the points."""
+        if not self.bpp or not self.bpp[0] <= bpp <= self.bpp[-1]:
+            return None
+        return float(np.interp(np.log(bpp), np.log(self.bpp), self.quality))
+
 
 def mean_bpp_at(curves: Sequence[Curve], quality: float) -> float | None:
     """The mean over pictures; None if one of the curves does not get there."""

@@ -29,11 +29,17 @@ NOTES = (
 )
 
 
-def datasets(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """The rows of the study by dataset."""
+SIZE_NOTES = (
+    "Every picture in a file of at most that size: mean PSNR, and that of the picture with the lowest and the highest."
+    " Published figures are such means over a configuration, too, read off their curves at the mean rate.",
+)
+
+
+def datasets(rows: Sequence[Row], target: str = "psnr") -> dict[str, list[Row]]:
+    """The rows of the study by dataset, of ours those made for this kind of target."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        if row["study"] == "rate":
+        if row["study"] == "rate" and row.get("target", "psnr") == target:
             found.setdefault(row["dataset"], []).append(row)
     return dict(sorted(found.items()))
 
@@ -55,8 +61,11 @@ def curves_of(rows: Sequence[Row], quality: str) -> Curves:
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table for each dataset."""
-    return [_table(dataset, group) for dataset, group in datasets(rows).items()]
+    """One table for each dataset, and one more for files made for a size."""
+    return [
+        *(_table(dataset, group) for dataset, group in datasets(rows).items()),
+        *(_size_table(dataset, group) for dataset, group in datasets(rows, "bpp").items()),
+    ]
 
 
 def _table(dataset: str, rows: Sequence[Row]) -> Table:
@@ -80,6 +89,22 @@ def _table(dataset: str, rows: Sequence[Row]) -> Table:
                *(f"BD-rate over {name}, %" for name in REFERENCES),
                *(f"by MS-SSIM over {name}, %" for name in REFERENCES), "encode s", "decode s")  # fmt: skip
     return Table(f"rate-{dataset}", f"Bytes against quality: {dataset}", columns, tuple(lines), NOTES)
+
+
+def _size_table(dataset: str, rows: Sequence[Row]) -> Table:
+    lines: list[tuple[Cell, ...]] = []
+    for codec, setting in sorted({(name_of(row), row["setting"]) for row in rows}):
+        mine = [row for row in rows if (name_of(row), row["setting"]) == (codec, setting)]
+        psnrs_db, bpp = [row["psnr_db"] for row in mine], statistics.mean(row["bpp"] for row in mine)
+        seconds = (statistics.median(row[key] for row in mine) for key in ("encode_seconds", "decode_seconds"))
+        lines.append(
+            (codec, len(mine), setting, bpp, statistics.mean(psnrs_db), min(psnrs_db), max(psnrs_db), *seconds)
+        )
+        for name, curve in published().items() if dataset == "kodak" else ():
+            if (psnr_db := curve.quality_at(bpp)) is not None:
+                lines.append((f"{name}, published", 24, None, bpp, psnr_db, None, None, None, None))
+    columns = ("codec", "n", "at most", "bpp", "PSNR in dB", "lowest", "highest", "encode s", "decode s")
+    return Table(f"size-{dataset}", f"Quality in a size: {dataset}", columns, tuple(lines), SIZE_NOTES)
 
 
 def _mean_bd_rate(reference: dict[str, Curve], test: dict[str, Curve]) -> float | None:

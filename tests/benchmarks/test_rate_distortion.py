@@ -60,6 +60,36 @@ def test_from_pictures_to_a_report(pictures: Path, tmp_path: Path) -> None:
     assert "rate-few.svg" in {path.name for path in (out / "plots").iterdir()}
 
 
+def test_what_a_size_buys(pictures: Path, tmp_path: Path) -> None:
+    records, out = tmp_path / "rate.jsonl", tmp_path / "out"
+    command = ["rate-distortion", "--set", str(pictures), "--records", str(records), "--effort", "1", "--codec", OURS]
+    result = CliRunner().invoke(main, [*command, "--bpp", "1.5"])
+    assert result.exit_code == 0, result.output
+    rows = list(read(records))
+    assert len(rows) == 2
+    assert all(row["target"] == "bpp" and 1.4 < row["bpp"] <= row["setting"] == 1.5 for row in rows)
+    assert CliRunner().invoke(main, [*command, "--bpp", "1.5", "--psnr", "30"]).exit_code == 0
+    (table, sizes) = rates.tables(list(read(records)))
+    assert [line[:2] for line in table.rows] == [("nfcodec -e 1", 2)]  # without the rows made for a size
+    ((codec, n, at_most, bpp, psnr, lowest, highest, *_),) = sizes.rows
+    assert (codec, n, at_most) == ("nfcodec -e 1", 2, 1.5)
+    assert bpp == pytest.approx(np.mean([row["bpp"] for row in rows]))
+    assert lowest <= psnr <= highest
+    assert psnr == pytest.approx(np.mean([row["psnr_db"] for row in rows]))
+    assert CliRunner().invoke(main, ["report", str(records), "--out", str(out)]).exit_code == 0
+    assert "Quality in a size: few" in (out / "tables.md").read_text(encoding="utf-8")
+
+
+def test_published_figures_at_a_size() -> None:
+    row = {"study": "rate", "dataset": "kodak", "image": "0", "codec": OURS, "setting": 0.3, "effort": 5, "bpp": 0.3,
+           "field": "siren", "transform": "none", "target": "bpp", "psnr_db": 30.0, "ms_ssim": 0.9,
+           "encode_seconds": 1.0, "decode_seconds": 1.0}  # fmt: skip
+    (table,) = rates.tables([row])
+    found = {line[0]: line[4] for line in table.rows}
+    assert found["nfcodec siren -e 5"] == 30.0
+    assert 29.5 < found["NIF25, published"] < 30.3
+
+
 def test_a_codec_that_pillow_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_distortion.features, "check", lambda name: False)
     rate_distortion.prepare.cache_clear()
@@ -73,6 +103,8 @@ def test_curves_leave_out_what_is_beaten() -> None:
     assert curve == Curve((1.0, 2.0, 4.0), (30.0, 36.0, 42.0))
     assert curve.bpp_at(33.0) == pytest.approx(2**0.5)
     assert curve.bpp_at(36.0) == pytest.approx(2.0)
+    assert curve.quality_at(2**0.5) == pytest.approx(33.0)
+    assert curve.quality_at(0.9) is curve.quality_at(4.1) is None
     assert curve.bpp_at(29.9) is None
     assert curve.bpp_at(29.96) == curve.bpp_at(30.0)
     assert curve.bpp_at(42.1) is None
