@@ -55,6 +55,28 @@ def test_the_same_seed_gives_the_same_weights(make_problem, quick):
     assert same == [True, True, False]
 
 
+def test_a_fit_serves_again_for_targets_close_to_its_own(make_problem, quick, monkeypatch):
+    problem, fit_networks, fits, kept = make_problem(SMALL, 60, 50), module.fit_networks, [], []
+
+    def counted(*arguments):
+        fits.append(arguments)
+        return fit_networks(*arguments)
+
+    monkeypatch.setattr(module, "fit_networks", counted)
+    request, found = Request(32.5, 5, 0), {}
+    for psnr_db, effort, n_fits in ((32.5, 5, 1), (32.2, 5, 1), (32.7, 5, 1), (32.5, 4, 2), (32.5, 4, 2), (26.0, 4, 3)):
+        solution, _ = solve([problem], replace(request, psnr_db=psnr_db, effort=effort), kept)
+        assert len(fits) == n_fits
+        assert len(kept) == 1
+        assert psnr_db <= solution.trial.psnr_db < psnr_db + CLOSE_DB or psnr_db == 26.0
+        found[psnr_db] = solution
+    again = solve([problem], request)[0]
+    assert len(fits) == 4
+    for name, weight in again.trial.weights.items():
+        assert np.array_equal(weight.symbols, found[32.5].trial.weights[name].symbols)
+    assert (again.steps, found[32.2].steps) == (300, 300)
+
+
 def test_a_field_that_is_too_small_grows(make_problem, quick):
     problem = make_problem(Siren(4, 2), 60, 50)
     solution, used = solve_small(problem, Request(25.0, 5, 0))
