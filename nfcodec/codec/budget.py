@@ -18,6 +18,7 @@ WORDS = 8
 
 MAX_MOVE_DB, HIGHEST_START_DB = 12.0, 60.0
 LEAST_SLOPE = 0.01
+GUESSES, GUESS_DB, MAX_GUESS_MOVE_DB = 6, 0.3, 6.0
 
 START_DB, DB_PER_DOUBLING = 37.0, 5.0
 """What Kodak pictures reach with one bit a pixel, and with twice the bits."""
@@ -55,16 +56,26 @@ class Encoded:
         return math.inf if self.report["psnr_db"] is None else self.report["psnr_db"]
 
 
-def best_within(budget: int, n_pixels: int, request: Request, encode_at: Callable[[Request], Encoded]) -> Encoded:
+def best_within(
+    budget: int,
+    n_pixels: int,
+    request: Request,
+    encode_at: Callable[[Request], Encoded],
+    bytes_at: Callable[[Request], float] | None = None,
+) -> Encoded:
     """The file with the highest PSNR found among those of at most `budget` bytes; the smallest found if none is.
 
     Args:
         encode_at: makes a file of about the PSNR asked for, or raises TargetNotReachedError where that is out of reach.
+        bytes_at: about how many bytes such a file takes, if there is something that tells without making it; infinite
+            for what is out of reach.
     """
     bits_per_pixel = 8 * max(1, budget) / n_pixels
     psnr_db = min(HIGHEST_START_DB, START_DB + DB_PER_DOUBLING * math.log2(bits_per_pixel))
     search = _Search(budget, encode_at, BITS_PER_DB * bits_per_pixel**SLOPE_DEPENDENCE)
-    if request.effort > 1:  # quick files tell about where to look
+    if bytes_at is not None:
+        psnr_db = search.guess(request, psnr_db, bytes_at)
+    elif request.effort > 1:  # quick files tell about where to look
         psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY)
     search.run(request, psnr_db, CLOSE)
     return search.best()
@@ -95,6 +106,19 @@ class _Search:
         if not fitting:
             return min(self._found, key=lambda each: len(each.data))
         return max(fitting, key=lambda each: (each.psnr_db, -len(each.data)))
+
+    def guess(self, request: Request, psnr_db: float, bytes_at: Callable[[Request], float]) -> float:
+        """The PSNR at which an estimate meets the budget, about; looks for it from one that is known to be near."""
+        for _ in range(GUESSES):
+            size = bytes_at(replace(request, psnr_db=psnr_db))
+            if not 0 < size < math.inf or request.expired():
+                break
+            missing = math.log2(max(1, self._budget) / size)
+            moved = max(-MAX_GUESS_MOVE_DB, min(MAX_GUESS_MOVE_DB, missing / self._slope))
+            psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db + moved))
+            if abs(moved) < GUESS_DB:
+                break
+        return psnr_db
 
     def run(self, request: Request, psnr_db: float, precision: Precision) -> float:
         """Encode until a file is close to the budget; return the PSNR that should meet it."""

@@ -5,8 +5,8 @@
 `models` holds, for dense grid levels, the largest magnitude of each feature over all levels (varints), or for a wavelet
 level its regime (u8); then for each other tensor its largest magnitude (varint) and the scale of its prior (u8). The
 stream codes the dense levels first, coarse to fine, or the wavelet level; then the other tensors in layout order, each
-in raster order with a single context; of some tensors, each symbol's difference from the one before. Where there is no
-grid, the order `MATRICES` codes tensors by scales of their columns instead, and `models` has these scales alone.
+in raster order with a single context; of some tensors, each symbol's difference from the one before. Where there is
+neither, the order `MATRICES` codes tensors by scales of their columns instead, and `models` has these scales alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WAVELETS, SLOPES = 3, 6
 """The orders of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
 
 MATRICES = 7
-"""The order for fields without a grid."""
+"""The order for fields with neither."""
 
 _NETWORKS = {WAVELETS: FIRST_SET, SLOPES: SLOPE_SET}
 

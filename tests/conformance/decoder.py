@@ -204,7 +204,7 @@ def read_weights(data, levels, layout):  # section 5
     ]
     for name, _, limit, scale in others:
         require(limit <= 2 ** (24 + (".bias" in name)) and scale < (153 if order == 7 else 64), "bad limit or scale")
-    suitable = (3, 6) if wavelets else (1, 2, 4, 5) if levels else (1, 2, 4, 5, 7)
+    suitable = (3, 6) if wavelets else (1, 2, 4, 5) if dense else (1, 2, 4, 5, 7)
     require(max([0, *limits]) <= 2**24 and order in suitable, "bad order or limit")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
