@@ -35,6 +35,8 @@ RATE, LAST_RATE, WARM_UP_STEPS = 2.5e-3, 0.01, 20
 MARGIN_DB = 1.0
 """How far over the target a field should get before it is rounded."""
 
+PRICE = 1.0
+
 PROBED = (4, 16)
 """The steps between which time is taken for the announcement."""
 
@@ -76,6 +78,7 @@ def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
         fits.append(Fit(network, engine))
     workers = workers_for(fits)
     progress = _Progress(problem, request, fits, n_steps, workers.n)
+    price = _price_of_size(problem, request)
     stopped, left = threading.Event(), iter(range(len(networks), 0, -1))
 
     def run(worker: int, i: int) -> None:
@@ -87,7 +90,7 @@ def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
             return stopped.is_set() or time.monotonic() >= deadline
 
         with one_thread(workers.n > 1):
-            _fit(fits[i], request.seed, n_steps, must_stop)
+            _fit(fits[i], request.seed, n_steps, price / networks[i].problem.samples.size, must_stop)
 
     try:
         workers.run(len(networks), run)
@@ -128,10 +131,11 @@ def workers_for(fits: Sequence[Fit]) -> Workers:
     return Workers(min(n_threads(), len(fits)) if fits[0].engine.device == "cpu" else 1)
 
 
-def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -> None:
+def _fit(each: Fit, seed: int, n_steps: int, price: float, must_stop: Callable[[int], bool]) -> None:
     """Steps on random pixels at a rate that falls along a half cosine; now and then all pixels tell how it goes.
 
     Args:
+        price: of a nat for a weight, as mean squared error.
         must_stop: called before each step with its number; whether to stop there.
     """
     problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
@@ -158,7 +162,7 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
         elif now.mse < each.stats.mse:
             best, each.stats = engine.parameters(), now
         if step >= PRICED_FROM * n_steps:
-            optimizer.price = _price_of_size(each)
+            optimizer.price = price
     last = engine.evaluate()
     if last.mse <= each.stats.mse:
         each.stats = last
@@ -166,13 +170,14 @@ def _fit(each: Fit, seed: int, n_steps: int, must_stop: Callable[[int], bool]) -
         engine.restore(best)
 
 
-def _price_of_size(each: Fit) -> float:
-    """What a nat for a weight costs.
+def _price_of_size(problem: Problem, request: Request) -> float:
+    """What a nat for a weight costs, as squared error: the same for all of a picture, however well it is fitted.
 
-    At the quantizer steps that take the margin, a bit more for each of all n parameters takes 2 ln(2) of the margin's
-    error away; so a nat for one of them is worth 2 / n of that error.
+    Rounding may take what lies between the margin over the target and the target. It takes that with steps of such a
+    size that a nat more for each of all n parameters would bring back all of it but 1 / e^2; so one is worth 2 / n.
     """
-    return 2 * each.stats.mse * (10 ** (MARGIN_DB / 10) - 1) / each.network.n_parameters
+    lost = problem.gain * problem.samples.size * 10 ** (-request.psnr_db / 10) * (1 - 10 ** (-MARGIN_DB / 10))
+    return PRICE * 2 * lost / problem.spec.n_parameters(problem.geometry)
 
 
 def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]:

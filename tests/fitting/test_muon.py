@@ -5,23 +5,75 @@ import pytest
 
 from nfcodec.fields import Siren
 from nfcodec.fitting.engines import Objective, Rates, create
-from nfcodec.fitting.muon import SIZE, Muon, orthogonalized, slope_of_size
+from nfcodec.fitting.engines.kernels import muon as kernels
+from nfcodec.fitting.muon import ITERATIONS, MOMENTUM, NEAR_ZERO, QUINTIC, SIZE, Muon
 from nfcodec.fitting.tensors import start_general
 
 
-@pytest.mark.parametrize("shape", [(12, 12), (5, 20), (20, 5), (1, 7), (3, 1)])
+def step(gradient, weights=None, price=0.0):
+    """What one step of size 1 takes off a layer, whose matrix has the bias as its last column."""
+    layer = np.zeros_like(gradient) if weights is None else weights.copy()
+    weight, bias = layer[:, :-1].copy(), layer[:, -1].copy()
+    kernels.step(
+        weight, bias, np.ascontiguousarray(gradient[:, :-1]), gradient[:, -1].copy(), np.zeros_like(gradient),
+        np.float32(MOMENTUM), np.float32(price), np.float32(NEAR_ZERO), QUINTIC, ITERATIONS, np.float32(1.0),
+    )  # fmt: skip
+    return layer - np.column_stack([weight, bias])
+
+
+def orthogonalized(matrix):
+    """The same by NumPy, as Jordan et al. write it."""
+    if matrix.shape[0] > matrix.shape[1]:
+        return orthogonalized(matrix.T).T
+    a, b, c = QUINTIC
+    x = matrix / np.linalg.norm(matrix)
+    for _ in range(ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (5, 20), (20, 5), (1, 7), (3, 2), (33, 36), (70, 41)])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_singular_values_become_about_one(shape, scale):
     matrix = (scale * np.random.default_rng(0).normal(size=shape)).astype(np.float32)
     u, s, v = np.linalg.svd(matrix, full_matrices=False)
-    result = orthogonalized(matrix)
+    result = step(matrix)
     assert result.dtype == np.float32
     assert np.abs(np.diag(u.T @ result @ v.T) - 1).max() < 0.35
     assert np.linalg.norm(result - u @ np.diag(np.diag(u.T @ result @ v.T)) @ v) < 1e-2 * s.size
+    assert np.allclose(result, orthogonalized(matrix), atol=1e-4)
 
 
 def test_nothing_moves_without_a_gradient():
-    assert not orthogonalized(np.zeros((4, 6), np.float32)).any()
+    assert not step(np.zeros((4, 6), np.float32)).any()
+
+
+def test_averages_are_of_gradients_and_look_ahead():
+    rng, averages = np.random.default_rng(0), np.zeros((6, 5), np.float32)
+    mean = np.zeros((6, 5))
+    for _ in range(3):
+        gradient, weight, bias = rng.normal(size=(6, 5)).astype(np.float32), np.zeros((6, 4), np.float32), np.zeros(6)
+        mean += (1 - MOMENTUM) * (gradient - mean)
+        bias = bias.astype(np.float32)
+        kernels.step(
+            weight, bias, gradient[:, :-1].copy(), gradient[:, -1].copy(), averages, np.float32(MOMENTUM),
+            np.float32(0), np.float32(NEAR_ZERO), QUINTIC, ITERATIONS, np.float32(1.0),
+        )  # fmt: skip
+        expected = orthogonalized((1 - MOMENTUM) * gradient + MOMENTUM * mean)
+        assert np.allclose(-np.column_stack([weight, bias]), expected, atol=1e-4)
+    assert np.allclose(averages, mean, atol=1e-6)
+
+
+def test_the_price_is_on_the_logarithm_of_the_mean_magnitude():
+    """With a price so high that gradients hardly count, the step is that of the slope of n ln(m)."""
+    weights = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    moved = step(np.zeros_like(weights), weights, price=1e-2)
+    magnitudes = np.abs(weights[:, :-1])
+    slopes = np.zeros_like(weights)
+    slopes[:, :-1] = np.sign(weights[:, :-1]) * magnitudes / (magnitudes + NEAR_ZERO * magnitudes.mean())
+    assert np.allclose(moved, orthogonalized(slopes), atol=1e-4)
+    assert not step(np.zeros((3, 4), np.float32), np.zeros((3, 4), np.float32), price=1.0).any()
 
 
 @pytest.mark.parametrize("frequencies", [0, 3])
@@ -53,19 +105,6 @@ def test_steps_lower_the_error_and_can_be_forgotten(make_problem):
         assert last.mse < 0.5 * first.mse
         found.append(last.mse)
     assert found[0] != found[1]
-
-
-def test_the_slope_of_size_is_that_of_the_logarithm_of_the_mean_magnitude():
-    weights, at = np.random.default_rng(0).normal(size=(7, 5)), (3, 2)
-    weights[at] = 2.0
-    slope = slope_of_size(weights.astype(np.float32))
-    assert slope.dtype == np.float32
-    nats = []
-    for weights[at] in (1.9999, 2.0001):
-        nats.append(weights.size * np.log(np.abs(weights).mean()))
-    assert slope[at] == pytest.approx((nats[1] - nats[0]) / 2e-4, rel=0.06)  # a little less: nothing near 0 pulls
-    assert np.array_equal(np.sign(slope), np.sign(weights))
-    assert not slope_of_size(np.zeros((2, 3), np.float32)).any()
 
 
 def test_the_price_shrinks_weights(make_problem):
