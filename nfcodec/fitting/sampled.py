@@ -32,10 +32,11 @@ PIXELS = 3072
 RATE, LAST_RATE, WARM_UP_STEPS = 2.5e-3, 0.01, 20
 """Of steps by Muon: at the start, at the end as a share of it, and steps that grow up to it."""
 
-MARGIN_DB = 1.0
+MARGIN_DB = 0.6
 """How far over the target a field should get before it is rounded."""
 
-PRICE = 1.0
+PRICE = 1.5
+"""Of bits in the loss, over what they save when weights are rounded: such weights also bear rounding better."""
 
 PROBED = (4, 16)
 """The steps between which time is taken for the announcement."""

@@ -34,7 +34,7 @@ LEAST_MARGIN_DB, LARGEST_MARGIN_DB = 0.15, 60.0
 DB_PER_DOUBLING = 3.8
 """What twice the parameters bring."""
 
-PILOT_SHARE, PILOT_STEPS, MISSING_DB = 0.08, 500, 68.0
+PILOT_SHARE, PILOT_STEPS, MISSING_DB = 0.08, 500, 61.0
 """A short fit tells how wide networks should be: its share of the steps, how many it takes at least, and how many dB
 are missing in a fit, times the square root of its steps."""
 
