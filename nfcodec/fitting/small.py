@@ -24,8 +24,8 @@ from nfcodec.fitting.symmetry import folded, sorted_by_bias
 from nfcodec.fitting.tensors import allowed_mse, balanced_steps
 from nfcodec.workers import one_thread, single_threaded_blas
 
-FIT_STEPS = {1: 800, 2: 1600, 3: 3000, 4: 5500, 5: 9000, 6: 15_000, 7: 25_000, 8: 36_000, 9: 55_000}
-PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.08, 0.35
+FIT_STEPS = {1: 1200, 2: 2400, 3: 4500, 4: 8000, 5: 13_000, 6: 20_000, 7: 30_000, 8: 42_000, 9: 60_000}
+PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.06, 0.25
 """With more, steps are fewer, down to a share of them, so that they take no longer."""
 
 LEAST_MARGIN_DB, LARGEST_MARGIN_DB = 0.15, 60.0
