@@ -109,12 +109,16 @@ class _Search:
 
     def guess(self, request: Request, psnr_db: float, bytes_at: Callable[[Request], float]) -> float:
         """The PSNR at which an estimate meets the budget, about; looks for it from one that is known to be near."""
+        moved, before = 0.0, 0.0
         for _ in range(GUESSES):
             size = bytes_at(replace(request, psnr_db=psnr_db))
             if not 0 < size < math.inf or request.expired():
                 break
-            missing = math.log2(max(1, self._budget) / size)
-            moved = max(-MAX_GUESS_MOVE_DB, min(MAX_GUESS_MOVE_DB, missing / self._slope))
+            if moved:
+                self._slope = max(LEAST_SLOPE, (math.log2(size) - before) / moved)
+            before = math.log2(size)
+            moved = (math.log2(max(1, self._budget)) - before) / self._slope
+            moved = max(-MAX_GUESS_MOVE_DB, min(MAX_GUESS_MOVE_DB, moved))
             psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db + moved))
             if abs(moved) < GUESS_DB:
                 break

@@ -207,6 +207,31 @@ def test_quick_files_come_first():
     assert efforts.count(6) <= 4
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.6])
+@pytest.mark.parametrize("budget", [300, 2500, 40_000])
+def test_an_estimate_replaces_quick_files(factor, budget):
+    curve, asked = Curve(exponential(3000, 0.18)), []
+
+    def bytes_at(request):
+        asked.append(request.psnr_db)
+        return factor * curve.size(request.psnr_db)
+
+    found = best_within(budget, N_PIXELS, replace(REQUEST, effort=6), curve, bytes_at)
+    assert 0 <= budget - len(found.data) <= unused_that_is_close(budget)
+    assert {each.effort for each in curve.requests} == {6}
+    first_db = curve.requests[0].psnr_db
+    assert factor * curve.size(first_db) == pytest.approx(budget, rel=0.1)
+    assert 1 < len(asked) <= 6
+    assert len(curve.requests) <= 5
+
+
+@pytest.mark.parametrize("size", [math.inf, 0.0])
+def test_an_estimate_that_knows_nothing(size):
+    curve = Curve(exponential(3000, 0.18))
+    found = best_within(2500, N_PIXELS, replace(REQUEST, effort=6), curve, lambda request: size)
+    assert 0 <= 2500 - len(found.data) <= unused_that_is_close(2500)
+
+
 def test_only_psnr_and_effort_change():
     curve, heard = Curve(exponential(3000, 0.18)), []
     request = replace(REQUEST, effort=3, max_steps=17, engine="torch", device="cpu", listen=heard.append)
