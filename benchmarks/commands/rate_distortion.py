@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,7 +31,7 @@ def rate_distortion(
 ) -> None:  # fmt: skip
     """Bytes against PSNR and MS-SSIM, nfcodec beside ordinary codecs on the same pictures."""
     usual = {"effort": effort, "field": field, "transform": transform}
-    ours = [
+    ours: list[dict[str, Any]] = [
         *({"setting": target, **usual} for target in targets_db or (() if sizes else TARGETS_DB)),
         *({"setting": size, "target": "bpp", **usual} for size in sizes),
     ]
@@ -38,6 +39,10 @@ def rate_distortion(
         (RatePoint(picture.dataset, picture.name, picture.sha256, codec, **settings), picture)
         for picture in chosen_pictures(sets, images, data)
         for codec in codecs or (OURS, *CODECS)
-        for settings in (ours if codec == OURS else [{"setting": each} for each in CODECS[codec].settings])
+        for settings in (ours if codec == OURS else _settings(codec))
     ]
     run_all(jobs, Store(path))
+
+
+def _settings(codec: str) -> list[dict[str, Any]]:
+    return [{"setting": setting} for setting in CODECS[codec].settings]
