@@ -19,6 +19,7 @@ WORDS = 8
 MAX_MOVE_DB, HIGHEST_START_DB = 12.0, 60.0
 LEAST_SLOPE = 0.01
 GUESSES, GUESS_DB, MAX_GUESS_MOVE_DB = 6, 0.3, 6.0
+"""Of a search in estimates: how many, the move after which it ends, and the largest move."""
 
 START_DB, DB_PER_DOUBLING = 37.0, 5.0
 """What Kodak pictures reach with one bit a pixel, and with twice the bits."""
