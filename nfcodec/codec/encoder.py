@@ -51,7 +51,7 @@ NGP_LIMIT_DB = 94.0
 """Wavelet fits of 16-bit samples do not go much further."""
 
 SIREN_OVER_WAVELETS = 1.15
-"""How many times the bytes of wavelet levels before any fitting a SIREN takes: 1.04 to 1.48 on seven Kodak pictures at 30 dB."""
+"""What a SIREN takes over wavelet levels before any fitting: 1.04 to 1.48 on seven Kodak pictures at 30 dB."""
 
 LOSSLESS_GAP_DB = 9.0
 """So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
