@@ -2,6 +2,7 @@
 
 from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS
+from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import decode_residual, encode_residual
 from nfcodec.coding.trellis import CODES, MEMORY, RUN
@@ -10,6 +11,7 @@ from nfcodec.coding.weights import MAX_SYMBOL, Symbols, decode_weights, encode_w
 
 __all__ = [
     "CODES",
+    "COLUMN_CODE",
     "FEATURES",
     "MAX_SYMBOL",
     "MEMORY",

@@ -1,6 +1,7 @@
 """Coding matrices of integers by Laplace distributions: each column's scale comes from the rows above.
 
 A column of a network's weights belongs to one neuron of the layer before, and those differ in how much they are used.
+Parities may come from a path through a convolutional code, column after column (see `coding.trellis`).
 docs/format.md, "Matrices", is the normative text.
 """
 
@@ -11,13 +12,28 @@ import math
 import numpy as np
 
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
-from nfcodec.coding.laplace import MAX_SCALE, SCALES_PER_OCTAVE, SMALLEST_LOG2, code_laplace
+from nfcodec.coding.laplace import (
+    LARGEST,
+    LOCATION_BITS,
+    MAX_SCALE,
+    SCALES_PER_OCTAVE,
+    SMALLEST_LOG2,
+    code_flat,
+    code_laplace,
+)
+from nfcodec.coding.trellis import Bits, parities, path_by_first, path_length
+from nfcodec.errors import FormatError
 
 FRACTION_BITS = 8
 """Of mean magnitudes."""
 
 PRIOR_ROWS = 8
 """How many rows the mean magnitude of the whole matrix counts as."""
+
+COLUMN_CODE = 0
+"""The one of the codes whose parities matrices may have; it gives those of three rows at a time."""
+
+FEW_ROWS = 48
 
 _ORIGIN = (FRACTION_BITS + SMALLEST_LOG2) * SCALES_PER_OCTAVE
 
@@ -29,27 +45,67 @@ def suitable_scale(values: Int64Array) -> int:
     return int(_indices(np.array([round(scale * (1 << FRACTION_BITS))]))[0])
 
 
-def code_matrix(coder: SymbolCoder, shape: tuple[int, int], scale: int, values: Int64Array | None) -> Int64Array:
+def code_matrix(
+    coder: SymbolCoder, shape: tuple[int, int], scale: int, values: Int64Array | None, *, coded: bool = False
+) -> Int64Array:
     """Code integers (rows, columns) of magnitudes up to 2^24; a decoder passes None.
 
     Args:
         scale: the index of the scale that the first row gets, see `suitable_scale`.
+        coded: whether a path gives the parities; `values` must have one, see `has_path`.
 
     Raises:
         FormatError: a decoded value is larger.
     """
+    if not coded:
+        return _code_rows(coder, shape, scale, values, None)
+    known = None if values is None else _path_of(values).astype(np.int64)
+    path = code_flat(coder, 1, shape[1] * path_length(shape[0]), known)
+    return _code_rows(coder, shape, scale, values, _parities(path.astype(np.uint8), shape))
+
+
+def _code_rows(
+    coder: SymbolCoder, shape: tuple[int, int], scale: int, values: Int64Array | None, parity: Int64Array | None
+) -> Int64Array:
     n_rows, n_cols = shape
     first = (SCALES_PER_OCTAVE + scale % SCALES_PER_OCTAVE) << scale // SCALES_PER_OCTAVE + 1
-    coded = np.zeros(shape, np.int64)
+    done = np.zeros(shape, np.int64)
     start = 0
     while start < n_rows:
         stop = min(n_rows, max(1, 2 * start))
-        sums = np.abs(coded[:start]).sum(axis=0) << FRACTION_BITS
+        sums = np.abs(done[:start]).sum(axis=0) << FRACTION_BITS
         scales = np.tile(_indices((PRIOR_ROWS * first + sums) // (PRIOR_ROWS + start)), stop - start)
         part = None if values is None else values[start:stop].reshape(-1)
-        coded[start:stop] = code_laplace(coder, np.zeros(len(scales), np.int64), scales, part).reshape(-1, n_cols)
+        if parity is None:
+            found = code_laplace(coder, np.zeros(len(scales), np.int64), scales, part)
+        else:  # halves of the values, whose middle is half a parity below 0
+            odd = parity[start:stop].reshape(-1)
+            halves = None if part is None else part >> 1
+            scales = np.maximum(scales - SCALES_PER_OCTAVE, 0)
+            found = 2 * code_laplace(coder, -odd << LOCATION_BITS - 1, scales, halves) + odd
+        done[start:stop] = found.reshape(-1, n_cols)
         start = stop
-    return coded
+    if values is None and np.abs(done).max(initial=0) > LARGEST:
+        raise FormatError("a symbol is too large")
+    return done
+
+
+def has_path(values: Int64Array) -> bool:
+    """Whether a matrix's parities are those of a path through the code."""
+    start = values[:FEW_ROWS, :1]  # which tells where there is none, without many steps
+    return all(np.array_equal(_parities(_path_of(each), each.shape), each & 1) for each in (start, values))
+
+
+def _path_of(values: Int64Array) -> Bits:
+    """The path that gives the parities of a matrix, if there is one."""
+    first = np.transpose(values[::3] & 1).reshape(-1)
+    return path_by_first(first, COLUMN_CODE, len(first))
+
+
+def _parities(path: Bits, shape: tuple[int, ...]) -> Int64Array:
+    """The parities of a matrix that a path gives, column after column."""
+    columns = parities(path, COLUMN_CODE, len(path)).reshape(shape[1], -1)[:, : shape[0]]
+    return np.transpose(columns).astype(np.int64)
 
 
 def folded(values: Int64Array) -> Int64Array:

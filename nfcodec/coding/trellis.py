@@ -43,32 +43,39 @@ def path_length(n: int) -> int:
     return -(-n // 3)
 
 
-def parities(path: Bits, code: int) -> Bits:
-    """The parities (T, 3) that a path (T,) through one of CODES gives."""
-    runs = np.pad(path, (0, -len(path) % RUN)).reshape(-1, RUN)
+def parities(path: Bits, code: int, run: int = RUN) -> Bits:
+    """The parities (T, 3) that a path (T,) through one of CODES gives, which starts anew after each `run` bits."""
+    run = max(1, min(run, len(path)))
+    runs = np.pad(path, (0, -len(path) % run)).reshape(-1, run)
     out = np.zeros((*runs.shape, 3), np.uint8)
-    for age in range(MEMORY + 1):
+    for age in range(min(MEMORY + 1, run)):
         for j, generator in enumerate(CODES[code]):
             if generator >> (MEMORY - age) & 1:
-                out[:, age:, j] ^= runs[:, : RUN - age]
+                out[:, age:, j] ^= runs[:, : run - age]
     return out.reshape(-1, 3)[: len(path)]
 
 
 def path_of(symbols: Int64Array) -> tuple[int, Bits] | None:
     """The code, and the path through it, whose parities the symbols have in raster order; None if there is none."""
-    n_steps = path_length(symbols.size)
-    for code, generators in enumerate(CODES):
-        first = np.zeros(-(-n_steps // RUN) * RUN, np.uint8)
-        first[:n_steps] = symbols.reshape(-1)[::3] & 1
-        runs = first.reshape(-1, RUN)
-        for t in range(RUN):  # the newest bit is part of the first sum
-            for age in range(1, min(t, MEMORY) + 1):
-                if generators[0] >> (MEMORY - age) & 1:
-                    runs[:, t] ^= runs[:, t - age]
-        path = runs.reshape(-1)[:n_steps]
+    for code in range(len(CODES)):
+        path = path_by_first(symbols.reshape(-1)[::3] & 1, code)
         if np.array_equal(_parities_of(path, code, symbols.shape), symbols & 1):
             return code, path
     return None
+
+
+def path_by_first(first: Int64Array, code: int, run: int = RUN) -> Bits:
+    """The only path (T,) that gives the first of each three parities, (T,)."""
+    older = CODES[code][0] & (1 << MEMORY) - 1
+    sums = [(bits & older).bit_count() & 1 for bits in range(1 << MEMORY)]
+    path = bytearray(len(first))
+    state = 0
+    for t, parity in enumerate(first.tolist()):
+        if t % run == 0:
+            state = 0
+        path[t] = bit = parity ^ sums[state]  # the newest bit is part of the sum
+        state = (bit << MEMORY | state) >> 1
+    return np.frombuffer(path, np.uint8)
 
 
 def code_trellis(

@@ -6,7 +6,8 @@
 level its regime (u8); then for each other tensor its largest magnitude (varint) and the scale of its prior (u8). The
 stream codes the dense levels first, coarse to fine, or the wavelet level; then the other tensors in layout order, each
 in raster order with a single context; of some tensors, each symbol's difference from the one before. Where there is
-neither, the order `MATRICES` codes tensors by scales of their columns instead, and `models` has these scales alone.
+neither, the order `MATRICES` codes tensors by scales of their columns instead, and `models` has these scales alone;
+`CODED_MATRICES` is the same for matrices whose parities a convolutional code gives.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from nfcodec.coding.context_networks import FIRST_SET, REGIME_ORIGIN, SLOPE_SET
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, code_levels
 from nfcodec.coding.laplace import LARGEST, MAX_SCALE, code_flat
-from nfcodec.coding.matrices import code_matrix, folded, suitable_scale, unfolded
+from nfcodec.coding.matrices import code_matrix, folded, has_path, suitable_scale, unfolded
 from nfcodec.coding.tables import N_SCALES, AdaptiveModel, prior_scale
 from nfcodec.coding.trellis import path_of
 from nfcodec.coding.wavelets import WaveletShape, code_wavelet
@@ -32,9 +33,10 @@ MAX_SYMBOL = 1 << 24
 WAVELETS, SLOPES = 3, 6
 """The orders of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
 
-MATRICES = 7
-"""The order for fields with neither."""
+MATRICES, CODED_MATRICES = 7, 8
+"""The orders for fields with neither."""
 
+_BY_COLUMN = (MATRICES, CODED_MATRICES)
 _NETWORKS = {WAVELETS: FIRST_SET, SLOPES: SLOPE_SET}
 
 Symbols = dict[str, Int64Array]
@@ -98,17 +100,25 @@ def _code_adaptive(
     return AdaptiveModel(limit, [scale]).code(coder, np.zeros(n, np.int64), values)
 
 
-def _code_matrix(coder: SymbolCoder, tensor: TensorLike, scale: int, values: Int64Array | None) -> Int64Array:
+def _code_matrix(
+    coder: SymbolCoder, tensor: TensorLike, order: int, scale: int, values: Int64Array | None
+) -> Int64Array:
     """The same with a scale for each column; differences, after a bit that tells whether all rise, are one column."""
     n = int(np.prod(tensor.shape, dtype=np.int64))
     if not tensor.differences:
         shape = (tensor.shape[0], n // tensor.shape[0])
-        return code_matrix(coder, shape, scale, None if values is None else values.reshape(shape)).reshape(-1)
+        rows, coded = None if values is None else values.reshape(shape), order == CODED_MATRICES and _is_matrix(tensor)
+        return code_matrix(coder, shape, scale, rows, coded=coded).reshape(-1)
     known = None if values is None else np.array([_rises(values)], np.int64)
     rises = bool(code_flat(coder, 1, 1, known)[0])
     column = None if values is None else (folded(values) if rises else values)[:, None]
-    coded = code_matrix(coder, (n, 1), scale, column)[:, 0]
-    return unfolded(coded) if rises else coded
+    found = code_matrix(coder, (n, 1), scale, column)[:, 0]
+    return unfolded(found) if rises else found
+
+
+def _is_matrix(tensor: TensorLike) -> bool:
+    """Whether its parities may be a code's."""
+    return len(tensor.shape) > 1 and not tensor.differences
 
 
 def _rises(differences: Int64Array) -> bool:
@@ -143,10 +153,10 @@ def _write(
         code_wavelet(coder, shape, _NETWORKS[order], regime, symbols[name])
     for tensor in rest:
         values = _coded_values(tensor, symbols)
-        if order == MATRICES:
+        if order in _BY_COLUMN:
             scale = suitable_scale(folded(values) if tensor.differences and _rises(values) else values)
             head += bytes([scale])
-            _code_matrix(coder, tensor, scale, values)
+            _code_matrix(coder, tensor, order, scale, values)
         else:
             limit, scale = int(np.abs(values).max(initial=0)), _scale(values)
             head += put_varint(limit) + bytes([scale])
@@ -161,9 +171,11 @@ def orders(layout: Sequence[TensorLike], symbols: Mapping[str, Int64Array] | Non
         return (WAVELETS, SLOPES) if symbols is None else (SLOPES,)
     if not dense:
         if symbols is None:
-            return (NEIGHBOURS, FEATURES, NESTED, TRELLIS, MATRICES)
-        narrow = all(np.abs(_coded_values(tensor, symbols)).max(initial=0) <= LARGEST for tensor in rest)
-        return (NEIGHBOURS, MATRICES) if narrow else (NEIGHBOURS,)
+            return (NEIGHBOURS, FEATURES, NESTED, TRELLIS, *_BY_COLUMN)
+        if any(np.abs(_coded_values(tensor, symbols)).max(initial=0) > LARGEST for tensor in rest):
+            return (NEIGHBOURS,)
+        coded = all(has_path(symbols[tensor.name]) for tensor in rest if _is_matrix(tensor))
+        return (NEIGHBOURS, *_BY_COLUMN) if coded else (NEIGHBOURS, MATRICES)
     coded = symbols is None or all(path_of(symbols[name]) is not None for name, _ in dense)
     return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
 
@@ -174,7 +186,7 @@ def encode_weights(
     """The WGHT payload of the symbols, by tensor name; int64 arrays of the layout's shapes, magnitudes <= 2^24.
 
     Args:
-        order: one of `orders(layout)`; TRELLIS only if `orders(layout, symbols)` has it.
+        order: one of `orders(layout)`; TRELLIS and CODED_MATRICES only if `orders(layout, symbols)` has it.
         regime: for wavelet levels, see `code_wavelet`.
     """
     encoder = Encoder()
@@ -206,9 +218,9 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     models: list[tuple[int, int]] = []
     for tensor in rest:
         limit = 0
-        if order != MATRICES:
+        if order not in _BY_COLUMN:
             limit, at = _take_limit(payload, at, 2 * MAX_SYMBOL if tensor.differences else MAX_SYMBOL)
-        if at >= len(payload) or payload[at] >= (MAX_SCALE + 1 if order == MATRICES else N_SCALES):
+        if at >= len(payload) or payload[at] >= (MAX_SCALE + 1 if order in _BY_COLUMN else N_SCALES):
             raise FormatError("a tensor's scale is missing or out of range")
         models.append((limit, payload[at]))
         at += 1
@@ -218,8 +230,8 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     for (name, shape), regime in zip(wavelet, regimes, strict=True):
         symbols[name] = code_wavelet(decoder, shape, _NETWORKS[order], regime, None)
     for tensor, (limit, scale) in zip(rest, models, strict=True):
-        if order == MATRICES:
-            coded = _code_matrix(decoder, tensor, scale, None)
+        if order in _BY_COLUMN:
+            coded = _code_matrix(decoder, tensor, order, scale, None)
         else:
             coded = _code_adaptive(decoder, tensor, limit, scale, None)
         symbols[tensor.name] = _symbols_of(tensor, coded)

@@ -5,21 +5,17 @@ Bits follow from how often each combination of symbols occurs among those chosen
 
 from __future__ import annotations
 
-import importlib
-import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding import CODES, MEMORY, RUN
+from nfcodec.coding import CODES, RUN
 from nfcodec.fields import Quantized
+from nfcodec.fitting.paths import kernels, moves
 from nfcodec.fitting.problem import OUTPUT_UNIT, Problem
 from nfcodec.workers import Workers, n_threads
-
-KERNELS = "nfcodec.fitting.engines.kernels.trellis"
-"""Imported when needed: loading the compiler takes time, and other fits do without it."""
 
 Weights = dict[str, Quantized]
 Floats = npt.NDArray[np.float64]
@@ -89,7 +85,7 @@ class Choice:
         self._chosen = np.empty((n, 8), np.uint8)
         self._numbers = np.empty(n, np.intp)
         self._workers = Workers(n_threads())
-        self._kernels = importlib.import_module(KERNELS)
+        self._kernels = kernels()
 
     @classmethod
     def of(cls, problem: Problem, start: Weights, code: int | None) -> Choice | None:
@@ -106,30 +102,31 @@ class Choice:
     def choose(self, price: float) -> None:
         """The symbols that cost least, bits at a price in squared error, if they are as frequent as they were."""
         joint, alone = self._costs()
-        n, kernels = len(self._wanted), self._kernels
+        n, loops = len(self._wanted), self._kernels
         outputs = (self._columns, self._origin, self._decoding.thresholds, self._decoding.starts, self._decoding.scales)
 
         def points(worker: int, i: int) -> None:
             part = slice(i * POINTS, (i + 1) * POINTS)
             found = (self._least[part], self._chosen[part])
-            kernels.nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
+            loops.nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
 
         self._workers.run(-(-n // POINTS), points)
         if self._code is None:
             np.argmin(self._least, axis=1, out=self._numbers)
         else:
-            self._follow(_moves(self._code))
-        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (kernels.CANDIDATES,) * 3)
-        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - kernels.BELOW + np.stack(digits, axis=1)
+            self._follow(self._code)
+        digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (loops.CANDIDATES,) * 3)
+        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - loops.BELOW + np.stack(digits, axis=1)
 
-    def _follow(self, moves: npt.NDArray[np.uint8]) -> None:
+    def _follow(self, code: int) -> None:
         """The numbers of the parities along the cheapest path."""
-        totals = np.empty((self._workers.n, 2, len(moves)), np.float32)
-        back = np.empty((self._workers.n, RUN, len(moves)), np.uint8)
+        parities = moves(code)
+        totals = np.empty((self._workers.n, 2, len(parities)), np.float32)
+        back = np.empty((self._workers.n, RUN, len(parities)), np.uint8)
 
         def run(worker: int, i: int) -> None:
             part = slice(i * RUN, (i + 1) * RUN)
-            self._kernels.cheapest_path(self._least[part], moves, self._numbers[part], totals[worker], back[worker])
+            self._kernels.cheapest_path(self._least[part], parities, self._numbers[part], totals[worker], back[worker])
 
         self._workers.run(-(-len(self._least) // RUN), run)
 
@@ -156,16 +153,6 @@ class Choice:
         level, shape = self._start["level0"], self._start["level0"].symbols.shape
         symbols = self.symbols.reshape(-1)[: math.prod(shape)].reshape(shape)
         return {**self._start, "level0": Quantized(symbols, level.step)}
-
-
-def _moves(code: int) -> npt.NDArray[np.uint8]:
-    """The numbers of the parities that two moves into each state give; a state is the last bits, newest first."""
-    moves = np.empty((1 << MEMORY, 2), np.uint8)
-    for state, oldest in itertools.product(range(1 << MEMORY), range(2)):
-        bits = state << 1 | oldest
-        parities = [(bits & generator).bit_count() & 1 for generator in CODES[code]]
-        moves[state, oldest] = parities[0] << 2 | parities[1] << 1 | parities[2]
-    return moves
 
 
 def _in_threes(values: Floats) -> Floats:

@@ -20,7 +20,7 @@ from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rounding import rounded
 from nfcodec.fitting.sampled import MARGIN_DB, Fit, fit_networks, workers_for
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.symmetry import folded, sorted_by_bias
+from nfcodec.fitting.symmetry import folded
 from nfcodec.fitting.tensors import allowed_mse, balanced_steps
 from nfcodec.workers import one_thread, single_threaded_blas
 
@@ -180,8 +180,7 @@ def _quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request
             network = networks[i]
             scaled = {name: step * 2**exponent for name, step in steps[i].items()}
             with one_thread(workers.n > 1):
-                weights = sorted_by_bias(network.spec, rounded(network.problem, parameters[i], scaled))
-                trials[i] = network.problem.trial(weights)
+                trials[i] = network.problem.trial(rounded(network.problem, parameters[i], scaled))
 
         with single_threaded_blas():
             workers.run(len(networks), try_one)

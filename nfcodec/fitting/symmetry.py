@@ -1,18 +1,17 @@
 """Of all SIRENs with the same values, the one whose parameters take the fewest bits.
 
-A neuron may change its sign, or its phase by half a turn, if the next layer's weights change sign with it; and neurons
-may come in any order. So biases lie in a quarter of a turn, and rise.
+A neuron may change its sign, or its phase by half a turn, if the next layer's weights change sign with it; so biases
+lie in a quarter of a turn. Neurons may come in any order, too: `rounding` sorts them.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
-from nfcodec.fields import Parameters, Quantized, Siren
+from nfcodec.fields import Parameters, Siren
 
 
 def folded(spec: Siren, parameters: Parameters) -> Parameters:
@@ -27,16 +26,6 @@ def folded(spec: Siren, parameters: Parameters) -> Parameters:
         out[f"bias{name}"] = np.abs(bias).astype(np.float32)
         out[f"weight{name}"] *= sign[:, None].astype(np.float32)
         out[following] *= (sign * np.where(half_turns % 2 == 0, 1.0, -1.0)).astype(np.float32)
-    return out
-
-
-def sorted_by_bias(spec: Siren, weights: Mapping[str, Quantized]) -> dict[str, Quantized]:
-    """The same network with neurons in the order of their biases."""
-    out = dict(weights)
-    for name, following in _layers(spec):
-        order = np.argsort(out[f"bias{name}"].symbols, kind="stable")
-        for tensor, at in ((f"bias{name}", (order,)), (f"weight{name}", (order,)), (following, (slice(None), order))):
-            out[tensor] = Quantized(np.ascontiguousarray(out[tensor].symbols[at]), out[tensor].step)
     return out
 
 

@@ -11,24 +11,32 @@ from hypothesis import strategies as st
 
 from nfcodec.coding import Decoder, Encoder
 from nfcodec.coding.entropy import Estimator
-from nfcodec.coding.laplace import LARGEST, MAX_SCALE
-from nfcodec.coding.matrices import code_matrix, folded, suitable_scale, unfolded
+from nfcodec.coding.laplace import LARGEST, MAX_SCALE, code_flat, code_laplace
+from nfcodec.coding.matrices import COLUMN_CODE, code_matrix, folded, has_path, suitable_scale, unfolded
+from nfcodec.coding.trellis import parities, path_length
+from nfcodec.errors import FormatError
 
 
-def coded(values, scale):
+def there_and_back(values, scale, *, coded=False):
     encoder = Encoder()
-    assert np.array_equal(code_matrix(encoder, values.shape, scale, values), values)
-    stream = encoder.finish()
-    decoder = Decoder(stream)
-    assert np.array_equal(code_matrix(decoder, values.shape, scale, None), values)
+    assert np.array_equal(code_matrix(encoder, values.shape, scale, values, coded=coded), values)
+    decoder = Decoder(encoder.finish())
+    assert np.array_equal(code_matrix(decoder, values.shape, scale, None, coded=coded), values)
     decoder.finish()
-    return stream
 
 
-def bits(values, scale=None):
+def bits(values, scale=None, *, coded=False):
     estimator = Estimator()
-    code_matrix(estimator, values.shape, suitable_scale(values) if scale is None else scale, values)
+    scale = suitable_scale(values) if scale is None else scale
+    code_matrix(estimator, values.shape, scale, values, coded=coded)
     return estimator.bits
+
+
+def with_path(values, seed=0):
+    """The same values or ones next to them, with the parities of a random path."""
+    path = np.random.default_rng(seed).integers(0, 2, values.shape[1] * path_length(len(values))).astype(np.uint8)
+    parity = parities(path, COLUMN_CODE, len(path)).reshape(values.shape[1], -1)[:, : len(values)]
+    return 2 * (values >> 1) + np.transpose(parity)
 
 
 @settings(max_examples=60, deadline=None)
@@ -37,12 +45,16 @@ def bits(values, scale=None):
 )
 def test_round_trip(rows, cols, scale, log2_size, seed):
     values = np.random.default_rng(seed).laplace(0, 2**log2_size, (rows, cols))
-    coded(np.clip(np.round(values), -LARGEST, LARGEST).astype(np.int64), scale)
+    whole = np.clip(np.round(values), -LARGEST, LARGEST - 1).astype(np.int64)
+    there_and_back(whole, scale)
+    if rows:
+        there_and_back(with_path(whole, seed), scale, coded=True)
 
 
 @pytest.mark.parametrize("scale", [0, MAX_SCALE])
 def test_extremes(scale):
-    coded(np.array([[LARGEST, -LARGEST], [0, LARGEST], [-LARGEST, 1]]), scale)
+    there_and_back(np.array([[LARGEST, -LARGEST], [0, LARGEST], [-LARGEST, 1]]), scale)
+    there_and_back(np.array([[LARGEST, -LARGEST], [0, LARGEST], [-LARGEST, 0]]), scale, coded=True)
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.01, 0.2, 0.5, 1.0, 3.3, 40.0, 2e4])
@@ -61,6 +73,31 @@ def test_bits_are_about_the_entropy_of_columns_with_their_own_scales(size):
     assert 0.99 * entropy < bits(values) < 1.03 * entropy
     shuffled = rng.permuted(values, axis=1)  # the same numbers, no columns
     assert bits(values) < 0.97 * bits(shuffled)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 5), (3, 1), (4, 7), (30, 30), (49, 3), (7, 500)])
+def test_paths_come_back_and_others_are_none(shape):
+    values = with_path(np.random.default_rng(1).integers(-50, 50, shape))
+    assert has_path(values)
+    assert has_path(-values)
+    there_and_back(values, 40, coded=True)
+    for row in range(1, min(shape[0], 3)):  # the first of three tells the path
+        other = values.copy()
+        other[row, -1] ^= 1
+        assert not has_path(other)
+
+
+def test_known_parities_save_about_two_thirds_of_a_bit():
+    values = with_path(np.round(np.random.default_rng(0).laplace(0, 12, (60, 60))).astype(np.int64))
+    assert 0.6 < (bits(values) - bits(values, coded=True)) / values.size < 0.7
+
+
+def test_halves_of_values_that_are_too_large_are_refused():
+    encoder = Encoder()
+    code_flat(encoder, 1, 1, np.array([0]))
+    code_laplace(encoder, np.array([0]), np.array([MAX_SCALE - 8]), np.array([LARGEST]))
+    with pytest.raises(FormatError, match="large"):
+        code_matrix(Decoder(encoder.finish()), (1, 1), MAX_SCALE, None, coded=True)
 
 
 def test_folding():

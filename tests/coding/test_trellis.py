@@ -8,7 +8,17 @@ import pytest
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
 from nfcodec.coding.grids import NESTED, TRELLIS, LevelShape, code_levels
 from nfcodec.coding.tables import AdaptiveModel
-from nfcodec.coding.trellis import CODES, MEMORY, RUN, code_trellis, parities, path_length, path_of, trellis_model
+from nfcodec.coding.trellis import (
+    CODES,
+    MEMORY,
+    RUN,
+    code_trellis,
+    parities,
+    path_by_first,
+    path_length,
+    path_of,
+    trellis_model,
+)
 from nfcodec.errors import FormatError
 
 
@@ -26,12 +36,14 @@ def with_parities(values, code, seed=0):
 
 
 @each_code
-def test_parities_by_the_definition(code):
+@pytest.mark.parametrize("run", [RUN, 10**6])
+def test_parities_by_the_definition(code, run):
     path = random_path(2 * RUN + 77)
-    found = parities(path, code)
+    found = parities(path, code, run)
     for t, j in itertools.product((0, 1, 5, 8, 9, 500, RUN - 1, RUN, RUN + 3, 2 * RUN + 76), range(3)):
         taps = [t - a for a in range(MEMORY + 1) if CODES[code][j] >> (MEMORY - a) & 1]
-        assert found[t, j] == sum(int(path[i]) for i in taps if i >= t // RUN * RUN) % 2
+        assert found[t, j] == sum(int(path[i]) for i in taps if i >= t // run * run) % 2
+    assert np.array_equal(path_by_first(found[:, 0].astype(np.int64), code, run), path)
 
 
 def test_the_newest_bit_is_part_of_the_first_parity():

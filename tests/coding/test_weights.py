@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfcodec.coding import FEATURES, NEIGHBOURS, NESTED, TRELLIS, decode_weights, encode_weights, estimate_bytes, orders
+from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.coding.trellis import parities, path_length
-from nfcodec.coding.weights import MATRICES, MAX_SYMBOL, SLOPES, WAVELETS
+from nfcodec.coding.weights import CODED_MATRICES, MATRICES, MAX_SYMBOL, SLOPES, WAVELETS
 from nfcodec.errors import FormatError
 from nfcodec.fields import DenseLevel, Geometry, Ngp, Siren, TensorSpec, TiledSiren, WaveletLevel
 from nfcodec.varint import put_varint
@@ -32,10 +33,20 @@ each_case = pytest.mark.parametrize(("layout", "order"), CASES.values(), ids=CAS
 def random_symbols(layout, scale=4.0, seed=0, order=NESTED):
     rng = np.random.default_rng(seed)
     symbols = {t.name: np.round(rng.laplace(0, scale, t.shape)).astype(np.int64) for t in layout}
-    for tensor in layout if order == TRELLIS else ():
-        if tensor.log2_stride is not None:
+    for tensor in layout:
+        if order == TRELLIS and tensor.log2_stride is not None:
             symbols[tensor.name] = on_trellis(symbols[tensor.name])
+        if order == CODED_MATRICES and len(tensor.shape) > 1:
+            symbols[tensor.name] = with_path(symbols[tensor.name])
     return symbols
+
+
+def with_path(symbols):
+    """The same, with the parities of some path, column after column."""
+    rows, columns = symbols.shape
+    path = (np.arange(columns * path_length(rows)) * 2_654_435_761 >> 20 & 1).astype(np.uint8)
+    parity = parities(path, COLUMN_CODE, len(path)).reshape(columns, -1)[:, :rows]
+    return 2 * (symbols >> 1) + np.transpose(parity)
 
 
 def on_trellis(symbols):
@@ -53,8 +64,10 @@ def assert_same(a, b):
 
 def test_orders():
     assert orders(LAYOUTS["ngp"]) == (NEIGHBOURS, FEATURES, NESTED, TRELLIS)
-    assert orders(LAYOUTS["siren"]) == (*orders(LAYOUTS["ngp"]), MATRICES)
-    assert orders(LAYOUTS["tiled"], random_symbols(LAYOUTS["tiled"])) == (NEIGHBOURS, MATRICES)
+    assert orders(LAYOUTS["siren"]) == (*orders(LAYOUTS["ngp"]), MATRICES, CODED_MATRICES)
+    tiled = LAYOUTS["tiled"]
+    assert orders(tiled, random_symbols(tiled)) == (NEIGHBOURS, MATRICES)
+    assert orders(tiled, random_symbols(tiled, order=CODED_MATRICES)) == (NEIGHBOURS, MATRICES, CODED_MATRICES)
     assert orders(LAYOUTS["wavelet"]) == (WAVELETS, SLOPES)
     assert orders(LAYOUTS["wavelet"], random_symbols(LAYOUTS["wavelet"])) == (SLOPES,)
     for name, layout in LAYOUTS.items():
@@ -73,7 +86,7 @@ def test_differences_that_add_up_to_too_much_are_refused():
 def test_differences_wider_than_a_laplace_table_are_coded_otherwise():
     layout = [TensorSpec("bias", (2,), differences=True)]
     symbols = {"bias": np.array([-MAX_SYMBOL, 0])}
-    assert orders(layout, symbols) == (NEIGHBOURS, MATRICES)
+    assert orders(layout, symbols) == (NEIGHBOURS, MATRICES, CODED_MATRICES)
     symbols["bias"][1] = 1
     assert orders(layout, symbols) == (NEIGHBOURS,)
 
@@ -216,10 +229,12 @@ def test_noise_for_coefficients_is_refused(order, regime, seed):
         ("siren", 3),
         ("ngp", 6),
         ("ngp", 7),
-        ("siren", 8),
+        ("ngp", 8),
+        ("siren", 9),
         ("wavelet", 4),
         ("wavelet", 5),
         ("wavelet", 7),
+        ("wavelet", 8),
     ],
 )
 def test_orders_must_suit_the_field(name, order):
@@ -277,4 +292,10 @@ def test_the_payload_is_frozen():
         symbols[tensor.name] = (np.arange(tensor.size) * 2_654_435_761 % 2**32 >> 24).reshape(tensor.shape)
     assert hashlib.sha256(encode_weights(tiles, MATRICES, symbols)).hexdigest() == (
         "7888ccb87cbb1552a3d92639415baa1dfe69959fa70426f42cdf08c029c963d2"
+    )
+    for tensor in tiles:
+        if len(tensor.shape) > 1:
+            symbols[tensor.name] = with_path(symbols[tensor.name])
+    assert hashlib.sha256(encode_weights(tiles, CODED_MATRICES, symbols)).hexdigest() == (
+        "667355d6116cbbb358cd469ca9987883163c4a192464932b0c3ac650cc0f5f2d"
     )

@@ -199,12 +199,13 @@ def read_weights(data, levels, layout):  # section 5
     wavelets = any(grid == 2 for grid, _, _ in levels)
     order, regime = read(stream, "BB") if wavelets else (*read(stream, "B"), 0)
     limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
+    by_column = order in (7, 8)
     others = [
-        (name, q, 0 if order == 7 else varint(stream), *read(stream, "B")) for name, q in symbols.items() if q.ndim < 3
+        (name, q, 0 if by_column else varint(stream), *read(stream, "B")) for name, q in symbols.items() if q.ndim < 3
     ]
     for name, _, limit, scale in others:
-        require(limit <= 2 ** (24 + (".bias" in name)) and scale < (153 if order == 7 else 64), "bad limit or scale")
-    suitable = (3, 6) if wavelets else (1, 2, 4, 5) if dense else (1, 2, 4, 5, 7)
+        require(limit <= 2 ** (24 + (".bias" in name)) and scale < (153 if by_column else 64), "bad limit or scale")
+    suitable = (3, 6) if wavelets else (1, 2, 4, 5) if dense else (1, 2, 4, 5, 7, 8)
     require(max([0, *limits]) <= 2**24 and order in suitable, "bad order or limit")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
@@ -250,8 +251,9 @@ def read_weights(data, levels, layout):  # section 5
     if wavelets:
         read_wavelet(decode_symbol, levels[0][1], symbols["level0"], order, regime)
     for name, q, limit, scale in others:
-        if order == 7:
-            q[...] = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name).reshape(q.shape)
+        if by_column:
+            coded = order == 8 and q.ndim > 1
+            q[...] = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, coded).reshape(q.shape)
         else:
             q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
         q[...] = q.cumsum() if ".bias" in name else q
@@ -259,7 +261,11 @@ def read_weights(data, levels, layout):  # section 5
     return symbols
 
 
-def read_matrix(decode_symbol, like, scale, differences):  # section 5.7
+def read_matrix(decode_symbol, like, scale, differences, coded):  # section 5.7
+    (rows, cols), parity = like.shape, np.zeros_like(like)
+    if coded:
+        path = [decode_symbol([0, 2**23, 2**24]) for _ in range(cols * -(-rows // 3))]
+        parity = parities(path, (367, 435, 457), len(path)).reshape(cols, -1)[:, :rows].T
     rises, out = differences and decode_symbol([0, 2**23, 2**24]), np.zeros_like(like)
     start, first = 0, (8 + scale % 8) << scale // 8 + 1
     while start < len(out):
@@ -268,7 +274,10 @@ def read_matrix(decode_symbol, like, scale, differences):  # section 5.7
         mean = np.maximum(1, mean + (mean >> 4))
         e = np.frexp(mean * 1.0)[1] - 1
         z = np.tile((8 * e + (8 * mean >> e) - 40).clip(0, 152), stop - start)
-        out[start:stop] = read_laplace(decode_symbol, np.zeros_like(z), z).reshape(stop - start, -1)
+        odd = parity[start:stop].reshape(-1)
+        values = read_laplace(decode_symbol, -4 * odd, np.maximum(z - 8, 0) if coded else z)
+        out[start:stop] = (2 * values + odd if coded else values).reshape(stop - start, -1)
+        require(abs(out).max() <= 2**24, "symbol out of range")
         start = stop
     return np.where(out < 0, -2 * out - 1, 2 * out) if rises else out
 
@@ -277,12 +286,16 @@ def read_parities(decode_symbol, shape):  # section 5.3, order 5
     n = shape[0] * shape[1] * shape[2]
     generators = [(367, 435, 457), (369, 491, 0)][decode_symbol([0, 2**23, 2**24])]
     path = [decode_symbol([0, 2**23, 2**24]) for _ in range(-(-n // 3))]
+    return parities(path, generators, 1024)[:n].reshape(shape)
+
+
+def parities(path, generators, run):  # section 5.3, order 5
     out = [
-        sum(path[t - a] for a in range(min(8, t % 1024) + 1) if g >> (8 - a) & 1) % 2
+        sum(path[t - a] for a in range(min(8, t % run) + 1) if g >> (8 - a) & 1) % 2
         for t in range(len(path))
         for g in generators
     ]
-    return np.array(out[:n]).reshape(shape)
+    return np.array(out)
 
 
 def neighbour_contexts(s, q, coarser, f, known):  # section 5.3, order 1

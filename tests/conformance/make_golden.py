@@ -20,6 +20,7 @@ import numpy as np
 import nfcodec
 from nfcodec.codec import EncodeOptions, encode, verify
 from nfcodec.coding import encode_weights, orders
+from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.coding.trellis import parities
 from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, hash_levels
 from nfcodec.fitting.plan import default_ngp
@@ -184,6 +185,9 @@ def crafted_cases() -> dict[str, tuple[FieldSpec, Geometry, float, int]]:
         "matrices-siren": (Siren(9, 2, frequencies=3), Geometry(11, 14, 3), 1.0, 0),
         "matrices-tiles": (TiledSiren(2, 1, (12, 7), 2, 2), Geometry(13, 9, 1), 1.0, 0),
         "matrices-escapes": (Siren(5, 1), Geometry(6, 7, 3), 2.0**12, 0),
+        "coded-siren": (Siren(9, 2, frequencies=3), Geometry(11, 14, 3), 1.0, 0),
+        "coded-tiles": (TiledSiren(2, 1, (12, 7), 2, 2), Geometry(13, 9, 1), 1.0, 0),
+        "coded-escapes": (Siren(5, 1), Geometry(6, 7, 3), 2.0**12, 0),
         "nested": (uneven, Geometry(23, 19, 3), 20.0, 0),
         "nested-wide": (uneven, Geometry(14, 11, 3), 900.0, 0),
         "trellis": (uneven, Geometry(31, 33, 3), 20.0, 0),
@@ -205,7 +209,7 @@ def filtered(n_levels: int, features: int, *hidden: int, skip: bool = False, bia
     return Ngp((WaveletLevel(n_levels, features),), hidden=hidden, bias=bias, skip=skip, shipped=True)
 
 
-def crafted(spec: FieldSpec, geometry: Geometry, size: float, regime: int, *, trellis: bool = False) -> bytes:
+def crafted(spec: FieldSpec, geometry: Geometry, size: float, regime: int, *, on_path: bool = False) -> bytes:
     """A file of a field with random symbols: Laplace-distributed ones in the grids, some of them far out.
 
     Steps are such that outputs are of the order of 1.
@@ -224,8 +228,10 @@ def crafted(spec: FieldSpec, geometry: Geometry, size: float, regime: int, *, tr
             if tensor.differences and len(steps) % 8 == 2:
                 values = np.sort(np.abs(values))
         symbols[tensor.name] = np.round(values).astype(np.int64)
-        if trellis and tensor.name.startswith("level"):
+        if on_path and tensor.name.startswith("level"):
             symbols[tensor.name] = with_parities(symbols[tensor.name], rng, len(steps) // 2 % 2)
+        elif on_path and isinstance(spec, Siren | TiledSiren) and len(tensor.shape) == 2:
+            symbols[tensor.name] = with_column_parities(symbols[tensor.name], rng)
         steps += bytes([128 + len(steps), (-8 - round(np.log2(step))) % 256])
     if "bias_out" in symbols:
         symbols["bias_out"][:] = 60
@@ -243,6 +249,14 @@ def with_parities(symbols: np.ndarray, rng: np.random.Generator, code: int) -> n
     """The same symbols or ones next to them, with the parities of a random path through a code."""
     path = rng.integers(0, 2, -(-symbols.size // 3)).astype(np.uint8)
     return 2 * (symbols >> 1) + parities(path, code).reshape(-1)[: symbols.size].reshape(symbols.shape)
+
+
+def with_column_parities(symbols: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same symbols or ones next to them, with the parities of a random path, column after column."""
+    n_rows, n_cols = symbols.shape
+    path = rng.integers(0, 2, n_cols * -(-n_rows // 3)).astype(np.uint8)
+    columns = parities(path, COLUMN_CODE, len(path)).reshape(n_cols, -1)[:, :n_rows]
+    return 2 * (symbols >> 1) + np.transpose(columns)
 
 
 def is_missing(name: str) -> bool:
@@ -268,7 +282,7 @@ def main() -> None:
             save(name, nfcodec.encode(image, best_effort=True, **options))
     for name, arguments in crafted_cases().items():
         if is_missing(name):
-            save(name, crafted(*arguments, trellis=name.startswith("trellis")))
+            save(name, crafted(*arguments, on_path=name.startswith(("trellis", "coded"))))
     if is_missing("ngp-metadata"):
         metadata = {"icc": b"not a real profile " * 20, "exif": b"Exif\0\0MM", "xmp": b"<x:xmpmeta/>"}
         raster = Raster(picture(8, 9, 3), picture(8, 9, 1, seed=1), metadata)

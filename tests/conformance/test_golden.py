@@ -17,7 +17,7 @@ import nfcodec
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
 SLOPES = [path for path in FILES if path.name.startswith("slopes-")]
-FROZEN = "5da6cbe7587b0402211a09ace795803ceeff43219866fe5b2eb49aac46b0205f"
+FROZEN = "ea0deb5282c475d6f8c6b0f9bc1177e928c964ba302c9f4550f57d6b39fa8dac"
 
 DECODE_ALL = """
 import hashlib, sys

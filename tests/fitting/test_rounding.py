@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
+from nfcodec.coding import orders
+from nfcodec.coding.weights import CODED_MATRICES, MATRICES
 from nfcodec.errors import FormatError
 from nfcodec.fields import Siren
 from nfcodec.fitting.engines import Objective, Rates, create
-from nfcodec.fitting.rounding import rounded
+from nfcodec.fitting.paths import has_kernels
+from nfcodec.fitting.rate import estimated_bytes, smallest_payload
+from nfcodec.fitting.rounding import STEP, rounded
 from nfcodec.fitting.solution import quantize
 from nfcodec.fitting.tensors import allowed_mse, balanced_steps, start_general
 
@@ -54,15 +60,64 @@ def test_pictures_of_few_pixels(fitted, shape):
     assert problem.exact_psnr_db(rounded(problem, parameters, fine)) > 15
 
 
-def test_weights_are_whole_steps_and_the_same_every_time(fitted):
+def test_the_same_every_time_and_with_the_steps_asked_for(fitted):
     problem, parameters, _, steps = fitted(40, 30)
     first, second = (rounded(problem, parameters, steps) for _ in range(2))
-    plain = quantize(problem, parameters, steps)
-    assert first.keys() == plain.keys()
+    assert first.keys() == parameters.keys()
     for name, weight in first.items():
-        assert weight.step == plain[name].step
+        factor = STEP if name.startswith("weight") else 1.0
+        assert weight.step.value == pytest.approx(factor * steps[name], rel=0.01)
         assert np.array_equal(weight.symbols, second[name].symbols)
-    assert any(not np.array_equal(first[name].symbols, plain[name].symbols) for name in first)
+
+
+def test_neurons_are_sorted_by_bias(fitted):
+    problem, parameters, *_, steps = fitted(40, 30)
+    for size in (1, 4):
+        weights = rounded(problem, parameters, {name: size * step for name, step in steps.items()})
+        for name in SPEC.trained[:-1]:
+            assert np.all(np.diff(weights[f"bias{name}"].symbols) >= 0)
+    assert np.allclose(weights["bias_out"].values, parameters["bias_out"], atol=0.2)
+
+
+@pytest.fixture
+def without_kernels(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nfcodec.fitting.engines.kernels.trellis", None)
+    has_kernels.cache_clear()
+    yield
+    has_kernels.cache_clear()
+
+
+def test_parities_have_paths(fitted):
+    problem, parameters, _, steps = fitted(40, 30)
+    layout = SPEC.layout(problem.geometry)
+    symbols = {name: weight.symbols for name, weight in rounded(problem, parameters, steps).items()}
+    assert orders(layout, symbols)[-1] == CODED_MATRICES
+    assert smallest_payload(problem, rounded(problem, parameters, steps))[0] == CODED_MATRICES
+
+
+def test_without_kernels_symbols_have_no_paths(fitted, without_kernels):
+    problem, parameters, psnr_db, steps = fitted(40, 30)
+    weights = rounded(problem, parameters, steps)
+    assert all(weight.step == plain.step for weight, plain in zip(
+        weights.values(), quantize(problem, parameters, steps).values(), strict=True))  # fmt: skip
+    assert orders(SPEC.layout(problem.geometry), {name: each.symbols for name, each in weights.items()})[-1] == MATRICES
+    assert problem.exact_psnr_db(quantize(problem, parameters, steps)) < problem.exact_psnr_db(weights) < psnr_db
+
+
+def test_paths_give_more_for_the_same_bytes(fitted):
+    """With steps so fine that what goes lost is the same share of what any of them would lose."""
+    problem, parameters, psnr_db, steps = fitted(40, 30)
+    lost, sizes = [], []
+    for kernels in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            if not kernels:
+                patch.setattr("nfcodec.fitting.rounding.has_kernels", lambda: False)
+            weights = [rounded(problem, parameters, {n: s * f for n, s in steps.items()}) for f in (0.9, 1.0, 1.1)]
+        lost.append(np.mean([10 ** (-problem.exact_psnr_db(each) / 10) - 10 ** (-psnr_db / 10) for each in weights]))
+        sizes.append(np.mean([estimated_bytes(problem, each) for each in weights]))
+    n_weights = sum(value.size for name, value in parameters.items() if name.startswith("weight"))
+    bits = 8 * (sizes[1] - sizes[0]) / n_weights
+    assert 10 * np.log10(lost[0] / lost[1]) - 6.02 * bits > 0.5  # dB
 
 
 def test_steps_that_are_too_fine(fitted):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from nfcodec.fields import Geometry, Quantized, Siren, Step
-from nfcodec.fitting.symmetry import folded, sorted_by_bias
+from nfcodec.fields import Geometry, Siren
+from nfcodec.fitting.symmetry import folded
 
 
 def values(spec, parameters, geometry):
@@ -36,26 +36,9 @@ def test_folding_keeps_values_and_puts_biases_in_a_quarter_turn(hidden_layers):
 
 
 def test_encodings_stay_as_they_are():
-    spec, geometry, rng = Siren(9, 2, frequencies=3), Geometry(5, 7, 3), np.random.default_rng(0)
-    layout = spec.layout(geometry)
-    weights = {t.name: Quantized(rng.integers(-50, 51, t.shape), Step(200 - i, -14)) for i, t in enumerate(layout)}
-    result = sorted_by_bias(spec, weights)
-    assert np.array_equal(spec.evaluate(geometry, weights), spec.evaluate(geometry, result))
-    assert all(np.all(np.diff(result[name].symbols) >= 0) for name in ("bias1", "bias2"))
+    spec, geometry = Siren(9, 2, frequencies=3), Geometry(5, 7, 3)
     parameters = {name: (4 * value).astype(np.float32) for name, value in spec.initial(geometry, 0).items()}
     assert np.allclose(
         *(values(spec, {**spec.untrained(), **each}, geometry) for each in (parameters, folded(spec, parameters))),
         atol=1e-3,
     )
-
-
-@pytest.mark.parametrize("hidden_layers", [0, 2])
-def test_sorting_keeps_every_sample(hidden_layers):
-    spec, geometry, rng = Siren(6, hidden_layers), Geometry(4, 5, 3), np.random.default_rng(0)
-    layout = spec.layout(geometry)
-    weights = {t.name: Quantized(rng.integers(-50, 51, t.shape), Step(200 - i, -14)) for i, t in enumerate(layout)}
-    result = sorted_by_bias(spec, weights)
-    assert np.array_equal(spec.evaluate(geometry, weights), spec.evaluate(geometry, result))
-    for i in range(hidden_layers + 1):
-        assert np.all(np.diff(result[f"bias{i}"].symbols) >= 0)
-        assert not np.array_equal(result[f"bias{i}"].symbols, weights[f"bias{i}"].symbols)

@@ -1,5 +1,8 @@
 # pyright: basic
-"""Choosing symbols whose parities a convolutional code gives: candidates by parities, and the best path (Viterbi)."""
+"""Choosing symbols whose parities a convolutional code gives: candidates by parities, and the best path (Viterbi).
+
+For tables, where each point has errors and bits, and for matrices, where errors go from column to column.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from nfcodec.fitting.engines.kernels.jit import F, exact_order
 
 CANDIDATES, BELOW = 4, 1
 """How many symbols of each feature are tried, and how many of them lie below the wanted value's integer part."""
+
+UNREACHED = F(1e30)
 
 
 @exact_order
@@ -63,19 +68,16 @@ def nearest(wanted, samples, columns, origin, thresholds, starts, scales, joint,
 
 
 @exact_order
-def cheapest_path(costs, parities, path, totals, back):
-    """The path from state 0 whose parities cost least, by number of the parities.
+def costs_of_states(costs, parities, start, totals, back):
+    """What it costs to get from a state to each other: the row of `totals` that tells, and an amount to add to it.
 
-    Args:
-        costs: (T, 8); path: (T,) to fill with the number of the parities at each step.
-        parities: (S, 2), that two moves into each state give: from the states 2 s mod S and that plus one.
-        totals: (2, S), and back: (T, S), scratch.
+    Args: see `cheapest_path`.
     """
     n_states = len(parities)
     mask = n_states - 1
-    totals[0, :] = F(1e30)
-    totals[0, 0] = F(0)
-    old, new = 0, 1
+    totals[0, :] = UNREACHED
+    totals[0, start] = F(0)
+    old, new, taken = 0, 1, 0.0
     for i in range(len(costs)):
         lowest = F(np.inf)
         for s in range(n_states):
@@ -87,8 +89,97 @@ def cheapest_path(costs, parities, path, totals, back):
             lowest = min(lowest, totals[new, s])
         for s in range(n_states):
             totals[new, s] -= lowest
+        taken += lowest
         old, new = new, old
-    s = int(np.argmin(totals[old]))
-    for i in range(len(costs) - 1, -1, -1):
+    return old, taken
+
+
+@exact_order
+def trace(parities, back, s, path):
+    """Fill in the path that ends in state s."""
+    mask = len(parities) - 1
+    for i in range(len(path) - 1, -1, -1):
         path[i] = parities[s, back[i, s]]
         s = (2 * s & mask) | back[i, s]
+
+
+@exact_order
+def cheapest_path(costs, parities, path, totals, back):
+    """The path from state 0 whose parities cost least, by number of the parities.
+
+    Args:
+        costs: (T, 8); path: (T,) to fill with the number of the parities at each step.
+        parities: (S, 2), that two moves into each state give: from the states 2 s mod S and that plus one.
+        totals: (2, S), and back: (T, S), scratch.
+    """
+    last, _ = costs_of_states(costs, parities, 0, totals, back)
+    trace(parities, back, int(np.argmin(totals[last])), path)
+
+
+@exact_order
+def nearest_by_parities(wanted, costs, symbols):
+    """Squared errors (T, 8) of the parities of threes of n wanted values, and symbols (n, 2) nearest to each."""
+    costs[:, :] = F(0)
+    for i in range(len(wanted)):
+        for parity in range(2):
+            symbol = 2 * int(np.round((wanted[i] - parity) / 2)) + parity
+            symbols[i, parity] = symbol
+            error = F((symbol - wanted[i]) ** 2)
+            bit = 4 >> i % 3
+            for number in range(8):
+                if (number & bit != 0) == (parity == 1):
+                    costs[i // 3, number] += error
+
+
+@exact_order
+def round_columns(layer, steps, spread, parities, n_survivors, out):
+    """Round the columns of a layer one after the other to symbols whose parities have a path.
+
+    Columns not yet rounded take over what they can of the error. So many ways of rounding survive each column: those
+    with the least error so far that leave the path in different states, or had different errors before.
+
+    Args:
+        layer: (Q, R), columns in order; steps: (Q,), of their symbols.
+        spread: (Q, Q), upper triangular: the factor U of the inverse of the inputs' moments, U^T U.
+        parities: see `cheapest_path`.
+        out: (Q, R) to fill with symbols.
+    """
+    n_columns, n_rows = layer.shape
+    n_steps, n_states = (n_rows + 2) // 3, len(parities)
+    left, left_new = np.empty((2, n_survivors, n_columns, n_rows))
+    chosen = np.empty((n_survivors, n_columns, n_rows), np.int64)
+    chosen_new = np.empty_like(chosen)
+    errors, errors_new = np.zeros((2, n_survivors))
+    states, states_new = np.zeros((2, n_survivors), np.int64)
+    symbols = np.empty((n_survivors, n_rows, 2), np.int64)
+    costs, totals = np.empty((n_steps, 8), np.float32), np.empty((2, n_states), np.float32)
+    back, path = np.empty((n_survivors, n_steps, n_states), np.uint8), np.empty(n_steps, np.int64)
+    ends = np.empty((n_survivors, n_states))
+    left[0], n = layer, 1
+    for q in range(n_columns):
+        weight = (steps[q] / spread[q, q]) ** 2
+        for m in range(n):
+            nearest_by_parities(left[m, q] / steps[q], costs, symbols[m])
+            last, taken = costs_of_states(costs, parities, states[m], totals, back[m])
+            for s in range(n_states):
+                ends[m, s] = np.inf
+                if totals[last, s] < UNREACHED / 2:
+                    ends[m, s] = errors[m] + weight * (totals[last, s] + taken)
+        n_new = 0
+        while n_new < (n_survivors if q + 1 < n_columns else 1):
+            m, s = np.argmin(ends[:n]) // n_states, np.argmin(ends[:n]) % n_states
+            if ends[m, s] == np.inf:
+                break
+            errors_new[n_new], states_new[n_new], ends[m, s] = ends[m, s], s, np.inf
+            trace(parities, back[m], s, path)
+            left_new[n_new, q + 1 :], chosen_new[n_new, :q] = left[m, q + 1 :], chosen[m, :q]
+            for i in range(n_rows):
+                symbol = symbols[m, i, path[i // 3] >> (2 - i % 3) & 1]
+                chosen_new[n_new, q, i] = symbol
+                error = (left[m, q, i] - symbol * steps[q]) / spread[q, q]
+                for k in range(q + 1, n_columns):
+                    left_new[n_new, k, i] -= error * spread[q, k]
+            n_new += 1
+        left, left_new, chosen, chosen_new, n = left_new, left, chosen_new, chosen, n_new
+        errors, errors_new, states, states_new = errors_new, errors, states_new, states
+    out[:, :] = chosen[0]
