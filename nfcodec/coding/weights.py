@@ -175,7 +175,7 @@ def orders(layout: Sequence[TensorLike], symbols: Mapping[str, Int64Array] | Non
         if any(np.abs(_coded_values(tensor, symbols)).max(initial=0) > LARGEST for tensor in rest):
             return (NEIGHBOURS,)
         coded = all(has_path(symbols[tensor.name]) for tensor in rest if _is_matrix(tensor))
-        return (NEIGHBOURS, *_BY_COLUMN) if coded else (NEIGHBOURS, MATRICES)
+        return (CODED_MATRICES,) if coded else (NEIGHBOURS, MATRICES)
     coded = symbols is None or all(path_of(symbols[name]) is not None for name, _ in dense)
     return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
 

@@ -37,6 +37,7 @@ DAMPING = 1e-3
 """Relative to the mean energy of a layer's inputs."""
 
 Matrix = npt.NDArray[np.floating[Any]]
+Singles = npt.NDArray[np.float32]
 
 
 def rounded(
@@ -56,10 +57,13 @@ def rounded(
     unit = {tensor.name: tensor.unit for tensor in spec.layout(geometry)}
     n = min(geometry.n_pixels, max(PIXELS, PIXELS_PER_NEURON * max(spec.sizes)))
     pixels = np.random.default_rng(seed).choice(geometry.n_pixels, n, replace=False)
-    meant = np.stack([_coordinates(geometry.width)[pixels % geometry.width],
-                      _coordinates(geometry.height)[pixels // geometry.width]], 1)  # fmt: skip
+    xy = (
+        _coordinates(geometry.width)[pixels % geometry.width],
+        _coordinates(geometry.height)[pixels // geometry.width],
+    )
+    meant: Singles = np.stack(xy, 1).astype(np.float32)
     if spec.frequencies:
-        weight, bias = (spec.untrained()[name].astype(np.float64) for name in ("weight0", "bias0"))
+        weight, bias = spec.untrained().values()
         meant = np.sin(spec.omega_0 * (np.matmul(meant, np.transpose(weight)) + bias))
     seen = meant
     order = np.asarray(np.arange(meant.shape[1]), np.intp)
@@ -69,24 +73,25 @@ def rounded(
         layer: Matrix = np.column_stack([parameters[bias], parameters[weight][:, order]]).astype(np.float64)
         step = np.full(layer.shape[1], chosen_steps[weight] / unit[weight])
         step[0] = chosen_steps[bias] / unit[bias]
-        meant, inputs = np.matmul(_with_ones(meant), np.transpose(layer)), _with_ones(seen)
+        meant, inputs = np.matmul(_with_ones(meant), np.transpose(layer.astype(np.float32))), _with_ones(seen)
         layer, order = _rounded_layer(inputs, layer, meant, step, sort=name != spec.trained[-1])
         chosen[bias], chosen[weight] = layer[:, 0], layer[:, 1:]
-        meant = np.sin(spec.omega_0 * meant[:, order])
-        seen = np.sin(spec.omega_0 * np.matmul(inputs, np.transpose(layer)))
+        meant = np.sin(np.float32(spec.omega_0) * meant[:, order])
+        seen = np.sin(spec.omega_0 * np.matmul(inputs, np.transpose(layer.astype(np.float32))))
     return quantize(problem, chosen, chosen_steps)
 
 
 def _rounded_layer(
-    inputs: Matrix, layer: Matrix, outputs: Matrix, step: Matrix, *, sort: bool
+    inputs: Singles, layer: Matrix, outputs: Singles, step: Matrix, *, sort: bool
 ) -> tuple[Matrix, npt.NDArray[np.intp]]:
     """A matrix of multiples of a step a column that turns inputs (n, in) into outputs (n, out), about.
 
     The first column are biases. Also returns the order of the rows: that of the biases, if they are to be sorted.
     """
-    moments: Matrix = np.matmul(np.transpose(inputs), inputs) / len(inputs)
+    moments: Matrix = (np.matmul(np.transpose(inputs), inputs) / len(inputs)).astype(np.float64)
     moments += DAMPING * moments.trace() / len(moments) * np.eye(len(moments))
-    missing: Matrix = np.matmul(np.transpose(inputs), outputs - np.matmul(inputs, np.transpose(layer))) / len(inputs)
+    short = outputs - np.matmul(inputs, np.transpose(layer.astype(np.float32)))
+    missing: Matrix = (np.matmul(np.transpose(inputs), short) / len(inputs)).astype(np.float64)
     wanted: Matrix = layer + np.transpose(np.linalg.solve(moments, missing))
     spread: Matrix = np.transpose(np.linalg.cholesky(np.linalg.inv(moments)))
     biases: Matrix = np.asarray(np.round(wanted[:, 0] / step[0]) * step[0], np.float64)
@@ -109,8 +114,8 @@ def _rounded_columns(columns: Matrix, steps: Matrix, spread: Matrix) -> Matrix:
     return out
 
 
-def _with_ones(rows: Matrix) -> Matrix:
-    return np.column_stack([np.ones(len(rows)), rows])
+def _with_ones(rows: Singles) -> Singles:
+    return np.column_stack([np.ones(len(rows), np.float32), rows])
 
 
 def _coordinates(n: int) -> Matrix:

@@ -13,23 +13,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nfcodec.fields import TiledSiren
-from nfcodec.fitting.coarsest import coarsest
-from nfcodec.fitting.networks import joined
 from nfcodec.fitting.plan import is_small, width_for
-from nfcodec.fitting.problem import Problem, Trial
-from nfcodec.fitting.rounding import rounded
-from nfcodec.fitting.sampled import MARGIN_DB, Fit, fit_networks, workers_for
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.quantizing import quantized
+from nfcodec.fitting.sampled import MARGIN_DB, Fit, fit_networks
 from nfcodec.fitting.solution import Request, Solution
-from nfcodec.fitting.symmetry import folded
-from nfcodec.fitting.tensors import allowed_mse, balanced_steps
-from nfcodec.workers import one_thread, single_threaded_blas
 
 FIT_STEPS = {1: 1200, 2: 2400, 3: 4500, 4: 8000, 5: 13_000, 6: 20_000, 7: 30_000, 8: 42_000, 9: 60_000}
 PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.06, 0.25
 """With more, steps are fewer, down to a share of them, so that they take no longer."""
 
-LEAST_MARGIN_DB, LARGEST_MARGIN_DB = 0.15, 60.0
-"""How far over the target a field must get before it is rounded, and what is as good as infinite."""
+LEAST_MARGIN_DB = 0.15
+"""How far over the target a field must get before it is rounded."""
 
 DB_PER_DOUBLING = 3.8
 """What twice the parameters bring."""
@@ -42,7 +37,6 @@ REUSED_MARGIN_DB = 1.5
 """A fit so far over a target, at most, is as good as a new one."""
 
 MAX_WIDENINGS = 2
-QUANTIZER_TRIALS = 10
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class SmallFit:
 
     def solved(self, request: Request) -> tuple[Solution, Problem]:
         """Quantized for a target."""
-        trial, engine = _quantized(self.problem, self.fits, self.reached_db, request), self.fits[0].engine
+        trial, engine = quantized(self.problem, self.fits, self.reached_db, request), self.fits[0].engine
         return Solution(trial, self.steps, self.steps, self.seconds, engine.name, engine.device), self.problem
 
 
@@ -151,45 +145,3 @@ def _resized(problem: Problem, fits: Sequence[Fit], goal_db: float) -> Problem:
     if isinstance(spec, TiledSiren):
         return replace(problem, spec=replace(spec, widths=tuple(widths)))
     return replace(problem, spec=replace(fits[0].network.spec, width=widths[0]))
-
-
-def _quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request: Request) -> Trial:
-    """Rounded with the coarsest steps that keep the target, all scaled by one factor; as close as they get if none do.
-
-    Raises FormatError if no such steps suit the format's arithmetic.
-    """
-    networks, workers = [each.network for each in fits], workers_for(fits)
-    reached_db = min(reached_db, request.psnr_db + LARGEST_MARGIN_DB)
-    n_parameters = sum(each.n_parameters for each in networks)
-    mse = sum(each.stats.mse * each.network.problem.geometry.n_pixels for each in fits) / problem.geometry.n_pixels
-    allowed = allowed_mse(problem, mse, reached_db - request.psnr_db, request.psnr_db)
-    parameters = [folded(each.network.spec, each.engine.parameters()) for each in fits]
-    steps: dict[int, dict[str, float]] = {}
-
-    def balance(worker: int, i: int) -> None:
-        network, engine = networks[i], fits[i].engine
-        pixels = problem.geometry.n_pixels / network.problem.geometry.n_pixels
-        engine.restore(parameters[i])
-        with one_thread(workers.n > 1):
-            steps[i] = balanced_steps(network.problem, engine, allowed * network.n_parameters / n_parameters * pixels)
-
-    def attempt(exponent: float) -> Trial:
-        trials: dict[int, Trial] = {}
-
-        def try_one(worker: int, i: int) -> None:
-            network = networks[i]
-            scaled = {name: step * 2**exponent for name, step in steps[i].items()}
-            with one_thread(workers.n > 1):
-                trials[i] = network.problem.trial(rounded(network.problem, parameters[i], scaled))
-
-        with single_threaded_blas():
-            workers.run(len(networks), try_one)
-        return joined(problem, networks, [trials[i] for i in range(len(networks))])
-
-    def missing_log2(trial: Trial) -> float:
-        margin_db = max(0.05, reached_db - request.psnr_db)
-        lost_db = max(0.01, reached_db - trial.psnr_db)
-        return math.log2((10 ** (margin_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
-
-    workers.run(len(networks), balance)
-    return coarsest(request, QUANTIZER_TRIALS, attempt, missing_log2)
