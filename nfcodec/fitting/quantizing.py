@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
-from nfcodec.fields import Parameters
+from nfcodec.fields import Quantized
 from nfcodec.fitting.coarsest import coarsest
-from nfcodec.fitting.networks import Network, joined
+from nfcodec.fitting.networks import joined
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.rounding import rounded
@@ -25,7 +27,7 @@ from nfcodec.fitting.sampled import Fit, workers_for
 from nfcodec.fitting.solution import Request
 from nfcodec.fitting.symmetry import folded
 from nfcodec.fitting.tensors import allowed_mse, balanced_steps
-from nfcodec.workers import Workers, one_thread, single_threaded_blas
+from nfcodec.workers import one_thread, single_threaded_blas
 
 TRIALS = 10
 """Of one factor for all networks, at most."""
@@ -43,6 +45,17 @@ PRICES = 60
 """Of errors in bytes; the last ones are all alike."""
 
 Floats = npt.NDArray[np.float64]
+Weights = dict[str, Quantized]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A factor on all steps, as its logarithm, and what comes of it: weights and squared errors of each network."""
+
+    exponent: float
+    weights: list[Weights]
+    errors: list[float]
 
 
 def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request: Request) -> Trial:
@@ -50,101 +63,106 @@ def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request:
 
     Raises FormatError if no steps suit the format's arithmetic.
     """
-    networks, workers = [each.network for each in fits], workers_for(fits)
-    parameters = [folded(each.network.spec, each.engine.parameters()) for each in fits]
-    reached_db = min(reached_db, request.psnr_db + LARGEST_MARGIN_DB)
-    steps = _steps(problem, fits, parameters, workers, reached_db - request.psnr_db, request.psnr_db)
-    exponents: list[float] = []
-    ways: list[list[Trial]] = []
-    wholes: list[Trial] = []
+    margin_db = min(reached_db - request.psnr_db, LARGEST_MARGIN_DB)
+    networks = _Networks(problem, fits, margin_db, request.psnr_db)
+    ways: list[_Way] = []
 
     def attempt(exponent: float) -> Trial:
-        trials: dict[int, Trial] = {}
-
-        def try_one(worker: int, i: int) -> None:
-            scaled = {name: step * 2**exponent for name, step in steps[i].items()}
-            with one_thread(workers.n > 1):
-                trials[i] = networks[i].problem.trial(rounded(networks[i].problem, parameters[i], scaled))
-
-        with single_threaded_blas():
-            workers.run(len(networks), try_one)
-        exponents.append(exponent)
-        ways.append([trials[i] for i in range(len(networks))])
-        wholes.append(joined(problem, networks, ways[-1]))
-        return wholes[-1]
+        trials = networks.rounded(exponent)
+        ways.append(_Way(exponent, [trial.weights for trial in trials], networks.errors(trials)))
+        return networks.joined(trials)
 
     def missing_log2(trial: Trial) -> float:
-        margin_db = max(0.05, reached_db - request.psnr_db)
-        lost_db = max(0.01, reached_db - trial.psnr_db)
-        return math.log2((10 ** (margin_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
+        allowed_db, lost_db = max(0.05, margin_db), max(0.01, request.psnr_db + margin_db - trial.psnr_db)
+        return math.log2((10 ** (allowed_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
 
-    found = coarsest(request, TRIALS, attempt, missing_log2)
-    if found.psnr_db < request.psnr_db:
+    found, allowed = coarsest(request, TRIALS, attempt, missing_log2), problem.squared_error(request.psnr_db)
+    if found.psnr_db < request.psnr_db or request.expired():
         return found
-    at = next(i for i, whole in enumerate(wholes) if whole is found)
+    first = max((way for way in ways if sum(way.errors) <= allowed), key=lambda way: way.exponent, default=None)
+    if first is None:  # by the last bits of sums
+        return found
     clock, n_more = request.clock("quantize"), MORE_WAYS[request.effort]
     for number in range(n_more):
-        if request.expired():
-            break
         clock.tell(number, n_more, found.psnr_db)
         away = APART_LOG2 * (number // 2 + 1)
         with contextlib.suppress(FormatError):  # too fine
-            attempt(exponents[at] + (away if number % 2 else -away))
-    chosen = _fewest_bytes(problem, networks, workers, ways, at, request.psnr_db)
-    whole = joined(problem, networks, [ways[way][i] for i, way in enumerate(chosen)])
+            attempt(first.exponent + (away if number % 2 else -away))
+        if request.expired():
+            break
+    chosen = cheapest(np.array([way.errors for way in ways]), networks.sizes(ways), allowed, ways.index(first))
+    whole = networks.joined(networks.trials([ways[way].weights[i] for i, way in enumerate(chosen)]))
     return whole if whole.psnr_db >= request.psnr_db else found
 
 
-def _steps(
-    problem: Problem, fits: Sequence[Fit], parameters: Sequence[Parameters], workers: Workers, margin_db: float,
-    target_db: float,
-) -> list[dict[str, float]]:  # fmt: skip
-    """Quantizer steps of each network that take about a margin, of which each parameter has its share."""
-    n_pixels = problem.geometry.n_pixels
-    mse = sum(each.stats.mse * each.network.problem.geometry.n_pixels for each in fits) / n_pixels
-    n_parameters = sum(each.network.n_parameters for each in fits)
-    allowed = allowed_mse(problem, mse, margin_db, target_db) * n_pixels / n_parameters
-    steps: list[dict[str, float]] = [{} for _ in fits]
+class _Networks:
+    """Fitted networks, and steps of each that take about a margin, of which each parameter has its share."""
 
-    def balance(worker: int, i: int) -> None:
-        network, engine = fits[i].network, fits[i].engine
-        engine.restore(parameters[i])
-        with one_thread(workers.n > 1):
-            share = allowed * network.n_parameters / network.problem.geometry.n_pixels
-            steps[i] = balanced_steps(network.problem, engine, share)
+    def __init__(self, problem: Problem, fits: Sequence[Fit], margin_db: float, target_db: float) -> None:
+        self._problem, self._fits, self._workers = problem, fits, workers_for(fits)
+        self._networks = [each.network for each in fits]
+        self._parameters = [folded(each.network.spec, each.engine.parameters()) for each in fits]
+        n_pixels = problem.geometry.n_pixels
+        mse = sum(each.stats.mse * each.network.problem.geometry.n_pixels for each in fits) / n_pixels
+        n_parameters = sum(each.n_parameters for each in self._networks)
+        allowed = allowed_mse(problem, mse, margin_db, target_db) * n_pixels / n_parameters
 
-    workers.run(len(fits), balance)
-    return steps
+        def balanced(i: int) -> dict[str, float]:
+            part, engine = self._networks[i].problem, fits[i].engine
+            engine.restore(self._parameters[i])
+            return balanced_steps(part, engine, allowed * self._networks[i].n_parameters / part.geometry.n_pixels)
 
+        self._steps = self._each(balanced)
 
-def _fewest_bytes(
-    problem: Problem, networks: Sequence[Network], workers: Workers, ways: Sequence[Sequence[Trial]], first: int,
-    target_db: float,
-) -> list[int]:  # fmt: skip
-    """Which way to take of each network."""
-    if len(ways) == 1:
-        return [0] * len(networks)
-    errors = np.zeros((len(ways), len(networks)))
-    sizes = np.zeros_like(errors)
+    def _each(self, result: Callable[[int], Result]) -> list[Result]:
+        """The results for all networks, by number."""
+        results: dict[int, Result] = {}
 
-    def estimate(worker: int, i: int) -> None:
-        problem = networks[i].problem
-        for way, trials in enumerate(ways):
-            errors[way, i] = problem.squared_error(trials[i].psnr_db)
-            sizes[way, i] = estimated_bytes(problem, trials[i].weights)
+        def run(worker: int, i: int) -> None:
+            with one_thread(self._workers.n > 1):
+                results[i] = result(i)
 
-    workers.run(len(networks), estimate)
-    return cheapest(errors, sizes, problem.squared_error(target_db), first)
+        with single_threaded_blas():
+            self._workers.run(len(self._networks), run)
+        return [results[i] for i in range(len(self._networks))]
+
+    def rounded(self, exponent: float) -> list[Trial]:
+        """With all steps times 2^exponent. Raises FormatError if they are too fine."""
+
+        def one(i: int) -> Trial:
+            part, steps = self._networks[i].problem, self._steps[i]
+            scaled = {name: step * 2**exponent for name, step in steps.items()}
+            return part.trial(rounded(part, self._parameters[i], scaled))
+
+        return self._each(one)
+
+    def trials(self, weights: Sequence[Weights]) -> list[Trial]:
+        """Of given weights."""
+        return self._each(lambda i: self._networks[i].problem.trial(weights[i]))
+
+    def joined(self, trials: Sequence[Trial]) -> Trial:
+        """The trial of the whole."""
+        return joined(self._problem, self._networks, trials)
+
+    def errors(self, trials: Sequence[Trial]) -> list[float]:
+        """The sums of squared sample errors."""
+        pairs = zip(self._networks, trials, strict=True)
+        return [network.problem.squared_error(trial.psnr_db) for network, trial in pairs]
+
+    def sizes(self, ways: Sequence[_Way]) -> Floats:
+        """About how many bytes each way of rounding takes, (ways, networks)."""
+        columns = self._each(lambda i: [estimated_bytes(self._networks[i].problem, way.weights[i]) for way in ways])
+        return np.transpose(np.array(columns, np.float64))
 
 
 def cheapest(errors: Floats, sizes: Floats, allowed: float, first: int) -> list[int]:
     """The row of each column whose sizes add up to the least found, for errors that add up to no more than is allowed.
 
+    The best for a price of errors, at the lowest price that will do; then one by one, while that saves anything.
+
     Args:
         errors, sizes: (ways, networks).
         first: a row that will do for all.
-
-    The best for a price of errors, at the highest price that will do; then one by one, while that saves anything.
     """
     n_networks = errors.shape[1]
     columns = np.asarray(np.arange(n_networks), np.intp)

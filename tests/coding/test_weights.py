@@ -67,7 +67,7 @@ def test_orders():
     assert orders(LAYOUTS["siren"]) == (*orders(LAYOUTS["ngp"]), MATRICES, CODED_MATRICES)
     tiled = LAYOUTS["tiled"]
     assert orders(tiled, random_symbols(tiled)) == (NEIGHBOURS, MATRICES)
-    assert orders(tiled, random_symbols(tiled, order=CODED_MATRICES)) == (NEIGHBOURS, MATRICES, CODED_MATRICES)
+    assert orders(tiled, random_symbols(tiled, order=CODED_MATRICES)) == (CODED_MATRICES,)
     assert orders(LAYOUTS["wavelet"]) == (WAVELETS, SLOPES)
     assert orders(LAYOUTS["wavelet"], random_symbols(LAYOUTS["wavelet"])) == (SLOPES,)
     for name, layout in LAYOUTS.items():
@@ -84,9 +84,9 @@ def test_differences_that_add_up_to_too_much_are_refused():
 
 
 def test_differences_wider_than_a_laplace_table_are_coded_otherwise():
-    layout = [TensorSpec("bias", (2,), differences=True)]
-    symbols = {"bias": np.array([-MAX_SYMBOL, 0])}
-    assert orders(layout, symbols) == (NEIGHBOURS, MATRICES, CODED_MATRICES)
+    layout = [TensorSpec("weight", (2, 1)), TensorSpec("bias", (2,), differences=True)]
+    symbols = {"weight": np.array([[0], [1]]), "bias": np.array([-MAX_SYMBOL, 0])}
+    assert orders(layout, symbols) == (NEIGHBOURS, MATRICES)
     symbols["bias"][1] = 1
     assert orders(layout, symbols) == (NEIGHBOURS,)
 

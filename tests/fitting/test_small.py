@@ -69,12 +69,12 @@ def test_a_fit_serves_again_for_targets_close_to_its_own(make_problem, quick, mo
         assert len(fits) == n_fits
         assert len(kept) == 1
         assert psnr_db <= solution.trial.psnr_db < psnr_db + CLOSE_DB or psnr_db == 26.0
-        found[psnr_db] = solution
+        found[psnr_db, effort] = solution
     again = solve([problem], request)[0]
     assert len(fits) == 4
     for name, weight in again.trial.weights.items():
-        assert np.array_equal(weight.symbols, found[32.5].trial.weights[name].symbols)
-    assert (again.steps, found[32.2].steps) == (300, 300)
+        assert np.array_equal(weight.symbols, found[32.5, 5].trial.weights[name].symbols)
+    assert (again.steps, found[32.2, 5].steps) == (300, 300)
 
 
 def test_a_field_that_is_too_small_grows(make_problem, quick):
