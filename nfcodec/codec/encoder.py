@@ -50,9 +50,6 @@ NGP_LOSSLESS_DB, SIREN_LOSSLESS_DB = 90.0, 30.0
 NGP_LIMIT_DB = 94.0
 """Wavelet fits of 16-bit samples do not go much further."""
 
-SIREN_OVER_WAVELETS = 1.1
-"""What a SIREN takes over wavelet levels before any fitting: 1.00 to 1.42 on seven Kodak pictures at 30 dB."""
-
 LOSSLESS_GAP_DB = 9.0
 """So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
 
@@ -90,8 +87,11 @@ def encode(
         def encode_at(attempt: Request) -> Encoded:
             return _encode_at(source, options, attempt, limits, kept)
 
+        def siren_bytes(attempt: Request) -> float:
+            return source.wavelet_bytes(attempt).of_siren()
+
         small = options.field == "siren" and not source.chain.permutes
-        encoded = best_within(budget, raster.n_pixels, request, encode_at, source.siren_bytes if small else None)
+        encoded = best_within(budget, raster.n_pixels, request, encode_at, siren_bytes if small else None)
         encoded.report.update(target_bytes=budget, reached=len(encoded.data) <= budget)
     if not encoded.report["reached"] and not options.best_effort:
         raise _missed(encoded, request.psnr_db, budget)
@@ -151,13 +151,6 @@ class _Source:
     def wavelet_bytes(self, request: Request) -> WaveletBytes:
         """What the picture and its tiles would take as wavelet levels."""
         return WaveletBytes(self.problem(wavelet_ngp(self.geometry)), request)
-
-    def siren_bytes(self, request: Request) -> float:
-        """About what a SIREN takes at the request's PSNR, without a fit."""
-        try:
-            return SIREN_OVER_WAVELETS * self.wavelet_bytes(request)(1, 1)[0]
-        except FormatError:  # no quantizer steps get there
-            return math.inf
 
     def in_place(self, values: Values) -> Values:
         """An array (n, C) in the chain's order as one of (H, W, C)."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
+from nfcodec.errors import FormatError
 from nfcodec.fields import part_of, places
 from nfcodec.fitting.landing import land_by_step
 from nfcodec.fitting.plan import wavelet_ngp
@@ -11,6 +13,9 @@ from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.rate import estimated_bytes
 from nfcodec.fitting.solution import Request, quantize
 from nfcodec.fitting.wavelet import start_wavelet
+
+SIREN_OVER_WAVELETS = 1.1
+"""What a SIREN takes over wavelet levels before any fitting: 1.00 to 1.42 on seven Kodak pictures at 30 dB."""
 
 
 class WaveletBytes:
@@ -33,6 +38,13 @@ class WaveletBytes:
             for place in places(problem.geometry, rows, cols)
             for part in [problem.part(place, wavelet_ngp(part_of(problem.geometry, place)))]
         ]
+
+    def of_siren(self) -> float:
+        """About what a SIREN takes at that target, without a fit; infinite if no quantizer steps get there."""
+        try:
+            return SIREN_OVER_WAVELETS * self(1, 1)[0]
+        except FormatError:
+            return math.inf
 
     @cached_property
     def _landed(self) -> Trial:
