@@ -26,11 +26,11 @@ PARAMETERS_PER_PIXEL, LEAST_SHARE = 0.06, 0.25
 LEAST_MARGIN_DB = 0.15
 """How far over the target a field must get before it is rounded."""
 
-DB_PER_DOUBLING = 3.8
-"""What twice the parameters bring."""
+DB_PER_DOUBLING, DB_PER_HALVING = 3.8, 2.6
+"""What twice the parameters bring, and what half of them lose; on Kodak at 30 dB."""
 
-PILOT_SHARE, PILOT_STEPS, MISSING_DB = 0.08, 500, 61.0
-"""A short fit tells how wide networks should be: its share of the steps, how many it takes at least, and how many dB
+PILOT_SHARES, PILOT_STEPS, MISSING_DB = (0.08, 0.25), 500, 61.0
+"""Short fits tell how wide networks should be: their shares of the steps, how many they take at least, and how many dB
 are missing in a fit, times the square root of its steps."""
 
 REUSED_MARGIN_DB = 1.5
@@ -79,7 +79,7 @@ def solve_small(
 
     Args:
         problem: of a `Siren` or a `TiledSiren`.
-        planned: whether the widths are a first guess, and a short fit may tell better ones.
+        planned: whether the widths are a first guess, and short fits may tell better ones.
         last: whether there is nothing else to try, and a result that misses the target is better than none.
         kept: fits for earlier requests, which are used again if they serve; the latest is left in it.
     """
@@ -87,9 +87,11 @@ def solve_small(
         if each.serves(request):
             return each.solved(request)
     began, done = time.monotonic(), 0
-    if planned and request.max_steps is None:
+    for share in PILOT_SHARES if planned and request.max_steps is None else ():
         all_steps = _n_steps(problem, request.effort)
-        n_steps = max(min(all_steps, PILOT_STEPS), round(PILOT_SHARE * all_steps))
+        n_steps = max(min(all_steps, PILOT_STEPS), round(share * all_steps))
+        if n_steps <= done:
+            continue
         pilot = fit_networks(problem, request, n_steps)
         done += n_steps
         missing_db = MISSING_DB * (n_steps**-0.5 - all_steps**-0.5)
@@ -131,12 +133,16 @@ def _resized(problem: Problem, fits: Sequence[Fit], goal_db: float) -> Problem:
     If errors E fall with a power of the number n of parameters, the fewest of all are those with the same E / n in each
     network: one more then gains as much in any of them.
     """
-    power = DB_PER_DOUBLING / (10 * math.log10(2))
     errors = np.array([each.stats.squared_error for each in fits])
     errors = np.maximum(errors, max(1e-3 * float(errors.mean()), 1e-9))
-    slopes = errors / np.array([each.network.n_parameters for each in fits])
-    ratios = slopes ** (1 / (1 + power))
-    ratios *= (float((errors * ratios**-power).sum()) / problem.squared_error(goal_db)) ** (1 / power)
+    sizes = np.array([each.network.n_parameters for each in fits])
+    ratios = np.ones(len(fits))
+    for db_per_octave in (DB_PER_DOUBLING, DB_PER_HALVING):
+        power = db_per_octave / (10 * math.log10(2))
+        ratios = (errors / sizes) ** (1 / (1 + power))
+        ratios *= (float((errors * ratios**-power).sum()) / problem.squared_error(goal_db)) ** (1 / power)
+        if (sizes * ratios).sum() > sizes.sum():
+            break
     widths = [
         width_for(each.network.spec, problem.geometry, each.network.n_parameters * ratio)
         for each, ratio in zip(fits, np.clip(ratios, 0.25, 4.0).tolist(), strict=True)
