@@ -34,6 +34,7 @@ COLUMN_CODE = 0
 """The one of the codes whose parities matrices may have; it gives those of three rows at a time."""
 
 FEW_ROWS = 48
+"""Of a column, which tell at once of most matrices that no path gives their parities."""
 
 _ORIGIN = (FRACTION_BITS + SMALLEST_LOG2) * SCALES_PER_OCTAVE
 
@@ -92,8 +93,8 @@ def _code_rows(
 
 def has_path(values: Int64Array) -> bool:
     """Whether a matrix's parities are those of a path through the code."""
-    start = values[:FEW_ROWS, :1]  # which tells where there is none, without many steps
-    return all(np.array_equal(_parities(_path_of(each), each.shape), each & 1) for each in (start, values))
+    parts = (values[:FEW_ROWS, :1], values)
+    return all(np.array_equal(_parities(_path_of(each), each.shape), each & 1) for each in parts)
 
 
 def _path_of(values: Int64Array) -> Bits:

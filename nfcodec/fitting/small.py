@@ -33,8 +33,8 @@ PILOT_SHARES, PILOT_STEPS, MISSING_DB = (0.08, 0.25), 500, 61.0
 """Short fits tell how wide networks should be: their shares of the steps, how many they take at least, and how many dB
 are missing in a fit, times the square root of its steps."""
 
-REUSED_MARGIN_DB = 1.5
-"""A fit so far over a target, at most, is as good as a new one."""
+REUSED_MARGIN_DB = 1.0
+"""A fit so far over a target, at most, is nearly as good as a new one."""
 
 MAX_WIDENINGS = 2
 

@@ -63,8 +63,8 @@ def test_a_fit_serves_again_for_targets_close_to_its_own(make_problem, quick, mo
         return fit_networks(*arguments)
 
     monkeypatch.setattr(module, "fit_networks", counted)
-    request, found = Request(32.5, 5, 0), {}
-    for psnr_db, effort, n_fits in ((32.5, 5, 1), (32.2, 5, 1), (32.7, 5, 1), (32.5, 4, 2), (32.5, 4, 2), (26.0, 4, 3)):
+    request, found = Request(32.8, 5, 0), {}
+    for psnr_db, effort, n_fits in ((32.8, 5, 1), (32.6, 5, 1), (33.0, 5, 1), (32.8, 4, 2), (32.8, 4, 2), (26.0, 4, 3)):
         solution, _ = solve([problem], replace(request, psnr_db=psnr_db, effort=effort), kept)
         assert len(fits) == n_fits
         assert len(kept) == 1
@@ -73,8 +73,8 @@ def test_a_fit_serves_again_for_targets_close_to_its_own(make_problem, quick, mo
     again = solve([problem], request)[0]
     assert len(fits) == 4
     for name, weight in again.trial.weights.items():
-        assert np.array_equal(weight.symbols, found[32.5, 5].trial.weights[name].symbols)
-    assert (again.steps, found[32.2, 5].steps) == (300, 300)
+        assert np.array_equal(weight.symbols, found[32.8, 5].trial.weights[name].symbols)
+    assert (again.steps, found[32.6, 5].steps) == (300, 300)
 
 
 def test_a_field_that_is_too_small_grows(make_problem, quick):
@@ -139,20 +139,21 @@ def test_a_fit_recovers_from_a_rate_that_is_too_high(make_problem, quick, monkey
     assert solution.trial.psnr_db > flat_db + 1
 
 
-def test_networks_get_neurons_where_they_take_most_error_away(make_problem):
+@pytest.mark.parametrize(("goal_db", "db"), [(32.0, module.DB_PER_DOUBLING), (28.0, module.DB_PER_HALVING)])
+def test_networks_get_neurons_where_they_take_most_error_away(make_problem, goal_db, db):
     """Errors over parameters become equal, and as large as the goal allows, if errors fall as expected."""
     problem = make_problem(TiledSiren(1, 3, (40, 40, 40), 2), 30, 60)
-    power = module.DB_PER_DOUBLING / (10 * np.log10(2))
+    power = db / (10 * np.log10(2))
     fits = []
     for network, share in zip(networks_of(problem), (1, 2, 4), strict=True):
         fits.append(sampled.Fit(network, None, stats=Stats(0.0, 0.0, share * problem.squared_error(30.0) / 7)))
-    resized = module._resized(problem, fits, 32.0)
+    resized = module._resized(problem, fits, goal_db)
     sizes = np.array([each.n_parameters for each in networks_of(resized)])
     errors = [
         each.stats.squared_error * (each.network.n_parameters / n) ** power for each, n in zip(fits, sizes, strict=True)
     ]
     assert errors / sizes == pytest.approx(np.mean(errors / sizes), rel=0.1)
-    assert problem.psnr_db(sum(errors)) == pytest.approx(32.0, abs=0.1)
+    assert problem.psnr_db(sum(errors)) == pytest.approx(goal_db, abs=0.1)
     assert resized.spec.widths == tuple(sorted(resized.spec.widths))
 
 
@@ -166,6 +167,21 @@ def test_planned_widths_are_tried_and_changed(make_problem, quick, monkeypatch):
     given, same = solve_small(problem, Request(17.0, 5, 0))
     assert same is problem
     assert given.steps == 300
+
+
+def test_a_second_pilot_is_longer(make_problem, quick, monkeypatch):
+    monkeypatch.setattr(module, "PILOT_STEPS", 50)
+    problem, fit_networks, seen = make_problem(TiledSiren(1, 2, (6, 30), 2), 90, 80), module.fit_networks, []
+
+    def noted(problem, request, n_steps):
+        seen.append((n_steps, problem.spec.widths))
+        return fit_networks(problem, request, n_steps)
+
+    monkeypatch.setattr(module, "fit_networks", noted)
+    solution, _ = solve_small(problem, Request(28.0, 5, 0), planned=True)
+    assert [n_steps for n_steps, _ in seen[:3]] == [50, 75, 300]
+    assert solution.steps == sum(n_steps for n_steps, _ in seen)
+    assert len({widths for _, widths in seen}) == len(seen)
 
 
 def test_a_picture_of_one_colour(make_problem, quick):
