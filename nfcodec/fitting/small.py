@@ -87,15 +87,8 @@ def solve_small(
         if each.serves(request):
             return each.solved(request)
     began, done = time.monotonic(), 0
-    for share in PILOT_SHARES if planned and request.max_steps is None else ():
-        all_steps = _n_steps(problem, request.effort)
-        n_steps = max(min(all_steps, PILOT_STEPS), round(share * all_steps))
-        if n_steps <= done:
-            continue
-        pilot = fit_networks(problem, request, n_steps)
-        done += n_steps
-        missing_db = MISSING_DB * (n_steps**-0.5 - all_steps**-0.5)
-        problem = _resized(problem, pilot, request.psnr_db + MARGIN_DB - missing_db)
+    if planned and request.max_steps is None:
+        problem, done = _planned(problem, request)
         if not is_small(problem.spec, problem.geometry):
             return None
     for widenings in range(MAX_WIDENINGS + 1):
@@ -116,6 +109,22 @@ def solve_small(
             break
         problem = wider
     return None
+
+
+def _planned(problem: Problem, request: Request) -> tuple[Problem, int]:
+    """The same with the widths that short fits tell, and how many steps these took."""
+    done = 0
+    for share in PILOT_SHARES:
+        all_steps = _n_steps(problem, request.effort)
+        n_steps = max(min(all_steps, PILOT_STEPS), round(share * all_steps))
+        if n_steps > done:  # longer than the one before
+            pilot = fit_networks(problem, request, n_steps)
+            missing_db = MISSING_DB * (n_steps**-0.5 - all_steps**-0.5)
+            problem = _resized(problem, pilot, request.psnr_db + MARGIN_DB - missing_db)
+            done += n_steps
+        if not is_small(problem.spec, problem.geometry):
+            break
+    return problem, done
 
 
 def _n_steps(problem: Problem, effort: int) -> int:
