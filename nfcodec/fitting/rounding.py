@@ -5,8 +5,8 @@ and those not yet rounded take over what they can of its error; each layer also 
 layers below it. Quantization costs about as much less error as steps 10 % finer would save.
 
 Columns are rounded to symbols whose parities a convolutional code gives (see `coding.matrices`), which costs less error
-still. Paths go along the rows, so their order must be known first: neurons are sorted by their biases, and these are
-rounded before all else.
+still. A path goes down each column, so the order of neurons must be known first: they are sorted by their biases, and
+these are rounded before all else.
 """
 
 from __future__ import annotations
