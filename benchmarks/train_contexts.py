@@ -27,7 +27,6 @@ from nfcodec.coding.context_networks import (
     N_KINDS,
     N_ORIENTATIONS,
     N_PASSES,
-    SLOPE_SET,
     WEIGHT_BITS,
     Network,
     n_inputs,
@@ -77,7 +76,7 @@ def collect(pictures: Iterable[Coded], share: float, rng: np.random.Generator) -
     """What each network sees of some of the coefficients, and what they are."""
     found: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in KEYS}
     for shape, regime, symbols in pictures:
-        for run in runs(shape, SLOPE_SET, regime, np.zeros_like(symbols)):
+        for run in runs(shape, regime, np.zeros_like(symbols)):
             values = symbols[run.place].reshape(-1)
             used = rng.random(len(values)) < share
             found[run.key].append((run.inputs()[:, used].T.astype(np.int16), values[used].astype(np.float32)))
@@ -106,7 +105,7 @@ def train(key: Key, data: tuple[Tensor, Tensor], hidden: int, steps: int, batch:
     torch.manual_seed(0)
     inputs, values = data
     network = nn.Sequential(
-        nn.Linear(n_inputs(*key, sees_slopes=True), hidden),
+        nn.Linear(n_inputs(*key), hidden),
         nn.ReLU(),
         nn.Linear(hidden, hidden),
         nn.ReLU(),
@@ -182,7 +181,7 @@ def main() -> None:
     blob = pack(networks, options.hidden)
     options.out.write_bytes(blob)
     held_out = collect(coded[: options.held_out], 1.0, rng)
-    print(f"held out: {score(unpack_networks(blob, sees_slopes=True), held_out):.4f} bits a symbol in integers")
+    print(f"held out: {score(unpack_networks(blob), held_out):.4f} bits a symbol in integers")
     print(f"{len(blob)} bytes, SHA-256 {hashlib.sha256(blob).hexdigest()}")
 
 

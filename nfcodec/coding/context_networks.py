@@ -1,10 +1,9 @@
 """The networks that predict each wavelet coefficient from those before it: shipped weights, integer arithmetic.
 
 There is one for each orientation of a band, kind of feature (the first, the second, later ones) and pass of the coding
-order. Inputs are magnitudes on a logarithmic scale, with their signs; outputs the location and the scale of a Laplace
-distribution. Of two sets the later one sees more: slopes of the picture that the coarser bands make.
-benchmarks/train_contexts.py made the weights; files depend on them, so they never change. docs/format.md, "Context
-networks", is the normative text.
+order. Inputs are magnitudes on a logarithmic scale, with their signs, and slopes of the picture that the coarser bands
+make; outputs are the location and the scale of a Laplace distribution. benchmarks/train_contexts.py made the weights;
+files depend on them, so they never change. docs/format.md, "Context networks", is the normative text.
 """
 
 from __future__ import annotations
@@ -58,18 +57,7 @@ REGIME_ORIGIN = 88
 """The regime, 0 .. 255, of a quantizer step 2^-5."""
 
 _MAX_LOCATION = 1 << 27
-
-
-@dataclass(frozen=True)
-class NetworkSet:
-    """Networks that belong together: the file of their weights, and whether they see slopes."""
-
-    file: str
-    sees_slopes: bool
-
-
-FIRST_SET = NetworkSet("context_networks.bin", sees_slopes=False)
-SLOPE_SET = NetworkSet("slope_networks.bin", sees_slopes=True)
+_BLOB = "slope_networks.bin"
 
 
 def known_before(index: int) -> list[tuple[int, int]]:
@@ -78,12 +66,11 @@ def known_before(index: int) -> list[tuple[int, int]]:
     return [(dy, dx) for dy, dx in WINDOW if PASSES.index(((row + dy) % 2, (col + dx) % 2)) < index]
 
 
-def n_inputs(orientation: int, kind: int, index: int, sees_slopes: bool) -> int:
+def n_inputs(orientation: int, kind: int, index: int) -> int:
     """How many inputs the network of an orientation, a kind of feature and a pass has."""
     details = 0 if orientation == LL else (1 + orientation) * len(AROUND)
     features = (0, len(AROUND), len(AROUND) + len(CROSS))[kind]
-    slopes = len(SLOPES[orientation]) if sees_slopes else 0
-    return len(known_before(index)) + details + features + slopes + N_SCALARS
+    return len(known_before(index)) + details + features + len(SLOPES[orientation]) + N_SCALARS
 
 
 @dataclass(frozen=True)
@@ -134,12 +121,12 @@ def scalars(level: int, n_levels: int, orientation: int, regime: int) -> list[in
 
 
 @cache
-def networks(chosen: NetworkSet) -> dict[tuple[int, int, int], Network]:
-    """All networks of a set, by (orientation, kind, pass). Raises FormatError if the installed weights are damaged."""
-    return unpack_networks(files("nfcodec.coding").joinpath(chosen.file).read_bytes(), chosen.sees_slopes)
+def networks() -> dict[tuple[int, int, int], Network]:
+    """All networks, by (orientation, kind, pass). Raises FormatError if the installed weights are damaged."""
+    return unpack_networks(files("nfcodec.coding").joinpath(_BLOB).read_bytes())
 
 
-def unpack_networks(blob: bytes, sees_slopes: bool) -> dict[tuple[int, int, int], Network]:
+def unpack_networks(blob: bytes) -> dict[tuple[int, int, int], Network]:
     """Networks from little-endian int16: the hidden width, then each network's W0, b0, W1, b1, W2, b2.
 
     Raises:
@@ -162,7 +149,7 @@ def unpack_networks(blob: bytes, sees_slopes: bool) -> dict[tuple[int, int, int]
     for orientation in range(N_ORIENTATIONS):
         for kind in range(N_KINDS):
             for index in range(N_PASSES):
-                sizes = [n_inputs(orientation, kind, index, sees_slopes), hidden, hidden, 2]
+                sizes = [n_inputs(orientation, kind, index), hidden, hidden, 2]
                 pairs = [(take(sizes[i + 1], sizes[i]), take(sizes[i + 1])) for i in range(3)]
                 weights, biases = zip(*pairs, strict=True)
                 found[orientation, kind, index] = Network(weights, biases)

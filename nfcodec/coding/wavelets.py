@@ -16,11 +16,9 @@ from nfcodec.coding.context_networks import (
     AROUND,
     CROSS,
     PASSES,
-    SLOPE_SET,
     SLOPES,
     Floats,
     Network,
-    NetworkSet,
     known_before,
     networks,
     scalars,
@@ -49,18 +47,15 @@ class WaveletShape:
     n_levels: int
 
 
-def code_wavelet(
-    coder: SymbolCoder, shape: WaveletShape, network_set: NetworkSet, regime: int, symbols: Int64Array | None
-) -> Int64Array:
+def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: Int64Array | None) -> Int64Array:
     """Code the coefficients, int64 (rows, cols, features), of one wavelet level; a decoder passes None.
 
     Args:
-        network_set: the networks that predict them.
         regime: 0 .. 255, an input of all networks: 8 log2(quantizer step) + 128 suits fields of values 0 .. 1.
     """
     out = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
     with single_threaded_blas():
-        for run in runs(shape, network_set, regime, out):
+        for run in runs(shape, regime, out):
             locations, log_scales = run.predict()
             chosen = None if symbols is None else symbols[run.place].reshape(-1)
             run.put(code_laplace(coder, locations, scale_index(log_scales), chosen))
@@ -68,7 +63,7 @@ def code_wavelet(
 
 
 def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """What the latest networks predict for each of the coefficients, given all before it: locations and scales.
+    """What the networks predict for each of the coefficients, given all before it: locations and scales.
 
     Returns:
         Locations and log2 of scales, int64 (rows, cols, features), both in eighths.
@@ -83,7 +78,7 @@ def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[
         locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
 
     with single_threaded_blas():
-        for run in runs(shape, SLOPE_SET, regime, np.zeros_like(symbols)):
+        for run in runs(shape, regime, np.zeros_like(symbols)):
             run.put(symbols[run.place].reshape(-1))  # which the run itself and those before it do not see
             waiting.append(run)
             if len(waiting) == PREDICTED_TOGETHER:
@@ -161,13 +156,13 @@ class _Plane:
     logs: Floats
 
 
-def runs(shape: WaveletShape, network_set: NetworkSet, regime: int, out: Int64Array) -> Iterator[Run]:
+def runs(shape: WaveletShape, regime: int, out: Int64Array) -> Iterator[Run]:
     """All runs in coding order; each must be `put` before the next is asked for. `out` becomes the symbols."""
-    smooth = SmoothPicture(out, shape.n_levels) if network_set.sees_slopes else None
-    plane = _Plane(shape, networks(network_set), regime, out, np.zeros(out.shape))
+    smooth = SmoothPicture(out, shape.n_levels)
+    plane = _Plane(shape, networks(), regime, out, np.zeros(out.shape))
     for band in bands(shape.rows, shape.cols, shape.n_levels):
         if band.size:
-            framed = smooth.framed(band.level) if smooth and band.orientation != LL else None
+            framed = smooth.framed(band.level) if band.orientation != LL else None
             for f in range(shape.features):
                 yield from _runs_of(plane, band, f, None if framed is None else framed[f])
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nfcodec.coding.context_networks import FIRST_SET, REGIME_ORIGIN, SLOPE_SET
+from nfcodec.coding.context_networks import REGIME_ORIGIN
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Int64Array, SymbolCoder
 from nfcodec.coding.grids import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, code_levels
 from nfcodec.coding.laplace import LARGEST, MAX_SCALE, code_flat
@@ -30,14 +30,13 @@ from nfcodec.varint import put_varint, take_varint
 
 MAX_SYMBOL = 1 << 24
 
-WAVELETS, SLOPES = 3, 6
-"""The orders of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
+SLOPES = 6
+"""The order of wavelet levels; NEIGHBOURS, FEATURES, NESTED and TRELLIS are those of dense ones."""
 
 MATRICES, CODED_MATRICES = 7, 8
-"""The orders for fields with neither."""
+"""The orders for fields with neither, which may have NEIGHBOURS, too. The number 3 is not used."""
 
 _BY_COLUMN = (MATRICES, CODED_MATRICES)
-_NETWORKS = {WAVELETS: FIRST_SET, SLOPES: SLOPE_SET}
 
 Symbols = dict[str, Int64Array]
 
@@ -150,7 +149,7 @@ def _write(
     code_levels(coder, order, [shape for _, shape in dense], limits, [symbols[name] for name, _ in dense])
     for name, shape in wavelet:
         head += bytes([regime])
-        code_wavelet(coder, shape, _NETWORKS[order], regime, symbols[name])
+        code_wavelet(coder, shape, regime, symbols[name])
     for tensor in rest:
         values = _coded_values(tensor, symbols)
         if order in _BY_COLUMN:
@@ -168,10 +167,10 @@ def orders(layout: Sequence[TensorLike], symbols: Mapping[str, Int64Array] | Non
     """The orders worth trying for a layout's symbols; without `symbols`, those that any file may have."""
     dense, wavelet, rest = _split(layout)
     if wavelet:
-        return (WAVELETS, SLOPES) if symbols is None else (SLOPES,)
+        return (SLOPES,)
     if not dense:
         if symbols is None:
-            return (NEIGHBOURS, FEATURES, NESTED, TRELLIS, *_BY_COLUMN)
+            return (NEIGHBOURS, *_BY_COLUMN)
         if any(np.abs(_coded_values(tensor, symbols)).max(initial=0) > LARGEST for tensor in rest):
             return (NEIGHBOURS,)
         coded = all(has_path(symbols[tensor.name]) for tensor in rest if _is_matrix(tensor))
@@ -228,7 +227,7 @@ def decode_weights(layout: Sequence[TensorLike], payload: bytes) -> Symbols:
     levels = code_levels(decoder, order, [shape for _, shape in dense], limits, None)
     symbols = {name: level for (name, _), level in zip(dense, levels, strict=True)}
     for (name, shape), regime in zip(wavelet, regimes, strict=True):
-        symbols[name] = code_wavelet(decoder, shape, _NETWORKS[order], regime, None)
+        symbols[name] = code_wavelet(decoder, shape, regime, None)
     for tensor, (limit, scale) in zip(rest, models, strict=True):
         if order in _BY_COLUMN:
             coded = _code_matrix(decoder, tensor, order, scale, None)

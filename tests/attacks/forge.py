@@ -15,6 +15,7 @@ import zstandard
 
 from nfcodec.codec.document import metadata_mask
 from nfcodec.coding import encode_weights
+from nfcodec.coding.weights import SLOPES
 from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
@@ -23,9 +24,9 @@ from nfcodec.varint import put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
-WAVELET, FILTERED, LOSSLESS, SLOPES = "wavelet-rgb", "filters-rgb", "residual-rgb", "slopes-rgb"
+WAVELET, FILTERED, LOSSLESS = "slopes-rgb", "slopes-filters-rgb", "slopes-residual-rgb"
 TILED = "tiled-siren-2x3"
-ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS, SLOPES, TILED)
+ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS, TILED)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 LINEAR = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True)
@@ -124,7 +125,7 @@ def wavelet_file(symbol: int, step: bytes, spec: Ngp = LINEAR) -> bytes:
     symbols["level0"][:] = symbol
     symbols["level0"][::2, 1::2] *= -1
     steps = step + STEP * (len(layout) - 1)
-    return with_chunk(build(spec, order=3, steps=steps), WEIGHTS, encode_weights(layout, 3, symbols, 255))
+    return with_chunk(build(spec, order=SLOPES, steps=steps), WEIGHTS, encode_weights(layout, SLOPES, symbols, 255))
 
 
 def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = True) -> bytes:
@@ -243,8 +244,9 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
     found |= {name: with_weights(base, stream) for name, stream in streams.items()}
     found |= {f"{name}, filters": with_weights(filtered, stream) for name, stream in streams.items()}
     found |= {
-        "order 3 for dense levels": with_chunk(golden(NGP), WEIGHTS, b"\3" + read_chunks(golden(NGP))[WEIGHTS][1:]),
+        "order 6 for dense levels": with_chunk(golden(NGP), WEIGHTS, b"\6" + read_chunks(golden(NGP))[WEIGHTS][1:]),
         "order 1 for a wavelet level": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
+        "order 3 for a wavelet level": with_chunk(base, WEIGHTS, b"\3" + weights[1:]),
         "no regime": with_chunk(base, WEIGHTS, weights[:1]),
         "another regime": with_chunk(base, WEIGHTS, weights[:1] + b"\xff" + weights[2:]),
         "other levels": with_header(base, field=replace(spec, levels=(WaveletLevel(0, 3),)).pack()),
@@ -252,16 +254,16 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
         "coefficients over 2^25": wavelet_file(2 * whole, b"\x80\x80"),
         "coefficients that overflow": wavelet_file(whole, b"\xff\0"),
         "coefficients with the largest step": wavelet_file(1, b"\xff\x7f"),
-        "a wavelet level, no stream": build(eight, 128, 64, order=3),
-        "a wavelet level, one row": build(eight, 16_384, 1, order=3),
+        "a wavelet level, no stream": build(eight, 128, 64, order=SLOPES),
+        "a wavelet level, one row": build(eight, 16_384, 1, order=SLOPES),
         "coefficients that reach the digest": wavelet_file(whole, b"\xff\xf1", plain),
         "coefficients that overflow in the filters": wavelet_file(whole, b"\xff\xf1", all_filters),
-        "filters, no stream": build(all_filters, 128, 64, order=3),
-        "filters, one row": build(all_filters, 16_384, 1, order=3),
+        "filters, no stream": build(all_filters, 128, 64, order=SLOPES),
+        "filters, one row": build(all_filters, 16_384, 1, order=SLOPES),
     }
     return {name: (data, "FormatError") for name, data in found.items()} | {
-        "wavelet level, huge": (build(eight, 9000, 9000, order=3), "LimitError"),
-        "filters, 10^13 multiplications": (build(wide, 8192, 8192, order=3), "LimitError"),
+        "wavelet level, huge": (build(eight, 9000, 9000, order=SLOPES), "LimitError"),
+        "filters, 10^13 multiplications": (build(wide, 8192, 8192, order=SLOPES), "LimitError"),
     }
 
 

@@ -14,9 +14,8 @@ NAMES = (
     forge.ALPHA_FILE,
     forge.ZIGZAG,
     forge.WAVELET,
-    forge.SLOPES,
     "ngp-metadata",
-    "residual-1x31",
+    "slopes-residual-gray",
 )
 
 

@@ -6,15 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfcodec.coding.context_networks import (
-    FIRST_SET,
     N_KINDS,
     N_ORIENTATIONS,
     N_PASSES,
     PASSES,
-    SLOPE_SET,
     SLOPES,
     Network,
-    NetworkSet,
     known_before,
     n_inputs,
     networks,
@@ -28,12 +25,10 @@ from nfcodec.subbands import HH, HL, LH, LL
 
 KEYS = [(o, k, p) for o in range(N_ORIENTATIONS) for k in range(N_KINDS) for p in range(N_PASSES)]
 
-each_set = pytest.mark.parametrize("network_set", [FIRST_SET, SLOPE_SET], ids=["first", "slopes"])
 
-
-def blob_of(hidden: int, sees_slopes: bool, seed: int = 0) -> bytes:
+def blob_of(hidden: int, seed: int = 0) -> bytes:
     """Networks of random weights over the whole range of 16 bits."""
-    sizes = [(n_inputs(*key, sees_slopes) + 1) * hidden + (hidden + 1) * hidden + 2 * (hidden + 1) for key in KEYS]
+    sizes = [(n_inputs(*key) + 1) * hidden + (hidden + 1) * hidden + 2 * (hidden + 1) for key in KEYS]
     weights = np.random.default_rng(seed).integers(-(2**15), 2**15, sum(sizes))
     return np.concatenate([[hidden], weights]).astype("<i2").tobytes()
 
@@ -69,10 +64,9 @@ def test_known_neighbours_come_from_earlier_passes():
 def test_n_inputs():
     known = [len(known_before(index)) for index in range(N_PASSES)]
     assert known == [0, 4, 12, 16]
-    assert [n_inputs(LL, 0, p, True) for p in range(4)] == [3 + n for n in known]
-    assert [n_inputs(o, 0, 0, False) for o in (HL, LH, HH)] == [12, 21, 30]
-    assert [n_inputs(o, 0, 0, True) for o in (HL, LH, HH)] == [12 + 9, 21 + 9, 30 + 12]
-    assert [n_inputs(HL, kind, 0, False) for kind in range(3)] == [12, 21, 26]
+    assert [n_inputs(LL, 0, p) for p in range(4)] == [3 + n for n in known]
+    assert [n_inputs(o, 0, 0) for o in (HL, LH, HH)] == [12 + 9, 21 + 9, 30 + 12]
+    assert [n_inputs(HL, kind, 0) for kind in range(3)] == [12 + 9, 21 + 9, 26 + 9]
 
 
 def test_slopes():
@@ -117,11 +111,10 @@ def inputs_of(network: Network, n: int, seed: int) -> np.ndarray:
     return np.round(rng.uniform(-1, 1, (network.weights[0].shape[1], n)) * largest)
 
 
-@each_set
 @pytest.mark.parametrize("seed", range(3))
-def test_predictions_equal_big_integers(network_set: NetworkSet, seed: int):
-    random = unpack_networks(blob_of(3, network_set.sees_slopes, seed), network_set.sees_slopes)
-    for network in (*networks(network_set).values(), *random.values()):
+def test_predictions_equal_big_integers(seed: int):
+    random = unpack_networks(blob_of(3, seed))
+    for network in (*networks().values(), *random.values()):
         x = inputs_of(network, 5, seed)
         locations, scales = network.predict(x)
         assert locations.dtype == scales.dtype == np.int64
@@ -129,10 +122,9 @@ def test_predictions_equal_big_integers(network_set: NetworkSet, seed: int):
         assert list(zip(locations.tolist(), scales.tolist(), strict=True)) == expected
 
 
-@each_set
-def test_the_shipped_networks_stay_exact(network_set: NetworkSet):
+def test_the_shipped_networks_stay_exact():
     """No inputs there are, whatever the file, take a sum to 2^52."""
-    for network in networks(network_set).values():
+    for network in networks().values():
         bound, units = 32 * 24.0, (5, 8, 8, 3)
         for i, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             largest = float((np.abs(weight).sum(axis=1) * bound + np.abs(bias) * 2.0 ** units[i]).max())
@@ -140,14 +132,13 @@ def test_the_shipped_networks_stay_exact(network_set: NetworkSet):
             bound = largest * 2.0 ** (units[i + 1] - units[i] - 10) + 1
 
 
-@each_set
-def test_the_shipped_networks_have_their_shapes(network_set: NetworkSet):
-    found = networks(network_set)
+def test_the_shipped_networks_have_their_shapes():
+    found = networks()
     assert list(found) == KEYS
     hidden = found[KEYS[0]].weights[0].shape[0]
     for key, network in found.items():
         assert [weight.shape for weight in network.weights] == [
-            (hidden, n_inputs(*key, network_set.sees_slopes)),
+            (hidden, n_inputs(*key)),
             (hidden, hidden),
             (2, hidden),
         ]
@@ -157,16 +148,16 @@ def test_the_shipped_networks_have_their_shapes(network_set: NetworkSet):
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 4), st.integers(-3, 3))
 def test_damaged_weights_are_refused(hidden: int, surplus: int):
-    blob = blob_of(hidden, True)
+    blob = blob_of(hidden)
     damaged = blob + bytes(surplus) if surplus > 0 else blob[: len(blob) + surplus]
     if surplus == 0:
-        assert len(unpack_networks(blob, True)) == len(KEYS)
+        assert len(unpack_networks(blob)) == len(KEYS)
         return
     with pytest.raises(FormatError):
-        unpack_networks(damaged, True)
+        unpack_networks(damaged)
 
 
 @pytest.mark.parametrize("blob", [b"", b"\1", b"\0\0", b"\xff\xff" * 50, b"\xff\x7f" * 50])
 def test_other_bytes_are_refused(blob: bytes):
     with pytest.raises(FormatError):
-        unpack_networks(blob, False)
+        unpack_networks(blob)

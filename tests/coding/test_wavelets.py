@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding.context_networks import FIRST_SET, SLOPE_SET, NetworkSet, n_inputs, signed_log
+from nfcodec.coding.context_networks import n_inputs, signed_log
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
 from nfcodec.coding.laplace import LARGEST
 from nfcodec.coding.smooth import SMOOTH_BITS
@@ -26,7 +26,6 @@ SHAPES = {
     "more levels than there are": WaveletShape(5, 9, 1, 7),
     "many features": WaveletShape(6, 7, 8, 2),
 }
-each_set = pytest.mark.parametrize("network_set", [FIRST_SET, SLOPE_SET], ids=["first", "slopes"])
 each_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 
 
@@ -35,26 +34,25 @@ def random_symbols(shape: WaveletShape, scale: float = 3.0, seed: int = 0) -> np
     return np.round(rng.laplace(0, scale, (shape.rows, shape.cols, shape.features))).astype(np.int64)
 
 
-def bits(shape: WaveletShape, regime: int, symbols: np.ndarray, network_set: NetworkSet = SLOPE_SET) -> float:
+def bits(shape: WaveletShape, regime: int, symbols: np.ndarray) -> float:
     estimator = Estimator()
-    code_wavelet(estimator, shape, network_set, regime, symbols)
+    code_wavelet(estimator, shape, regime, symbols)
     return estimator.bits
 
 
-def assert_round_trip(shape: WaveletShape, regime: int, symbols: np.ndarray, network_set: NetworkSet) -> None:
+def assert_round_trip(shape: WaveletShape, regime: int, symbols: np.ndarray) -> None:
     encoder = Encoder()
-    assert np.array_equal(code_wavelet(encoder, shape, network_set, regime, symbols), symbols)
+    assert np.array_equal(code_wavelet(encoder, shape, regime, symbols), symbols)
     decoder = Decoder(encoder.finish())
-    assert np.array_equal(code_wavelet(decoder, shape, network_set, regime, None), symbols)
+    assert np.array_equal(code_wavelet(decoder, shape, regime, None), symbols)
     decoder.finish()
 
 
-@each_set
 @each_shape
 @pytest.mark.parametrize("regime", [0, 88, 255])
 @pytest.mark.parametrize("scale", [0.0, 0.4, 30.0, 1e6])
-def test_round_trip(network_set, shape, regime, scale):
-    assert_round_trip(shape, regime, random_symbols(shape, scale).clip(-LARGEST, LARGEST), network_set)
+def test_round_trip(shape, regime, scale):
+    assert_round_trip(shape, regime, random_symbols(shape, scale).clip(-LARGEST, LARGEST))
 
 
 @settings(deadline=None, max_examples=40)
@@ -63,19 +61,17 @@ def test_round_trip(network_set, shape, regime, scale):
     st.integers(0, 255),
     st.floats(0, 100),
     st.integers(0, 2**32),
-    st.sampled_from([FIRST_SET, SLOPE_SET]),
 )
-def test_round_trip_of_any_shape(shape, regime, scale, seed, network_set):
-    assert_round_trip(shape, regime, random_symbols(shape, scale, seed), network_set)
+def test_round_trip_of_any_shape(shape, regime, scale, seed):
+    assert_round_trip(shape, regime, random_symbols(shape, scale, seed))
 
 
-@each_set
 @each_shape
-def test_runs_cover_everything_once(network_set, shape):
+def test_runs_cover_everything_once(shape):
     symbols = random_symbols(shape)
     out, count = np.zeros_like(symbols), np.zeros_like(symbols)
-    for run in runs(shape, network_set, 88, out):
-        assert run.inputs().shape == (n_inputs(*run.key, network_set.sees_slopes), run.shape[0] * run.shape[1])
+    for run in runs(shape, 88, out):
+        assert run.inputs().shape == (n_inputs(*run.key), run.shape[0] * run.shape[1])
         assert symbols[run.place].shape == run.shape
         count[run.place] += 1
         run.put(symbols[run.place].reshape(-1))
@@ -113,7 +109,7 @@ def slopes_by_definition(smooth: np.ndarray, orientation: int, i: int, j: int, f
     return [slope_log(d) for d in (*along_x, *along_y)]
 
 
-def inputs_by_definition(shape: WaveletShape, regime: int, symbols: np.ndarray, sees_slopes: bool):
+def inputs_by_definition(shape: WaveletShape, regime: int, symbols: np.ndarray):
     """docs/format.md, section 5.4, entry by entry: yields each run's network and the inputs of all its entries."""
     logs = signed_log(symbols)
     passes = [(0, 0), (1, 1), (0, 1), (1, 0)]
@@ -133,7 +129,7 @@ def inputs_by_definition(shape: WaveletShape, regime: int, symbols: np.ndarray, 
     order = [(LL, shape.n_levels)] + [(o, level) for level in range(shape.n_levels, 0, -1) for o in range(3)]
     for orientation, level in order:
         band = entries(orientation, level)
-        smooth = smooth_by_definition(shape, symbols, level) if sees_slopes and orientation != LL else None
+        smooth = smooth_by_definition(shape, symbols, level) if orientation != LL else None
         c = shape.n_levels if orientation == LL else level - 1
         for f in range(shape.features):
             for p, (row, col) in enumerate(passes):
@@ -165,13 +161,12 @@ def inputs_by_definition(shape: WaveletShape, regime: int, symbols: np.ndarray, 
                     yield (orientation, min(f, 2), p), np.transpose(columns)
 
 
-@each_set
 @each_shape
 @pytest.mark.parametrize("scale", [5.0, 3000.0])
-def test_inputs_are_those_of_the_format(network_set, shape, scale):
+def test_inputs_are_those_of_the_format(shape, scale):
     symbols = random_symbols(shape, scale)
-    expected = inputs_by_definition(shape, 70, symbols, network_set.sees_slopes)
-    for run, (key, inputs) in zip(runs(shape, network_set, 70, np.zeros_like(symbols)), expected, strict=True):
+    expected = inputs_by_definition(shape, 70, symbols)
+    for run, (key, inputs) in zip(runs(shape, 70, np.zeros_like(symbols)), expected, strict=True):
         assert run.key == key
         assert np.array_equal(run.inputs(), inputs)
         run.put(symbols[run.place].reshape(-1))
@@ -181,11 +176,11 @@ def test_runs_are_predicted_in_blocks(monkeypatch):
     shape = WaveletShape(23, 30, 3, 3)
     symbols = random_symbols(shape)
     encoder = Encoder()
-    code_wavelet(encoder, shape, SLOPE_SET, 88, symbols)
+    code_wavelet(encoder, shape, 88, symbols)
     stream = encoder.finish()
     for columns in (1, 16, 40):
         monkeypatch.setattr("nfcodec.coding.wavelets._BLOCK_COLUMNS", columns)
-        assert np.array_equal(code_wavelet(Decoder(stream), shape, SLOPE_SET, 88, None), symbols)
+        assert np.array_equal(code_wavelet(Decoder(stream), shape, 88, None), symbols)
 
 
 def test_clustered_coefficients_cost_less():
@@ -202,13 +197,12 @@ def test_zeros_cost_little():
     assert bits(shape, 88, np.zeros((64, 64, 3), np.int64)) < 0.05 * 64 * 64 * 3
 
 
-@each_set
 @each_shape
-def test_noise_is_refused_or_a_value(network_set, shape):
+def test_noise_is_refused_or_a_value(shape):
     rng = np.random.default_rng(0)
     for size in (0, 4, 400, 40_000):
         try:
-            found = code_wavelet(Decoder(rng.bytes(size)), shape, network_set, 255, None)
+            found = code_wavelet(Decoder(rng.bytes(size)), shape, 255, None)
         except FormatError:
             continue
         assert found.shape == (shape.rows, shape.cols, shape.features)
@@ -225,11 +219,13 @@ def test_no_coefficients_make_a_smooth_picture_too_large_for_exact_arithmetic():
     assert np.abs(impulses).sum(axis=(0, 1)).max() < 2.0**31.5
 
 
-def test_slopes_pay_at_edges():
-    """A disc, whose outline a coarse picture shows, in coefficients of the transform itself."""
+def test_slopes_pay_at_edges(monkeypatch):
+    """A disc, whose outline a coarse picture shows, in coefficients of the transform itself; then without slopes."""
     y, x = np.indices((128, 128))
     planes = np.where(np.hypot(y - 64, x - 60) < 40, 40.0, 0.0)[None]
     analyse_planes(planes, 5)
     symbols = np.round(planes / gains(128, 128, 5)).astype(np.int64)[0, :, :, None]
     shape = WaveletShape(128, 128, 1, 5)
-    assert bits(shape, 88, symbols) < 0.95 * bits(shape, 88, symbols, FIRST_SET)
+    seen = bits(shape, 88, symbols)
+    monkeypatch.setattr("nfcodec.coding.wavelets.slope_log", lambda differences, out: out.fill(0))
+    assert seen < 0.95 * bits(shape, 88, symbols)

@@ -1,6 +1,6 @@
 """An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy
 
-Of the package it reads three files, the weights of context networks and of the filters, which are part of the format.
+Of the package it reads two files, the weights of context networks and of the filters, which are part of the format.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.3 and 5.4
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
-NETWORKS = {3: "nfcodec/coding/context_networks.bin", 6: "nfcodec/coding/slope_networks.bin"}
+NETWORKS = Path(__file__).parents[2] / "nfcodec/coding/slope_networks.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
 LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
@@ -205,7 +205,7 @@ def read_weights(data, levels, layout):  # section 5
     ]
     for name, _, limit, scale in others:
         require(limit <= 2 ** (24 + (".bias" in name)) and scale < (153 if by_column else 64), "bad limit or scale")
-    suitable = (3, 6) if wavelets else (1, 2, 4, 5) if dense else (1, 2, 4, 5, 7, 8)
+    suitable = (6,) if wavelets else (1, 2, 4, 5) if dense else (1, 7, 8)
     require(max([0, *limits]) <= 2**24 and order in suitable, "bad order or limit")
     decode_symbol, models = range_decoder(stream.read()), []
     for f, limit in enumerate(limits):
@@ -249,7 +249,7 @@ def read_weights(data, levels, layout):  # section 5
                 q[..., f][part] = models[f].run(neighbour_contexts(s, q, coarser, f, known)[part])
                 known[part] = 1
     if wavelets:
-        read_wavelet(decode_symbol, levels[0][1], symbols["level0"], order, regime)
+        read_wavelet(decode_symbol, levels[0][1], symbols["level0"], regime)
     for name, q, limit, scale in others:
         if by_column:
             coded = order == 8 and q.ndim > 1
@@ -348,14 +348,14 @@ def slopes(smooth, o, y, x):  # section 5.4
         yield np.sign(d) * (32 * e + (32 * (abs(d) + 16) >> e) - 160)
 
 
-def read_wavelet(decode_symbol, s, q, order, regime):  # section 5.4
+def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
     known, networks, places = (
         np.zeros_like(q),
-        read_networks(order),
+        read_networks(),
         {(o, level): place for o, level, place in bands(s)},
     )
     for o, level, place in bands(s):
-        smooth = smooth_picture(s, q, level) if order == 6 and o < 3 and q[place].size else None
+        smooth = smooth_picture(s, q, level) if o < 3 and q[place].size else None
         (rows, cols, features), c = q[place].shape, s if o == 3 else level - 1
         for f, (p, (row, col)) in product(range(features), enumerate(RUNS)):
             y, x = np.mgrid[row:rows:2, col:cols:2].reshape(2, -1)
@@ -379,12 +379,11 @@ def read_wavelet(decode_symbol, s, q, order, regime):  # section 5.4
             known[place][y, x, f] = np.sign(v) * (32 * e + (32 * (abs(v) + 1) >> e) - 32)
 
 
-def read_networks(order):  # section 5.5
-    blob, networks, at = (Path(__file__).parents[2] / NETWORKS[order]).read_bytes(), {}, 1
+def read_networks():  # section 5.5
+    blob, networks, at = NETWORKS.read_bytes(), {}, 1
     blob = np.frombuffer(blob, "<i2").astype(np.int64)
     for o, kind, p in product(range(4), range(3), range(4)):
-        n, layers = len(earlier(p)) + (9 * o + 9) % 36 + (0, 9, 14)[kind] + 3, []
-        n += (9, 9, 12, 0)[o] if order == 6 else 0
+        n, layers = len(earlier(p)) + (9 * o + 9) % 36 + (0, 9, 14)[kind] + (9, 9, 12, 0)[o] + 3, []
         for n_in, n_out in pairwise((n, blob[0], blob[0], 2)):
             matrix, bias = np.split(blob[at : at + n_out * (n_in + 1)], [n_out * n_in])
             layers.append((matrix.reshape(n_out, n_in), bias[:, None]))

@@ -4,7 +4,6 @@
 
 To replace a file on purpose, delete it first, and say in CHANGELOG.md under "Format" why its bytes had to change.
 --networks-changed makes all files of order 6 again: for a change of its shipped networks before their release.
-Files of order 3 (wavelet-*, filters-*, residual-{1x31,gray,rgb,rgba16}) come from earlier encoders.
 """
 
 from __future__ import annotations
