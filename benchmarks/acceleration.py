@@ -26,7 +26,9 @@ from benchmarks.programs import EXACT, EngineProgram, Program, Run, StackedSiren
 from benchmarks.race import Entry, Outcome, best_rate, bracket, whole
 from benchmarks.records import Job, Row
 from nfcodec.errors import UsageError
-from nfcodec.fields import FieldSpec, Ngp, Siren
+from nfcodec.exact.field import FieldSpec
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting.engines import Adam, Objective
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.pictures import Bytes, Reals, linear
-from nfcodec.permutation import Int64Array
 from nfcodec.transforms import (
     Center,
     Chain,
@@ -24,6 +23,7 @@ from nfcodec.transforms import (
     SymmetricPower,
     parse_chain,
 )
+from nfcodec.transforms.orders import Int64Array
 
 TABLE_1: tuple[str, ...] = (
     "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5", "gamma:2",

@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.permutation import Int64Array, seeded_permutation
 from nfcodec.raster import Samples
 from nfcodec.transforms import Permutation, register
+from nfcodec.transforms.orders import Int64Array, seeded_permutation
 
 CANDIDATES = (
     "blocks:8", "blocks:16", "blocks:32", "blocks:64", "lines", "tiles:4", "tiles:16", "polyphase:2", "polyphase:8",

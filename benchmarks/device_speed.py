@@ -18,11 +18,16 @@ import torch
 
 from benchmarks.workloads import matrix_flops, print_row, problem, seconds
 from nfcodec.errors import EngineError
-from nfcodec.fields import FieldSpec, Geometry, HashLevel, Ngp, Siren
-from nfcodec.fitting import Problem
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import HashLevel
+from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting import engines as fitting_engines
 from nfcodec.fitting.engines import Engine, Halt, Objective, Rates
-from nfcodec.fitting.loop import Clock, Schedule, fit
+from nfcodec.fitting.loop import Schedule, fit
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.request import Clock
 from nfcodec.raster import Samples
 
 ENGINES = ("tinycudann", "cuda", "torch")

@@ -23,7 +23,7 @@ from benchmarks.arms import ARMS, Arm, arm
 from benchmarks.pictures import Bytes, Reals, coded, square
 from benchmarks.programs import Program, Run
 from benchmarks.records import Job, Row
-from nfcodec.fields import Parameters
+from nfcodec.exact.field import Parameters
 
 LEVELS_DB = (20, 30, 40, 50)
 

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nfcodec.fields import Geometry, HashLevel, Ngp
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import HashLevel
 
 
 class PlainHashGrid(nn.Module):

@@ -19,10 +19,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.arms import Arm, psnr_of_mse
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Parameters, Siren
-from nfcodec.fitting import Problem
+from nfcodec.exact.arithmetic import OUTPUT_BITS
+from nfcodec.exact.field import FieldSpec, Parameters
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting import engines as fitting_engines
 from nfcodec.fitting.engines import Adam, Halt, Objective, Rates, Stats
+from nfcodec.fitting.problem import Problem
 from nfcodec.transforms import Chain
 
 

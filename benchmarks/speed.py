@@ -40,15 +40,17 @@ from benchmarks.plain_hash_grid import PlainHashGrid
 from benchmarks.records import surroundings
 from benchmarks.workloads import matrix_flops, picture, print_row, problem, seconds
 from nfcodec.codec import EncodeOptions, encode
-from nfcodec.fields import Geometry, Ngp, Siren
-from nfcodec.fitting import Problem, Request
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.plan import default_ngp, well_started
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.table.pyramid import start_dense
 from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.dense import start_dense
 from nfcodec.fitting.engines import Engine, Objective, Rates
-from nfcodec.fitting.general import default_rates, optimizer_of
-from nfcodec.fitting.loop import Clock, Schedule, fit
-from nfcodec.fitting.plan import default_ngp, well_started
-from nfcodec.fitting.tensors import start_general
+from nfcodec.fitting.fine_tuning import default_rates, optimizer_of, start_general
+from nfcodec.fitting.loop import Schedule, fit
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.request import Clock, Request
 from nfcodec.raster import Raster, Samples
 
 GOAL_DB = 50.0

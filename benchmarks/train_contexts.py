@@ -1,6 +1,6 @@
 """Train the context networks that ship with the package, on crops of CLIC and DIV2K pictures (never Kodak).
 
-    python -m benchmarks.train_contexts FOLDER... --out nfcodec/coding/slope_networks.bin
+    python -m benchmarks.train_contexts FOLDER... --out nfcodec/fields/wavelet/contexts.bin
 
 Symbols are those of fits at random quality, with and without gradient steps, which weigh bits by the networks
 installed: train, install, and train again. Training minimises their bits. Files depend on the weights: networks that
@@ -23,7 +23,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks.workloads import problem
-from nfcodec.coding.context_networks import (
+from nfcodec.coding.laplace import MAX_SCALE, SMALLEST_LOG2
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.plan import wavelet_ngps
+from nfcodec.fields.wavelet.contexts import (
     N_KINDS,
     N_ORIENTATIONS,
     N_PASSES,
@@ -32,13 +36,11 @@ from nfcodec.coding.context_networks import (
     n_inputs,
     unpack_networks,
 )
-from nfcodec.coding.laplace import MAX_SCALE, SMALLEST_LOG2
-from nfcodec.coding.wavelets import WaveletShape, runs
-from nfcodec.fields import Geometry, Ngp, WaveletLevel
-from nfcodec.fitting import Request
-from nfcodec.fitting.plan import wavelet_ngps
-from nfcodec.fitting.rate import regime_of
-from nfcodec.fitting.wavelet import solve_wavelet
+from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.fields.wavelet.fit import solve_wavelet
+from nfcodec.fields.wavelet.payload import WaveletShape, runs
+from nfcodec.fields.wavelet.rate import regime_of
+from nfcodec.fitting.request import Request
 from nfcodec.raster import Samples
 
 Key = tuple[int, int, int]

@@ -1,6 +1,6 @@
 """Train the filters that ship with the package, on crops of CLIC and DIV2K pictures (never Kodak).
 
-    python -m benchmarks.train_filters FOLDER... --out nfcodec/fields/filters.bin
+    python -m benchmarks.train_filters FOLDER... --out nfcodec/fields/wavelet/filters.bin
 
 The filters are the first layer of a network that restores what quantization took from a picture; the second layer is
 the file's own, by least squares. So the filters are trained for what least squares can make of them: the loss is the
@@ -23,11 +23,12 @@ from torch.nn import functional
 
 from benchmarks.train_contexts import QUALITIES_DB, crops
 from benchmarks.workloads import problem
-from nfcodec.fields import Geometry, Ngp
-from nfcodec.fields.filters import MAX_FILTERS, N_INPUTS, SIDE, WEIGHT_BITS
-from nfcodec.fitting import Request
-from nfcodec.fitting.plan import wavelet_ngp
-from nfcodec.fitting.wavelet import solve_wavelet
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.plan import wavelet_ngp
+from nfcodec.fields.wavelet.filters import MAX_FILTERS, N_INPUTS, SIDE, WEIGHT_BITS
+from nfcodec.fields.wavelet.fit import solve_wavelet
+from nfcodec.fitting.request import Request
 
 NUMBERS = (16, 32, 64, MAX_FILTERS)
 """Files use the first so many filters; each number is trained for."""

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry
-from nfcodec.fitting import Problem
+from nfcodec.exact.arithmetic import OUTPUT_BITS
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fitting.problem import Problem
 from nfcodec.raster import Samples
 from nfcodec.transforms import Chain, parse_chain
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nfcodec.codec import Encoded, Info
-    from nfcodec.fields import FieldSpec
+    from nfcodec.exact.field import FieldSpec
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster, Samples
 
@@ -129,7 +129,7 @@ def decode(data: bytes, *, limits: Limits | None = None) -> Image.Image:
         LimitError: decoding would exceed the limits.
         UsageError: Pillow has no mode for the samples (16-bit colour or alpha); see `decode_array`.
     """
-    from nfcodec import files
+    from nfcodec.images import files
 
     return files.raster_to_pil(_decode(data, limits))
 
@@ -171,7 +171,7 @@ class NfcFile:
 
 def open(path: str | Path) -> NfcFile:
     """Read an .nfc file and its header. Raises ImageReadError or FormatError."""
-    from nfcodec import files
+    from nfcodec.images import files
 
     return NfcFile(files.read_bytes(path))
 
@@ -183,7 +183,7 @@ def load(path: str | Path) -> Image.Image:
 
 def save(image: ImageLike, path: str | Path, *, overwrite: bool = False, **options: Any) -> None:
     """Encode (options as for `encode`) and write atomically; over an existing file only if `overwrite`. WriteError."""
-    from nfcodec import files
+    from nfcodec.images import files
 
     files.check_writable(path, overwrite)
     files.write_atomic(path, encode(image, **options), overwrite)
@@ -205,6 +205,6 @@ def _raster(image: ImageLike) -> Raster:
         return image
     if isinstance(image, np.ndarray):
         return Raster.from_array(image)
-    from nfcodec import files
+    from nfcodec.images import files
 
     return files.raster_from_pil(image)

@@ -9,7 +9,7 @@ from PIL import Image
 
 import nfcodec
 from nfcodec import FormatError, ImageReadError, NfcError, TargetNotReachedError, UsageError, WriteError
-from nfcodec.fields import Siren
+from nfcodec.fields.siren.field import Siren
 from nfcodec.limits import Limits
 from nfcodec.metrics import psnr_db
 

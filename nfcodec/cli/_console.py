@@ -15,7 +15,7 @@ import click
 from nfcodec.errors import WriteError
 
 if TYPE_CHECKING:
-    from nfcodec.fitting.events import Event
+    from nfcodec.fitting.request import Event
 
 STDIO = "-"
 _state = {"verbosity": 0}

@@ -83,7 +83,7 @@ def check_output(target: str, overwrite: bool) -> None:
         if sys.stdout.isatty():
             raise click.UsageError("will not write binary data to a terminal; redirect it or name OUT")
         return
-    from nfcodec.atomic import check_writable
+    from nfcodec.images.atomic import check_writable
 
     check_writable(target, overwrite)
 
@@ -93,14 +93,14 @@ def write_output(target: str, data: bytes, overwrite: bool) -> None:
     if target == STDIO:
         _console.out_bytes(data)
         return
-    from nfcodec.atomic import write_atomic
+    from nfcodec.images.atomic import write_atomic
 
     write_atomic(target, data, overwrite)
 
 
 def read_input(source: str) -> bytes:
     """Read all of a file or stdin, within the limits."""
-    from nfcodec.files import read_bytes
+    from nfcodec.images.files import read_bytes
 
     return read_bytes(sys.stdin.buffer if source == STDIO else source)
 
@@ -117,6 +117,6 @@ def read_picture(source: str) -> Raster:
         from nfcodec.codec import decode
 
         return decode(data)
-    from nfcodec.files import raster_from_bytes
+    from nfcodec.images.files import raster_from_bytes
 
     return raster_from_bytes(data, name=input_name(source))

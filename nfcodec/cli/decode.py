@@ -19,7 +19,7 @@ from nfcodec.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from nfcodec.files import ImageFormat
+    from nfcodec.images.files import ImageFormat
 
 _BY_SUFFIX = {".png": "png", ".ppm": "ppm", ".pgm": "ppm", ".pnm": "ppm", ".npy": "npy"}
 _FOREIGN = {".jpg", ".jpeg", ".jxl", ".webp", ".avif", ".heic", ".tif", ".tiff", ".gif", ".bmp", ".jp2"}
@@ -42,7 +42,7 @@ def command(source: str, target: str | None, format_name: str | None, overwrite:
     data = read_input(source)
     inspect(data)  # a bad file is a bad file, whatever OUT is
     check_output(out, overwrite)
-    from nfcodec.files import image_bytes
+    from nfcodec.images.files import image_bytes
 
     write_output(out, image_bytes(decode(data), image_format, fast=True), overwrite)
 

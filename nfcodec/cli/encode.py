@@ -65,7 +65,7 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     out = default_output(source, target, NFC_SUFFIX)
     if out == STDIO and as_json:
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
-    from nfcodec.files import raster_from_bytes
+    from nfcodec.images.files import raster_from_bytes
 
     data = read_input(source)
     raster = raster_from_bytes(data, name=input_name(source))
@@ -93,7 +93,7 @@ def _png_bytes(raster: Raster) -> int:
     """What the picture takes as a PNG without metadata."""
     from dataclasses import replace
 
-    from nfcodec.files import image_bytes
+    from nfcodec.images.files import image_bytes
 
     return len(image_bytes(replace(raster, metadata={}), "png"))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nfcodec.codec.bound import bound_bytes
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.info import Info, Verification, inspect, verify
+from nfcodec.codec.rate_bound import bound_bytes
 
 if TYPE_CHECKING:
-    from nfcodec.codec.budget import Encoded
     from nfcodec.codec.encoder import encode
     from nfcodec.codec.options import EncodeOptions
+    from nfcodec.codec.size_search import Encoded
 
 __all__ = [
     "EncodeOptions",
@@ -29,7 +29,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load the encoder on first use: only it needs the fitting machinery."""
     if name in ("Encoded", "EncodeOptions", "encode"):
-        from nfcodec.codec import budget, encoder, options
+        from nfcodec.codec import encoder, options
+        from nfcodec.codec import size_search as budget
 
         return {"Encoded": budget.Encoded, "EncodeOptions": options.EncodeOptions, "encode": encoder.encode}[name]
     raise AttributeError(name)

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
-from nfcodec.coding import Decoder, code_plane, decode_residual, decode_weights
+from nfcodec.coding.entropy import Decoder
+from nfcodec.coding.payload import decode_weights
+from nfcodec.coding.planes import code_plane
+from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
-from nfcodec.fields import OUTPUT_BITS, Quantized
+from nfcodec.exact.arithmetic import OUTPUT_BITS, Quantized
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster, Samples

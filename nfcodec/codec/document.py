@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nfcodec.errors import FormatError
-from nfcodec.fields import FieldSpec, Geometry, Step, TensorSpec, unpack_field
+from nfcodec.exact.arithmetic import Step
+from nfcodec.exact.field import FieldSpec, TensorSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.registry import unpack_field
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, read_chunks
 from nfcodec.limits import Limits
 from nfcodec.transforms import Chain

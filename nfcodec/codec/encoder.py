@@ -12,28 +12,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.codec.budget import Encoded, best_within
 from nfcodec.codec.decoder import Values, decode, digest, in_picture_order
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
 from nfcodec.codec.info import side_info_bytes
 from nfcodec.codec.options import EncodeOptions
-from nfcodec.coding import Encoder, code_plane, encode_residual
+from nfcodec.codec.size_search import Encoded, best_within
+from nfcodec.coding.entropy import Encoder
+from nfcodec.coding.planes import code_plane
+from nfcodec.coding.residuals import encode_residual
 from nfcodec.errors import FormatError, TargetNotReachedError
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Siren, TiledSiren
-from nfcodec.fitting import (
-    Listener,
-    Problem,
-    Request,
-    SmallFit,
-    Solution,
-    WaveletBytes,
-    candidates,
-    ignore,
-    smallest_payload,
-    solve,
-    wavelet_ngp,
-)
+from nfcodec.exact.arithmetic import OUTPUT_BITS
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.plan import candidates, wavelet_ngp
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.tiled import TiledSiren
+from nfcodec.fields.siren.tiles import SmallFit
+from nfcodec.fields.solve import solve
+from nfcodec.fields.wavelet.estimate import WaveletBytes
+from nfcodec.fields.wavelet.rate import smallest_payload
 from nfcodec.fitting.engines import fits_wavelets
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.request import Listener, Request, Solution, ignore
 from nfcodec.format import ALPHA, HEADER, PLANES, RESIDUAL, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db

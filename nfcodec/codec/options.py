@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from nfcodec.errors import UsageError
-from nfcodec.fields import FieldSpec
+from nfcodec.exact.field import FieldSpec
 from nfcodec.fitting.engines import engine_names
 from nfcodec.limits import MAX_PSNR_DB
 

@@ -11,9 +11,10 @@ from functools import cache
 
 import numpy as np
 
+from nfcodec.coding.adaptive import frequencies
 from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array, SymbolCoder
-from nfcodec.coding.tables import frequencies
 from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import MAX_SYMBOL
 
 LOCATION_BITS = 3
 SCALES_PER_OCTAVE = 8
@@ -27,9 +28,6 @@ MAX_SHIFT = 12
 MAX_SCALE = N_TABLE_SCALES - 1 + MAX_SHIFT * SCALES_PER_OCTAVE
 ESCAPE = 64
 """High parts of this magnitude or more are escapes."""
-
-LARGEST = 1 << 24
-"""No value that a file holds has a larger magnitude."""
 
 _FLOOR = 1 << 13
 """Added to every symbol's weight, out of 2^31: what the tables leave for the unexpected."""
@@ -74,7 +72,7 @@ def code_laplace(
 ) -> Int64Array:
     """Code a run of integers, each with its own location (in eighths) and scale index; a decoder passes None.
 
-    All arrays are (n,); magnitudes of values are at most LARGEST, those of locations at most 8 LARGEST.
+    All arrays are (n,); magnitudes of values are at most MAX_SYMBOL, those of locations at most 8 MAX_SYMBOL.
 
     Raises:
         FormatError: a decoded value is larger.
@@ -103,7 +101,7 @@ def code_laplace(
         bottom = code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond & mask)
         coded[escaped] += (np.sign(high[escaped]) * ((top << _ESCAPE_BITS) + bottom)) << shifts[escaped]
     coded += start
-    if values is None and np.abs(coded).max(initial=0) > LARGEST:
+    if values is None and np.abs(coded).max(initial=0) > MAX_SYMBOL:
         raise FormatError("a wavelet coefficient is too large")
     return coded
 

@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
+from nfcodec.coding.convolutional import Bits, parities, path_by_first, path_length
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
 from nfcodec.coding.laplace import (
-    LARGEST,
     LOCATION_BITS,
     MAX_SCALE,
     SCALES_PER_OCTAVE,
@@ -21,8 +21,8 @@ from nfcodec.coding.laplace import (
     code_flat,
     code_laplace,
 )
-from nfcodec.coding.trellis import Bits, parities, path_by_first, path_length
 from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import MAX_SYMBOL
 
 FRACTION_BITS = 8
 """Of mean magnitudes."""
@@ -86,7 +86,7 @@ def _code_rows(
             found = 2 * code_laplace(coder, -odd << LOCATION_BITS - 1, scales, halves) + odd
         done[start:stop] = found.reshape(-1, n_cols)
         start = stop
-    if values is None and np.abs(done).max(initial=0) > LARGEST:
+    if values is None and np.abs(done).max(initial=0) > MAX_SYMBOL:
         raise FormatError("a symbol is too large")
     return done
 

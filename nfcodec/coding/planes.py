@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
 from nfcodec.coding.entropy import Int64Array, SymbolCoder
-from nfcodec.coding.tables import AdaptiveModel, prior_scale
 
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))

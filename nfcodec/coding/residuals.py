@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Decoder, Encoder, Int64Array, SymbolCoder
-from nfcodec.coding.grids import CLASS_SCALES, neighbour_runs
-from nfcodec.coding.tables import AdaptiveModel
+from nfcodec.coding.levels import CLASS_SCALES, neighbour_runs
 from nfcodec.errors import FormatError
-from nfcodec.varint import put_varint, take_varint
+from nfcodec.wire import put_varint, take_varint
 
 Places = npt.NDArray[np.int8]
 

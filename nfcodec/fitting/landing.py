@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import Ngp, Parameters, Quantized, WaveletLevel
-from nfcodec.fitting.analysis import wavelet_coefficients
-from nfcodec.fitting.coarsest import CLOSE_DB, coarsest
+from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized
+from nfcodec.exact.field import Parameters
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.table.analysis import wavelet_coefficients
+from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.fields.wavelet.rate import laplace_bits, prior_of
 from nfcodec.fitting.engines import Engine, Objective
-from nfcodec.fitting.problem import OUTPUT_UNIT, Problem, Trial
-from nfcodec.fitting.rate import laplace_bits, prior_of
-from nfcodec.fitting.solution import Request, quantize
+from nfcodec.fitting.problem import Problem, Trial, quantize
+from nfcodec.fitting.request import Request
+from nfcodec.fitting.search import CLOSE_DB, coarsest
 
 TRIALS = 16
 RETRIES = 6

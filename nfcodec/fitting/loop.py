@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from nfcodec.fields import Parameters
+from nfcodec.exact.field import Parameters
 from nfcodec.fitting.engines import Engine, Halt, Rates, Stats
-from nfcodec.fitting.events import Event, Listener, ignore
 from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.request import Clock
 
 SPIKE = 4.0
 """A mean squared error this many times the best is a spike: go back to the best parameters, at a lower rate."""
@@ -51,21 +51,6 @@ class FitResult:
     steps: int
     seconds: float
     reached: bool
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Turns steps into events: the phase's name, the file's target, the encode's start and listener."""
-
-    phase: str
-    target_psnr_db: float
-    started: float
-    listen: Listener = ignore
-
-    def tell(self, step: int, max_steps: int, psnr_db: float, message: str = "") -> None:
-        """Emit one event."""
-        seconds = time.monotonic() - self.started
-        self.listen(Event(self.phase, step, max_steps, psnr_db, self.target_psnr_db, seconds, message))
 
 
 class Optimizer(Protocol):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Place, Quantized, part_of
+from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import MAX_SYMBOL, OUTPUT_UNIT, Quantized, Step
+from nfcodec.exact.field import FieldSpec, Parameters
+from nfcodec.exact.geometry import Geometry, Place, part_of
 from nfcodec.raster import Samples
 from nfcodec.transforms import ValueMap
 
@@ -110,5 +114,17 @@ class Problem:
         return self.trial(weights).psnr_db
 
 
-OUTPUT_UNIT = 2.0**-OUTPUT_BITS
-"""One unit of a field's integer output."""
+def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float]) -> dict[str, Quantized]:
+    """Round parameters to the representable steps nearest to `steps` (in the unit of the stored values).
+
+    Raises FormatError if a symbol would be larger than a file can hold.
+    """
+    weights: dict[str, Quantized] = {}
+    for tensor in problem.spec.layout(problem.geometry):
+        step = Step.nearest(steps[tensor.name])
+        stored = parameters[tensor.name].astype(np.float64) * tensor.unit
+        symbols = np.round(stored / step.value)
+        if not np.all(np.abs(symbols) <= MAX_SYMBOL):
+            raise FormatError("a parameter has more quantizer steps than a file can hold")
+        weights[tensor.name] = Quantized(symbols.astype(np.int64), step)
+    return weights

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nfcodec.errors import FormatError, UnsupportedError
 from nfcodec.limits import Limits
-from nfcodec.varint import put_varint, take_varint
+from nfcodec.wire import put_varint, take_varint
 
 _FIXED = struct.Struct("<3sB HH 8s")
 _INFINITE = 0xFFFF

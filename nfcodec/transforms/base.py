@@ -21,9 +21,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
-from nfcodec.permutation import Int64Array
 from nfcodec.raster import Samples
 from nfcodec.transforms.curves import Step
+from nfcodec.transforms.orders import Int64Array
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.permutation import Int64Array
 from nfcodec.raster import Samples
 from nfcodec.transforms.base import Permutation, Pointwise, Transform, by_name, by_wire_id
+from nfcodec.transforms.orders import Int64Array
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
 from nfcodec.transforms.value_map import ValueMap, compile_value_map
 

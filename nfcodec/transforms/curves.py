@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import LimitError
-from nfcodec.permutation import Int64Array
+from nfcodec.transforms.orders import Int64Array
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from nfcodec.errors import UnsupportedError, UsageError
-from nfcodec.permutation import PHILOX_ARGSORT, Int64Array, check_seed, seeded_permutation, zigzag_path
 from nfcodec.raster import Samples
 from nfcodec.transforms.base import Permutation, check_size, register
+from nfcodec.transforms.orders import PHILOX_ARGSORT, Int64Array, check_seed, seeded_permutation, zigzag_path
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import UsageError
-from nfcodec.permutation import Int64Array
 from nfcodec.raster import Samples
 from nfcodec.transforms.curves import FloatArray, Step, approximate, ceilings
+from nfcodec.transforms.orders import Int64Array
 
 MAX_FRACTION_BITS = 36
 _BUCKET_BITS = 17

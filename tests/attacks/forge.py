@@ -14,13 +14,18 @@ import numpy as np
 import zstandard
 
 from nfcodec.codec.document import metadata_mask
-from nfcodec.coding import encode_weights
-from nfcodec.coding.weights import SLOPES
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel
+from nfcodec.coding.payload import SLOPES, encode_weights
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import DenseLevel
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.tiled import TiledSiren
+from nfcodec.fields.wavelet.field import WaveletLevel
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
-from nfcodec.varint import put_varint
+from nfcodec.wire import put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"

@@ -15,7 +15,7 @@ import forge
 import numpy as np
 import pytest
 
-from nfcodec.files import image_bytes
+from nfcodec.images.files import image_bytes
 from nfcodec.raster import Raster
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX limits and signals")

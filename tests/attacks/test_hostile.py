@@ -113,7 +113,7 @@ def test_too_little_memory_is_a_limit(monkeypatch):
 def test_wide_layers_are_evaluated_in_blocks_exactly(monkeypatch):
     for name in (forge.NGP, forge.SIREN, forge.HASHED, forge.WAVELET, forge.FILTERED, forge.LOSSLESS):
         expected = nfcodec.decode_array(forge.golden(name))
-        monkeypatch.setattr("nfcodec.fields.fixed_point._BLOCK_VALUES", 500)
+        monkeypatch.setattr("nfcodec.exact.arithmetic._BLOCK_VALUES", 500)
         assert (nfcodec.decode_array(forge.golden(name)) == expected).all()
         monkeypatch.undo()
 

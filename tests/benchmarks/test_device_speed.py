@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks import device_speed
-from nfcodec.fields import Geometry, Ngp, Siren
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.siren.field import Siren
 
 
 def test_rows_of_every_engine(monkeypatch, capsys):

@@ -11,9 +11,10 @@ import pytest
 from benchmarks.arms import arm
 from benchmarks.programs import EngineProgram, Run, Runs, StackedSiren
 from benchmarks.race import Entry, best_rate, bracket, whole
-from nfcodec.fields import Ngp, Siren
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting.engines import Objective
-from nfcodec.fitting.engines.numba_engine import NumbaEngine
+from nfcodec.fitting.engines.numba.engine import NumbaEngine
 
 Curve = Sequence[float]
 

@@ -11,7 +11,7 @@ import pytest
 
 import nfcodec.codec
 from nfcodec.cli import main
-from nfcodec.files import image_bytes, read_image
+from nfcodec.images.files import image_bytes, read_image
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
 

@@ -9,8 +9,10 @@ import pytest
 
 from nfcodec.codec import EncodeOptions, decode, encode, inspect, verify
 from nfcodec.errors import FormatError, LimitError, TargetNotReachedError, UsageError
-from nfcodec.fields import FieldSpec, Geometry, Siren
-from nfcodec.fitting.plan import default_ngp
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.plan import default_ngp
+from nfcodec.fields.siren.field import Siren
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db

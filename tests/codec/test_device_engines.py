@@ -9,12 +9,16 @@ import pytest
 import torch
 
 import nfcodec
-from nfcodec.fields import Ngp, Siren, hash_levels
-from nfcodec.fitting.engines import cuda_engine, flat_ngp, tcnn_engine
-from nfcodec.fitting.engines.cuda_engine import CudaEngine
-from nfcodec.fitting.engines.tcnn_engine import TcnnEngine
+from nfcodec.fields.ngp import cuda as flat_ngp
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import hash_levels
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fitting.engines import tinycudann as tcnn_engine
+from nfcodec.fitting.engines.cuda import engine as cuda_engine
+from nfcodec.fitting.engines.cuda.engine import CudaEngine
+from nfcodec.fitting.engines.tinycudann import TcnnEngine
 from nfcodec.metrics import psnr_db
-from tests.fitting import fake_tinycudann
+from tests.fitting.engines import fake_tinycudann
 
 HASHED = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
 

@@ -12,10 +12,14 @@ import pytest
 
 from nfcodec.codec import Encoded, EncodeOptions, decode, encode, inspect, verify
 from nfcodec.codec.document import parse
-from nfcodec.coding import decode_weights, encode_residual
+from nfcodec.coding.payload import decode_weights
+from nfcodec.coding.residuals import encode_residual
 from nfcodec.errors import FormatError
-from nfcodec.fields import OUTPUT_BITS, FieldSpec, Geometry, Quantized, Siren
-from nfcodec.fitting.plan import default_ngp
+from nfcodec.exact.arithmetic import OUTPUT_BITS, Quantized
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.plan import default_ngp
+from nfcodec.fields.siren.field import Siren
 from nfcodec.format import HEADER, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS
 from nfcodec.metrics import psnr_db

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nfcodec.coding.adaptive import frequencies
 from nfcodec.coding.entropy import TABLE_BITS, Decoder, Encoder, Estimator
-from nfcodec.coding.tables import frequencies
 from nfcodec.errors import FormatError
 
 

@@ -12,8 +12,8 @@ from nfcodec.coding.entropy import TABLE_TOTAL, Decoder, Encoder, Estimator
 from nfcodec.coding.laplace import (
     DECAYS,
     ESCAPE,
-    LARGEST,
     MAX_SCALE,
+    MAX_SYMBOL,
     N_TABLE_SCALES,
     _tables,
     code_laplace,
@@ -86,9 +86,9 @@ def test_scale_index():
 @given(
     st.lists(
         st.tuples(
-            st.integers(-8 * LARGEST, 8 * LARGEST) | st.integers(-2000, 2000),
+            st.integers(-8 * MAX_SYMBOL, 8 * MAX_SYMBOL) | st.integers(-2000, 2000),
             st.integers(0, MAX_SCALE),
-            st.integers(-LARGEST, LARGEST) | st.integers(-200, 200),
+            st.integers(-MAX_SYMBOL, MAX_SYMBOL) | st.integers(-200, 200),
         ),
         max_size=60,
     )
@@ -100,9 +100,9 @@ def test_round_trip(run):
 def test_round_trip_at_the_ends():
     ends = [
         (location, scale, value)
-        for location in (-8 * LARGEST, -5, -4, 3, 4, 8 * LARGEST)
+        for location in (-8 * MAX_SYMBOL, -5, -4, 3, 4, 8 * MAX_SYMBOL)
         for scale in (0, 56, 57, 64, 65, MAX_SCALE)
-        for value in (-LARGEST, -(ESCAPE << 12), -ESCAPE, 1 - ESCAPE, 0, ESCAPE - 1, ESCAPE, LARGEST)
+        for value in (-MAX_SYMBOL, -(ESCAPE << 12), -ESCAPE, 1 - ESCAPE, 0, ESCAPE - 1, ESCAPE, MAX_SYMBOL)
     ]
     round_trip(*arrays(*zip(*ends, strict=True)))
 
@@ -136,7 +136,7 @@ def test_locations_matter():
 
 
 def test_a_value_that_is_too_large_is_refused():
-    for value in (LARGEST + 1, -LARGEST - 1):
+    for value in (MAX_SYMBOL + 1, -MAX_SYMBOL - 1):
         for scale in (0, MAX_SCALE):
             encoder = Encoder()
             code_laplace(encoder, *arrays([0], [scale], [value]))
@@ -148,9 +148,9 @@ def test_a_value_that_is_too_large_is_refused():
 @given(st.binary(max_size=200), st.integers(0, 2**32))
 def test_garbage_is_refused_or_a_value(garbage: bytes, seed: int):
     rng = np.random.default_rng(seed)
-    locations, scales = rng.integers(-8 * LARGEST, 8 * LARGEST + 1, 30), rng.integers(0, MAX_SCALE + 1, 30)
+    locations, scales = rng.integers(-8 * MAX_SYMBOL, 8 * MAX_SYMBOL + 1, 30), rng.integers(0, MAX_SCALE + 1, 30)
     try:
         values = code_laplace(Decoder(garbage[: len(garbage) // 4 * 4]), locations, scales, None)
     except FormatError:
         return
-    assert np.abs(values).max() <= LARGEST
+    assert np.abs(values).max() <= MAX_SYMBOL

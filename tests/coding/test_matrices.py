@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding import Decoder, Encoder
-from nfcodec.coding.entropy import Estimator
-from nfcodec.coding.laplace import LARGEST, MAX_SCALE, code_flat, code_laplace
+from nfcodec.coding.convolutional import parities, path_length
+from nfcodec.coding.entropy import Decoder, Encoder, Estimator
+from nfcodec.coding.laplace import MAX_SCALE, MAX_SYMBOL, code_flat, code_laplace
 from nfcodec.coding.matrices import COLUMN_CODE, code_matrix, folded, has_path, suitable_scale, unfolded
-from nfcodec.coding.trellis import parities, path_length
 from nfcodec.errors import FormatError
 
 
@@ -45,7 +44,7 @@ def with_path(values, seed=0):
 )
 def test_round_trip(rows, cols, scale, log2_size, seed):
     values = np.random.default_rng(seed).laplace(0, 2**log2_size, (rows, cols))
-    whole = np.clip(np.round(values), -LARGEST, LARGEST - 1).astype(np.int64)
+    whole = np.clip(np.round(values), -MAX_SYMBOL, MAX_SYMBOL - 1).astype(np.int64)
     there_and_back(whole, scale)
     if rows:
         there_and_back(with_path(whole, seed), scale, coded=True)
@@ -53,14 +52,14 @@ def test_round_trip(rows, cols, scale, log2_size, seed):
 
 @pytest.mark.parametrize("scale", [0, MAX_SCALE])
 def test_extremes(scale):
-    there_and_back(np.array([[LARGEST, -LARGEST], [0, LARGEST], [-LARGEST, 1]]), scale)
-    there_and_back(np.array([[LARGEST, -LARGEST], [0, LARGEST], [-LARGEST, 0]]), scale, coded=True)
+    there_and_back(np.array([[MAX_SYMBOL, -MAX_SYMBOL], [0, MAX_SYMBOL], [-MAX_SYMBOL, 1]]), scale)
+    there_and_back(np.array([[MAX_SYMBOL, -MAX_SYMBOL], [0, MAX_SYMBOL], [-MAX_SYMBOL, 0]]), scale, coded=True)
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.01, 0.2, 0.5, 1.0, 3.3, 40.0, 2e4])
 def test_a_suitable_scale_is_nearly_the_best(mean):
     rng = np.random.default_rng(0)
-    values = np.clip(np.round(rng.laplace(0, mean, (1, 4000))), -LARGEST, LARGEST).astype(np.int64)
+    values = np.clip(np.round(rng.laplace(0, mean, (1, 4000))), -MAX_SYMBOL, MAX_SYMBOL).astype(np.int64)
     best = min(bits(values, scale) for scale in range(MAX_SCALE + 1))
     assert bits(values) <= 1.01 * best + 8
 
@@ -95,7 +94,7 @@ def test_known_parities_save_about_two_thirds_of_a_bit():
 def test_halves_of_values_that_are_too_large_are_refused():
     encoder = Encoder()
     code_flat(encoder, 1, 1, np.array([0]))
-    code_laplace(encoder, np.array([0]), np.array([MAX_SCALE - 8]), np.array([LARGEST]))
+    code_laplace(encoder, np.array([0]), np.array([MAX_SCALE - 8]), np.array([MAX_SYMBOL]))
     with pytest.raises(FormatError, match="large"):
         code_matrix(Decoder(encoder.finish()), (1, 1), MAX_SCALE, None, coded=True)
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding import Decoder, Encoder, code_plane
+from nfcodec.coding.entropy import Decoder, Encoder
+from nfcodec.coding.planes import code_plane
 
 
 def encode(plane: np.ndarray, depth: int) -> bytes:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nfcodec.coding import decode_residual, encode_residual
+from nfcodec.coding.residuals import decode_residual, encode_residual
 from nfcodec.errors import FormatError
-from nfcodec.varint import put_varint
+from nfcodec.wire import put_varint
 
 SHAPES = [(1, 1, 1), (1, 1, 3), (1, 23, 1), (1, 23, 3), (29, 1, 1), (29, 1, 3), (2, 2, 1), (13, 17, 1), (11, 8, 3)]
 BELOW, ABOVE = 8, 9

@@ -26,8 +26,8 @@ B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.3 and 5.4
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
-NETWORKS = Path(__file__).parents[2] / "nfcodec/coding/slope_networks.bin"
-FILTERS = Path(__file__).parents[2] / "nfcodec/fields/filters.bin"
+NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
+FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
 LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
 DECAYS = [math.floor(2**30 * math.exp(-(2 ** ((8 - t) / 8))) + 0.5) for t in range(57)]

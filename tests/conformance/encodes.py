@@ -21,7 +21,7 @@ import numba
 import numpy as np
 
 import nfcodec
-from nfcodec.fields.ngp import Ngp, hash_levels
+from nfcodec.fields.ngp.field import Ngp, hash_levels
 from nfcodec.format import HEADER, Header, read_chunks
 from nfcodec.limits import DEFAULT_LIMITS
 

@@ -18,11 +18,17 @@ import numpy as np
 
 import nfcodec
 from nfcodec.codec import EncodeOptions, encode, verify
-from nfcodec.coding import encode_weights, orders
+from nfcodec.coding.convolutional import parities
 from nfcodec.coding.matrices import COLUMN_CODE
-from nfcodec.coding.trellis import parities
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, Ngp, Siren, TiledSiren, WaveletLevel, hash_levels
-from nfcodec.fitting.plan import default_ngp
+from nfcodec.coding.payload import encode_weights, orders
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import DenseLevel, hash_levels
+from nfcodec.fields.plan import default_ngp
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.tiled import TiledSiren
+from nfcodec.fields.wavelet.field import WaveletLevel
 from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 

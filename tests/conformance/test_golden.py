@@ -46,13 +46,13 @@ def test_the_context_networks_are_those_of_the_format():
     """Files depend on every weight, so docs/format.md states their digest."""
     root = FOLDER.parents[2]
     section = (root / "docs" / "format.md").read_text(encoding="utf-8").split("### 5.5 Context networks")[1]
-    digest = hashlib.sha256((root / "nfcodec" / "coding" / "slope_networks.bin").read_bytes()).hexdigest()
+    digest = hashlib.sha256((root / "nfcodec" / "fields" / "wavelet" / "contexts.bin").read_bytes()).hexdigest()
     assert re.search(r"[0-9a-f]{64}", section).group() == digest
 
 
 def test_the_filters_are_those_of_the_format():
     root = FOLDER.parents[2]
-    digest = hashlib.sha256((root / "nfcodec" / "fields" / "filters.bin").read_bytes()).hexdigest()
+    digest = hashlib.sha256((root / "nfcodec" / "fields" / "wavelet" / "filters.bin").read_bytes()).hexdigest()
     section = (root / "docs" / "format.md").read_text(encoding="utf-8").split("### 4.2 ngp")[1]
     assert re.search(r"[0-9a-f]{64}", section).group() == digest
 

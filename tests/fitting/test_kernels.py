@@ -4,8 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from nfcodec.fitting.engines.kernels import blocks, elementary, loss
-from nfcodec.fitting.engines.kernels.jit import BLOCK, U
+from nfcodec.fitting.kernels import blocks, elementary, loss
+from nfcodec.fitting.kernels.jit import BLOCK, U
 
 
 @numba.njit

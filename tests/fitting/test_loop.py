@@ -6,10 +6,13 @@ import time
 import numpy as np
 import pytest
 
-from nfcodec.fields import DenseLevel, Ngp, Siren
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import DenseLevel
+from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
-from nfcodec.fitting.engines.torch_engine import TorchEngine
-from nfcodec.fitting.loop import SPIKE, Clock, Schedule, fit
+from nfcodec.fitting.engines.torch import TorchEngine
+from nfcodec.fitting.loop import SPIKE, Schedule, fit
+from nfcodec.fitting.request import Clock
 
 RATES = Rates(0.1, 0.2)
 SPEC = Siren(width=8, hidden_layers=1)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
-from nfcodec.permutation import seeded_permutation
 from nfcodec.transforms import (
     Chain,
     Gamma,
@@ -22,6 +21,7 @@ from nfcodec.transforms import (
     parse_chain,
     warnings,
 )
+from nfcodec.transforms.orders import seeded_permutation
 
 RNG = np.random.default_rng(3)
 RGB = RNG.integers(0, 256, (5, 7, 3)).astype(np.uint8)

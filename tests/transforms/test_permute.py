@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
-from nfcodec.permutation import seeded_permutation, zigzag_path
 from nfcodec.transforms import RandomPermutation, Zigzag, intensities
+from nfcodec.transforms.orders import seeded_permutation, zigzag_path
 
 SAMPLES = np.array([[[9], [3], [7]], [[3], [0], [9]]], np.uint8)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcodec.errors import UsageError
-from nfcodec.fields import OUTPUT_BITS
+from nfcodec.exact.arithmetic import OUTPUT_BITS
 from nfcodec.transforms import Chain, parse_chain
 from nfcodec.transforms.value_map import ValueMap, _Counter
 

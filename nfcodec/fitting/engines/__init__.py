@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 
 from nfcodec.errors import EngineError, UsageError
-from nfcodec.fields import HashLevel, Parameters
+from nfcodec.exact.field import Parameters
+from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats
 from nfcodec.fitting.problem import Problem
 
@@ -29,10 +30,10 @@ __all__ = [
 ]
 
 _ENGINES = {
-    "cuda": "nfcodec.fitting.engines.cuda_engine",
-    "numba": "nfcodec.fitting.engines.numba_engine",
-    "torch": "nfcodec.fitting.engines.torch_engine",
-    "tinycudann": "nfcodec.fitting.engines.tcnn_engine",
+    "cuda": "nfcodec.fitting.engines.cuda.engine",
+    "numba": "nfcodec.fitting.engines.numba.engine",
+    "torch": "nfcodec.fitting.engines.torch",
+    "tinycudann": "nfcodec.fitting.engines.tinycudann",
 }
 
 

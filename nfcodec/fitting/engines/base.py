@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.fields import Parameters
+from nfcodec.exact.field import Parameters
 from nfcodec.fitting.problem import Problem
 
 Places = npt.NDArray[np.int64]

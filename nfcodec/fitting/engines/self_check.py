@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import EngineError
-from nfcodec.fields import Geometry, Parameters
-from nfcodec.fields.base import FloatArray
+from nfcodec.exact.field import FloatArray, Parameters
+from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.base import Engine, Objective
-from nfcodec.fitting.engines.torch_engine import TorchEngine
+from nfcodec.fitting.engines.torch import TorchEngine
 from nfcodec.fitting.problem import Problem
 
 SIDE = 64

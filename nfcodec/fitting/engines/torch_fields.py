@@ -16,7 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from nfcodec.errors import EngineError
-from nfcodec.fields import DenseLevel, FieldSpec, Geometry, HashLevel, Ngp, Siren, WaveletLevel
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.wavelet.field import WaveletLevel
 
 Tensors = Mapping[str, Tensor]
 

@@ -1,0 +1,187 @@
+"""The best PSNR in a given number of bytes: a search over PSNR targets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nfcodec.errors import TargetNotReachedError
+from nfcodec.fitting.request import Request
+from nfcodec.limits import MAX_PSNR_DB
+
+LEAST_PSNR_DB = 3.0
+TRIES = 12
+WORDS = 8
+"""Sizes go by words; so many bytes unused are always close."""
+
+MAX_MOVE_DB, HIGHEST_START_DB = 12.0, 60.0
+LEAST_SLOPE = 0.01
+GUESSES, GUESS_DB, MAX_GUESS_MOVE_DB = 6, 0.3, 6.0
+"""Of a search in estimates: how many, the move after which it ends, and the largest move."""
+
+START_DB, DB_PER_DOUBLING = 37.0, 5.0
+"""What Kodak pictures reach with one bit a pixel, and with twice the bits."""
+
+BITS_PER_DB, SLOPE_DEPENDENCE = 0.2, -0.25
+"""log2 of the size over the PSNR, until two files show what it is: at one bit a pixel, over the bits to that power."""
+
+
+@dataclass(frozen=True)
+class Precision:
+    """When a search may end.
+
+    Attributes:
+        unused: a file that leaves no more than this share of its budget unused will do.
+        psnr_db: so will the best there is, if a PSNR so much higher takes too much.
+    """
+
+    unused: float
+    psnr_db: float
+
+
+CLOSE, ROUGHLY = Precision(0.01, 0.01), Precision(0.03, 0.2)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file's bytes and the report of how it came about (the keys of `nfcodec encode --json`)."""
+
+    data: bytes
+    report: dict[str, Any]
+
+    @property
+    def psnr_db(self) -> float:
+        """Infinite for a file without loss."""
+        return math.inf if self.report["psnr_db"] is None else self.report["psnr_db"]
+
+
+def best_within(
+    budget: int,
+    n_pixels: int,
+    request: Request,
+    encode_at: Callable[[Request], Encoded],
+    bytes_at: Callable[[Request], float] | None = None,
+) -> Encoded:
+    """The file with the highest PSNR found among those of at most `budget` bytes; the smallest found if none is.
+
+    Args:
+        encode_at: makes a file of about the PSNR asked for, or raises TargetNotReachedError where that is out of reach.
+        bytes_at: about how many bytes such a file takes, if there is something that tells without making it; infinite
+            for what is out of reach.
+    """
+    bits_per_pixel = 8 * max(1, budget) / n_pixels
+    psnr_db = min(HIGHEST_START_DB, START_DB + DB_PER_DOUBLING * math.log2(bits_per_pixel))
+    search = _Search(budget, encode_at, BITS_PER_DB * bits_per_pixel**SLOPE_DEPENDENCE)
+    if bytes_at is not None:
+        psnr_db = search.guess(request, psnr_db, bytes_at)
+    elif request.effort > 1:  # quick files tell about where to look
+        psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY)
+    search.run(request, psnr_db, CLOSE)
+    return search.best()
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A PSNR target, log2 of the size of its file (infinite if it is out of reach), and whether the budget holds it."""
+
+    psnr_db: float
+    log2_size: float
+    fits: bool
+
+
+class _Search:
+    """Files of one picture, and what they say about the PSNR that fits the budget."""
+
+    def __init__(self, budget: int, encode_at: Callable[[Request], Encoded], slope: float) -> None:
+        self._budget, self._encode_at = budget, encode_at
+        self._found: list[Encoded] = []
+        self._slope = slope
+
+    def best(self) -> Encoded:
+        """See `best_within`."""
+        if not self._found:
+            raise TargetNotReachedError("no PSNR that was tried is within reach", -math.inf)
+        fitting = [each for each in self._found if len(each.data) <= self._budget]
+        if not fitting:
+            return min(self._found, key=lambda each: len(each.data))
+        return max(fitting, key=lambda each: (each.psnr_db, -len(each.data)))
+
+    def guess(self, request: Request, psnr_db: float, bytes_at: Callable[[Request], float]) -> float:
+        """The PSNR at which an estimate meets the budget, about; looks for it from one that is known to be near."""
+        moved, before = 0.0, 0.0
+        for _ in range(GUESSES):
+            size = bytes_at(replace(request, psnr_db=psnr_db))
+            if not 0 < size < math.inf or request.expired():
+                break
+            if moved:
+                self._slope = max(LEAST_SLOPE, (math.log2(size) - before) / moved)
+            before = math.log2(size)
+            moved = (math.log2(max(1, self._budget)) - before) / self._slope
+            moved = max(-MAX_GUESS_MOVE_DB, min(MAX_GUESS_MOVE_DB, moved))
+            psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db + moved))
+            if abs(moved) < GUESS_DB:
+                break
+        return psnr_db
+
+    def run(self, request: Request, psnr_db: float, precision: Precision) -> float:
+        """Encode until a file is close to the budget; return the PSNR that should meet it."""
+        goal = math.log2(max(1.0, self._budget * (1 - precision.unused / 2)))
+        points: list[_Point] = []
+        for attempt in range(TRIES):
+            psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db))
+            if attempt and request.expired():
+                break
+            request.note(f"trying {psnr_db:.2f} dB")
+            point, unused = self._try(replace(request, psnr_db=psnr_db))
+            points.append(point)
+            enough = 0 <= unused <= max(WORDS, precision.unused * self._budget)
+            at_the_end = psnr_db == (MAX_PSNR_DB if point.fits else LEAST_PSNR_DB)
+            if enough or at_the_end:
+                break
+            low = max((each for each in points if each.fits), key=_psnr_of, default=None)
+            high = min((each for each in points if not each.fits), key=_psnr_of, default=None)
+            if low and high:
+                if high.psnr_db - low.psnr_db < precision.psnr_db:
+                    break
+                repeated = point.fits == points[-2].fits
+                psnr_db = self._between(low, high, goal, halfway=repeated and attempt % 2 == 1)
+            else:
+                psnr_db += self._onward(points, goal)
+        return psnr_db
+
+    def _try(self, request: Request) -> tuple[_Point, float]:
+        """Encode; also return how many bytes are unused, 0 for a file without loss within the budget."""
+        try:
+            encoded = self._encode_at(request)
+        except TargetNotReachedError:
+            return _Point(request.psnr_db, math.inf, False), -math.inf
+        self._found.append(encoded)
+        unused = self._budget - len(encoded.data)
+        done = math.isinf(encoded.psnr_db) and unused > 0
+        return _Point(request.psnr_db, math.log2(len(encoded.data)), unused >= 0), 0 if done else unused
+
+    def _onward(self, points: Sequence[_Point], goal: float) -> float:
+        """The next move while all files are on the same side of the goal."""
+        latest, moved, least = points[-1], 0.0, 0.0
+        if len(points) > 1:
+            moved = latest.psnr_db - points[-2].psnr_db
+            slope = (latest.log2_size - points[-2].log2_size) / moved
+            if not LEAST_SLOPE < slope < math.inf:  # the sizes say nothing
+                return max(-MAX_MOVE_DB, min(MAX_MOVE_DB, 2 * moved))
+            self._slope, least = slope, abs(moved) / 2
+        move = (goal - latest.log2_size) / self._slope
+        return math.copysign(min(MAX_MOVE_DB, max(least, abs(move))), 1 if latest.fits else -1)
+
+    def _between(self, low: _Point, high: _Point, goal: float, *, halfway: bool) -> float:
+        """Where the line through the files on both sides of the goal meets it, or halfway between them."""
+        width, rise = high.psnr_db - low.psnr_db, high.log2_size - low.log2_size
+        if halfway or not 0 < rise < math.inf:
+            return low.psnr_db + width / 2
+        self._slope = max(LEAST_SLOPE, rise / width)
+        return low.psnr_db + width * max(0.05, min(0.95, (goal - low.log2_size) / rise))
+
+
+def _psnr_of(point: _Point) -> float:
+    return point.psnr_db

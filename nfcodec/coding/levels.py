@@ -1,0 +1,202 @@
+"""Coding the symbols of dense grid levels: which context each symbol gets, and in which order they come.
+
+Four orders exist, chosen by the encoder and named in the file:
+
+* `NEIGHBOURS`, for fields of pictures: coarse levels first; a level's features one after the other; a feature in four
+  interleaved passes, so that whole passes decode at once. The context is the weighted mean magnitude of what is
+  already known around the symbol: neighbours of earlier passes, the feature before it, the coarser level.
+* `FEATURES`, for permuted pictures, where neighbours say nothing: a level's features one after the other in raster
+  order; the context is the pair of the two features coded before at the same place.
+* `NESTED`, the same with narrower contexts inside wider ones: more to learn, and more to know in large pictures.
+* `TRELLIS`, the same for symbols whose parities a convolutional code gives (see `coding.trellis`).
+
+docs/format.md, "Grid symbols", is the normative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
+from nfcodec.coding.convolutional import code_trellis, trellis_model
+from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.nesting import around, feature_contexts
+
+NEIGHBOURS, FEATURES, NESTED, TRELLIS = 1, 2, 4, 5
+PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
+_SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+_CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+_KNOWN = ((), _CORNERS, _SIDES, _SIDES + _CORNERS)
+"""The neighbours, as (dy, dx), whose pass comes before each pass."""
+
+CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
+CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21]  # prior scales for these classes
+N_BUCKETS = 16
+NESTED_BUCKETS = (16, 32, 128)
+_CLASSES: npt.NDArray[np.int16] = np.searchsorted(CLASS_BOUNDS, np.arange(225), side="right").astype(np.int16)
+"""The class of every mean magnitude up to the last bound."""
+_SMALL = 1 << 18
+"""The contexts of symbols below it are computed in 32-bit integers, which is faster."""
+
+
+@dataclass(frozen=True)
+class LevelShape:
+    """A dense level: (rows, cols, features), one entry every 2^log2_stride pixels."""
+
+    rows: int
+    cols: int
+    features: int
+    log2_stride: int
+
+
+def code_levels(
+    coder: SymbolCoder,
+    order: int,
+    shapes: Sequence[LevelShape],
+    limits: Sequence[int],
+    levels: Sequence[Int64Array] | None,
+) -> list[Int64Array]:
+    """Code the symbols of dense levels, given coarse to fine; a decoder passes None for `levels`.
+
+    Args:
+        limits: for each feature index, the largest magnitude over all levels.
+
+    Raises:
+        ValueError: the order is `TRELLIS`, and the parities are none of the code's.
+
+    Returns:
+        One int64 array (rows, cols, features) a level.
+    """
+    if order == NEIGHBOURS:
+        models = [AdaptiveModel(limit, CLASS_SCALES * 2) for limit in limits]
+    elif order == FEATURES:
+        models = [
+            AdaptiveModel(limit, [prior_scale(2 * limit)] * N_BUCKETS ** min(f, 2)) for f, limit in enumerate(limits)
+        ]
+    elif order == NESTED:
+        models = [
+            AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, NESTED_BUCKETS)) for f, limit in enumerate(limits)
+        ]
+    else:
+        models = [trellis_model(f, limit) for f, limit in enumerate(limits)]
+    done: list[Int64Array] = []
+    for i, shape in enumerate(shapes):
+        level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
+        if order == TRELLIS:
+            done.append(code_trellis(coder, models, limits, level.shape, None if levels is None else levels[i]))
+            continue
+        for f in range(shape.features):
+            values = None if levels is None else levels[i][:, :, f]
+            if order == NEIGHBOURS:
+                coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
+                _code_in_passes(coder, models[f], level, f, coarser, values)
+            else:
+                contexts = feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else NESTED_BUCKETS[-1])
+                flat = None if values is None else values.reshape(-1)
+                level[:, :, f] = models[f].code(coder, contexts, flat).reshape(level.shape[:2])
+        done.append(level)
+    return done
+
+
+def _at_finer(coarser: Int64Array, shape: LevelShape, finer: LevelShape, f: int) -> Int64Array:
+    """Magnitudes of the coarser level's feature `f`, at the entries of the finer level."""
+    shift = shape.log2_stride - finer.log2_stride
+    rows = np.arange(finer.rows) >> shift
+    cols = np.arange(finer.cols) >> shift
+    return np.abs(coarser[:, :, f])[rows][:, cols]
+
+
+def _code_in_passes(
+    coder: SymbolCoder,
+    model: AdaptiveModel,
+    level: Int64Array,
+    f: int,
+    coarser: Int64Array | None,
+    values: Int64Array | None,
+) -> None:
+    """Code feature `f` into `level` in the four passes of `NEIGHBOURS`."""
+    largest = max(model.largest, 0 if coarser is None else int(coarser.max()))
+    for run in neighbour_runs(level, f, largest, coarser):
+        chosen = None if values is None else values[run.place].reshape(-1)
+        run.put(model.code(coder, run.contexts.reshape(-1), chosen))
+
+
+@dataclass(frozen=True)
+class NeighbourRun:
+    """The symbols of one pass over a feature.
+
+    Attributes:
+        place: their index in the (rows, cols) plane.
+        contexts: (rows, cols) of the run, 0 .. 2 len(CLASS_SCALES) - 1.
+        plane, magnitudes: where `put` leaves the symbols, and their magnitudes for later runs.
+    """
+
+    place: tuple[slice, slice]
+    contexts: npt.NDArray[np.int16]
+    plane: Int64Array
+    magnitudes: npt.NDArray[np.signedinteger]
+
+    def put(self, values: Int64Array) -> None:
+        """Make the symbols, (n,), known to later runs."""
+        square = values.reshape(self.contexts.shape)
+        self.plane[self.place] = square
+        self.magnitudes[self.place] = np.abs(square)
+
+
+def neighbour_runs(
+    level: Int64Array, f: int, largest: int, coarser: Int64Array | None = None
+) -> Iterator[NeighbourRun]:
+    """The four passes of `NEIGHBOURS` over feature `f` of `level`; each must be `put` before the next is asked for.
+
+    Args:
+        level: (rows, cols, features); features before f are known.
+        largest: magnitude that neither feature f nor `coarser` exceeds.
+        coarser: magnitudes of the coarser level, (rows, cols), if there is one.
+    """
+    rows, cols = level.shape[:2]
+    integer = np.int32 if max(largest, int(np.abs(level).max())) < _SMALL else np.int64
+    base: npt.NDArray[np.signedinteger] = np.zeros((rows, cols), integer)
+    base_weight = 0
+    if coarser is not None:
+        base, base_weight = 16 * coarser.astype(integer), 16
+    if f:
+        before = np.pad(np.abs(level[:, :, f - 1]).astype(integer), 1, mode="edge")
+        cross = before[:-2, 1:-1] + before[2:, 1:-1] + before[1:-1, :-2] + before[1:-1, 2:]
+        base, base_weight = base + 3 * (4 * before[1:-1, 1:-1] + cross), base_weight + 24
+    magnitude = np.zeros((rows + 2, cols + 2), integer)
+    for known, (row, col) in zip(_KNOWN, PASSES, strict=True):
+        if row >= rows or col >= cols:
+            continue
+        here = np.s_[row::2, col::2]
+        total: npt.NDArray[np.signedinteger] = np.array(base[here])
+        for dy, dx in known:
+            gain = 8 if dy and dx else 16
+            total += gain * magnitude[1 + row + dy : 1 + rows + dy : 2, 1 + col + dx : 1 + cols + dx : 2]
+        weight = base_weight + _known_weight(known, (row, col), (rows, cols))
+        mean = 16 * total // np.maximum(weight, 1).astype(integer)
+        contexts = _CLASSES[np.minimum(mean, len(_CLASSES) - 1)]
+        contexts += len(CLASS_SCALES) if known else 0  # the first pass knows no neighbours: tables of its own
+        yield NeighbourRun(here, contexts, level[:, :, f], magnitude[1:-1, 1:-1])
+
+
+def _known_weight(
+    known: Sequence[tuple[int, int]], first: tuple[int, int], size: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """The summed weights of the known neighbours that lie inside the level, for each symbol of a pass.
+
+    Args:
+        first: row and column of the pass's first symbol; size: rows and columns of the level.
+    """
+    y, x = np.arange(first[0], size[0], 2), np.arange(first[1], size[1], 2)
+    weight = np.zeros((len(y), len(x)), np.int64)
+    for dy in (-1, 0, 1):
+        of_row = np.zeros(len(x), np.int64)
+        for dx in (dx for other, dx in known if other == dy):
+            of_row += (8 if dy and dx else 16) * ((x + dx >= 0) & (x + dx < size[1]))
+        if of_row.any():
+            weight += np.where((y + dy >= 0) & (y + dy < size[0]), 1, 0)[:, None] * of_row
+    return weight

@@ -1,0 +1,1 @@
+"""Integers that decode the same everywhere, and what a field is."""

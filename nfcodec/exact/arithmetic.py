@@ -1,0 +1,133 @@
+"""Integer arithmetic for exact decoding, carried in float64 so that BLAS runs it.
+
+Every number here is an integer held in a float64, or an int64. A float64 product or sum of integers is exact while it
+stays under 2^53, in any order and on any machine; `Affine` proves that bound from the weights before it is used.
+docs/format.md, "Exact arithmetic", is the normative text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.errors import FormatError
+
+IntArray = npt.NDArray[np.int64]
+ExactArray = npt.NDArray[np.float64]
+
+OUTPUT_BITS = 24
+"""Field outputs are integers in units of 2^-24."""
+
+OUTPUT_UNIT = 2.0**-OUTPUT_BITS
+
+MAX_SYMBOL = 1 << 24
+"""The largest magnitude of a symbol."""
+
+ACTIVATION_BITS = 16
+"""Encodings and hidden activations of `ngp` are integers in units of 2^-16."""
+
+_EXACT = 2.0**52
+_BLOCK_VALUES = 1 << 19  # activations of a layer that are in memory at a time, a thread: 4 MiB
+
+
+def in_blocks(network: Callable[[ExactArray], ExactArray], x: ExactArray, widest: int) -> ExactArray:
+    """Apply a network whose widest layer is `widest` to the columns of x, so few at a time that memory is bounded."""
+    columns = max(1, _BLOCK_VALUES // widest)
+    if x.shape[1] <= columns:
+        return network(x)
+    return np.concatenate([network(x[:, i : i + columns]) for i in range(0, x.shape[1], columns)], axis=1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A quantizer step, mantissa * 2^exponent, with mantissa 128..255 and exponent -128..127."""
+
+    mantissa: int
+    exponent: int
+
+    def __post_init__(self) -> None:
+        if not (128 <= self.mantissa <= 255 and -128 <= self.exponent <= 127):
+            raise FormatError(f"no such quantizer step: {self.mantissa} * 2^{self.exponent}")
+
+    @classmethod
+    def nearest(cls, value: float) -> Step:
+        """The representable step closest to `value` (relative error at most 0.4 %), clamped to the range."""
+        fraction, exponent = math.frexp(min(max(value, 2.0**-121), 2.0**134))
+        mantissa, exponent = round(fraction * 256), exponent - 8
+        return cls(128, exponent + 1) if mantissa == 256 else cls(mantissa, exponent)
+
+    @property
+    def value(self) -> float:
+        return self.mantissa * 2.0**self.exponent
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A tensor as the file holds it: integer symbols times one step."""
+
+    symbols: IntArray
+    step: Step
+
+    @property
+    def values(self) -> npt.NDArray[np.float64]:
+        """The real numbers meant."""
+        return self.symbols.astype(np.float64) * self.step.value
+
+    def limit(self) -> int:
+        """The largest magnitude among the symbols."""
+        return int(np.abs(self.symbols).max(initial=0))
+
+
+def rescale(sums: ExactArray, step: Step, shift: int) -> ExactArray:
+    """floor(sums * step * 2^shift + 1/2), in place; exact while |sums * mantissa| and the result are under 2^52."""
+    sums *= step.mantissa * 2.0 ** (step.exponent + shift)
+    sums += 0.5
+    np.floor(sums, out=sums)
+    return sums  # pyright: ignore[reportReturnType]
+
+
+def check_exact(bound: float, step: Step, shift: int) -> float:
+    """The bound of `rescale`'s result for |sums| <= bound; FormatError where it would not be exact."""
+    result = bound * step.value * 2.0**shift + 1.0
+    if bound * step.mantissa >= _EXACT or result >= _EXACT:
+        raise FormatError("the weights are too large for exact arithmetic")
+    return result
+
+
+class Affine:
+    """y = W x + b on integers: inputs in units of 2^-in_bits, outputs in units of 2^-out_bits.
+
+    Args:
+        weight: (out, in).
+        bias: (out,) or None.
+        in_bound: |x| <= in_bound, in its integer units.
+    """
+
+    def __init__(self, weight: Quantized, bias: Quantized | None, in_bits: int, out_bits: int, in_bound: float) -> None:
+        symbols, shift = weight.symbols.astype(np.float64), out_bits - in_bits
+        rows = np.abs(symbols).sum(axis=1).max(initial=0.0)
+        self.bound = check_exact(float(rows) * in_bound, weight.step, shift)
+        self._matrix = symbols * (weight.step.mantissa * 2.0 ** (weight.step.exponent + shift))
+        self._bias: ExactArray | None = None
+        self._fused = False
+        if bias is not None:
+            product = self.bound
+            self.bound += check_exact(float(bias.limit()), bias.step, out_bits)
+            self._bias = rescale(bias.symbols.astype(np.float64), bias.step, out_bits)[:, None]
+            # products are multiples of this unit, and so are biases if it is at most 1/2: then they add up exactly
+            unit = 2.0 ** (weight.step.exponent + shift)
+            self._fused = unit <= 0.5 and (product + self.bound) / unit < _EXACT
+        self._offset = self._bias + 0.5 if self._bias is not None and self._fused else 0.5
+
+    def __call__(self, x: ExactArray) -> ExactArray:
+        """x (in, n) to y (out, n): floor(W x + 1/2) + b."""
+        y = self._matrix @ x
+        y += self._offset
+        np.floor(y, out=y)
+        if self._bias is not None and not self._fused:
+            y += self._bias
+        return y

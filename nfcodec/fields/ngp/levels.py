@@ -1,0 +1,185 @@
+"""Grid levels of an `ngp` field: where each pixel falls between entries, exactly.
+
+Two kinds: `DenseLevel`, pixel-aligned, one entry every 2^log2_stride pixels; and `HashLevel`, a level of
+tiny-cuda-nn's grid encoding (Mueller et al. 2022), dense or hashed by its own rule, in its exact layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nfcodec.errors import UsageError
+from nfcodec.exact.arithmetic import ACTIVATION_BITS, ExactArray, IntArray, Quantized, check_exact, rescale
+from nfcodec.exact.geometry import Geometry
+
+HASH_FRACTION_BITS = 12
+"""Positions inside a cell of a HashLevel are rounded down to multiples of 2^-12."""
+
+HASH_PRIME = 2_654_435_761
+
+
+@dataclass(frozen=True)
+class AxisLookup:
+    """For each pixel along an axis: the entry below, the entry above, and the fraction in units of 2^-bits."""
+
+    low: IntArray
+    high: IntArray
+    fraction: IntArray
+    bits: int
+
+
+@dataclass(frozen=True)
+class DenseLevel:
+    """Entries (ceil(H / 2^s), ceil(W / 2^s), features); entry k of an axis sits at pixel (k + 1/2) 2^s - 1/2.
+
+    Attributes:
+        log2_stride: s, 0 .. 7.
+        features: 1 .. 8.
+    """
+
+    log2_stride: int
+    features: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.log2_stride <= 7 and 1 <= self.features <= 8):
+            raise UsageError("a dense level has log2_stride 0 .. 7 and 1 .. 8 features")
+
+    def shape(self, geometry: Geometry) -> tuple[int, int, int]:
+        """(rows, cols, features)."""
+        s = self.log2_stride
+        return -(-geometry.height >> s), -(-geometry.width >> s), self.features
+
+    def axis(self, n_pixels: int) -> AxisLookup:
+        """Bilinear lookup along an axis: pixel j is at (2 j + 1 - 2^s) / 2^(s + 1) entries, clamped to the grid."""
+        s, last = self.log2_stride, -(-n_pixels >> self.log2_stride) - 1
+        position = 2 * np.arange(n_pixels, dtype=np.int64) + 1 - (1 << s)
+        cell = position >> (s + 1)
+        fraction = position - (cell << (s + 1))
+        return AxisLookup(np.clip(cell, 0, last), np.clip(cell + 1, 0, last), fraction, s + 1)
+
+    def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
+        """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
+        entries = np.ascontiguousarray(np.moveaxis(table.symbols, 2, 0), np.float64)  # (F, rows, cols)
+        y, x = self.axis(geometry.height), self.axis(geometry.width)
+        shift = ACTIVATION_BITS - 2 * x.bits
+        bound = check_exact(float(table.limit() << (2 * x.bits)), table.step, shift)
+        unit = 1 << x.bits
+
+        def rows(start: int, stop: int) -> ExactArray:
+            if self.log2_stride == 0:  # every pixel sits on an entry
+                return rescale(entries[:, start:stop] * float(unit * unit), table.step, shift).reshape(
+                    self.features, -1
+                )
+            fy = y.fraction[start:stop, None]
+            band = entries[:, y.low[start:stop]] * (unit - fy) + entries[:, y.high[start:stop]] * fy
+            mixed = band[:, :, x.low] * (unit - x.fraction) + band[:, :, x.high] * x.fraction
+            return rescale(mixed, table.step, shift).reshape(self.features, -1)
+
+        return rows, bound
+
+
+@dataclass(frozen=True)
+class HashLevel:
+    """One level of tiny-cuda-nn's grid encoding (type Hash, CoherentPrime, Linear) over [0, 1]^2.
+
+    Attributes:
+        scale: positions are scale * (pixel centre) + 1/2; an exact float32 value.
+        resolution: vertices a side, ceil(scale) + 1.
+        size: entries in the table, a multiple of 8; the level is dense if resolution^2 <= size.
+        features: 1, 2, 4 or 8.
+    """
+
+    scale: float
+    resolution: int
+    size: int
+    features: int
+
+    def __post_init__(self) -> None:
+        if not (float(np.float32(self.scale)) == self.scale and 0 < self.scale < 65535):
+            raise UsageError("a hash level's scale is a float32 in (0, 65535)")
+        if self.resolution != int(np.ceil(self.scale)) + 1 or not 0 < self.size <= 2**24 or self.size % 8:
+            raise UsageError(
+                "a hash level has resolution ceil(scale) + 1 and a size that is a multiple of 8, up to 2^24"
+            )
+        if self.features not in (1, 2, 4, 8):
+            raise UsageError("a hash level has 1, 2, 4 or 8 features")
+
+    def shape(self, geometry: Geometry) -> tuple[int, int]:
+        """(entries, features)."""
+        return self.size, self.features
+
+    def axis(self, n_pixels: int) -> AxisLookup:
+        """Pixel centre (j + 1/2) / n to cell and fraction: floor(2^12 scale (2 j + 1) / (2 n)) + 2^11, exactly."""
+        numerator, denominator = self.scale.as_integer_ratio()
+        position = np.array(
+            [
+                (numerator * (2 * j + 1) << HASH_FRACTION_BITS) // (2 * n_pixels * denominator)
+                + (1 << (HASH_FRACTION_BITS - 1))
+                for j in range(n_pixels)
+            ],
+            np.int64,
+        )
+        cell = position >> HASH_FRACTION_BITS
+        return AxisLookup(cell, cell + 1, position - (cell << HASH_FRACTION_BITS), HASH_FRACTION_BITS)
+
+    def index(self, x: IntArray, y: IntArray) -> IntArray:
+        """Table entry of vertex (x, y), broadcast; tiny-cuda-nn's `grid_index`."""
+        if self.resolution * self.resolution <= self.size:
+            return (x + y * self.resolution) % self.size
+        return (x ^ (y * HASH_PRIME & 0xFFFFFFFF)) % self.size
+
+    def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
+        """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
+        entries = np.ascontiguousarray(table.symbols.T, np.float64)  # (F, size)
+        y, x = self.axis(geometry.height), self.axis(geometry.width)
+        unit, shift = 1 << HASH_FRACTION_BITS, ACTIVATION_BITS - 2 * HASH_FRACTION_BITS
+        bound = check_exact(float(table.limit() * unit * unit), table.step, shift)
+
+        def rows(start: int, stop: int) -> ExactArray:
+            mixed = np.zeros((self.features, stop - start, geometry.width))
+            fy = y.fraction[start:stop, None]
+            for row, weight_y in ((y.low, unit - fy), (y.high, fy)):
+                for col, weight_x in ((x.low, unit - x.fraction), (x.high, x.fraction)):
+                    mixed += entries[:, self.index(col, row[start:stop, None])] * (weight_x * weight_y)
+            return rescale(mixed, table.step, shift).reshape(self.features, -1)
+
+        return rows, bound
+
+
+def hash_levels(
+    n_levels: int, features: int, log2_table_size: int, base_resolution: int, per_level_scale: float
+) -> tuple[HashLevel, ...]:
+    """tiny-cuda-nn's levels for a configuration, with its scales evaluated in correctly rounded float32.
+
+    Raises UsageError if a scale is too close to an integer for all implementations to agree on its resolution,
+    unless `per_level_scale` is exactly 2 (see `safe_scale`).
+    """
+    if not 1 <= n_levels <= 32 or base_resolution < 2 or not 1 <= log2_table_size <= 24:
+        raise UsageError("hash levels: 1 to 32 levels, base resolution 2 or more, log2 table size 1 to 24")
+    if per_level_scale != 2.0 and not _scales_are_safe(n_levels, base_resolution, per_level_scale):
+        raise UsageError(f"per_level_scale {per_level_scale} puts a level too close to an integer; see safe_scale()")
+    log2_scale = float(np.float32(np.log2(np.float64(np.float32(per_level_scale)))))
+    levels: list[HashLevel] = []
+    for level in range(n_levels):
+        power = float(np.float32(np.exp2(np.float64(np.float32(level * log2_scale)))))
+        scale = float(np.float32(float(np.float32(power * base_resolution)) - 1))
+        resolution = int(np.ceil(scale)) + 1
+        size = min(-(-resolution * resolution // 8) * 8, 1 << log2_table_size)
+        levels.append(HashLevel(scale, resolution, size, features))
+    return tuple(levels)
+
+
+def safe_scale(n_levels: int, base_resolution: int, finest_resolution: float) -> float:
+    """The growth factor nearest above that of instant-ngp whose level scales all stay clear of integers."""
+    growth = (finest_resolution / base_resolution) ** (1 / max(1, n_levels - 1))
+    while not _scales_are_safe(n_levels, base_resolution, growth):
+        growth += 1e-5
+    return float(np.float32(growth))
+
+
+def _scales_are_safe(n_levels: int, base_resolution: int, growth: float) -> bool:
+    scales = base_resolution * float(np.float32(growth)) ** np.arange(1, n_levels) - 1
+    return bool(np.all(np.abs(scales - np.round(scales)) >= np.maximum(0.02, 8e-6 * scales)))

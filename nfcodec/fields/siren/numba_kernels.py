@@ -1,0 +1,84 @@
+# pyright: basic
+"""A SIREN over a range of pixels."""
+
+from __future__ import annotations
+
+from nfcodec.fitting.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows
+from nfcodec.fitting.kernels.elementary import sine_cosine
+from nfcodec.fitting.kernels.jit import B1, FOUR, ONE, TWO, ZERO, F, U, kernel
+from nfcodec.fitting.kernels.loss import loss
+
+
+@kernel
+def sine_layer(z, cosines, n_rows):
+    """z becomes its sine; `cosines` its cosine."""
+    for i in range(n_rows * B1):
+        sine, cosine = sine_cosine(z[i])
+        z[i] = sine
+        cosines[i] = cosine
+
+
+@kernel
+def siren_pixels(
+    first, last, xs, ys, sizes, n_untrained, weights, transposed, w_at, biases, b_at, n_out,
+    targets, samples, scale, quantum, value_map, thresholds, differentiate, g_w, g_b, sums, outputs, scratch,
+):  # fmt: skip
+    """Pixels first .. last - 1, in raster order.
+
+    Args:
+        xs, ys: coordinates of the columns and rows.
+        sizes: neurons of each sine layer, multiples of four; n_out: output rows, a multiple of four.
+        n_untrained: so many of the first layers have no gradient.
+        weights: matrices, flat, the i-th at w_at[i], frequencies included; biases likewise.
+        g_w, g_b, sums: added to; outputs: as in `loss`.
+        scratch: (4 + 2 n_out + 2 (all sizes and the largest)) BLOCK floats.
+    """
+    n_cols, n_layers, widest, n_neurons = U(xs.size), U(sizes.size), ZERO, ZERO
+    for i in range(n_layers):
+        widest = max(widest, sizes[i])
+        n_neurons += sizes[i]
+    e, out, d_out = scratch, scratch[FOUR * B1 :], scratch[(FOUR + n_out) * B1 :]
+    d_a = d_out[n_out * B1 :]
+    d_b = d_a[widest * B1 :]
+    sines = d_b[widest * B1 :]
+    cosines = sines[n_neurons * B1 :]
+    n_channels = U(targets.shape[0])
+    for i in range((FOUR + TWO * n_out) * B1):
+        scratch[i] = F(0)
+    for start in range(first, last, B1):
+        n = min(B1, last - start)
+        for x in range(n):
+            e[x] = xs[(start + x) % n_cols]
+            e[B1 + x] = ys[(start + x) // n_cols]
+        below, n_below, at = e, FOUR, ZERO
+        for i in range(n_layers):
+            z = sines[at * B1 :]
+            fill_rows(z, biases[b_at[i] :], sizes[i])
+            add_product(weights[w_at[i] :], below, z, sizes[i], n_below)
+            sine_layer(z, cosines[at * B1 :], sizes[i])
+            below, n_below = z, sizes[i]
+            at += sizes[i]
+        fill_rows(out, biases[b_at[n_layers] :], n_out)
+        add_product(weights[w_at[n_layers] :], below, out, n_out, n_below)
+        loss(out, d_out, targets, samples, start, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs)
+        if not differentiate:
+            continue
+        d, n_d, other = d_out, n_out, d_a
+        for back in range(n_layers + ONE - n_untrained):
+            i = n_layers - back
+            if i > ZERO:
+                n_below = sizes[i - ONE]
+                at -= n_below
+                below = sines[at * B1 :]
+            else:
+                below, n_below = e, FOUR
+            add_outer(d, below, g_w[w_at[i] :], n_d, n_below)
+            add_row_sums(d, g_b[b_at[i] :], n_d)
+            if i > n_untrained:
+                cosine = cosines[at * B1 :]
+                for x in range(n_below * B1):
+                    other[x] = F(0)
+                add_product(transposed[w_at[i] :], d, other, n_below, n_d)
+                for x in range(n_below * B1):
+                    other[x] *= cosine[x]
+                d, n_d, other = other, n_below, (d_b if back % TWO == ZERO else d_a)

@@ -1,0 +1,136 @@
+"""A SIREN for each tile of a picture: small networks learn faster than a large one, and go where the detail is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.exact.arithmetic import ExactArray, Quantized
+from nfcodec.exact.field import FieldSpec, Parameters, TensorSpec
+from nfcodec.exact.geometry import Geometry, Place, part_of, places
+from nfcodec.fields.registry import register
+from nfcodec.fields.siren.field import Siren
+from nfcodec.limits import Limits
+from nfcodec.wire import ByteReader
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of the lattice and its network.
+
+    Attributes:
+        prefix: of the names of its tensors.
+    """
+
+    place: Place
+    geometry: Geometry
+    siren: Siren
+    prefix: str
+
+
+@register
+@dataclass(frozen=True)
+class TiledSiren(FieldSpec):
+    """`rows` x `cols` tiles of nearly equal size, each with a SIREN of its own on coordinates -1 .. 1.
+
+    Attributes:
+        rows, cols: 1 .. 255.
+        widths: of each tile's network, row by row, as `Siren`'s; 1 .. 4096.
+        hidden_layers, frequencies: as `Siren`'s, of all tiles.
+    """
+
+    rows: int
+    cols: int
+    widths: tuple[int, ...]
+    hidden_layers: int = 3
+    frequencies: int = 0
+
+    name: ClassVar[str] = "tiled-siren"
+    wire_id: ClassVar[int] = 3
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.rows <= 255 and 1 <= self.cols <= 255 and len(self.widths) == self.rows * self.cols):
+            raise UsageError("a tiled SIREN has 1 to 255 rows and columns, and a width for each tile")
+        for width in self.widths:
+            self._siren(width)
+
+    def _siren(self, width: int) -> Siren:
+        return Siren(width, self.hidden_layers, frequencies=self.frequencies)
+
+    def tiles(self, geometry: Geometry) -> list[Tile]:
+        """All tiles, row by row."""
+        return [
+            Tile(place, part_of(geometry, place), self._siren(width), f"tile{i}.")
+            for i, (place, width) in enumerate(zip(places(geometry, self.rows, self.cols), self.widths, strict=True))
+        ]
+
+    def layout(self, geometry: Geometry) -> list[TensorSpec]:
+        return [
+            replace(tensor, name=tile.prefix + tensor.name, differences=tensor.name.startswith("bias"))
+            for tile in self.tiles(geometry)
+            for tensor in tile.siren.layout(tile.geometry)
+        ]
+
+    def macs_per_pixel(self, geometry: Geometry) -> int:
+        macs = sum(tile.siren.macs_per_pixel(geometry) * tile.geometry.n_pixels for tile in self.tiles(geometry))
+        return -(-macs // geometry.n_pixels)
+
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        if self.rows > geometry.height or self.cols > geometry.width:
+            raise FormatError("there are more tiles than pixels")
+        limits.check("header_bytes", 2 * len(self.widths) * 2 * (self.hidden_layers + 2))  # of all tensors' steps
+        limits.check("layers", self.hidden_layers + 1)
+        limits.check("width", max(self.widths))
+        super().check(geometry, limits)
+
+    def initial(self, geometry: Geometry, seed: int) -> Parameters:
+        """Each tile's as `Siren.initial`, from the same seed."""
+        return {
+            tile.prefix + name: value
+            for tile in self.tiles(geometry)
+            for name, value in tile.siren.initial(tile.geometry, seed).items()
+        }
+
+    def pack(self) -> bytes:
+        widths = b"".join(width.to_bytes(2, "little") for width in self.widths)
+        plain = bytes([self.rows, self.cols, self.hidden_layers]) + widths
+        return plain + bytes([self.frequencies] if self.frequencies else [])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> TiledSiren:
+        reader = ByteReader(data)
+        rows, cols, hidden_layers = reader.u8(), reader.u8(), reader.u8()
+        widths = tuple(reader.u16() for _ in range(rows * cols))
+        frequencies = reader.last_u8()
+        try:
+            return cls(rows, cols, widths, hidden_layers, frequencies)
+        except UsageError as error:
+            raise FormatError(str(error)) from error
+
+    def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
+        tiles = self.tiles(geometry)
+        evaluators = [
+            tile.siren.evaluator(tile.geometry, {name: weights[tile.prefix + name] for name in _names(tile)})
+            for tile in tiles
+        ]
+
+        def rows(start: int, stop: int) -> ExactArray:
+            out: ExactArray = np.empty((geometry.channels, stop - start, geometry.width))
+            for tile, evaluate in zip(tiles, evaluators, strict=True):
+                down, across = tile.place
+                top, bottom = max(start, down.start), min(stop, down.stop)
+                if top < bottom:
+                    values = evaluate(top - down.start, bottom - down.start)
+                    out[:, top - start : bottom - start, across] = values.reshape(len(out), bottom - top, -1)
+            return out.reshape(geometry.channels, -1)
+
+        return rows
+
+
+def _names(tile: Tile) -> list[str]:
+    """Of its tensors, in its own network."""
+    return [tensor.name for tensor in tile.siren.layout(tile.geometry)]

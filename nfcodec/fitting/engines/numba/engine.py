@@ -1,0 +1,249 @@
+"""The numba engine: compiled, multithreaded loops for the CPU; exact full-batch gradients and Adam.
+
+Results depend on the seed and not on the number of threads: every sum has one order. Memory beyond the parameters, the
+optimiser's state and the picture is bounded by chunks of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from functools import cache
+
+import numba
+import numpy as np
+
+from nfcodec.errors import EngineError
+from nfcodec.exact.arithmetic import OUTPUT_BITS
+from nfcodec.exact.field import FieldSpec, Parameters
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.numba import SirenProgram
+from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.fields.wavelet.numba import WaveletProgram
+from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
+from nfcodec.fitting.engines.numba.grids import NgpProgram
+from nfcodec.fitting.engines.numba.program import Floats, Pass, Picture, Program
+from nfcodec.fitting.engines.numba.tables import NONE, Priors, Tables, by_plane
+from nfcodec.fitting.kernels import quantizer
+from nfcodec.fitting.kernels.jit import U
+from nfcodec.fitting.problem import Problem
+from nfcodec.transforms import Chain
+from nfcodec.workers import Workers, n_threads
+
+SMALL_FLOATS = 1 << 18
+"""A picture with fewer numbers a layer is fitted on one thread: waiting for others would take longer."""
+
+SILENCE_S = 1.0
+"""Getting the kernels ready may take this long before the listener is told; longer means that they are compiled."""
+
+
+def describe() -> str:
+    """Version and threads, for `nfcodec doctor`."""
+    return f"numba {numba.__version__} on cpu, threads: {n_threads()}"
+
+
+def create(
+    device: str,
+    problem: Problem,
+    parameters: Parameters,
+    objective: Objective,
+    seed: int,
+    notify: Callable[[str], object] = lambda message: None,
+) -> Engine:
+    """Make the engine on "auto" or "cpu".
+
+    Args:
+        notify: told when the kernels have to be compiled first, as after installation.
+
+    Raises:
+        EngineError: another device or field, or the kernels cannot be compiled here.
+    """
+    if device not in ("auto", "cpu"):
+        raise EngineError(f"the numba engine runs on the cpu, not on {device}")
+    engine = NumbaEngine(problem, parameters, objective, seed)
+    with ThreadPoolExecutor(1) as pool:
+        ready = pool.submit(_get_ready, engine.program)
+        try:
+            ready.result(SILENCE_S)
+        except TimeoutError:
+            notify("compiling the numba kernels, once after installation")
+            ready.result()
+    return engine
+
+
+def _program(problem: Problem, picture: Picture, workers: Workers) -> Program:
+    """The compiled counterpart of a problem's field. Raises EngineError."""
+    spec, geometry = problem.spec, problem.geometry
+    if isinstance(spec, Siren):
+        return SirenProgram(spec, geometry, picture, workers)
+    if isinstance(spec, Ngp) and isinstance(spec.levels[0], WaveletLevel) and spec.skip and not spec.shipped:
+        return WaveletProgram(spec, geometry, picture, workers)
+    if isinstance(spec, Ngp) and not isinstance(spec.levels[0], WaveletLevel):
+        return NgpProgram(spec, geometry, picture, workers)
+    raise EngineError(f"the numba engine has no counterpart of this {type(spec).__name__}")
+
+
+_LEVELS = (HashLevel(2.5, 4, 16, 1), HashLevel(40.5, 42, 8, 1), DenseLevel(1, 1), DenseLevel(0, 1))
+_TINY: dict[type[Program], FieldSpec] = {
+    SirenProgram: Siren(4, 1),
+    NgpProgram: Ngp(_LEVELS, hidden=(4,), bias=True, skip=True),
+    WaveletProgram: Ngp((WaveletLevel(2, 1),), hidden=(4,), bias=True, skip=True),
+}
+"""A field that needs all kernels of each program."""
+
+
+@cache
+def _get_ready(program: type[Program]) -> None:
+    """Load or compile all kernels that a program needs, by taking a step on a picture of 64 pixels."""
+    tiny = _TINY[program]
+    samples = np.zeros((8, 8, 1), np.uint8)
+    value_map = Chain.prepare([], samples, 0).value_map(8, 1, OUTPUT_BITS)
+    problem = Problem(tiny, Geometry(8, 8, 1), samples.reshape(-1, 1), value_map)
+    steps = {tensor.name: 1.0 for tensor in tiny.layout(problem.geometry)}
+    try:
+        priors: tuple[Floats, Floats] = (np.zeros((8, 8, 1), np.float32), np.ones((8, 8, 1), np.float32))
+        objective = Objective(steps, 1.0, 0.3, priors=priors)
+        engine = NumbaEngine(problem, tiny.initial(problem.geometry, 0), objective, 0)
+        engine.gradient()
+        engine.update(Rates(0.0, 0.0))
+        engine.evaluate()
+    except Exception as error:  # numba, LLVM and the cache fail in many ways, and another engine can do the work
+        raise EngineError(f"the numba kernels cannot be compiled: {error}") from error
+
+
+def _halved(values: Floats) -> Floats:
+    return values.astype(np.float16).astype(np.float32)
+
+
+class NumbaEngine(Engine):
+    """Adam on the full batch."""
+
+    name = "numba"
+    device = "cpu"
+
+    def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None:
+        self._problem, self._objective, self._seed = problem, Objective(), seed
+        self._priors: Priors | None = None
+        self._picture = Picture.of(problem)
+        self.set_objective(objective)
+        self._layout = problem.spec.layout(problem.geometry)
+        levels = [tensor for tensor in self._layout if tensor.name.startswith("level")]
+        self._others = [tensor for tensor in self._layout if not tensor.name.startswith("level")]
+        widest = max([1, *(max(tensor.shape) for tensor in self._others)])
+        self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else n_threads())
+        self._program = _program(problem, self._picture, self._workers)
+        self._tables = Tables(levels, problem.geometry.n_pixels, self._workers)
+        self._network: Parameters = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self._others}
+        self._network_gradient = {name: np.zeros_like(value) for name, value in self._network.items()}
+        self._passes = 0
+        self.adam = GRID_ADAM if levels else Adam()
+        self.restore(parameters)
+
+    @property
+    def program(self) -> type[Program]:
+        """What this engine compiles."""
+        return type(self._program)
+
+    def restore(self, parameters: Parameters) -> None:
+        self._tables.fill(parameters)
+        for name, value in self._network.items():
+            value[:] = parameters[name]
+        self._moments = {
+            name: (np.zeros_like(value), np.zeros_like(value))
+            for name, value in {"": self._tables.values, **self._network}.items()
+        }
+        self._updates = 0
+
+    def parameters(self) -> Parameters:
+        return self._in_order(self._tables.by_name(self._tables.values), self._network)
+
+    def gradients(self) -> Parameters:
+        return self._in_order(self._tables.gradients(), self._network_gradient)
+
+    def _in_order(self, tables: Parameters, network: Parameters) -> Parameters:
+        """Tables, and copies of the network's tensors, in the layout's order."""
+        tensors: Parameters = {**tables, **{name: value.copy() for name, value in network.items()}}
+        return {tensor.name: tensors[tensor.name] for tensor in self._layout}
+
+    def set_objective(self, objective: Objective) -> None:
+        if objective.priors is not self._objective.priors or self._priors is None:
+            self._priors = None if objective.priors is None else by_plane(*objective.priors)
+        if objective.targets is not self._objective.targets:
+            self._picture.targets[:] = self._problem.targets.T if objective.targets is None else objective.targets.T
+        self._objective = objective
+
+    def evaluate(self) -> Stats:
+        self._pack_network()
+        bits = 0.0
+        if self._objective.rate_weight > 0:
+            self._tables.harden(self._objective)
+            bits = self._tables.rate(self._objective, self._priors, None)
+        return self._stats(self._program.run(self._seen_tables(), self._tables.steps(self._objective), None), bits)
+
+    def outputs(self) -> Floats:
+        self._pack_network()
+        outputs: Floats = np.empty(self._problem.targets.shape[::-1], np.float32)
+        self._program.run(self._seen_tables(), self._tables.steps(self._objective), None, outputs=outputs)
+        return np.array(outputs.T, np.float32, order="C")
+
+    def gradient(self) -> Stats:
+        self._pack_network()
+        self._passes += 1
+        objective, tables = self._objective, self._tables
+        seen, steps, bits = self._seen_tables(), tables.steps(objective), 0.0
+        tables.slope = NONE
+        if objective.softness > 0 or objective.rate_weight > 0:
+            if objective.softness > 0:
+                tables.soften(objective, (self._seed * 0x9E3779B1 + self._passes * 0x85EBCA77) & 0xFFFFFFFF)
+            else:
+                tables.harden(objective)
+            bits = tables.rate(objective, self._priors, tables.gradient)
+            seen, steps = tables.softened, np.zeros_like(steps)
+        else:
+            tables.gradient.fill(0)
+        result = self._program.run(seen, steps, tables.gradient, objective.error_quantum)
+        self._program.network.unpack(result.weights, result.biases, self._network_gradient)
+        return self._stats(result, bits)
+
+    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        if not isinstance(self._program, SirenProgram):
+            return self.gradient()
+        self._pack_network()
+        result, share = self._program.run_sample(rows, cols), len(rows) * len(cols) / self._picture.n_pixels
+        self._program.network.unpack(result.weights, result.biases, self._network_gradient)
+        mse = result.squared_error / (share * self._problem.samples.size)
+        return Stats(mse, 0.0, result.decoded_squared_error / share)
+
+    def update(self, rates: Rates) -> None:
+        self._updates += 1
+        betas, eps = (self.adam.beta_1, self.adam.beta_2), np.float32(self.adam.eps)
+        settings = [np.float32(x) for x in (*betas, *(1 - beta**self._updates for beta in betas))]
+        self._tables.adam(*self._moments[""], np.float32(rates.grid), *settings, eps)
+        for name, value in self._network.items():
+            quantizer.adam(
+                value.reshape(-1), self._network_gradient[name].reshape(-1), NONE,
+                *(moment.reshape(-1) for moment in self._moments[name]), U(0), U(value.size),
+                np.float32(rates.network), *settings, eps,
+            )  # fmt: skip
+
+    def _stats(self, result: Pass, bits: float) -> Stats:
+        mse = result.squared_error / self._problem.samples.size
+        return Stats(mse, bits / self._problem.geometry.n_pixels, result.decoded_squared_error)
+
+    def _pack_network(self) -> None:
+        """Hand the network's tensors to the kernels, rounded to their steps."""
+        seen: Parameters = {}
+        for tensor in self._others:
+            value, step = self._network[tensor.name], self._objective.steps.get(tensor.name)
+            if step is not None:
+                step /= tensor.unit
+                value = (np.round(value / np.float32(step)) * np.float32(step)).astype(np.float32)
+            seen[tensor.name] = _halved(value) if self._objective.half else value
+        self._program.network.pack(seen)
+
+    def _seen_tables(self) -> Floats:
+        """The tables, rounded if parameters have 16 bits."""
+        return _halved(self._tables.values) if self._objective.half else self._tables.values

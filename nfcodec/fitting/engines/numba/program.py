@@ -1,0 +1,176 @@
+"""What the numba engine's fields have in common: packed networks, the picture, and what a pass over it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.exact.arithmetic import OUTPUT_UNIT
+from nfcodec.exact.field import Parameters
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fitting.kernels.blocks import padded
+from nfcodec.fitting.problem import Problem
+
+Floats = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.uintp]
+
+TASK_ROWS = 8
+"""Rows of pixels that a thread takes at a time."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A linear map of a network: the names of its tensors, (out, in), and the factor that the field puts on them."""
+
+    weight: str
+    shape: tuple[int, int]
+    bias: str | None = None
+    factor: float = 1.0
+
+
+class Network:
+    """Packs the tensors of a network for the kernels: matrices padded to multiples of four, and their transposes.
+
+    Args:
+        untrained: tensors that stay as they are, and have no gradients.
+    """
+
+    def __init__(self, maps: Sequence[Map], untrained: Parameters | None = None) -> None:
+        self._maps, self._untrained = maps, untrained or {}
+        shapes = [(padded(each.shape[0]), padded(each.shape[1])) for each in maps]
+        ends = np.cumsum([0, *(rows * cols for rows, cols in shapes)])
+        bias_ends = np.cumsum([0, *(rows for rows, _ in shapes)])
+        self._shapes, self.w_at, self.b_at = shapes, ends[:-1].astype(np.uintp), bias_ends[:-1].astype(np.uintp)
+        self.weights: Floats = np.zeros(int(ends[-1]), np.float32)
+        self.transposed: Floats = np.zeros(int(ends[-1]), np.float32)
+        self.biases: Floats = np.zeros(int(bias_ends[-1]), np.float32)
+
+    def pack(self, tensors: Parameters) -> None:
+        """Take over the tensors' values."""
+        tensors = {**tensors, **self._untrained}
+        for each, (rows, cols), at, bias_at in zip(self._maps, self._shapes, self.w_at, self.b_at, strict=True):
+            (n_out, n_in), end = each.shape, int(at) + rows * cols
+            matrix = tensors[each.weight] * np.float32(each.factor)
+            self.weights[at:end].reshape(rows, cols)[:n_out, :n_in] = matrix
+            self.transposed[at:end].reshape(cols, rows)[:n_in, :n_out] = matrix.T
+            if each.bias is not None:
+                self.biases[bias_at : int(bias_at) + n_out] = tensors[each.bias] * np.float32(each.factor)
+
+    def unpack(self, weights: Floats, biases: Floats, gradients: Parameters) -> None:
+        """Turn gradients of the packed values into those of the tensors."""
+        for each, (rows, cols), at, bias_at in zip(self._maps, self._shapes, self.w_at, self.b_at, strict=True):
+            if each.weight in self._untrained:
+                continue
+            (n_out, n_in), end = each.shape, int(at) + rows * cols
+            gradients[each.weight][:] = weights[at:end].reshape(rows, cols)[:n_out, :n_in] * np.float32(each.factor)
+            if each.bias is not None:
+                gradients[each.bias][:] = biases[bias_at : int(bias_at) + n_out] * np.float32(each.factor)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the loss kernel compares outputs with."""
+
+    targets: Floats
+    samples: Floats
+    value_map: Floats
+    thresholds: Floats
+
+    @classmethod
+    def of(cls, problem: Problem) -> Picture:
+        thresholds = problem.value_map.thresholds
+        spacing = (thresholds[:, -1] - thresholds[:, 0]) / (problem.peak - 1)
+        is_affine = bool(np.all(np.abs(np.diff(thresholds, axis=1) - spacing[:, None]) <= 1)) and bool(np.all(spacing))
+        density = 1 / (spacing * OUTPUT_UNIT) if is_affine else np.zeros(len(spacing))
+        columns = [
+            np.full(len(spacing), problem.value_map.sign), thresholds[:, 0] * OUTPUT_UNIT, density,
+            np.full(len(spacing), problem.peak),
+        ]  # fmt: skip
+        return cls(
+            np.ascontiguousarray(problem.targets.T, np.float32),
+            np.ascontiguousarray(problem.samples.T, np.float32),
+            np.stack(columns, 1).astype(np.float32),
+            (thresholds * OUTPUT_UNIT).astype(np.float32),
+        )
+
+    @property
+    def n_pixels(self) -> int:
+        return self.targets.shape[1]
+
+    @property
+    def no_outputs(self) -> Floats:
+        """What a kernel gets that need not keep the field's values."""
+        return np.zeros((len(self.targets), 0), np.float32)
+
+    def at(self, pixels: npt.NDArray[np.int64]) -> Picture:
+        """Some pixels of it, by their places in raster order."""
+        return replace(self, targets=self.targets[:, pixels], samples=self.samples[:, pixels])
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The sums of one pass over the picture, and the gradients of the packed network, if asked for."""
+
+    squared_error: float
+    decoded_squared_error: float
+    weights: Floats
+    biases: Floats
+
+
+class Sums:
+    """What the tasks of a pass add up, each in a slot of its own, so that the total does not depend on threads."""
+
+    def __init__(self, network: Network, n_slots: int, n_gradients: int | None = None) -> None:
+        n_gradients = n_slots if n_gradients is None else n_gradients
+        self.weights: Floats = np.zeros((n_gradients, network.weights.size), np.float32)
+        self.biases: Floats = np.zeros((n_gradients, max(1, network.biases.size)), np.float32)
+        self.errors: npt.NDArray[np.float64] = np.zeros((n_slots, 2))
+
+    def total(self) -> Pass:
+        """Of all slots, in their order."""
+        error, decoded_error = self.errors.sum(axis=0)
+        return Pass(float(error), float(decoded_error), self.weights.sum(axis=0), self.biases.sum(axis=0))
+
+
+class Program(ABC):
+    """One kind of field, compiled: a pass over all pixels."""
+
+    network: Network
+
+    @abstractmethod
+    def run(
+        self,
+        tables: Floats,
+        steps: Floats,
+        gradient: Floats | None,
+        quantum: float = 0.0,
+        outputs: Floats | None = None,
+    ) -> Pass:
+        """Evaluate with the packed network and flat tables, whose entries are rounded to `steps` (0: not) as read.
+
+        Args:
+            gradient: of the flat tables, added to; None to only evaluate.
+            quantum: gradients see the outputs' errors rounded to multiples of it; 0 for none.
+            outputs: (C, H * W), becomes the field's values.
+        """
+
+
+def ngp_maps(spec: Ngp, widths: Sequence[int]) -> list[Map]:
+    """The linear maps of an `ngp` network whose layers have these widths, inputs first and outputs last."""
+    bias = [f"bias{i}" for i in range(len(spec.hidden))] + ["bias_out"]
+    maps = [
+        Map(f"weight{i}", (widths[i + 1], widths[i]), bias[i] if spec.bias else None)
+        for i in range(len(spec.hidden) + 1 if spec.hidden else 0)
+    ]
+    skip = Map("skip", (widths[-1], widths[0]), None if spec.hidden or not spec.bias else bias[0])
+    return [*maps, skip] if spec.skip else maps
+
+
+def ngp_places(spec: Ngp, network: Network) -> tuple[Indices, Indices]:
+    """Where the kernels find each matrix and each bias."""
+    w_at, b_at = network.w_at, network.b_at
+    return (w_at, b_at) if spec.hidden else (np.append(w_at, w_at), b_at)

@@ -1,0 +1,260 @@
+"""Image files to rasters and back, and reading and writing files with one clear error for every failure."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import stat
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+import numpy as np
+
+from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
+from nfcodec.images import npy, png16, pnm
+from nfcodec.images.atomic import check_writable, write_atomic
+from nfcodec.limits import DEFAULT_LIMITS, Limits
+from nfcodec.raster import Raster
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "ImageFormat",
+    "check_writable",
+    "image_bytes",
+    "raster_from_bytes",
+    "raster_from_pil",
+    "raster_to_pil",
+    "read_bytes",
+    "read_image",
+    "write_atomic",
+]
+
+ImageFormat = Literal["png", "ppm", "npy"]
+
+_INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
+_STILL_FORMATS = {"MPO", "PSD"}  # their further frames are previews or layers, not an animation
+_CHUNK_BYTES = 1 << 20
+_HINTS = {
+    "CMYK": "convert it to RGB first",
+    "YCbCr": "convert it to RGB first",
+    "LAB": "convert it to RGB first",
+    "HSV": "convert it to RGB first",
+    "F": "scale it to 8 or 16 bits first",
+    "I": "scale it to 8 or 16 bits first",
+}
+
+
+def read_bytes(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Return all bytes of a file or stream.
+
+    Raises:
+        ImageReadError: it cannot be opened or read.
+        LimitError: it is larger than `limits.max_file_bytes`.
+    """
+    try:
+        if not isinstance(source, str | Path):
+            return _read_stream(source, limits)
+        with open(source, "rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode):
+                limits.check("file_bytes", status.st_size)
+            return _read_stream(file, limits)
+    except (OSError, ValueError) as error:
+        raise ImageReadError(f"cannot read {_name(source)}: {_reason(error)}") from error
+
+
+def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Raster:
+    """Read an image file: all that Pillow reads, 16-bit colour PNG and PPM, and NumPy's .npy (uint8 or uint16).
+
+    Palettes and bitmaps become gray or RGB; an ICC profile, EXIF and XMP are kept, and pixels are not rotated.
+    Colour with more than 8 bits is read exactly or not at all, except in AVIF and JPEG 2000, where Pillow itself
+    reduces it to 8 bits.
+
+    Raises:
+        ImageReadError: it cannot be read, is not an image, is damaged, animated, or in a colour model such as CMYK.
+        LimitError: the file or the picture is over the limits (checked before pixels are decoded).
+    """
+    return raster_from_bytes(read_bytes(source, limits), limits, _name(source))
+
+
+def raster_from_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "the image") -> Raster:
+    """Do what `read_image` does with the bytes of an image file; `name` stands in error messages."""
+    with _reading(name):
+        if data.startswith(npy.MAGIC):
+            return npy.read(data, limits)
+        if pnm.is_deep(data):
+            return pnm.read(data, limits)
+        return _read_with_pillow(data, limits)
+
+
+def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Raster:
+    """Convert a Pillow image: 1, L, LA, P, PA, RGB, RGBA, I;16.
+
+    Raises:
+        ImageReadError: the pixels cannot be decoded, or the mode has no exact counterpart.
+        LimitError: the picture is over the limits (checked before pixels are decoded).
+    """
+    with _reading("the image"):
+        limits.check_geometry(*image.size)
+        return _raster(_pil_array(image), image.info, limits)
+
+
+def raster_to_pil(raster: Raster) -> Image.Image:
+    """Convert to a Pillow image: L, LA, RGB, RGBA, or I;16 for 16-bit gray; metadata goes into `info`.
+
+    Raises:
+        UsageError: 16-bit colour or 16-bit alpha, for which Pillow has no mode.
+    """
+    from PIL import Image
+
+    if raster.depth == 16 and (raster.channels == 3 or raster.alpha is not None):
+        raise UsageError("Pillow has no 16-bit colour or alpha mode; use arrays (.npy), or image_bytes for a PNG")
+    image = Image.fromarray(np.ascontiguousarray(raster.to_array()))
+    for key, value in raster.metadata.items():
+        image.info[_INFO_KEYS[key]] = png16.EXIF_PREFIX + value if key == "exif" else value
+    return image
+
+
+def image_bytes(raster: Raster, format: ImageFormat = "png", *, fast: bool = False) -> bytes:
+    """Return `raster` as the bytes of an image file.
+
+    Args:
+        raster: the picture.
+        format: "png" (8 or 16 bits, alpha, metadata kept), "ppm" (binary PGM or PPM, no alpha, no metadata) or
+            "npy" (the array `raster.to_array()`, no metadata).
+        fast: compress an 8-bit PNG in half the time, to about the same size.
+
+    Raises:
+        UsageError: an unknown format, or one that cannot hold the picture.
+    """
+    if format == "npy":
+        return npy.write(raster)
+    if format == "ppm":
+        return pnm.write(raster)
+    if format != "png":
+        raise UsageError(f"unknown image format {format!r}: it is png, ppm or npy")
+    if raster.depth == 16:
+        return png16.write(raster)
+    return _png_with_pillow(raster, fast=fast)
+
+
+def _png_with_pillow(raster: Raster, *, fast: bool) -> bytes:
+    from PIL.PngImagePlugin import PngInfo
+
+    image, extra, options = raster_to_pil(raster), PngInfo(), dict[str, Any]()
+    if fast:
+        options["compress_level"] = 3
+    if exif := raster.metadata.get("exif"):
+        options["exif"] = exif
+    if xmp := raster.metadata.get("xmp"):
+        extra.add(b"iTXt", png16.XMP_KEYWORD + xmp)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", icc_profile=raster.metadata.get("icc"), pnginfo=extra, **options)
+    return buffer.getvalue()
+
+
+def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        raise ImageReadError("it is not an image that can be read") from error
+    with image:
+        limits.check_geometry(*image.size)
+        if getattr(image, "is_animated", False) and image.format not in _STILL_FORMATS:
+            raise ImageReadError("it is an animation or has several pages; extract one picture first")
+        if png16.is_deep_colour(data):
+            return _raster(*png16.read(data), limits)
+        if ";16" in repr(getattr(image, "tile", "")) and not image.mode.startswith("I"):
+            raise ImageReadError(f"16-bit colour in {image.format} is not supported; use PNG, PPM or .npy")
+        return _raster(_pil_array(image), image.info, limits)
+
+
+def _pil_array(image: Image.Image) -> np.ndarray[Any, np.dtype[Any]]:
+    mode, transparent = image.mode, "transparency" in image.info
+    if mode.startswith("I;16"):
+        samples = np.asarray(image).astype(np.uint16)
+        if isinstance(key := image.info.get("transparency"), int):
+            return np.stack([samples, np.where(samples == key, 0, 65535).astype(np.uint16)], axis=2)
+        return samples
+    if mode == "I" and image.format in ("PNG", "PPM"):
+        wide = np.asarray(image)
+        if wide.min() >= 0 and wide.max() <= 65535:
+            return wide.astype(np.uint16)
+    if mode in ("1", "L"):
+        return np.asarray(image.convert("LA" if transparent else "L"))
+    if mode == "P":
+        return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+    if mode == "RGB":
+        return np.asarray(image.convert("RGBA") if transparent else image)
+    if mode == "PA":
+        return np.asarray(image.convert("RGBA"))
+    if mode in ("LA", "RGBA"):
+        return np.asarray(image)
+    raise ImageReadError(f"the colour mode {mode} is not supported; {_HINTS.get(mode, 'convert it to RGB first')}")
+
+
+def _raster(array: np.ndarray[Any, np.dtype[Any]], info: dict[Any, Any], limits: Limits) -> Raster:
+    raster = Raster.from_array(array)
+    return Raster(raster.samples, raster.alpha, _metadata(info, limits))
+
+
+def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
+    metadata: dict[str, bytes] = {}
+    for key, info_key in _INFO_KEYS.items():
+        value = info.get(info_key)
+        if isinstance(value, str):
+            value = value.encode()
+        if isinstance(value, bytes) and value:
+            metadata[key] = value.removeprefix(png16.EXIF_PREFIX) if key == "exif" else value
+    limits.check("metadata_bytes", sum(map(len, metadata.values())))
+    return {key: value for key, value in metadata.items() if value}
+
+
+def _read_stream(stream: BinaryIO, limits: Limits) -> bytes:
+    chunks: list[bytes] = []
+    size_bytes = 0
+    while chunk := stream.read(_CHUNK_BYTES):
+        size_bytes += len(chunk)
+        limits.check("file_bytes", size_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+@contextlib.contextmanager
+def _reading(name: str) -> Generator[None]:
+    """Turn whatever a decoder raises for bad data into one ImageReadError or LimitError."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except NfcError as error:
+        if isinstance(error, ImageReadError):
+            raise ImageReadError(f"cannot read {name}: {error}") from error
+        raise
+    except Image.DecompressionBombError as error:
+        raise LimitError(f"{name} is over Pillow's limit on pixels: {_reason(error)}") from error
+    except MemoryError as error:
+        raise LimitError(f"{name} does not fit in memory") from error
+    except Exception as error:
+        raise ImageReadError(f"cannot read {name}: {_reason(error)}") from error
+
+
+def _name(source: str | Path | BinaryIO) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "the input stream"
+
+
+def _reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.levels import DenseLevel, HashLevel, hash_levels, safe_scale
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "hashgrid_golden.json").read_text())
+COORDS = np.array([coord["xy_bits"] for coord in GOLDEN["coords"]], np.uint32).view(np.float32)
+HASH_CASES = [
+    case
+    for case in GOLDEN["cases"]
+    if (case["encoding_config"]["type"], case["encoding_config"]["interpolation"]) == ("Hash", "Linear")
+]
+each_case = pytest.mark.parametrize("case", HASH_CASES, ids=lambda case: case["name"])
+
+UNIT = Step(128, -7)  # 1
+
+
+def levels_of(case) -> tuple[HashLevel, ...]:
+    config = case["encoding_config"]
+    return hash_levels(
+        config["n_levels"],
+        config["n_features_per_level"],
+        config["log2_hashmap_size"],
+        config["base_resolution"],
+        config["per_level_scale"],
+    )
+
+
+def table_symbols(level: HashLevel, offset: int) -> np.ndarray:
+    """The golden table fill, in units of 1 / 1024."""
+    k = np.arange(offset * level.features, (offset + level.size) * level.features, dtype=np.int64)
+    return ((k * 2_654_435_761 % 2**32 >> 8) % 2001 - 1000).reshape(level.size, level.features)
+
+
+def cells(level: HashLevel, coords: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """floor and fraction of fma(scale, x, 1/2); the float64 product of two float32 is exact."""
+    position = (level.scale * coords.astype(np.float64) + 0.5).astype(np.float32)
+    cell = np.floor(position)
+    return cell.astype(np.int64), position - cell
+
+
+def corners(level: HashLevel, cell: np.ndarray) -> np.ndarray:
+    return np.stack([level.index(cell[:, 0] + (i & 1), cell[:, 1] + (i >> 1)) for i in range(4)], axis=1)
+
+
+def interpolate(level: HashLevel, table: np.ndarray, coords: np.ndarray) -> np.ndarray:
+    """One level in float32, fused multiply-adds through float64."""
+    cell, t = cells(level, coords)
+    index, out = corners(level, cell), np.zeros((len(coords), level.features), np.float32)
+    for i in range(4):
+        weight = (t[:, 0] if i & 1 else 1 - t[:, 0]) * (t[:, 1] if i >> 1 else 1 - t[:, 1])
+        out = (weight[:, None].astype(np.float64) * table[index[:, i]] + out).astype(np.float32)
+    return out
+
+
+def test_there_are_golden_cases():
+    assert len(HASH_CASES) == 3
+    assert len(COORDS) == 24
+
+
+@each_case
+def test_geometry_equals_the_golden_vectors(case):
+    offset = 0
+    for level, golden in zip(levels_of(case), case["levels"], strict=True):
+        assert np.float32(level.scale).view(np.uint32) == golden["scale_bits"]
+        assert (level.resolution, level.size, offset) == (golden["resolution"], golden["n_entries"], golden["offset"])
+        assert (level.resolution**2 > level.size) == golden["hashed"]
+        offset += level.size
+    assert offset == case["n_grid_entries"]
+
+
+@each_case
+def test_corners_and_interpolation_equal_the_golden_vectors(case):
+    offset, outputs = 0, []
+    for i, level in enumerate(levels_of(case)):
+        cell, t = cells(level, COORDS)
+        golden = np.array([result["g_and_t"][i] for result in case["results"]])
+        assert np.array_equal(cell, golden[:, :2])
+        assert np.abs(t - golden[:, 2:]).max() < 1e-6
+        assert corners(level, cell).tolist() == [result["corner_index"][i] for result in case["results"]]
+        outputs.append(interpolate(level, (table_symbols(level, offset) / 1024).astype(np.float32), COORDS))
+        offset += level.size
+    golden = np.array([result["out_f32"] for result in case["results"]])
+    assert np.abs(np.concatenate(outputs, axis=1) - golden).max() < 1e-6
+
+
+@each_case
+@pytest.mark.parametrize("shape", [(5, 7), (1, 1), (1, 40), (33, 2)])
+def test_exact_levels_follow_the_reference_on_the_lattice(case, shape):
+    """Positions are rounded down to 2^-12 of a cell, so values are within 2^-11 of the range of a cell's corners."""
+    height, width = shape
+    geometry = Geometry(height, width, 1)
+    y, x = np.divmod(np.arange(height * width), width)
+    coords = np.stack([(x + 0.5) / width, (y + 0.5) / height], axis=1).astype(np.float32)
+    offset = 0
+    for level in levels_of(case):
+        across, down = level.axis(width), level.axis(height)
+        position = level.scale * (np.arange(width) + 0.5) / width + 0.5
+        assert np.abs(across.low + across.fraction / (1 << across.bits) - position).max() < 1e-3
+        assert np.array_equal(across.high, across.low + 1)
+        assert np.array_equal(down.low, np.floor(level.scale * (np.arange(height) + 0.5) / height + 0.5))
+        symbols = table_symbols(level, offset)
+        rows, bound = level.evaluator(geometry, Quantized(symbols, Step(128, -17)))
+        exact = rows(0, height).T / 2.0**16
+        reference = interpolate(level, (symbols / 1024).astype(np.float32), coords)
+        assert np.abs(exact - reference).max() < 2 * 2.0**-11
+        assert np.abs(exact).max() * 2**16 <= bound
+        offset += level.size
+
+
+def test_axis_is_exact():
+    level = levels_of(HASH_CASES[0])[5]
+    for n in (1, 3, 50, 511):
+        axis = level.axis(n)
+        for j in range(n):
+            exact = Fraction(level.scale) * Fraction(2 * j + 1, 2 * n)
+            assert axis.low[j] * 4096 + axis.fraction[j] == floor(exact * 4096) + 2048
+
+
+@given(st.integers(0, 2**24), st.integers(0, 2**24))
+def test_hashing_is_32_bit_arithmetic(x: int, y: int):
+    level = HashLevel(2000.25, 2002, 1 << 14, 2)
+    assert level.index(np.array(x), np.array(y)) == (x ^ (y * 2_654_435_761) % 2**32) % (1 << 14)
+
+
+def test_the_last_vertex_of_a_dense_level_wraps():
+    level = HashLevel(3.0, 4, 16, 1)
+    assert level.index(np.array([3, 4]), np.array([3, 4])).tolist() == [15, 4]
+
+
+def test_safe_scales_keep_clear_of_integers():
+    for longer_side in (64, 256, 511, 512, 768, 2040):
+        scale = safe_scale(16, 16, longer_side / 2)
+        scales = 16 * scale ** np.arange(1, 16) - 1
+        assert np.abs(scales - np.round(scales)).min() > 0.015
+        assert abs(scales[-1] + 1 - longer_side / 2) < 0.02 * longer_side
+        hash_levels(16, 2, 15, 16, scale)
+
+
+def test_unsafe_scales_are_refused():
+    with pytest.raises(UsageError, match="safe_scale"):
+        hash_levels(16, 2, 15, 16, (256 / 16) ** (1 / 15))
+    assert [level.scale for level in hash_levels(4, 2, 15, 16, 2.0)] == [15.0, 31.0, 63.0, 127.0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0, 2, 15, 16, 2.0), (33, 2, 15, 16, 2.0), (4, 2, 25, 16, 2.0), (4, 3, 15, 16, 2.0)]
+)
+def test_bad_configurations(arguments):
+    with pytest.raises(UsageError):
+        hash_levels(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [(8, 1), (-1, 1), (0, 0), (0, 9)])
+def test_bad_dense_levels(arguments):
+    with pytest.raises(UsageError):
+        DenseLevel(*arguments)
+
+
+# ------------------------------------------------------------------------------------------------------ dense levels
+
+
+@pytest.mark.parametrize("log2_stride", [0, 1, 3, 7])
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 200])
+def test_dense_axis_equals_its_definition(log2_stride: int, n: int):
+    stride = 1 << log2_stride
+    last = -(-n // stride) - 1
+    axis = DenseLevel(log2_stride, 1).axis(n)
+    for j in range(n):
+        position = (Fraction(2 * j + 1, 2) - Fraction(stride, 2)) / stride  # entry k sits at pixel (k + 1/2) 2^s - 1/2
+        clamped = min(max(position, Fraction(0)), Fraction(last))
+        fraction = Fraction(int(axis.fraction[j]), 1 << axis.bits)
+        assert 0 <= axis.low[j] <= axis.high[j] <= last
+        assert 0 <= fraction < 1
+        assert axis.low[j] * (1 - fraction) + axis.high[j] * fraction == clamped
+
+
+@pytest.mark.parametrize("log2_stride", [0, 1, 2, 5])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 19), (19, 1), (13, 22)])
+def test_dense_interpolation_equals_torch(log2_stride: int, shape):
+    geometry, level = Geometry(*shape, 1), DenseLevel(log2_stride, 3)
+    symbols = np.random.default_rng(0).integers(-200, 201, level.shape(geometry))
+    rows, bound = level.evaluator(geometry, Quantized(symbols, UNIT))
+    exact = rows(0, geometry.height) / 2.0**16
+    image = torch.from_numpy(symbols.astype(np.float64)).permute(2, 0, 1)[None]
+    upsampled = torch.nn.functional.interpolate(image, scale_factor=float(1 << log2_stride), mode="bilinear")
+    reference = upsampled[0, :, : geometry.height, : geometry.width].reshape(3, -1).numpy()
+    assert np.abs(exact - reference).max() <= 2.0**-17
+    assert np.abs(exact).max() * 2**16 <= bound
+    pieces = [rows(start, min(start + 5, geometry.height)) for start in range(0, geometry.height, 5)]
+    assert np.array_equal(np.concatenate(pieces, axis=1) / 2.0**16, exact)
+
+
+@pytest.mark.parametrize("level", [DenseLevel(2, 1), HashLevel(3.0, 4, 16, 1)])
+def test_overflowing_tables_are_refused(level):
+    table = Quantized(np.full(level.shape(Geometry(8, 8, 1)), 1 << 24), Step(255, 10))
+    with pytest.raises(FormatError):
+        level.evaluator(Geometry(8, 8, 1), table)

@@ -1,0 +1,430 @@
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from nfcodec.errors import EngineError, UsageError
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
+from nfcodec.fields.siren import numba as numba_siren
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fitting import engines
+from nfcodec.fitting.engines import Engine, Objective, Rates
+from nfcodec.fitting.engines import torch as torch_engine
+from nfcodec.fitting.engines.cuda.engine import CudaEngine
+from nfcodec.fitting.engines.numba import engine as numba_engine
+from nfcodec.fitting.engines.numba import grids as numba_ngp
+from nfcodec.fitting.engines.numba import tables as numba_tables
+from nfcodec.fitting.engines.numba.engine import NumbaEngine
+from nfcodec.fitting.engines.torch import TorchEngine
+from nfcodec.fitting.problem import quantize
+
+DENSE = Ngp((DenseLevel(2, 3), DenseLevel(1, 2), DenseLevel(0, 3)), hidden=(6,), bias=True, skip=True)
+HASHED = Ngp((HashLevel(7.25, 9, 88, 2), HashLevel(20.5, 22, 128, 2)), hidden=(8, 8))
+ENCODED = Siren(width=10, hidden_layers=3, frequencies=3)
+SPECS = {"siren": Siren(width=10, hidden_layers=2), "encoded": ENCODED, "dense": DENSE, "hashed": HASHED}
+each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+
+
+def start(problem, seed: int = 0):
+    """Parameters that are not too small for any of them to matter."""
+    rng = np.random.default_rng(seed)
+    initial = problem.spec.initial(problem.geometry, seed)
+    grid = {name: rng.normal(0, 0.3, value.shape) for name, value in initial.items() if name.startswith("level")}
+    return {name: grid.get(name, value + 0.02).astype(np.float32) for name, value in initial.items()}
+
+
+@pytest.fixture(params=[TorchEngine, NumbaEngine], ids=["torch", "numba"])
+def engine_for(request):
+    """Make an engine of each kind on the CPU."""
+
+    def make(problem, parameters, objective=None, seed: int = 0) -> Engine:
+        return request.param(problem, parameters, objective or Objective(), seed)
+
+    return make
+
+
+def plain_outputs(spec, geometry, p):
+    """The whole picture at once, in float64, with none of the engine's code."""
+    height, width = geometry.height, geometry.width
+    if isinstance(spec, Siren):
+        y, x = torch.meshgrid(
+            torch.linspace(-1, 1, height, dtype=torch.float64),
+            torch.linspace(-1, 1, width, dtype=torch.float64),
+            indexing="ij",
+        )
+        z = torch.stack([x.reshape(-1), y.reshape(-1)], 1)
+        if spec.frequencies:
+            turns = torch.tensor([16.0, 26.0, 42.0, 67.0][: spec.frequencies], dtype=torch.float64) / 32
+            angles = 2 * math.pi * (z[:, :, None] * turns).flatten(1)
+            z = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
+        for i in range(1 if spec.frequencies else 0, 1 + spec.hidden_layers):
+            z = torch.sin(30 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
+        return z @ p["weight_out"].T + p["bias_out"]
+    features = []
+    for i, level in enumerate(spec.levels):
+        table = p[f"level{i}"]
+        if isinstance(level, DenseLevel):
+            image = table.permute(2, 0, 1)[None]
+            image = functional.interpolate(image, scale_factor=2.0**level.log2_stride, mode="bilinear")
+            features.append(image[0, :, :height, :width].permute(1, 2, 0).reshape(-1, level.features))
+        else:
+            down, across, out = level.axis(height), level.axis(width), 0.0
+            for row, fy in ((down.low, 1 - down.fraction / 4096), (down.high, down.fraction / 4096)):
+                for col, fx in ((across.low, 1 - across.fraction / 4096), (across.high, across.fraction / 4096)):
+                    index = torch.from_numpy(level.index(col[None, :], row[:, None]).reshape(-1))
+                    out = out + table[index] * torch.from_numpy(np.outer(fy, fx).reshape(-1, 1))
+            features.append(out)
+    encoding = torch.cat(features, 1)
+    z, n = encoding, len(spec.hidden)
+    for i in range(n):
+        z = torch.relu(z @ p[f"weight{i}"].T + (p[f"bias{i}"] if spec.bias else 0))
+    out = z @ p[f"weight{n}"].T
+    return out + (encoding @ p["skip"].T if spec.skip else 0) + (p["bias_out"] if spec.bias else 0)
+
+
+def plain_mse(problem, parameters) -> float:
+    p = {name: torch.from_numpy(value.astype(np.float64)) for name, value in parameters.items()}
+    error = plain_outputs(problem.spec, problem.geometry, p) - torch.from_numpy(problem.targets.astype(np.float64))
+    return float(error.square().mean())
+
+
+def cut(monkeypatch, rows: int) -> None:
+    """Let engines work on a few rows of a picture of 20 columns at a time."""
+    monkeypatch.setattr(torch_engine, "BAND_PIXELS", 20 * rows)
+    monkeypatch.setattr(numba_ngp, "CHUNK_FLOATS", 20 * rows)
+    monkeypatch.setattr(numba_ngp, "TASK_ROWS", min(rows, 4))
+    monkeypatch.setattr(numba_siren, "TASKS", 24 // rows + 1)
+    monkeypatch.setattr(numba_tables, "ELEMENTS", 7 * rows)
+
+
+@each_spec
+def test_gradient_equals_autograd_on_a_plain_field(make_problem, engine_for, monkeypatch, spec):
+    cut(monkeypatch, 3)
+    problem = make_problem(spec)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    stats = engine.gradient()
+    p = {name: torch.from_numpy(value.astype(np.float64)).requires_grad_() for name, value in parameters.items()}
+    targets = torch.from_numpy(problem.targets.astype(np.float64))
+    loss = (plain_outputs(spec, problem.geometry, p) - targets).square().mean()
+    loss.backward()
+    assert stats.mse == pytest.approx(loss.item(), rel=1e-4)
+    assert stats.bits_per_pixel == 0
+    for name, gradient in engine.gradients().items():
+        reference = p[name].grad.numpy()
+        assert np.abs(reference).max() > 0
+        assert np.abs(gradient - reference).max() < 2e-3 * np.abs(reference).max(), name
+
+
+@each_spec
+def test_gradient_equals_finite_differences(make_problem, engine_for, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    engine.gradient()
+    rng = np.random.default_rng(1)
+    for name, gradient in engine.gradients().items():
+        direction = rng.normal(0, 1, gradient.shape)
+        step = 1e-6
+        ahead = {**parameters, name: parameters[name] + step * direction}
+        behind = {**parameters, name: parameters[name] - step * direction}
+        difference = (plain_mse(problem, ahead) - plain_mse(problem, behind)) / (2 * step)
+        scale = np.linalg.norm(gradient) * np.linalg.norm(direction) / gradient.size**0.5
+        assert abs(float((gradient * direction).sum()) - difference) < 5e-3 * scale, name
+
+
+@pytest.mark.parametrize(("spec", "rate_weight"), [(SPECS["siren"], 0.0), (HASHED, 0.0), (DENSE, 0.0), (DENSE, 0.01)])
+def test_bands_do_not_matter(make_problem, engine_for, monkeypatch, spec, rate_weight):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    steps = dict.fromkeys(parameters, 0.01) if spec is DENSE else {}
+    results = []
+    for rows in (1000, 1, 5, 11):
+        cut(monkeypatch, rows)
+        engine = engine_for(problem, parameters, Objective(steps, rate_weight))
+        results.append((engine.gradient(), engine.evaluate(), engine.gradients()))
+    (stats, evaluated, whole), *others = results
+    assert evaluated == stats
+    assert (stats.bits_per_pixel > 0) == (rate_weight > 0)
+    for other_stats, _, banded in others:
+        assert other_stats.mse == pytest.approx(stats.mse, rel=1e-5)
+        assert other_stats.bits_per_pixel == pytest.approx(stats.bits_per_pixel, rel=1e-5)
+        assert other_stats.squared_error == pytest.approx(stats.squared_error, rel=1e-4)
+        for name, gradient in whole.items():
+            assert np.abs(banded[name] - gradient).max() < 1e-4 * np.abs(gradient).max(), name
+
+
+@each_spec
+@pytest.mark.parametrize("transform", ["none", "inversion", "gamma:2"])
+def test_squared_error_is_that_of_the_decoded_samples(make_problem, engine_for, spec, transform):
+    """The engine counts sample errors as the exact decoder does, up to its float32 outputs."""
+    problem = make_problem(spec, transform=transform)
+    parameters = start(problem)
+    steps = {tensor.name: 2.0**-14 * tensor.unit for tensor in spec.layout(problem.geometry)}
+    stats = engine_for(problem, parameters).evaluate()
+    exact_db = problem.exact_psnr_db(quantize(problem, parameters, steps))
+    assert problem.psnr_db(stats.squared_error) == pytest.approx(exact_db, abs=0.05)
+
+
+@each_spec
+def test_objective_rounds_parameters(make_problem, engine_for, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    layout = {tensor.name: tensor for tensor in spec.layout(problem.geometry)}
+    steps = dict.fromkeys(parameters, 0.03)
+    rounded = {
+        name: value.astype(np.float32)
+        for name, value in (
+            (name, weight.values / layout[name].unit) for name, weight in quantize(problem, parameters, steps).items()
+        )
+    }
+    steps = {name: weight.step.value for name, weight in quantize(problem, parameters, steps).items()}
+    through, direct = engine_for(problem, parameters, Objective(steps)), engine_for(problem, rounded)
+    assert through.gradient().mse == pytest.approx(direct.gradient().mse, rel=1e-4)
+    assert through.gradient().mse != pytest.approx(engine_for(problem, parameters).gradient().mse, rel=1e-4)
+    for name, gradient in direct.gradients().items():  # straight through the rounding
+        assert np.abs(through.gradients()[name] - gradient).max() < 1e-3 * np.abs(gradient).max()
+    for name, value in through.parameters().items():
+        assert np.array_equal(value, parameters[name])
+
+
+@each_spec
+def test_outputs_are_the_field_s_values(make_problem, engine_for, monkeypatch, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    doubles = {name: torch.from_numpy(value.astype(np.float64)) for name, value in parameters.items()}
+    expected = plain_outputs(spec, problem.geometry, doubles).numpy()
+    for rows in (1000, 3):
+        cut(monkeypatch, rows)
+        outputs = engine_for(problem, parameters).outputs()
+        assert outputs.shape == problem.targets.shape
+        assert np.abs(outputs - expected).max() < 2e-5
+
+
+@each_spec
+def test_half_means_parameters_of_16_bits(make_problem, engine_for, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    rounded = {name: value.astype(np.float16).astype(np.float32) for name, value in parameters.items()}
+    through, direct = engine_for(problem, parameters, Objective(half=True)), engine_for(problem, rounded)
+    assert through.gradient().mse == pytest.approx(direct.gradient().mse, rel=1e-6)
+    assert through.gradient().mse != engine_for(problem, parameters).gradient().mse
+    assert np.array_equal(through.outputs(), direct.outputs())
+    for name, gradient in direct.gradients().items():
+        assert np.abs(through.gradients()[name] - gradient).max() <= 1e-5 * np.abs(gradient).max()
+    for name, value in through.parameters().items():
+        assert np.array_equal(value, parameters[name])
+
+
+@each_spec
+def test_gradients_of_rounded_errors(make_problem, engine_for, spec):
+    """With the errors rounded, the gradient is that of the outputs times the rounded errors."""
+    problem, quantum = make_problem(spec), 0.25
+    parameters = start(problem)
+    leaves = {name: torch.from_numpy(value.astype(np.float64)).requires_grad_() for name, value in parameters.items()}
+    outputs = plain_outputs(spec, problem.geometry, leaves)
+    errors = torch.round((outputs.detach() - torch.from_numpy(problem.targets.astype(np.float64))) / quantum) * quantum
+    assert len(torch.unique(errors)) > 2
+    expected = torch.autograd.grad((2 * errors * outputs).sum() / errors.numel(), list(leaves.values()))
+    engine = engine_for(problem, parameters, Objective(error_quantum=quantum))
+    assert engine.gradient().mse == pytest.approx(engine_for(problem, parameters).gradient().mse, rel=1e-6)
+    for name, gradient in zip(leaves, expected, strict=True):
+        assert np.abs(engine.gradients()[name] - gradient.numpy()).max() < 2e-3 * gradient.abs().max()
+
+
+def test_soft_rounding_has_noise_in_gradients_only(make_problem, engine_for):
+    problem = make_problem(DENSE)
+    parameters = start(problem)
+    steps = dict.fromkeys(parameters, 0.05)
+    soft, hard = (engine_for(problem, parameters, Objective(steps, 0.001, softness)) for softness in (0.3, 0.0))
+    assert soft.evaluate() == hard.evaluate()
+    assert soft.gradient().mse != hard.gradient().mse
+    assert soft.gradient() != soft.gradient()
+    again = engine_for(problem, parameters, Objective(steps, 0.001, 0.3))
+    first = engine_for(problem, parameters, Objective(steps, 0.001, 0.3))
+    assert again.gradient() == first.gradient()
+
+
+def test_rate_falls_with_magnitude(make_problem, engine_for):
+    problem = make_problem(DENSE)
+    parameters = start(problem)
+    steps = dict.fromkeys(parameters, 0.01)
+    large = engine_for(problem, parameters, Objective(steps, 1.0)).evaluate().bits_per_pixel
+    small = {name: value * (0.1 if name.startswith("level") else 1) for name, value in parameters.items()}
+    assert engine_for(problem, small, Objective(steps, 1.0)).evaluate().bits_per_pixel < large - 3
+    bits = torch_engine._laplace_bits(torch.arange(-400.0, 401.0), torch.tensor(2.5))
+    assert float((2.0**-bits).sum()) == pytest.approx(1.0, abs=1e-4)
+
+
+@each_spec
+def test_updates_go_downhill_and_restore_forgets(make_problem, engine_for, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    first = engine.gradient().mse
+    for _ in range(10):
+        engine.gradient()
+        engine.update(Rates(1e-3, 1e-3))
+    moved = engine.parameters()
+    assert engine.evaluate().mse < first
+    assert all(not np.array_equal(moved[name], parameters[name]) for name in parameters)
+    engine.restore(parameters)
+    assert engine.gradient().mse == pytest.approx(first, rel=1e-6)
+    engine.update(Rates(1e-3, 1e-3))
+    fresh = engine_for(problem, parameters)
+    fresh.gradient()
+    fresh.update(Rates(1e-3, 1e-3))
+    for name, value in fresh.parameters().items():
+        assert np.array_equal(engine.parameters()[name], value)
+
+
+def test_grid_and_network_have_their_own_rates(make_problem, engine_for):
+    problem = make_problem(DENSE)
+    parameters = start(problem)
+    engine = engine_for(problem, parameters)
+    engine.gradient()
+    engine.update(Rates(0.0, 1e-3))
+    for name, value in engine.parameters().items():
+        assert np.array_equal(value, parameters[name]) == name.startswith("level")
+
+
+def test_engines_by_name(make_problem):
+    problem = make_problem(SPECS["siren"])
+    assert engines.engine_names() == ["cuda", "numba", "tinycudann", "torch"]
+    for name, expected in {"auto": "numba", "numba": "numba", "torch": "torch"}.items():
+        engine = engines.create(name, "cpu", problem, start(problem), Objective(), 0)
+        assert (engine.name, engine.device) == (expected, "cpu")
+    with pytest.raises(UsageError, match="torch"):
+        engines.create("abacus", "cpu", problem, start(problem), Objective(), 0)
+    lines = dict(engines.report())
+    assert sorted(lines) == engines.engine_names()
+    assert [lines[name].split()[0] for name in ("numba", "torch")] == ["numba", "torch"]
+
+
+def test_auto_on_a_device_picks_what_suits_the_field(make_problem, monkeypatch):
+    asked, found = [], {"tinycudann": None}
+    monkeypatch.setattr(engines, "has_cuda_device", lambda: True)
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: found[name])
+
+    def refuse(path):
+        asked.append(path.rpartition(".")[2].removesuffix("_engine"))
+        raise ImportError("not today")
+
+    monkeypatch.setattr(engines.importlib, "import_module", refuse)
+
+    def order(spec, device):
+        asked.clear()
+        problem = make_problem(spec)
+        with pytest.raises(EngineError, match="cannot be imported: not today"):
+            engines.create("auto", device, problem, {}, Objective(), 0)
+        return list(asked)
+
+    assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
+    assert order(SPECS["siren"], "cuda") == ["cuda", "torch"]
+    assert order(SPECS["siren"], "cpu") == ["numba", "torch"]
+    assert order(DENSE, "auto") == ["torch", "numba"]
+    assert order(HASHED, "auto") == ["cuda", "torch", "numba"]
+    found["tinycudann"] = object()
+    assert order(HASHED, "auto") == ["cuda", "tcnn", "torch", "numba"]
+    assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
+
+
+def test_auto_falls_back_and_says_so(make_problem, monkeypatch):
+    def refuse(*_):
+        raise EngineError("no room for the cache")
+
+    monkeypatch.setattr(numba_engine, "create", refuse)
+    problem, messages = make_problem(SPECS["siren"]), []
+    engine = engines.create("auto", "cpu", problem, start(problem), Objective(), 0, messages.append)
+    assert engine.name == "torch"
+    assert messages == ["engine 'numba' steps aside: no room for the cache"]
+    with pytest.raises(EngineError, match="no room"):
+        engines.create("numba", "cpu", problem, start(problem), Objective(), 0)
+
+
+def test_long_compilation_is_announced(make_problem, monkeypatch):
+    monkeypatch.setattr(numba_engine, "SILENCE_S", 0.01)
+    monkeypatch.setattr(numba_engine, "_get_ready", lambda field: time.sleep(0.1))
+    problem, messages = make_problem(SPECS["siren"]), []
+    numba_engine.create("cpu", problem, start(problem), Objective(), 0, messages.append)
+    assert len(messages) == 1
+    assert "compiling" in messages[0]
+
+
+@pytest.mark.parametrize("spec", [SPECS["siren"], HASHED, DENSE])
+def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, spec):
+    cut(monkeypatch, 3)
+    monkeypatch.setattr(numba_engine, "SMALL_FLOATS", 0)
+    problem, results = make_problem(spec), []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(numba_engine, "n_threads", lambda n=n: n)
+        objective = Objective(dict.fromkeys(start(problem), 0.02), 0.01, 0.3) if spec is DENSE else Objective()
+        engine = NumbaEngine(problem, start(problem), objective, 0)
+        for _ in range(3):
+            engine.gradient()
+            engine.update(Rates(1e-2, 1e-3))
+        results.append(engine.parameters())
+    for other in results[1:]:
+        assert all(np.array_equal(other[name], value) for name, value in results[0].items())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_cuda_device(make_problem):
+    problem = make_problem(SPECS["siren"])
+    with pytest.raises(EngineError, match="CUDA"):
+        engines.create("torch", "cuda", problem, start(problem), Objective(), 0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@each_spec
+def test_cuda_equals_cpu(make_problem, spec):
+    problem = make_problem(spec)
+    parameters = start(problem)
+    cpu, cuda = (TorchEngine(problem, parameters, Objective(), 0, device) for device in ("cpu", "cuda"))
+    assert cuda.gradient().mse == pytest.approx(cpu.gradient().mse, rel=1e-4)
+    for name, gradient in cpu.gradients().items():
+        assert np.abs(cuda.gradients()[name] - gradient).max() < 1e-3 * np.abs(gradient).max()
+
+
+def test_a_sample_of_all_pixels_is_the_full_batch(make_problem, engine_for):
+    problem = make_problem(SPECS["siren"])
+    engine = engine_for(problem, start(problem))
+    full, gradients = engine.gradient(), engine.gradients()
+    sampled = engine.sampled_gradient(np.arange(24), np.arange(20))
+    assert sampled.mse == pytest.approx(full.mse)
+    assert sampled.squared_error == pytest.approx(full.squared_error)
+    for name, gradient in engine.gradients().items():
+        assert np.allclose(gradient, gradients[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [NumbaEngine, TorchEngine, CudaEngine])
+def test_samples_of_pixels_add_up_to_the_full_batch(make_problem, kind):
+    problem = make_problem(SPECS["siren"])
+    on = ("cuda" if torch.cuda.is_available() else "cpu",) if kind is CudaEngine else ()
+    engine = kind(problem, start(problem), Objective(), 0, *on)
+    full, gradients = engine.gradient(), engine.gradients()
+    parts = [(np.arange(y, 24, 3), np.arange(x, 20, 2)) for y in range(3) for x in range(2)]
+    stats, seen = [], []
+    for rows, cols in parts:
+        stats.append(engine.sampled_gradient(rows, cols))
+        seen.append(engine.gradients())
+    assert len({each.mse for each in stats}) == 6
+    assert np.mean([each.mse for each in stats]) == pytest.approx(full.mse)
+    assert np.mean([each.squared_error for each in stats]) == pytest.approx(full.squared_error)
+    for name, gradient in gradients.items():
+        assert np.allclose(np.mean([each[name] for each in seen], axis=0), gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in SPECS.values() if not isinstance(spec, Siren)], ids=str)
+@pytest.mark.parametrize("kind", [NumbaEngine, TorchEngine])
+def test_engines_without_a_quicker_way_sample_everything(make_problem, kind, spec):
+    problem = make_problem(spec)
+    engine = kind(problem, start(problem), Objective(), 0)
+    assert engine.sampled_gradient(np.arange(2), np.arange(3)) == engine.gradient()

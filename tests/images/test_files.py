@@ -1,0 +1,283 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
+from nfcodec.images import png16
+from nfcodec.images.files import image_bytes, raster_from_pil, raster_to_pil, read_bytes, read_image
+from nfcodec.limits import Limits
+from nfcodec.raster import Raster
+
+METADATA = {"icc": b"profile" * 40, "exif": b"II*\0" + bytes(30), "xmp": b"<x:xmpmeta>\xff</x:xmpmeta>"}
+
+
+def picture(channels, dtype=np.uint8, shape=(13, 17)):
+    rng = np.random.default_rng(channels)
+    noisy = rng.integers(0, np.iinfo(dtype).max, (*shape, channels), endpoint=True)
+    smooth = np.add.outer(np.arange(shape[0]), np.arange(shape[1]))[:, :, None] * 37 * (1 + np.arange(channels))
+    return np.where(np.arange(shape[0])[:, None, None] < 6, noisy, smooth).astype(dtype)
+
+
+def read(data, **limits):
+    return read_image(io.BytesIO(data), Limits(**limits))
+
+
+def pillow_bytes(image, format="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+# ------------------------------------------------------------------------------------------- what we write, we read
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("format", ["png", "ppm", "npy"])
+def test_round_trip(dtype, channels, format):
+    plain = Raster.from_array(picture(channels, dtype))
+    raster = Raster(plain.samples, plain.alpha, METADATA)
+    if format == "ppm" and raster.alpha is not None:
+        with pytest.raises(UsageError, match="transparency"):
+            image_bytes(raster, format)
+        return
+    back = read(image_bytes(raster, format))
+    np.testing.assert_array_equal(back.to_array(), raster.to_array())
+    assert back.depth == raster.depth
+    assert back.metadata == (METADATA if format == "png" else {})
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1)])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_deep_png_of_every_shape(shape, channels):
+    array = picture(channels, np.uint16, shape)
+    np.testing.assert_array_equal(read(image_bytes(Raster.from_array(array))).to_array(), array)
+
+
+def test_deep_png_uses_the_filters():
+    ramp = np.add.outer(np.arange(64), np.arange(64))[:, :, None] * np.array([300, 301, 302])
+    data = image_bytes(Raster.from_array(ramp.astype(np.uint16)))
+    assert len(data) < 1000
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
+@settings(max_examples=50, deadline=None)
+def test_deep_png_with_any_samples(seed, channels, height, width):
+    rng = np.random.default_rng(seed)
+    array = rng.choice([0, 1, 255, 256, 32768, 65535], (height, width, channels)).astype(np.uint16)
+    np.testing.assert_array_equal(
+        read(png16.write(Raster.from_array(array))).to_array(), array[:, :, 0] if channels == 1 else array
+    )
+
+
+def test_pillow_reads_our_deep_png():
+    image = Image.open(io.BytesIO(image_bytes(Raster.from_array(picture(3, np.uint16)))))
+    np.testing.assert_array_equal(np.asarray(image), picture(3, np.uint16) >> 8)
+
+
+def test_unknown_format():
+    with pytest.raises(UsageError, match="jpg"):
+        image_bytes(Raster.from_array(picture(1)), "jpg")  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------------------------------------------- Pillow's modes
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels", "depth", "alpha"),
+    [
+        ("1", 1, 8, False),
+        ("L", 1, 8, False),
+        ("LA", 1, 8, True),
+        ("P", 3, 8, False),
+        ("PA", 3, 8, True),
+        ("RGB", 3, 8, False),
+        ("RGBA", 3, 8, True),
+        ("I;16", 1, 16, False),
+        ("I;16B", 1, 16, False),
+    ],
+)
+def test_modes(mode, channels, depth, alpha):
+    raster = raster_from_pil(Image.new(mode, (4, 3)))
+    assert (raster.width, raster.height, raster.channels, raster.depth) == (4, 3, channels, depth)
+    assert (raster.alpha is not None) == alpha
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "HSV", "F", "I", "La", "RGBa", "RGBX"])
+def test_modes_without_a_counterpart(mode):
+    with pytest.raises(ImageReadError, match=mode):
+        raster_from_pil(Image.new(mode, (4, 3)))
+
+
+@pytest.mark.parametrize(("mode", "key"), [("1", 0), ("L", 0), ("P", 0), ("RGB", (0, 0, 0)), ("I;16", 0)])
+def test_transparent_colour_becomes_alpha(mode, key):
+    image = Image.new(mode, (2, 1))
+    image.putpixel((1, 0), (9, 9, 9) if mode == "RGB" else 1)
+    raster = read(pillow_bytes(image, transparency=key))
+    assert raster.alpha is not None
+    assert raster.alpha.tolist() == [[0, raster.peak]]
+
+
+def test_transparent_colour_in_deep_png():
+    array = np.array([[[1, 2, 3], [1, 2, 4]]], np.uint16)
+    data = image_bytes(Raster.from_array(array))
+    payload = b"tRNS" + struct.pack(">HHH", 1, 2, 3)
+    chunk = struct.pack(">I", 6) + payload + struct.pack(">I", zlib.crc32(payload))
+    alpha = read(data[:33] + chunk + data[33:]).alpha
+    assert alpha is not None
+    assert alpha.tolist() == [[0, 65535]]
+
+
+@pytest.mark.parametrize(("channels", "dtype", "mode"), [(1, np.uint8, "L"), (2, np.uint8, "LA"), (3, np.uint8, "RGB"),
+                                                         (4, np.uint8, "RGBA"), (1, np.uint16, "I;16")])  # fmt: skip
+def test_to_pillow_and_back(channels, dtype, mode):
+    plain = Raster.from_array(picture(channels, dtype))
+    raster = Raster(plain.samples, plain.alpha, METADATA)
+    image = raster_to_pil(raster)
+    assert image.mode == mode
+    back = raster_from_pil(image)
+    np.testing.assert_array_equal(back.to_array(), raster.to_array())
+    assert back.metadata == METADATA
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_pillow_has_no_deep_colour(channels):
+    with pytest.raises(UsageError, match="16-bit"):
+        raster_to_pil(Raster.from_array(picture(channels, np.uint16)))
+
+
+def test_metadata_of_a_jpeg():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: kept as a tag, and the pixels stay as they are
+    data = pillow_bytes(Image.new("RGB", (20, 10)), "JPEG", icc_profile=b"icc!", exif=exif, xmp=b"<x/>")
+    raster = read(data)
+    assert (raster.width, raster.height) == (20, 10)
+    assert raster.metadata["icc"] == b"icc!"
+    assert raster.metadata["xmp"] == b"<x/>"
+    assert raster_to_pil(raster).getexif()[0x0112] == 6
+
+
+# -------------------------------------------------------------------------------------------------------- bad inputs
+
+
+def test_paths(tmp_path):
+    (tmp_path / "ä 图.png").write_bytes(image_bytes(Raster.from_array(picture(3))))
+    assert read_image(tmp_path / "ä 图.png").channels == 3
+    for bad in (tmp_path, tmp_path / "missing.png", "a\0b"):
+        for function in (read_image, read_bytes):
+            with pytest.raises(ImageReadError) as caught:
+                function(bad)
+            assert "\n" not in str(caught.value)
+
+
+NOT_IMAGES = [
+    b"",
+    b"text",
+    b"GIF89a",
+    b"\x93NUMPY",
+    b"\x93NUMPY\1\0\xff\xff{",
+    b"\x89PNG\r\n\x1a\n",
+    b"P5 0 1 65535\n",
+    b"P6 2 2 65535\nxx",
+    b"P6 1 1 1023\nxxxxxx",
+]
+
+
+@pytest.mark.parametrize("data", NOT_IMAGES)
+def test_not_an_image(data):
+    with pytest.raises(ImageReadError):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 2), np.float32),
+        np.zeros((2, 2), bool),
+        np.zeros((2, 2, 5), np.uint8),
+        np.zeros((0, 2), np.uint8),
+        np.zeros(4, np.uint8),
+        np.array([[None]]),
+        np.zeros((2, 2), [("a", np.uint8)]),
+    ],
+)
+def test_npy_that_is_no_image(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    with pytest.raises(ImageReadError):
+        read(buffer.getvalue())
+
+
+@pytest.mark.parametrize("array", [picture(3, np.uint16).astype(">u2"), np.asfortranarray(picture(3))])
+def test_npy_in_other_orders(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    np.testing.assert_array_equal(read(buffer.getvalue()).to_array(), array)
+    with pytest.raises(ImageReadError, match="truncated"):
+        read(buffer.getvalue()[:-1])
+
+
+def test_animation():
+    frames = [Image.new("L", (4, 4), value) for value in (0, 99)]
+    with pytest.raises(ImageReadError, match="animation"):
+        read(pillow_bytes(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+
+
+def test_interlaced_deep_png_is_read_or_refused():
+    data = bytearray(image_bytes(Raster.from_array(picture(3, np.uint16))))
+    data[28] = 1  # claims Adam7 although the rows are not
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    with pytest.raises(ImageReadError):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["png", "png16", "ppm16", "npy"])
+def test_limits_are_checked(kind):
+    dtype = np.uint16 if kind.endswith("16") else np.uint8
+    data = image_bytes(Raster.from_array(picture(3, dtype)), kind.removesuffix("16"))
+    assert read(data, max_dimension=17, max_pixels=221).n_pixels == 221
+    for limits in ({"max_dimension": 16}, {"max_pixels": 220}, {"max_file_bytes": len(data) - 1}):
+        with pytest.raises(LimitError):
+            read(data, **limits)
+
+
+def test_geometry_is_checked_before_pixels_are_decoded():
+    header = b"IHDR" + struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
+    data = png16.SIGNATURE + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)) + b"\0\0\0\0IDAT"
+    with pytest.raises(LimitError):
+        read(data + struct.pack(">I", zlib.crc32(b"IDAT")))
+
+
+def test_too_much_metadata():
+    raster = Raster(picture(1), None, {"exif": bytes(1000)})
+    with pytest.raises(LimitError, match="metadata"):
+        read(image_bytes(raster), max_metadata_bytes=999)
+
+
+def assert_damage_is_noticed_or_harmless(data):
+    cut = [data[:length] for length in range(0, len(data), 7)]
+    changed = [data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :] for at in range(0, len(data), 5)]
+    for damaged in cut + changed:
+        message = ""
+        try:
+            read(damaged)
+        except NfcError as error:
+            message = str(error)
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize(("format", "dtype"), [("png", np.uint8), ("png", np.uint16), ("ppm", np.uint16),
+                                               ("npy", np.uint8)])  # fmt: skip
+def test_damaged_files_end_in_our_errors(format, dtype):
+    assert_damage_is_noticed_or_harmless(image_bytes(Raster.from_array(picture(3, dtype)), format))
+
+
+@pytest.mark.parametrize("format", ["JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+def test_damaged_files_of_other_formats(format):
+    assert_damage_is_noticed_or_harmless(pillow_bytes(Image.fromarray(picture(3)), format))
