@@ -2,10 +2,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test bench clean
+.PHONY: help setup demo check test test-all bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: .venv/.installed  ## create .venv and install nfcodec with its development tools
 
@@ -24,7 +24,10 @@ check: .venv/.installed  ## lint, formatting, types, layers
 	$(BIN)/pyright --pythonpath $(BIN)/python -p benchmarks
 	$(BIN)/lint-imports
 
-test: .venv/.installed  ## run the tests
+test: .venv/.installed  ## run the tests but the slow ones: minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/.installed  ## run all tests
 	$(BIN)/python -m pytest
 
 bench: .venv/.installed  ## what the paper's transforms do to the sample picture: bench-output/report.html (minutes)

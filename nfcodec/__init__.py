@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nfcodec.codec import Encoded, Info
-    from nfcodec.exact.field import FieldSpec
+    from nfcodec.exact.field import Field
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster, Samples
 
@@ -70,7 +70,7 @@ def encode(
     size: int | None = None,
     bpp: float | None = None,
     lossless: bool = False,
-    field: str | FieldSpec = "ngp",
+    field: str | Field = "auto",
     transform: str = "none",
     seed: int = 0,
     **options: Any,
@@ -82,7 +82,8 @@ def encode(
         psnr: over all colour samples, at the source's depth, in dB; over 0, at most 150.
         size: instead of a PSNR, the most bytes that the file may take; bpp: the same in bits a pixel.
         lossless: instead of a PSNR, decode to the very samples.
-        field: "ngp", "siren", or a field from `nfcodec.fields`.
+        field: "auto", "wavelet", "table", "siren", "ngp" (README.md says which is for what), or a field from
+            `nfcodec.fields`.
         transform: "none", or a chain such as "rpp" or "standardize+rpp".
         seed: 0 .. 2^64 - 1.
         options: `effort`, `device`, `engine`, `max_steps`, `time_limit_s`, `best_effort` of
@@ -102,7 +103,7 @@ def encode_with_report(
     size: int | None = None,
     bpp: float | None = None,
     lossless: bool = False,
-    field: str | FieldSpec = "ngp",
+    field: str | Field = "auto",
     transform: str = "none",
     seed: int = 0,
     **options: Any,

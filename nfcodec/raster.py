@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,7 @@ from nfcodec.errors import UsageError
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
+DIGEST_BYTES = 8
 METADATA_KEYS = ("icc", "exif", "xmp")
 
 
@@ -60,6 +62,14 @@ class Raster:
         if self.alpha is not None:
             return np.concatenate([self.samples, self.alpha[:, :, None]], axis=2)  # pyright: ignore[reportReturnType]
         return self.samples[:, :, 0] if self.channels == 1 else self.samples
+
+    def digest(self) -> bytes:
+        """The first 8 bytes of the SHA-256 of the samples, then alpha, in raster order, little-endian."""
+        hasher = hashlib.sha256()
+        for plane in (self.samples, self.alpha):
+            if plane is not None:
+                hasher.update(np.ascontiguousarray(plane, f"<u{plane.itemsize}").data)
+        return hasher.digest()[:DIGEST_BYTES]
 
     @property
     def height(self) -> int:

@@ -27,7 +27,7 @@ from nfcodec.transforms import Chain, parse_chain
 def make_problem():
     """Make the problem of fitting a field to a smooth picture with some noise."""
 
-    def make(spec, height: int = 24, width: int = 20, channels: int = 3, transform: str = "none", depth: int = 8):
+    def make(field, height: int = 24, width: int = 20, channels: int = 3, transform: str = "none", depth: int = 8):
         rng = np.random.default_rng(0)
         y, x = np.mgrid[0:height, 0:width]
         planes = [120 + 60 * np.sin(x / (4 + c)) * np.cos(y / 6) + 3 * x - 2 * y for c in range(channels)]
@@ -38,7 +38,7 @@ def make_problem():
         value_map = chain.value_map(depth, channels, OUTPUT_BITS)
         order = chain.order(height, width, chain.planes)
         flat = samples.reshape(-1, channels)
-        return Problem(spec, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
+        return Problem(field, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
 
     return make
 
@@ -48,9 +48,9 @@ def photograph(make_problem):
     """The problem of fitting a field, of as many features as channels, to a part of the sample picture."""
     path = Path(__file__).parents[1] / "benchmarks" / "sample.png"
 
-    def make(spec, channels: int = 3):
+    def make(field, channels: int = 3):
         samples = np.asarray(Image.open(path).convert("RGB" if channels == 3 else "L"))[20:180, 40:200]
-        problem = make_problem(spec, 160, 160, channels)
+        problem = make_problem(field, 160, 160, channels)
         return replace(problem, samples=np.ascontiguousarray(samples).reshape(-1, channels))
 
     return make

@@ -21,6 +21,7 @@ from nfcodec.cli._options import (
     verbose_option,
     write_output,
 )
+from nfcodec.fields.registry import field_names
 from nfcodec.limits import MAX_PSNR_DB
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 @click.option("--bpp", type=float, callback=positive(), metavar="BITS",
               help="The same in bits a pixel.")  # fmt: skip
 @click.option("--lossless", is_flag=True, help="Instead: decode to the very samples of IN.")
-@click.option("--field", type=click.Choice(["ngp", "siren"]), default="ngp", show_default=True, help="Neural field.")
+@click.option("--field", type=click.Choice(field_names()), default="auto", show_default=True,
+              help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
+                   " the chain moves them), a SIREN, or Instant-NGP.")  # fmt: skip
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN",
               help="Applied before the fit, undone by the decoder: none, or names joined by + (rpp, standardize+rpp,"
                    " gamma:2).")  # fmt: skip
@@ -86,6 +89,9 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
         _console.warning(f"the target of {_target(encoded)} is not reached")
     if as_json:
         _console.out_json({"path": out, **encoded.report})
+    if _console.verbosity() > 0:
+        settings = ", ".join(f"{name} {value}" for name, value in encoded.report["recipe"].items())
+        _console.note(f"recipe of effort {options['effort']} for {encoded.report['field']}: {settings}")
     _console.note(_summary(out, encoded))
 
 
@@ -112,7 +118,7 @@ def _summary(out: str, encoded: Encoded) -> str:
     psnr = "lossless" if report["psnr_db"] is None else f"{report['psnr_db']:.2f} dB"
     text = (
         f"{name}: {report['bytes']} bytes, {report['bpp']:.3f} bpp, {psnr} "
-        f"(target {_target(encoded)}) in {report['seconds']:.1f} s, {report['steps']} steps"
+        f"(target {_target(encoded)}) in {report['seconds']:.1f} s; {report['field']}, fitted {report['fitted']}"
     )
     text += f"; PNG: {report['png_bytes']} bytes"
     if report["bound_bytes"] is not None:

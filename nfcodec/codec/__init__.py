@@ -11,7 +11,7 @@ from nfcodec.codec.rate_bound import bound_bytes
 if TYPE_CHECKING:
     from nfcodec.codec.encoder import encode
     from nfcodec.codec.options import EncodeOptions
-    from nfcodec.codec.size_search import Encoded
+    from nfcodec.codec.report import Encoded
 
 __all__ = [
     "EncodeOptions",
@@ -29,8 +29,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Load the encoder on first use: only it needs the fitting machinery."""
     if name in ("Encoded", "EncodeOptions", "encode"):
-        from nfcodec.codec import encoder, options
-        from nfcodec.codec import size_search as budget
+        from nfcodec.codec import encoder, options, report
 
-        return {"Encoded": budget.Encoded, "EncodeOptions": options.EncodeOptions, "encode": encoder.encode}[name]
+        return {"Encoded": report.Encoded, "EncodeOptions": options.EncodeOptions, "encode": encoder.encode}[name]
     raise AttributeError(name)

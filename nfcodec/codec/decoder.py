@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any, TypeVar
-
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
 from nfcodec.coding.entropy import Decoder
-from nfcodec.coding.payload import decode_weights
+from nfcodec.coding.payload import decode_payload
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
@@ -18,10 +15,7 @@ from nfcodec.exact.arithmetic import OUTPUT_BITS, Quantized
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster, Samples
-
-DIGEST_BYTES = 8
-
-Values = TypeVar("Values", bound=npt.NDArray[Any])
+from nfcodec.transforms.orders import in_picture_order
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
@@ -35,7 +29,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """
     document = parse(data, limits)
     raster = reconstruct(document, limits)
-    if digest(raster) != document.header.digest:
+    if raster.digest() != document.header.digest:
         raise FormatError("the decoded samples do not match the digest in the file")
     return raster
 
@@ -55,9 +49,9 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
         for key, kind in METADATA_CHUNKS.items()
         if kind in document.chunks
     }
-    symbols = decode_weights(document.layout, document.chunks[WEIGHTS])
+    symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
-    outputs = document.spec.evaluate(document.geometry, weights)
+    outputs = document.field.evaluate(document.geometry, weights)
     value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
     moved = value_map.to_samples(outputs)
     order = document.chain.order(header.height, header.width, _key_planes(document))
@@ -68,24 +62,6 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
         samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
     alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
     return Raster(samples, alpha, metadata)
-
-
-def in_picture_order(moved: Values, order: npt.NDArray[np.int64] | None, shape: tuple[int, int, int]) -> Values:
-    """Undo a chain's permutations: an array (n, C) in the field's order becomes one of a shape (H, W, C)."""
-    values = moved
-    if order is not None:
-        values = np.empty_like(moved)
-        values[order] = moved
-    return values.reshape(shape)  # pyright: ignore[reportReturnType]
-
-
-def digest(raster: Raster) -> bytes:
-    """The first 8 bytes of the SHA-256 of the samples, then alpha, in raster order, little-endian."""
-    hasher = hashlib.sha256()
-    for plane in (raster.samples, raster.alpha):
-        if plane is not None:
-            hasher.update(np.ascontiguousarray(plane, f"<u{plane.itemsize}").data)
-    return hasher.digest()[:DIGEST_BYTES]
 
 
 def _corrected(samples: Samples, residual: npt.NDArray[np.int64]) -> Samples:

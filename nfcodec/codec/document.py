@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Step
-from nfcodec.exact.field import FieldSpec, TensorSpec
+from nfcodec.exact.field import Field, Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.registry import unpack_field
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, read_chunks
@@ -27,7 +27,7 @@ class Document:
 
     chunks: Chunks
     header: Header
-    spec: FieldSpec
+    field: Field
     chain: Chain
     steps: dict[str, Step]
     size_bytes: int
@@ -37,8 +37,8 @@ class Document:
         return Geometry(self.header.height, self.header.width, self.header.channels)
 
     @property
-    def layout(self) -> list[TensorSpec]:
-        return self.spec.layout(self.geometry)
+    def layout(self) -> list[Tensor]:
+        return self.field.layout(self.geometry)
 
     @property
     def peak(self) -> int:
@@ -54,23 +54,18 @@ def parse(data: bytes, limits: Limits) -> Document:
     limits.check("file_bytes", len(data))
     chunks = read_chunks(data)
     header = Header.unpack(chunks[HEADER], limits)
-    spec = unpack_field(header.field_id, header.field)
+    field = unpack_field(header.field_id, header.field)
     geometry = Geometry(header.height, header.width, header.channels)
-    spec.check(geometry, limits)
+    field.check(geometry, limits)
     chain, end = Chain.unpack(header.chain, 0, header.channels)
     if end != len(header.chain):
         raise FormatError("the transform chain is followed by other bytes")
-    layout = spec.layout(geometry)
-    if len(header.steps) != 2 * len(layout):
+    layout = field.layout(geometry)
+    if len(header.steps) != len(layout):
         raise FormatError("the quantizer steps do not match the field")
-    steps = {
-        tensor.name: Step(
-            header.steps[2 * i], int.from_bytes(header.steps[2 * i + 1 : 2 * i + 2], "little", signed=True)
-        )
-        for i, tensor in enumerate(layout)
-    }
+    steps = {tensor.name: step for tensor, step in zip(layout, header.steps, strict=True)}
     if header.metadata != metadata_mask(chunks):
         raise FormatError("the metadata chunks are not those that the header announces")
     if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
         raise FormatError("the header does not match the chunks that are there")
-    return Document(chunks, header, spec, chain, steps, len(data))
+    return Document(chunks, header, field, chain, steps, len(data))

@@ -1,57 +1,33 @@
-"""From samples to bytes: transform, fit, quantize, write, and decode the very bytes to keep the promise."""
+"""From samples to bytes: transform, fit, quantize, write, and decode the very bytes to keep the promise.
+
+    picture -> entrants -> session -> plan -> solution -> chunks -> file -> decoded again
+
+A goal that a session does not reach by itself is made of PSNRs here: a size by a search, no loss by a residual.
+"""
 
 from __future__ import annotations
 
 import math
-import struct
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from nfcodec.codec.decoder import Values, decode, digest, in_picture_order
-from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
-from nfcodec.codec.info import side_info_bytes
+from nfcodec.codec.assemble import assemble
+from nfcodec.codec.contest import Entrant, best_of, entrants
+from nfcodec.codec.decoder import decode
 from nfcodec.codec.options import EncodeOptions
-from nfcodec.codec.size_search import Encoded, best_within
-from nfcodec.coding.entropy import Encoder
-from nfcodec.coding.planes import code_plane
-from nfcodec.coding.residuals import encode_residual
+from nfcodec.codec.report import Encoded, Outcome, report_of
+from nfcodec.codec.size_search import best_within
 from nfcodec.errors import FormatError, TargetNotReachedError
-from nfcodec.exact.arithmetic import OUTPUT_BITS
-from nfcodec.exact.field import FieldSpec
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.plan import candidates, wavelet_ngp
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.tiled import TiledSiren
-from nfcodec.fields.siren.tiles import SmallFit
-from nfcodec.fields.solve import solve
-from nfcodec.fields.wavelet.estimate import WaveletBytes
-from nfcodec.fields.wavelet.rate import smallest_payload
-from nfcodec.fitting.engines import fits_wavelets
-from nfcodec.fitting.problem import Problem
-from nfcodec.fitting.request import Listener, Request, Solution, ignore
-from nfcodec.format import ALPHA, HEADER, PLANES, RESIDUAL, WEIGHTS, Chunks, Header, pack_metadata, write_chunks
+from nfcodec.fields import registry
+from nfcodec.fitting.family import Context, Session
+from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Listener, Request, ignore
+from nfcodec.format import HEADER, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
-from nfcodec.raster import Raster, Samples
-from nfcodec.transforms import Chain, ValueMap, parse_chain, warnings
-from nfcodec.version import VERSION
-
-LOSSLESS_ERROR = 0.8
-"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
-
-NGP_LOSSLESS_DB, SIREN_LOSSLESS_DB = 90.0, 30.0
-"""How far to fit at most: less far than wavelet fits go; and a SIREN's bits buy less than the residual's."""
-
-NGP_LIMIT_DB = 94.0
-"""Wavelet fits of 16-bit samples do not go much further."""
-
-LOSSLESS_GAP_DB = 9.0
-"""So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
+from nfcodec.raster import Raster
+from nfcodec.transforms import Chain, parse_chain
 
 
 def encode(
@@ -63,12 +39,14 @@ def encode(
         UsageError: an option makes no sense, or an unknown transform or field.
         LimitError: the picture or the field is over the limits.
         TargetNotReachedError: the target was not reached, and `best_effort` is off.
-        EngineError: the engine or device is not available.
+        EngineError: the engine or device is not available, or cannot fit the field asked for.
     """
     started = time.monotonic()
-    source = _Source.of(raster, options, limits)
+    specs = parse_chain(options.transform)
+    limits.check_geometry(raster.width, raster.height)
+    picture = Picture.of(raster, Chain.prepare(specs, raster.samples, options.seed))
     request = Request(
-        psnr_db=options.target_psnr_db,
+        goal=options.goal(raster.n_pixels),
         effort=options.effort,
         seed=options.seed,
         engine=options.engine,
@@ -78,194 +56,85 @@ def encode(
         started=started,
         listen=on_event or ignore,
     )
-    budget = options.budget_bytes(raster.n_pixels)
-    if budget is None:
-        encoded = _encode_at(source, options, request, limits)
-    else:
-        kept: list[SmallFit] = []
-
-        def encode_at(attempt: Request) -> Encoded:
-            return _encode_at(source, options, attempt, limits, kept)
-
-        def siren_bytes(attempt: Request) -> float:
-            return source.wavelet_bytes(attempt).of_siren()
-
-        small = options.field == "siren" and not source.chain.permutes
-        encoded = best_within(budget, raster.n_pixels, request, encode_at, siren_bytes if small else None)
-        encoded.report.update(target_bytes=budget, reached=len(encoded.data) <= budget)
+    trying = entrants(options.field, picture, options.engine, options.device)
+    files: list[Encoded] = []
+    for left, entrant in zip(range(len(trying), 0, -1), trying, strict=True):
+        share = (request.deadline - time.monotonic()) / left
+        attempt = replace(request, deadline=min(request.deadline, time.monotonic() + share))
+        files.append(_Encoding.of(entrant, picture, options, limits).file(attempt))
+    encoded = best_of(files, request.goal)
     if not encoded.report["reached"] and not options.best_effort:
-        raise _missed(encoded, request.psnr_db, budget)
+        raise _missed(encoded, request.goal)
     return Encoded(encoded.data, {**encoded.report, "seconds": time.monotonic() - started})
 
 
-def _missed(encoded: Encoded, target_psnr_db: float, budget: int | None) -> TargetNotReachedError:
-    if budget is None:
-        message = f"reached {encoded.psnr_db:.2f} dB of {target_psnr_db:g} dB"
+def _missed(encoded: Encoded, goal: Goal) -> TargetNotReachedError:
+    if isinstance(goal, Size):
+        message = f"the smallest file found takes {len(encoded.data)} bytes, more than {goal.n_bytes}"
     else:
-        message = f"the smallest file found takes {len(encoded.data)} bytes, more than {budget}"
+        message = f"reached {encoded.psnr_db:.2f} dB of {goal}"
     return TargetNotReachedError(message, encoded.psnr_db)
 
 
-def _fit_psnr_db(raster: Raster, options: EncodeOptions, target_psnr_db: float) -> float:
-    """The PSNR to fit the field to: lower than the target where the residual of all samples takes fewer bytes."""
-    if options.field == "siren" or isinstance(options.field, Siren | TiledSiren):
-        return SIREN_LOSSLESS_DB if math.isinf(target_psnr_db) else target_psnr_db
-    lossless_db = min(NGP_LOSSLESS_DB, 20 * math.log10(raster.peak / LOSSLESS_ERROR))
-    beyond = options.field == "ngp" and target_psnr_db > min(lossless_db + LOSSLESS_GAP_DB, NGP_LIMIT_DB)
-    return lossless_db if beyond or math.isinf(target_psnr_db) else target_psnr_db
-
-
 @dataclass(frozen=True)
-class _Source:
-    """A picture, transformed.
+class _Encoding:
+    """One family's encodes of a picture."""
 
-    Attributes:
-        order: (n,), where the chain takes each pixel from; None if pixels keep their places.
-        samples: (n, C), in the chain's order.
-    """
-
-    raster: Raster
-    chain: Chain
-    order: npt.NDArray[np.int64] | None
-    samples: Samples
-    value_map: ValueMap
+    entrant: Entrant
+    picture: Picture
+    session: Session
+    options: EncodeOptions
+    limits: Limits
 
     @classmethod
-    def of(cls, raster: Raster, options: EncodeOptions, limits: Limits) -> _Source:
-        specs = parse_chain(options.transform)
-        limits.check_geometry(raster.width, raster.height)
-        chain = Chain.prepare(specs, raster.samples, options.seed)
-        order = chain.order(raster.height, raster.width, chain.planes)
-        flat = raster.samples.reshape(-1, raster.channels)
-        value_map = chain.value_map(raster.depth, raster.channels, OUTPUT_BITS)
-        return cls(raster, chain, order, flat if order is None else flat[order], value_map)
+    def of(cls, entrant: Entrant, picture: Picture, options: EncodeOptions, limits: Limits) -> _Encoding:
+        """Begin a session."""
+        session = entrant.family.begin(picture, Context(registry.estimator()), entrant.given)
+        return cls(entrant, picture, session, options, limits)
 
-    @property
-    def geometry(self) -> Geometry:
-        return Geometry(self.raster.height, self.raster.width, self.raster.channels)
+    def file(self, request: Request) -> Encoded:
+        """The file for a request, whether it reaches the goal or not."""
+        goal = request.goal
+        if not isinstance(goal, Size) or Size in self.session.native:
+            return self._file_at(request)
 
-    def problem(self, spec: FieldSpec) -> Problem:
-        """To fit a field to it."""
-        return Problem(spec, self.geometry, self.samples, self.value_map)
+        def encode_at(attempt: Request) -> Encoded:
+            return self._file_at(attempt, promised=False)
 
-    def wavelet_bytes(self, request: Request) -> WaveletBytes:
-        """What the picture and its tiles would take as wavelet levels."""
-        return WaveletBytes(self.problem(wavelet_ngp(self.geometry)), request)
+        encoded = best_within(goal.n_bytes, self.picture.raster.n_pixels, request, encode_at, self.session)
+        encoded.report.update(target_bytes=goal.n_bytes, reached=len(encoded.data) <= goal.n_bytes)
+        return encoded
 
-    def in_place(self, values: Values) -> Values:
-        """An array (n, C) in the chain's order as one of (H, W, C)."""
-        return in_picture_order(values, self.order, (self.raster.height, self.raster.width, self.raster.channels))
+    def _file_at(self, request: Request, *, promised: bool = True) -> Encoded:
+        """Fit to a goal and write the file.
 
+        Args:
+            promised: whether the PSNR is what was asked for, and so what the header says.
+        """
+        picture, raster = self.picture, self.picture.raster
+        fit_request, target_db, exact = self._request_of_fit(request)
+        try:
+            plans = self.session.plans(fit_request)
+            plan = min(plans, key=lambda each: math.inf if each.n_bytes is None else each.n_bytes)
+            plan.field.check(picture.geometry, self.limits)
+            solution = self.session.fit(plan, fit_request)
+        except FormatError as error:
+            raise TargetNotReachedError(f"{fit_request.goal} is out of reach: {error}", -math.inf) from error
+        chunks, header = assemble(picture, solution, target_db, exact=exact)
+        if not promised:
+            header = replace(header, target_psnr_db=header.psnr_db)
+        data = write_chunks({**chunks, HEADER: header.pack()})
+        decoded = decode(data, self.limits)
+        reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
+        outcome = Outcome(picture.chain, plan, solution, chunks, header, data, reached_db)
+        return Encoded(data, report_of(outcome, self.options))
 
-def _encode_at(
-    source: _Source, options: EncodeOptions, request: Request, limits: Limits, kept: list[SmallFit] | None = None
-) -> Encoded:
-    """Fit to the request's PSNR, infinite for no loss, and write the file, whether it reaches that or not.
-
-    Args:
-        kept: see `solve`.
-    """
-    geometry, wavelets = source.geometry, fits_wavelets(options.engine, options.device)
-    fit_psnr_db = _fit_psnr_db(source.raster, options, request.psnr_db)
-    fit_request = replace(request, psnr_db=fit_psnr_db)
-    wavelet_bytes = source.wavelet_bytes(fit_request)
-    try:
-        fields = candidates(options.field, geometry, source.chain.permutes, fit_psnr_db, wavelets, wavelet_bytes)
-        for spec in fields:
-            spec.check(geometry, limits)
-        solution, problem = solve([source.problem(spec) for spec in fields], fit_request, kept)
-    except FormatError as error:
-        raise TargetNotReachedError(f"{fit_psnr_db:g} dB is out of reach: {error}", -math.inf) from error
-    chunks, header = _assemble(source, problem, solution, request.psnr_db, exact=fit_psnr_db < request.psnr_db)
-    if options.budget_bytes(geometry.n_pixels) is not None:  # which asks for no PSNR
-        header = replace(header, target_psnr_db=header.psnr_db)
-    data = write_chunks({**chunks, HEADER: header.pack()})
-    decoded = decode(data, limits)
-    reached_db = psnr_db(decoded.samples, source.raster.samples, source.raster.peak)
-    return Encoded(data, _report(_Outcome(source.chain, problem, solution, chunks, header, data, reached_db), options))
-
-
-def _assemble(
-    source: _Source, problem: Problem, solution: Solution, target_psnr_db: float, *, exact: bool
-) -> tuple[Chunks, Header]:
-    """All chunks but HEAD, with the residual if it is to be exact, and the header."""
-    raster, chain, weights = source.raster, source.chain, solution.trial.weights
-    chunks: Chunks = {WEIGHTS: smallest_payload(problem, weights)}
-    samples = source.in_place(solution.trial.samples)
-    if exact and not np.array_equal(samples, raster.samples):
-        places = source.value_map.places(problem.spec.evaluate(problem.geometry, weights), solution.trial.samples)
-        chunks[RESIDUAL] = encode_residual(raster.samples - samples.astype(np.int64), source.in_place(places))
-        samples = raster.samples
-    if chain.planes:
-        chunks[PLANES] = _code_planes(chain.planes, raster.depth)
-    if raster.alpha is not None:
-        chunks[ALPHA] = _code_planes([raster.alpha], raster.depth)
-    for key, kind in METADATA_CHUNKS.items():
-        if raster.metadata.get(key):
-            chunks[kind] = pack_metadata(raster.metadata[key])
-    steps = (weights[tensor.name].step for tensor in problem.spec.layout(problem.geometry))
-    header = Header(
-        encoder_version=VERSION,
-        width=raster.width,
-        height=raster.height,
-        channels=raster.channels,
-        depth=raster.depth,
-        alpha=raster.alpha is not None,
-        metadata=metadata_mask(chunks),
-        target_psnr_db=target_psnr_db,
-        psnr_db=psnr_db(samples, raster.samples, raster.peak),
-        digest=digest(Raster(samples, raster.alpha)),
-        field_id=problem.spec.wire_id,
-        field=problem.spec.pack(),
-        chain=chain.pack(),
-        steps=b"".join(struct.pack("Bb", step.mantissa, step.exponent) for step in steps),
-    )
-    return chunks, header
-
-
-def _code_planes(planes: Sequence[Samples], depth: int) -> bytes:
-    coder = Encoder()
-    for plane in planes:
-        code_plane(coder, plane.shape[0], plane.shape[1], depth, plane.astype(np.int64))
-    return coder.finish()
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """All that there is to report about an encode."""
-
-    chain: Chain
-    problem: Problem
-    solution: Solution
-    chunks: Chunks
-    header: Header
-    data: bytes
-    reached_db: float
-
-
-def _report(outcome: _Outcome, options: EncodeOptions) -> dict[str, Any]:
-    header, problem, solution = outcome.header, outcome.problem, outcome.solution
-    n_pixels = problem.geometry.n_pixels
-    return {
-        "bytes": len(outcome.data),
-        "bpp": 8 * len(outcome.data) / n_pixels,
-        "pixels": n_pixels,
-        "width": header.width,
-        "height": header.height,
-        "channels": header.channels,
-        "depth": header.depth,
-        "psnr_db": None if math.isinf(outcome.reached_db) else outcome.reached_db,
-        "target_psnr_db": None if math.isinf(header.target_psnr_db) else header.target_psnr_db,
-        "reached": outcome.reached_db >= header.target_psnr_db,
-        "field": problem.spec.name,
-        "parameters": problem.spec.n_parameters(problem.geometry),
-        "transform": str(outcome.chain),
-        "seed": options.seed,
-        "steps": solution.steps,
-        "fit_steps": solution.fit_steps,
-        "fit_seconds": solution.fit_seconds,
-        "engine": solution.engine,
-        "device": solution.device,
-        "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
-        "warnings": warnings(outcome.chain),
-    }
+    def _request_of_fit(self, request: Request) -> tuple[Request, float, bool]:
+        """What the session is asked for, the PSNR that the file promises, and whether a residual does the rest."""
+        if type(request.goal) in self.session.native and not isinstance(request.goal, Psnr):
+            return request, math.inf if isinstance(request.goal, Lossless) else 0.0, False
+        target_db = math.inf if isinstance(request.goal, Lossless) else request.psnr_db
+        policy = self.entrant.family.lossless(self.picture.raster.depth)
+        if target_db > policy.from_db or math.isinf(target_db):
+            return request.at(policy.fit_db), target_db, policy.fit_db < target_db
+        return request, target_db, False

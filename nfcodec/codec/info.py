@@ -5,16 +5,26 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nfcodec.codec.decoder import digest, reconstruct
+from nfcodec.codec.decoder import reconstruct
 from nfcodec.codec.document import METADATA_CHUNKS, parse
-from nfcodec.format import MAJOR, MINOR, PLANES
+from nfcodec.fields.registry import family_name
+from nfcodec.format import MAJOR, PLANES
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
+
+CLOSED_FORM = "in closed form, without gradient steps"
 
 
 @dataclass(frozen=True)
 class Info:
-    """The header of a file, in plain values. `parameters` counts the field's; `macs` is for the whole picture."""
+    """The header of a file, in plain values.
+
+    Attributes:
+        field: the name of the family that the field belongs to.
+        fitted: in words, whether gradient steps were taken.
+        parameters: of the field.
+        macs: multiplications that decoding the whole picture takes, roughly.
+    """
 
     bytes: int
     bpp: float
@@ -24,6 +34,7 @@ class Info:
     depth: int
     alpha: bool
     field: str
+    fitted: str
     parameters: int
     macs: int
     transform: str
@@ -55,9 +66,10 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
         channels=header.channels,
         depth=header.depth,
         alpha=header.alpha,
-        field=document.spec.name,
-        parameters=document.spec.n_parameters(geometry),
-        macs=document.spec.macs_per_pixel(geometry) * geometry.n_pixels,
+        field=family_name(document.field),
+        fitted="by gradient steps" if header.stepped else CLOSED_FORM,
+        parameters=document.field.n_parameters(geometry),
+        macs=document.field.macs_per_pixel(geometry) * geometry.n_pixels,
         transform=str(document.chain),
         seed=document.chain.seed,
         side_info_bytes=side_info_bytes(header.chain, chunks),
@@ -67,7 +79,7 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
         chunks={kind.decode("latin-1"): len(payload) for kind, payload in chunks.items()},
         metadata=[key for key, kind in METADATA_CHUNKS.items() if kind in chunks],
         encoder_version=".".join(map(str, header.encoder_version)),
-        format_version=f"{MAJOR}.{MINOR}",
+        format_version=f"{MAJOR}.{header.minor}",
     )
 
 
@@ -94,5 +106,5 @@ def verify(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Verification:
     """Decode a file and compare the samples' digest. Raises FormatError or LimitError if it cannot be decoded."""
     document = parse(data, limits)
     raster = reconstruct(document, limits)
-    found, expected = digest(raster).hex(), document.header.digest.hex()
+    found, expected = raster.digest().hex(), document.header.digest.hex()
     return Verification(found == expected, found, expected, raster)

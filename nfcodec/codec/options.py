@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from nfcodec.errors import UsageError
-from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.field import Field
 from nfcodec.fitting.engines import engine_names
+from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
 from nfcodec.limits import MAX_PSNR_DB
 
 DEFAULT_PSNR_DB = 40.0
@@ -22,7 +23,7 @@ class EncodeOptions:
     Attributes:
         psnr_db: the decoded samples reach at least this PSNR, in dB over all colour samples at the source's depth;
             over 0, up to 150. 40 by default. At most one of it and the last three attributes may be given.
-        field: "ngp" or "siren" (sized from the picture, the chain and the target), or a `FieldSpec`.
+        field: "auto", the name of a family, which sizes a field from the picture, the chain and the target, or a field.
         transform: a chain such as "none", "rpp" or "standardize+rpp".
         seed: 0 .. 2^64 - 1, of rpp and of the initial weights.
         effort: 1 (fast) .. 9 (small).
@@ -35,7 +36,7 @@ class EncodeOptions:
     """
 
     psnr_db: float | None = None
-    field: str | FieldSpec = "ngp"
+    field: str | Field = "auto"
     transform: str = "none"
     seed: int = 0
     effort: int = 5
@@ -51,7 +52,7 @@ class EncodeOptions:
     def __post_init__(self) -> None:
         if sum((self.psnr_db is not None, self.size_bytes is not None, self.bpp is not None, self.lossless)) > 1:
             raise UsageError("PSNR, size, bits a pixel and lossless exclude each other")
-        if not 0 < self.target_psnr_db <= MAX_PSNR_DB and not self.lossless:
+        if self.psnr_db is not None and not 0 < self.psnr_db <= MAX_PSNR_DB:
             raise UsageError(f"the PSNR target must be over 0 and at most {MAX_PSNR_DB:g} dB, not {self.psnr_db}")
         if self.size_bytes is not None and (not isinstance(self.size_bytes, int) or self.size_bytes < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise UsageError("the size must be a whole number of bytes, at least 1")
@@ -70,14 +71,12 @@ class EncodeOptions:
         if self.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"unknown device {self.device!r}; known: auto, cpu, cuda")
 
-    @property
-    def target_psnr_db(self) -> float:
-        """The PSNR to reach; infinite for lossless. Means nothing where a size is asked for."""
+    def goal(self, n_pixels: int) -> Goal:
+        """What a picture of so many pixels is to reach."""
         if self.lossless:
-            return math.inf
-        return DEFAULT_PSNR_DB if self.psnr_db is None else self.psnr_db
-
-    def budget_bytes(self, n_pixels: int) -> int | None:
-        """The largest file allowed, where a size is asked for."""
-        wanted = self.size_bytes if self.bpp is None else math.floor(min(self.bpp * n_pixels / 8, LARGEST_BYTES))
-        return None if wanted is None else min(wanted, LARGEST_BYTES)
+            return Lossless()
+        if self.bpp is not None:
+            return Size(math.floor(min(self.bpp * n_pixels / 8, LARGEST_BYTES)))
+        if self.size_bytes is not None:
+            return Size(min(self.size_bytes, LARGEST_BYTES))
+        return Psnr(DEFAULT_PSNR_DB if self.psnr_db is None else self.psnr_db)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from nfcodec.codec.report import Encoded
 from nfcodec.errors import TargetNotReachedError
+from nfcodec.fitting.family import Session
 from nfcodec.fitting.request import Request
+from nfcodec.fitting.search import Bracket
 from nfcodec.limits import MAX_PSNR_DB
 
 LEAST_PSNR_DB = 3.0
@@ -44,38 +46,25 @@ class Precision:
 CLOSE, ROUGHLY = Precision(0.01, 0.01), Precision(0.03, 0.2)
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """A file's bytes and the report of how it came about (the keys of `nfcodec encode --json`)."""
-
-    data: bytes
-    report: dict[str, Any]
-
-    @property
-    def psnr_db(self) -> float:
-        """Infinite for a file without loss."""
-        return math.inf if self.report["psnr_db"] is None else self.report["psnr_db"]
-
-
 def best_within(
     budget: int,
     n_pixels: int,
     request: Request,
     encode_at: Callable[[Request], Encoded],
-    bytes_at: Callable[[Request], float] | None = None,
+    session: Session,
 ) -> Encoded:
     """The file with the highest PSNR found among those of at most `budget` bytes; the smallest found if none is.
 
     Args:
         encode_at: makes a file of about the PSNR asked for, or raises TargetNotReachedError where that is out of reach.
-        bytes_at: about how many bytes such a file takes, if there is something that tells without making it; infinite
-            for what is out of reach.
+        session: may tell about how many bytes such a file takes without making it.
     """
     bits_per_pixel = 8 * max(1, budget) / n_pixels
     psnr_db = min(HIGHEST_START_DB, START_DB + DB_PER_DOUBLING * math.log2(bits_per_pixel))
     search = _Search(budget, encode_at, BITS_PER_DB * bits_per_pixel**SLOPE_DEPENDENCE)
-    if bytes_at is not None:
-        psnr_db = search.guess(request, psnr_db, bytes_at)
+    guess_db = search.guess(request, psnr_db, session.estimated_bytes)
+    if guess_db is not None:
+        psnr_db = guess_db
     elif request.effort > 1:  # quick files tell about where to look
         psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY)
     search.run(request, psnr_db, CLOSE)
@@ -108,11 +97,16 @@ class _Search:
             return min(self._found, key=lambda each: len(each.data))
         return max(fitting, key=lambda each: (each.psnr_db, -len(each.data)))
 
-    def guess(self, request: Request, psnr_db: float, bytes_at: Callable[[Request], float]) -> float:
-        """The PSNR at which an estimate meets the budget, about; looks for it from one that is known to be near."""
+    def guess(self, request: Request, psnr_db: float, bytes_at: Callable[[Request], float | None]) -> float | None:
+        """The PSNR at which an estimate meets the budget, about; looks for it from one that is known to be near.
+
+        None where there is no estimate.
+        """
         moved, before = 0.0, 0.0
         for _ in range(GUESSES):
-            size = bytes_at(replace(request, psnr_db=psnr_db))
+            size = bytes_at(request.at(psnr_db))
+            if size is None:
+                return None
             if not 0 < size < math.inf or request.expired():
                 break
             if moved:
@@ -129,26 +123,25 @@ class _Search:
         """Encode until a file is close to the budget; return the PSNR that should meet it."""
         goal = math.log2(max(1.0, self._budget * (1 - precision.unused / 2)))
         points: list[_Point] = []
+        bracket = Bracket()
         for attempt in range(TRIES):
             psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db))
             if attempt and request.expired():
                 break
-            request.note(f"trying {psnr_db:.2f} dB")
-            point, unused = self._try(replace(request, psnr_db=psnr_db))
+            trial = request.at(psnr_db)
+            trial.note(f"trying {psnr_db:.2f} dB")
+            point, unused = self._try(trial)
             points.append(point)
+            bracket.add(psnr_db, point.log2_size, reached=point.fits)
             enough = 0 <= unused <= max(WORDS, precision.unused * self._budget)
             at_the_end = psnr_db == (MAX_PSNR_DB if point.fits else LEAST_PSNR_DB)
-            if enough or at_the_end:
+            if enough or at_the_end or bracket.width < precision.psnr_db:
                 break
-            low = max((each for each in points if each.fits), key=_psnr_of, default=None)
-            high = min((each for each in points if not each.fits), key=_psnr_of, default=None)
-            if low and high:
-                if high.psnr_db - low.psnr_db < precision.psnr_db:
-                    break
-                repeated = point.fits == points[-2].fits
-                psnr_db = self._between(low, high, goal, halfway=repeated and attempt % 2 == 1)
-            else:
+            if math.isinf(bracket.width):
                 psnr_db += self._onward(points, goal)
+            else:
+                repeated = point.fits == points[-2].fits
+                psnr_db = self._between(bracket, goal, halfway=repeated and attempt % 2 == 1)
         return psnr_db
 
     def _try(self, request: Request) -> tuple[_Point, float]:
@@ -174,14 +167,12 @@ class _Search:
         move = (goal - latest.log2_size) / self._slope
         return math.copysign(min(MAX_MOVE_DB, max(least, abs(move))), 1 if latest.fits else -1)
 
-    def _between(self, low: _Point, high: _Point, goal: float, *, halfway: bool) -> float:
+    def _between(self, bracket: Bracket, goal: float, *, halfway: bool) -> float:
         """Where the line through the files on both sides of the goal meets it, or halfway between them."""
-        width, rise = high.psnr_db - low.psnr_db, high.log2_size - low.log2_size
+        assert bracket.enough is not None
+        assert bracket.beyond is not None
+        rise = bracket.beyond.value - bracket.enough.value
         if halfway or not 0 < rise < math.inf:
-            return low.psnr_db + width / 2
-        self._slope = max(LEAST_SLOPE, rise / width)
-        return low.psnr_db + width * max(0.05, min(0.95, (goal - low.log2_size) / rise))
-
-
-def _psnr_of(point: _Point) -> float:
-    return point.psnr_db
+            return bracket.halfway()
+        self._slope = max(LEAST_SLOPE, rise / bracket.width)
+        return bracket.secant(goal)

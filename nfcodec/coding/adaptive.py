@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.entropy import TABLE_BITS, TABLE_TOTAL, Int32Array, Int64Array, SymbolCoder
+from nfcodec.coding.entropy import TABLE_BITS, TABLE_TOTAL, Int32Array, Int64Array
 from nfcodec.errors import FormatError
+from nfcodec.exact.part import SymbolCoder
 
 FIRST_BATCH = 32
 LAST_BATCH = 8192

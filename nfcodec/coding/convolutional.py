@@ -6,7 +6,7 @@ quantization, Marcellin & Fischer 1990; as a lattice by construction A, Kudryash
 through the code gives the parities of three symbols. The path comes first in a file, so all parities are known before
 any symbol is, and decoding knows no trellis: parities are sums of bits.
 
-docs/format.md, "Dense levels", order 5, is the normative text.
+docs/format.md, "Convolutional codes", is the normative text.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.coding.adaptive import AdaptiveModel, PriorSymbols, prior_scale
-from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array, SymbolCoder
+from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array
 from nfcodec.coding.nesting import around, feature_contexts
 from nfcodec.errors import FormatError
+from nfcodec.exact.part import SymbolCoder
 
 CODES = ((0o557, 0o663, 0o711), (0o561, 0o753, 0))
 """Generators of the three parities that a bit of the path gives: the bits that they sum, it and the MEMORY before it.

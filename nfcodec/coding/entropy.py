@@ -9,7 +9,7 @@ a CRC first and `Decoder.finish` after).
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import constriction
 import numpy as np
@@ -25,14 +25,6 @@ TABLE_TOTAL = 1 << TABLE_BITS
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
-
-
-class SymbolCoder(Protocol):
-    """One direction of coding; the models run the same code for encoding, decoding and estimating."""
-
-    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
-        """Code `n` symbols, indices into at least two `frequencies`, and return them; a decoder ignores `symbols`."""
-        ...
 
 
 def _model(frequencies: Int64Array) -> Any:

@@ -12,9 +12,10 @@ from functools import cache
 import numpy as np
 
 from nfcodec.coding.adaptive import frequencies
-from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array, SymbolCoder
+from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.part import SymbolCoder
 
 LOCATION_BITS = 3
 SCALES_PER_OCTAVE = 8

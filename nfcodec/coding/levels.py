@@ -8,14 +8,14 @@ Four orders exist, chosen by the encoder and named in the file:
 * `FEATURES`, for permuted pictures, where neighbours say nothing: a level's features one after the other in raster
   order; the context is the pair of the two features coded before at the same place.
 * `NESTED`, the same with narrower contexts inside wider ones: more to learn, and more to know in large pictures.
-* `TRELLIS`, the same for symbols whose parities a convolutional code gives (see `coding.trellis`).
+* `TRELLIS`, the same for symbols whose parities a convolutional code gives (see `coding.convolutional`).
 
-docs/format.md, "Grid symbols", is the normative text.
+docs/format.md, "Dense levels", is the normative text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,11 @@ import numpy.typing as npt
 
 from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
 from nfcodec.coding.convolutional import code_trellis, trellis_model
-from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.nesting import around, feature_contexts
+from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.wire import ByteReader, put_varint
 
 NEIGHBOURS, FEATURES, NESTED, TRELLIS = 1, 2, 4, 5
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -51,6 +54,40 @@ class LevelShape:
     cols: int
     features: int
     log2_stride: int
+
+
+class LevelsPart(Part):
+    """Dense levels, from coarse to fine.
+
+    The head is the largest magnitude of each feature over all levels (varints).
+
+    Args:
+        order: NEIGHBOURS, FEATURES, NESTED or TRELLIS.
+        shapes: of the levels, by the names of their tensors.
+    """
+
+    def __init__(self, order: int, shapes: Mapping[str, LevelShape]) -> None:
+        self._order, self._shapes = order, shapes
+        self._limits: list[int] = []
+
+    def head(self, symbols: Symbols) -> bytes:
+        self._limits = [
+            max(int(np.abs(symbols[name][:, :, f]).max()) for name, shape in self._shapes.items() if f < shape.features)
+            for f in range(self._n_features)
+        ]
+        return b"".join(put_varint(limit) for limit in self._limits)
+
+    def read_head(self, reader: ByteReader) -> None:
+        self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._n_features)]
+
+    def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
+        given = None if symbols is None else [symbols[name] for name in self._shapes]
+        found = code_levels(coder, self._order, list(self._shapes.values()), self._limits, given)
+        return dict(zip(self._shapes, found, strict=True))
+
+    @property
+    def _n_features(self) -> int:
+        return max(shape.features for shape in self._shapes.values())
 
 
 def code_levels(

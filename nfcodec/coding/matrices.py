@@ -1,7 +1,7 @@
 """Coding matrices of integers by Laplace distributions: each column's scale comes from the rows above.
 
 A column of a network's weights belongs to one neuron of the layer before, and those differ in how much they are used.
-Parities may come from a path through a convolutional code, column after column (see `coding.trellis`).
+Parities may come from a path through a convolutional code, column after column (see `coding.convolutional`).
 docs/format.md, "Matrices", is the normative text.
 """
 
@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from nfcodec.coding.convolutional import Bits, parities, path_by_first, path_length
-from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.laplace import (
     LOCATION_BITS,
     MAX_SCALE,
@@ -23,6 +23,7 @@ from nfcodec.coding.laplace import (
 )
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.part import SymbolCoder
 
 FRACTION_BITS = 8
 """Of mean magnitudes."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
-from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.entropy import Int64Array
+from nfcodec.exact.part import SymbolCoder
 
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.coding.adaptive import AdaptiveModel
-from nfcodec.coding.entropy import Decoder, Encoder, Int64Array, SymbolCoder
+from nfcodec.coding.entropy import Decoder, Encoder, Int64Array
 from nfcodec.coding.levels import CLASS_SCALES, neighbour_runs
 from nfcodec.errors import FormatError
-from nfcodec.wire import put_varint, take_varint
+from nfcodec.exact.part import SymbolCoder
+from nfcodec.wire import ByteReader, put_varint
 
 Places = npt.NDArray[np.int8]
 
@@ -39,13 +40,9 @@ def encode_residual(residual: Int64Array, places: Places) -> bytes:
 
 def decode_residual(payload: bytes, places: Places, peak: int) -> Int64Array:
     """The inverse: residuals (H, W, C), of magnitudes up to the peak. Raises FormatError."""
-    limits, at = list[int](), 0
-    for _ in range(places.shape[2]):
-        limit, at = take_varint(payload, at)
-        if limit > peak:
-            raise FormatError("a residual's magnitude is out of range")
-        limits.append(limit)
-    decoder = Decoder(payload[at:])
+    reader = ByteReader(payload, "the residual")
+    limits = [reader.varint(peak) for _ in range(places.shape[2])]
+    decoder = Decoder(reader.rest())
     residual = _code(decoder, limits, places, None)
     decoder.finish()
     return residual

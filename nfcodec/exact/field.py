@@ -1,75 +1,80 @@
-"""What a field is: a wire id, a parameter layout, an initialisation, and an exact evaluation.
+"""What a field is: parameter tensors, an exact evaluation, and how its symbols are held in a file.
 
 A field maps every pixel of an (H, W) lattice to C output values. Its parameters are real while it is fitted and
-integers times a step in the file; only the integers define the decoded picture.
+integers times a step in the file; only the integers define the decoded picture. How fields are chosen and fitted is a
+family's business (nfcodec.fitting.family); nothing here knows of fitting.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import ExactArray, Quantized
 from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.part import Part, Symbols
 from nfcodec.limits import PARAMETERS_PER_PIXEL, Limits
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 FloatArray = npt.NDArray[np.float32]
-
-
 Parameters = dict[str, FloatArray]
+"""Real parameters by the names of their tensors."""
+
+
+class Role(Enum):
+    """What a tensor is to whoever fits it: entries that are looked up, a matrix of a network, or a vector added."""
+
+    TABLE = "table"
+    MATRIX = "matrix"
+    BIAS = "bias"
 
 
 @dataclass(frozen=True)
-class TensorSpec:
+class Tensor:
     """One parameter tensor.
 
     Attributes:
+        shape: (rows, cols, features) of a table whose entries lie on the lattice of pixels, (entries, features) of any
+            other table, (out, in) of a matrix, (out,) of a bias.
         unit: the file holds parameter * unit (SIREN folds omega_0 / 2 pi into its weights, so phases are in turns).
-        log2_stride: for dense grid levels, their stride; their symbols get spatial contexts. None for the others.
-        wavelet_levels: for wavelet levels, how many the transform has. None for the others.
-        differences: whether the file holds each symbol as its difference from the one before, as suits sorted ones.
     """
 
     name: str
     shape: tuple[int, ...]
+    role: Role
     unit: float = 1.0
-    log2_stride: int | None = None
-    wavelet_levels: int | None = None
-    differences: bool = False
 
     @property
     def size(self) -> int:
+        """How many parameters it has."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def is_spatial(self) -> bool:
-        """Whether it is (rows, cols, features), each entry with a place in the picture."""
-        return self.log2_stride is not None or self.wavelet_levels is not None
+        """Whether it is a table each of whose entries has a place in the picture."""
+        return self.role is Role.TABLE and len(self.shape) == 3
 
 
-class FieldSpec(ABC):
-    """The architecture of a field. Subclasses are frozen dataclasses, registered under a name and a wire id."""
+class Field(ABC):
+    """What a file describes and a decoder evaluates. Subclasses are frozen dataclasses; `unpack(f.pack()) == f`.
 
-    name: ClassVar[str]
+    Attributes:
+        wire_id: what a file calls the class; never used for another one.
+        counterparts: what computes the field's values and gradients in an engine, by the engine's name, as
+            "module:attribute", imported when a fit asks for it. See nfcodec.fitting.engines.
+    """
+
     wire_id: ClassVar[int]
-
-    @abstractmethod
-    def layout(self, geometry: Geometry) -> list[TensorSpec]:
-        """The parameter tensors, in the order of the file."""
-
-    @abstractmethod
-    def macs_per_pixel(self, geometry: Geometry) -> int:
-        """Multiplications that decoding one pixel takes, roughly."""
-
-    @abstractmethod
-    def initial(self, geometry: Geometry, seed: int) -> Parameters:
-        """Seeded initial parameters, float32."""
+    counterparts: ClassVar[Mapping[str, str]]
 
     @abstractmethod
     def pack(self) -> bytes:
@@ -77,8 +82,28 @@ class FieldSpec(ABC):
 
     @classmethod
     @abstractmethod
-    def unpack(cls, data: bytes) -> FieldSpec:
+    def unpack(cls, data: bytes) -> Self:
         """The inverse of `pack`. Raises FormatError."""
+
+    @abstractmethod
+    def layout(self, geometry: Geometry) -> list[Tensor]:
+        """The parameter tensors, in the order of the file."""
+
+    @abstractmethod
+    def macs_per_pixel(self, geometry: Geometry) -> int:
+        """Multiplications that decoding one pixel takes, roughly."""
+
+    @abstractmethod
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        """Raise LimitError if decoding this field would cost more than the limits allow; see `check_cost`."""
+
+    @abstractmethod
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> Sequence[int]:
+        """The orders of symbols worth trying for these; without `symbols`, all that a file may name."""
+
+    @abstractmethod
+    def parts(self, geometry: Geometry, order: int) -> list[Part]:
+        """How the payload holds the tensors in one of `orders`: the parts follow each other in one stream."""
 
     @abstractmethod
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
@@ -89,10 +114,11 @@ class FieldSpec(ABC):
         """
 
     def n_parameters(self, geometry: Geometry) -> int:
+        """Of all tensors."""
         return sum(tensor.size for tensor in self.layout(geometry))
 
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        """Raise LimitError if evaluating this field would cost more than the limits allow."""
+    def check_cost(self, geometry: Geometry, limits: Limits) -> None:
+        """The bounds that hold for every field: on parameters and on multiplications. Raises LimitError."""
         limits.check("parameters", self.n_parameters(geometry) - PARAMETERS_PER_PIXEL * geometry.n_pixels)
         limits.check("macs", self.macs_per_pixel(geometry) * geometry.n_pixels)
 
@@ -100,15 +126,21 @@ class FieldSpec(ABC):
         self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int = 16_384
     ) -> npt.NDArray[np.int64]:
         """All outputs, (H * W, C) int64 in units of 2^-24, computed in tiles of rows, one a thread at a time."""
-        rows_of = self.evaluator(geometry, weights)
-        out = np.empty((geometry.n_pixels, geometry.channels), np.int64)
-        rows = max(1, tile_pixels // geometry.width)
-        n_tiles = -(-geometry.height // rows)
+        return evaluate_rows(self.evaluator(geometry, weights), geometry, tile_pixels)
 
-        def tile(worker: int, i: int) -> None:
-            start, stop = i * rows, min(geometry.height, (i + 1) * rows)
-            out[start * geometry.width : stop * geometry.width] = rows_of(start, stop).T
 
-        with single_threaded_blas():
-            Workers(min(n_threads(), n_tiles)).run(n_tiles, tile)
-        return out
+def evaluate_rows(
+    rows_of: Callable[[int, int], ExactArray], geometry: Geometry, tile_pixels: int = 16_384
+) -> npt.NDArray[np.int64]:
+    """All outputs of an evaluator, (H * W, C) int64, computed in tiles of rows, one a thread at a time."""
+    out = np.empty((geometry.n_pixels, geometry.channels), np.int64)
+    rows = max(1, tile_pixels // geometry.width)
+    n_tiles = -(-geometry.height // rows)
+
+    def tile(worker: int, i: int) -> None:
+        start, stop = i * rows, min(geometry.height, (i + 1) * rows)
+        out[start * geometry.width : stop * geometry.width] = rows_of(start, stop).T
+
+    with single_threaded_blas():
+        Workers(min(n_threads(), n_tiles)).run(n_tiles, tile)
+    return out

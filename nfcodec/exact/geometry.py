@@ -1,12 +1,11 @@
-"""What a field is: a wire id, a parameter layout, an initialisation, and an exact evaluation.
-
-A field maps every pixel of an (H, W) lattice to C output values. Its parameters are real while it is fitted and
-integers times a step in the file; only the integers define the decoded picture.
-"""
+"""The lattice of pixels that a field covers, rectangles of it, and where its pixels fall in coarser ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,6 @@ class Geometry:
 
 
 Place = tuple[slice, slice]
-
-
 """Rows and columns of a rectangle."""
 
 
@@ -41,3 +38,18 @@ def part_of(geometry: Geometry, place: Place) -> Geometry:
     """The lattice of a rectangle alone."""
     rows, cols = place
     return Geometry(rows.stop - rows.start, cols.stop - cols.start, geometry.channels)
+
+
+@dataclass(frozen=True)
+class AxisLookup:
+    """Where pixels along an axis fall between the entries of a table.
+
+    Attributes:
+        low, high: for each pixel, the entry below and the entry above.
+        fraction: how far it is from the one to the other, in units of 2^-bits.
+    """
+
+    low: npt.NDArray[np.int64]
+    high: npt.NDArray[np.int64]
+    fraction: npt.NDArray[np.int64]
+    bits: int

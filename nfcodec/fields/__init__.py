@@ -1,36 +1,58 @@
-"""Neural fields: what they are, how their parameters are laid out, and their exact integer evaluation."""
+"""Neural fields: for `nfcodec.encode(field=...)`, and to look at what a file holds.
 
-from nfcodec.exact.arithmetic import OUTPUT_BITS, Quantized, Step
-from nfcodec.exact.field import FieldSpec, Parameters, TensorSpec
-from nfcodec.exact.geometry import Geometry, Place, part_of, places
-from nfcodec.fields.ngp.field import GridLevel, Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, HashLevel, hash_levels, safe_scale
-from nfcodec.fields.registry import field_class, field_names, unpack_field
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.tiled import TiledSiren
-from nfcodec.fields.wavelet.field import WaveletLevel
+    nfcodec.encode(image, field=nfcodec.fields.Siren(width=128))
+
+A field is what a file describes and a decoder evaluates; the families that choose and fit them have names, which
+`nfcodec.encode(field="siren")` takes (nfcodec.fields.registry).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcodec.lazy import load
+
+if TYPE_CHECKING:
+    from nfcodec.exact.field import Field
+    from nfcodec.exact.geometry import Geometry
+    from nfcodec.fields.ngp.field import Ngp
+    from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
+    from nfcodec.fields.siren.field import Siren
+    from nfcodec.fields.siren.tiled import TiledSiren
+    from nfcodec.fields.table.field import Pyramid, Table
+    from nfcodec.fields.wavelet.field import Wavelet
 
 __all__ = [
-    "OUTPUT_BITS",
-    "DenseLevel",
-    "FieldSpec",
+    "Field",
     "Geometry",
-    "GridLevel",
     "HashLevel",
     "Ngp",
-    "Parameters",
-    "Place",
-    "Quantized",
+    "Pyramid",
     "Siren",
-    "Step",
-    "TensorSpec",
+    "Table",
     "TiledSiren",
-    "WaveletLevel",
-    "field_class",
-    "field_names",
+    "Wavelet",
     "hash_levels",
-    "part_of",
-    "places",
     "safe_scale",
-    "unpack_field",
 ]
+
+_MODULES = {
+    "Field": "nfcodec.exact.field",
+    "Geometry": "nfcodec.exact.geometry",
+    "HashLevel": "nfcodec.fields.ngp.levels",
+    "Ngp": "nfcodec.fields.ngp.field",
+    "Pyramid": "nfcodec.fields.table.field",
+    "Siren": "nfcodec.fields.siren.field",
+    "Table": "nfcodec.fields.table.field",
+    "TiledSiren": "nfcodec.fields.siren.tiled",
+    "Wavelet": "nfcodec.fields.wavelet.field",
+    "hash_levels": "nfcodec.fields.ngp.levels",
+    "safe_scale": "nfcodec.fields.ngp.levels",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a field when it is asked for: decoding one needs no other."""
+    if name in _MODULES:
+        return load(f"{_MODULES[name]}:{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

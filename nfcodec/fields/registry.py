@@ -1,47 +1,82 @@
-"""What a field is: a wire id, a parameter layout, an initialisation, and an exact evaluation.
+"""The families and their fields, by name and by wire id. A new family is a folder and an entry in `FAMILIES`.
 
-A field maps every pixel of an (H, W) lattice to C output values. Its parameters are real while it is fitted and
-integers times a step in the file; only the integers define the decoded picture.
+Everything is named as text and imported when asked for: decoding a field loads that field alone, and no fitting.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nfcodec.errors import UnsupportedError, UsageError
-from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.field import Field
+from nfcodec.lazy import load
 
-_BY_NAME: dict[str, type[FieldSpec]] = {}
-
-
-_BY_ID: dict[int, type[FieldSpec]] = {}
-
-
-Spec = TypeVar("Spec", bound=FieldSpec)
+if TYPE_CHECKING:
+    from nfcodec.fitting.family import Estimator, Family
 
 
-def register(cls: type[Spec]) -> type[Spec]:
-    """Class decorator: make a field known by `cls.name` and `cls.wire_id`; neither may ever change."""
-    if cls.name in _BY_NAME or cls.wire_id in _BY_ID:
-        raise ValueError(f"field {cls.name} (id {cls.wire_id}) is registered twice")
-    _BY_NAME[cls.name] = _BY_ID[cls.wire_id] = cls
-    return cls
+@dataclass(frozen=True)
+class Entry:
+    """Where a family and its fields are, as "module:attribute".
+
+    Attributes:
+        family: the class, made without arguments.
+        fields: by wire id; these never change and are never used again once a release has them.
+    """
+
+    family: str
+    fields: Mapping[int, str]
+
+
+FAMILIES: dict[str, Entry] = {
+    "wavelet": Entry("nfcodec.fields.wavelet.family:WaveletFamily", {4: "nfcodec.fields.wavelet.field:Wavelet"}),
+    "table": Entry(
+        "nfcodec.fields.table.family:TableFamily",
+        {5: "nfcodec.fields.table.field:Table", 6: "nfcodec.fields.table.field:Pyramid"},
+    ),
+    "siren": Entry(
+        "nfcodec.fields.siren.family:SirenFamily",
+        {1: "nfcodec.fields.siren.field:Siren", 2: "nfcodec.fields.siren.tiled:TiledSiren"},
+    ),
+    "ngp": Entry("nfcodec.fields.ngp.family:NgpFamily", {3: "nfcodec.fields.ngp.field:Ngp"}),
+}
+"""In the order in which `auto` asks them."""
+
+ESTIMATOR = "nfcodec.fields.wavelet.estimate:WaveletBytes"
+"""What tells families, before any fit, how much there is to a picture and where; no family imports another."""
 
 
 def field_names() -> list[str]:
-    """Names of the registered fields."""
-    return sorted(_BY_NAME)
+    """What `--field` may be, "auto" first."""
+    return ["auto", *FAMILIES]
 
 
-def field_class(name: str) -> type[FieldSpec]:
-    """The field registered under `name`. Raises UsageError."""
-    if name not in _BY_NAME:
+def family(name: str) -> Family:
+    """The family of a name. Raises UsageError."""
+    if name not in FAMILIES:
         raise UsageError(f"unknown field {name!r}; known: {', '.join(field_names())}")
-    return _BY_NAME[name]
+    return load(FAMILIES[name].family)()
 
 
-def unpack_field(wire_id: int, data: bytes) -> FieldSpec:
+def family_name(field: Field | type[Field]) -> str:
+    """The name of the family that a field belongs to. Raises UsageError for one that is not registered."""
+    for name, entry in FAMILIES.items():
+        if field.wire_id in entry.fields:
+            return name
+    raise UsageError(f"the field {field!r} belongs to no family")
+
+
+def unpack_field(wire_id: int, data: bytes) -> Field:
     """The field described by a file. Raises UnsupportedError or FormatError."""
-    if wire_id not in _BY_ID:
-        raise UnsupportedError(f"field id {wire_id} is not known to this version")
-    return _BY_ID[wire_id].unpack(data)
+    for entry in FAMILIES.values():
+        if wire_id in entry.fields:
+            cls: type[Field] = load(entry.fields[wire_id])
+            return cls.unpack(data)
+    raise UnsupportedError(f"field id {wire_id} is not known to this version")
+
+
+def estimator() -> Estimator:
+    """See `ESTIMATOR`."""
+    return load(ESTIMATOR)

@@ -1,135 +1,123 @@
-"""Fitting any other field: to a little over the target, quantizer steps, then fine-tuning through the quantizer."""
+"""From a fit of real parameters to quantized weights: steps that share an error, and fine-tuning through the quantizer.
+
+For fields that are fitted from random weights: a fit goes a margin over the target, quantization may cost as much, and
+fine-tuning trades gradient steps for coarser quantizer steps.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from nfcodec.errors import FormatError
 from nfcodec.exact.field import Parameters
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.siren import kfac
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.kfac import Kfac
 from nfcodec.fitting import engines
+from nfcodec.fitting.batches import Optimizer
 from nfcodec.fitting.engines import Engine, Objective, Rates
-from nfcodec.fitting.loop import FitResult, Optimizer, Schedule, fit
+from nfcodec.fitting.loop import FitResult, Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial, quantize
-from nfcodec.fitting.request import Request, Solution
+from nfcodec.fitting.request import Request
+from nfcodec.fitting.search import Bracket
 
 MARGIN_DB = 1.0
 """The fit goes this far over the target; quantization may then cost as much."""
 
 MAX_STEPS = 10_000
-KFAC_STEPS = 300
-ADAM_RATES = Rates(2.0**-9.5, 2.0**-9.5)
-"""A SIREN that K-FAC has not fitted in so many steps is fitted by Adam, with these rates."""
+"""Of a fit, where the request bounds none."""
 
 TYPICAL_STEPS = 30
 """What most fits take, for the announcement of long ones."""
 
-MAX_WIDENINGS = 2
 COARSER = 2**0.25
 """Factor on all quantizer steps from one fine-tuning to the next."""
 
-MAX_EXPONENT = 120
+SLOWER, LAST_RATE = 4, 0.1
+"""Rates of fine-tuning: the fit's over the first, falling to a share of that."""
+
+CLOSE_DB = 0.01
+"""How far over the target fine-tuning goes."""
+
+MAX_EXPONENT, NEXT_EXPONENT = 120, 8
+"""Of factors on steps, in quarters of an octave: the largest, and how much larger the next is where one is too fine."""
+
 AS_GOOD_DB = 0.01
 """Quantized weights this close to the real ones cannot be improved by finer steps."""
 
-FINE_TUNINGS = {1: 0, 2: 2, 3: 4, 4: 8, 5: 12, 6: 16, 7: 20, 8: 24, 9: 32}
-FINE_TUNING_STEPS = {1: 0, 2: 10, 3: 15, 4: 20, 5: 30, 6: 60, 7: 120, 8: 240, 9: 480}
+LEAST_MARGIN_DB, LARGEST_MARGIN_DB = 0.05, 100.0
+LEAST_SHARE = 0.01
+"""Bounds on the margin that quantization may use up, and the least error that it may add, over what the target allows,
+for fits without an error."""
+
+FIRST_STEP, STEP_RATIO, STEP_TRIALS = 1 / 64, 4, 6
+"""Steps that are tried for a tensor: the first over its root mean square, each over the one before, and how many."""
+
+ENOUGH_SHARE, LEAST_RMS = 0.3, 1e-9
+"""Of the error that is a tensor's share: from there on it grows with the square of the step. And what is as good as no
+parameter at all."""
 
 
-def solve_general(problem: Problem, request: Request) -> tuple[Solution, Problem]:
-    """Fit by gradient steps from random weights, widening the field if it cannot reach the target.
+@dataclass(frozen=True)
+class Tuning:
+    """How quantized weights are tuned.
 
-    The result may miss the target, if steps or time run out; the caller decides what that means.
+    Attributes:
+        times: how often the quantizer steps may become coarser at most.
+        n_steps: gradient steps of each time.
+        rates: of the fit before it.
+        optimizer: makes one for each time; None for the engine's own.
     """
-    began, done, widenings = time.monotonic(), 0, 0
-    budget = MAX_STEPS if request.max_steps is None else request.max_steps
-    while True:
-        initial = start_general(problem, request.seed)
-        engine = engines.create(
-            request.engine, request.device, problem, initial, Objective(), request.seed, request.note
-        )
-        probe = time.monotonic()
-        engine.gradient()
-        tuning = FINE_TUNINGS[request.effort] * FINE_TUNING_STEPS[request.effort]
-        request.announce(problem, min(TYPICAL_STEPS + tuning, budget) * (time.monotonic() - probe))
-        goal_db, n_steps = request.psnr_db + MARGIN_DB, budget - done
-        first = min(n_steps, KFAC_STEPS) if _suits_kfac(problem) else n_steps
-        schedule = Schedule(goal_db, first, default_rates(problem), request.deadline)
-        result = fit(problem, engine, schedule, request.clock("fit"), optimizer=optimizer_of(problem, request))
-        done += result.steps
-        stuck = _suits_kfac(problem) and not result.reached  # as with noise in a few pixels
-        if stuck and done < budget and not request.expired():
-            engine.restore(initial)
-            schedule = Schedule(goal_db, budget - done, ADAM_RATES, request.deadline)
-            by_adam = fit(problem, engine, schedule, request.clock("fit"))
-            done += by_adam.steps
-            result = by_adam if by_adam.psnr_db > result.psnr_db else result
-        wider = widened(problem) if widenings < MAX_WIDENINGS else None
-        if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
-            break
-        problem, widenings = wider, widenings + 1
-    trial, tuned = _quantize_and_tune(problem, request, engine, result, budget - done)
-    seconds = time.monotonic() - began
-    return Solution(trial, done, done + tuned, seconds, engine.name, engine.device), problem
+
+    times: int
+    n_steps: int
+    rates: Rates
+    optimizer: Callable[[], Optimizer | None] = lambda: None
 
 
-def default_rates(problem: Problem) -> Rates:
-    """Learning rates that need no tuning, thanks to the loop's recovery from spikes."""
-    if isinstance(problem.spec, Ngp):
-        return Rates(2.0**-6, 2.0**-6)
-    return Rates(kfac.RATE, kfac.RATE) if _suits_kfac(problem) else ADAM_RATES
+def engine_at(problem: Problem, request: Request, initial: Parameters, budget: int, tuning: Tuning) -> Engine:
+    """An engine at initial parameters. Announces the fit if it will take long.
+
+    Raises EngineError where no engine can fit the problem.
+    """
+    engine = engines.create(request.engine, request.device, problem, initial, Objective(), request.seed, request.note)
+    probe = time.monotonic()
+    engine.gradient()
+    n_steps = min(TYPICAL_STEPS + tuning.times * tuning.n_steps, budget)
+    request.announce(problem, n_steps * (time.monotonic() - probe))
+    return engine
 
 
-def _suits_kfac(problem: Problem) -> bool:
-    """Whether a field is a SIREN on coordinates themselves."""
-    return isinstance(problem.spec, Siren) and not problem.spec.frequencies
-
-
-def optimizer_of(problem: Problem, request: Request) -> Optimizer | None:
-    """The optimiser that suits a field; None for the engine's own, Adam."""
-    if isinstance(problem.spec, Siren) and _suits_kfac(problem):
-        return Kfac(problem.spec, problem.geometry, request.seed, problem.gain)
-    return None
-
-
-def widened(problem: Problem) -> Problem | None:
-    """The same problem with half as many neurons again, if its field has a width to grow."""
-    spec = problem.spec
-    if not isinstance(spec, Siren) or spec.width >= 4096:
-        return None
-    return replace(problem, spec=replace(spec, width=min(4096, spec.width * 3 // 2)))
-
-
-def _quantize_and_tune(
-    problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int
+def quantized_and_tuned(
+    problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int, tuning: Tuning
 ) -> tuple[Trial, int]:
-    """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps as the effort allows."""
+    """Quantize within the margin, then trade fine-tuning steps for coarser quantizer steps.
+
+    Args:
+        budget: gradient steps at most.
+
+    Returns:
+        The weights, which may miss the target where the fit did, and how many steps were taken.
+
+    Raises:
+        FormatError: no steps suit the format's arithmetic.
+    """
     engine.set_objective(Objective())
     allowed = allowed_mse(problem, engine.evaluate().mse, result.psnr_db - request.psnr_db, request.psnr_db)
     steps = balanced_steps(problem, engine, allowed)
-    steps, best = _coarsest(problem, request, result, steps)
+    steps, best = coarsest_steps(problem, request, result, steps)
     done = 0
-    for _ in range(FINE_TUNINGS[request.effort]):
-        n_steps = min(FINE_TUNING_STEPS[request.effort], budget - done)
+    for _ in range(tuning.times):
+        n_steps = min(tuning.n_steps, budget - done)
         if n_steps < 1 or request.expired():
             break
         coarser = {name: step * COARSER for name, step in steps.items()}
         engine.restore(result.parameters)
         coarser = {name: weight.step.value for name, weight in quantize(problem, result.parameters, coarser).items()}
         engine.set_objective(Objective(coarser))
-        rates = default_rates(problem)
-        schedule = Schedule(
-            request.psnr_db + 0.01, n_steps, Rates(rates.grid / 4, rates.network / 4), request.deadline, decay=0.1
-        )
-        tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=optimizer_of(problem, request))
+        rates = Rates(tuning.rates.grid / SLOWER, tuning.rates.network / SLOWER)
+        schedule = Schedule(request.psnr_db + CLOSE_DB, n_steps, rates, request.deadline, LAST_RATE)
+        tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=tuning.optimizer())
         done += tuned.steps
         candidate = problem.trial(quantize(problem, tuned.parameters, coarser))
         if candidate.psnr_db < request.psnr_db:
@@ -138,12 +126,12 @@ def _quantize_and_tune(
     return best, done
 
 
-def _coarsest(
+def coarsest_steps(
     problem: Problem, request: Request, result: FitResult, steps: Mapping[str, float]
 ) -> tuple[dict[str, float], Trial]:
     """Scale all steps by one factor, a power of 2^(1/4), to the largest that still reaches the target.
 
-    Raises FormatError if no such steps suit the format's arithmetic.
+    The closest found where none does. Raises FormatError if no such steps suit the format's arithmetic.
     """
     clock = request.clock("quantize")
 
@@ -153,43 +141,37 @@ def _coarsest(
         clock.tell(abs(exponent), MAX_EXPONENT, trial.psnr_db)
         return scaled, trial
 
-    start = 0
+    exponent, bracket = 0, Bracket()
     while True:
         try:
-            best = measure(start)
+            best = measure(exponent)
             break
         except FormatError:  # the given steps are too fine; coarser ones may do
-            start += 8
-            if start > MAX_EXPONENT:
+            exponent += NEXT_EXPONENT
+            if exponent > MAX_EXPONENT:
                 raise
-    direction = 1 if best[1].psnr_db >= request.psnr_db else -1
-    for distance in range(1, MAX_EXPONENT):
+    reached = best[1].psnr_db >= request.psnr_db
+    bracket.add(exponent, best[1].psnr_db, reached=reached)
+    onward = 1 if reached else -1
+    for _ in range(MAX_EXPONENT - 1):
+        exponent += onward
         try:
-            trial = measure(start + direction * distance)
+            found = measure(exponent)
         except FormatError:  # finer than the format's arithmetic
             break
-        reaches = trial[1].psnr_db >= request.psnr_db
-        if direction == 1 and not reaches:
-            break
-        best = trial if direction == 1 or trial[1].psnr_db > best[1].psnr_db else best
-        if direction == -1 and (reaches or trial[1].psnr_db > result.psnr_db - AS_GOOD_DB):
+        psnr_db = found[1].psnr_db
+        bracket.add(exponent, psnr_db, reached=psnr_db >= request.psnr_db)
+        if psnr_db >= request.psnr_db or (bracket.enough is None and psnr_db > best[1].psnr_db):
+            best = found
+        if math.isfinite(bracket.width) or (bracket.enough is None and psnr_db > result.psnr_db - AS_GOOD_DB):
             break
     return best
 
 
-def start_general(problem: Problem, seed: int) -> Parameters:
-    """Initial weights; a SIREN's last layer follows the mean and the scale of the targets."""
-    initial = problem.spec.initial(problem.geometry, seed)
-    if isinstance(problem.spec, Siren):
-        initial["weight_out"] *= math.sqrt(problem.gain)
-        initial["bias_out"] = problem.targets.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return initial
-
-
 def allowed_mse(problem: Problem, mse: float, margin_db: float, target_db: float) -> float:
     """How much quantization may add to a mean squared error in the fitted domain that is so far over the target."""
-    least = 0.01 * problem.gain * 10 ** (-target_db / 10)  # for fits without an error
-    return max(mse * (10 ** (min(max(margin_db, 0.05), 100.0) / 10) - 1), least)
+    least = LEAST_SHARE * problem.gain * 10 ** (-target_db / 10)
+    return max(mse * (10 ** (min(max(margin_db, LEAST_MARGIN_DB), LARGEST_MARGIN_DB) / 10) - 1), least)
 
 
 def balanced_steps(problem: Problem, engine: Engine, allowed: float) -> dict[str, float]:
@@ -201,19 +183,19 @@ def balanced_steps(problem: Problem, engine: Engine, allowed: float) -> dict[str
     parameters = engine.parameters()
     engine.set_objective(Objective())
     base = engine.evaluate().mse
-    layout = problem.spec.layout(problem.geometry)
+    layout = problem.field.layout(problem.geometry)
     n_parameters = sum(tensor.size for tensor in layout)
     steps: dict[str, float] = {}
     for tensor in layout:
         rms = float((parameters[tensor.name].astype("f8") ** 2).mean() ** 0.5) * tensor.unit
-        step, share = max(rms, 1e-9) / 64, allowed * tensor.size / n_parameters
+        step, share = max(rms, LEAST_RMS) * FIRST_STEP, allowed * tensor.size / n_parameters
         error = 0.0
-        for _ in range(6):
+        for _ in range(STEP_TRIALS):
             engine.set_objective(Objective({tensor.name: step}))
             error = engine.evaluate().mse - base
-            if error > 0.3 * share:
+            if error > ENOUGH_SHARE * share:
                 break
-            step *= 4
+            step *= STEP_RATIO
         steps[tensor.name] = step * min(1.0, math.sqrt(share / max(error, 1e-30)))
     engine.set_objective(Objective())
     return steps

@@ -1,20 +1,25 @@
-"""The fitting loop: full-batch steps to a PSNR, with recovery from spikes. One loop for every engine."""
+"""The fitting loop: steps to a PSNR, with recovery from spikes. One loop for every field, engine and kind of gradient.
+
+A step is one gradient and one update. What differs is how much of the picture a gradient sees, and when all of it is
+looked at (`nfcodec.fitting.batches`): the whole picture at every step, or random pixels, with a look now and then.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from nfcodec.exact.field import Parameters
-from nfcodec.fitting.engines import Engine, Halt, Rates, Stats
+from nfcodec.fitting.batches import Batch, FullBatch, Optimizer, SampledBatch, Sampling, psnr_of
+from nfcodec.fitting.engines import Engine, Rates, Stats
 from nfcodec.fitting.problem import Problem
-from nfcodec.fitting.request import Clock
 
-SPIKE = 4.0
-"""A mean squared error this many times the best is a spike: go back to the best parameters, at a lower rate."""
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -22,104 +27,156 @@ class Schedule:
     """When a fit stops, and how fast it goes.
 
     Attributes:
-        goal_psnr_db: stop when the samples reach it; infinite to use all steps.
+        goal_psnr_db: stop when the samples reach it, infinite for samples without an error; None to use all steps.
         max_steps: gradient steps at most.
         deadline: `time.monotonic()` value to stop at; infinite for none.
         rates: at the start.
         decay: final factor on the rates, reached along a half cosine over max_steps; 1 for constant rates.
+        warm_up: steps over which rates grow up to that, at the start and wherever the fit had to go back.
+        cancelled: asked before each step whether to stop there.
     """
 
-    goal_psnr_db: float
+    goal_psnr_db: float | None
     max_steps: int
     rates: Rates
     deadline: float = math.inf
     decay: float = 1.0
+    warm_up: int = 0
+    cancelled: Callable[[], bool] = _never
 
     def rates_at(self, step: int) -> Rates:
-        """The rates of a step, 0 .. max_steps - 1."""
+        """The rates of a step, 0 .. max_steps - 1, without a warm-up."""
         progress = 0.5 - 0.5 * math.cos(math.pi * step / max(1, self.max_steps))
         factor = 1.0 + (self.decay - 1.0) * progress
         return Rates(self.rates.grid * factor, self.rates.network * factor)
 
+    def is_reached(self, psnr_db: float) -> bool:
+        """Whether a PSNR is that of the goal."""
+        return self.goal_psnr_db is not None and psnr_db >= self.goal_psnr_db
+
+    def is_over(self, step: int) -> bool:
+        """Whether no step may begin after so many."""
+        return step >= self.max_steps or time.monotonic() >= self.deadline or self.cancelled()
+
 
 @dataclass(frozen=True)
 class FitResult:
-    """The parameters that reached the goal, else the best ones kept (the last ones for an infinite goal)."""
+    """The parameters that reached the goal, else the best ones kept (the last ones where there is no finite goal).
+
+    Attributes:
+        stats: of these parameters, which are not always the engine's.
+        psnr_db: of the samples that they give.
+    """
 
     parameters: Parameters
+    stats: Stats
     psnr_db: float
     steps: int
     seconds: float
     reached: bool
 
 
-class Optimizer(Protocol):
-    """Turns gradients into updates."""
+class Teller(Protocol):
+    """Who is told how far a fit is, as `request.Clock`."""
 
-    def update(self, engine: Engine, rates: Rates, stats: Stats) -> None:
-        """One step with the gradient that the engine has just computed, and the statistics that came with it."""
+    def tell(self, step: int, max_steps: int, psnr_db: float) -> None:
+        """After each step, with the PSNR of the latest look at all pixels."""
         ...
 
-    def forget(self) -> None:
-        """Drop what was learnt from earlier steps."""
-        ...
+
+@dataclass
+class _Course:
+    """The best parameters so far, and how a fit goes on from them after it went astray.
+
+    Attributes:
+        kept, back: the step at which they were kept, and the one at which the fit last went back to them.
+        slowdown: factor on all rates.
+    """
+
+    engine: Engine
+    schedule: Schedule
+    optimizer: Optimizer | None
+    best: Parameters
+    stats: Stats = field(default_factory=lambda: Stats(math.inf, 0.0, math.inf))
+    kept: int = 0
+    back: int = 0
+    slowdown: float = 1.0
+    began: float = field(default_factory=time.monotonic)
+
+    def keep(self, step: int, stats: Stats) -> None:
+        """Take the engine's parameters as the best."""
+        self.best, self.stats, self.kept = self.engine.parameters(), stats, step
+
+    def go_back(self, step: int) -> None:
+        """To the best parameters, at half the rates."""
+        self.engine.restore(self.best)
+        if self.optimizer:
+            self.optimizer.forget()
+        self.slowdown /= 2
+        self.back = step
+
+    def rates_at(self, step: int) -> Rates:
+        rates, warm_up = self.schedule.rates_at(step), self.schedule.warm_up
+        factor = self.slowdown * (min(1.0, (step - self.back + 1) / warm_up) if warm_up else 1.0)
+        return Rates(rates.grid * factor, rates.network * factor)
+
+    def result(self, problem: Problem, stats: Stats, steps: int, *, reached: bool, best: bool = False) -> FitResult:
+        """Of the engine's parameters, which have these statistics, or of the best ones."""
+        parameters = self.best if best else self.engine.parameters()
+        seconds = time.monotonic() - self.began
+        return FitResult(parameters, stats, psnr_of(problem, stats), steps, seconds, reached)
 
 
 def fit(
     problem: Problem,
     engine: Engine,
     schedule: Schedule,
-    clock: Clock,
+    clock: Teller,
     before_step: Callable[[int, Stats], None] | None = None,
     optimizer: Optimizer | None = None,
+    sampling: Sampling | None = None,
 ) -> FitResult:
     """Step until the goal, the step limit or the deadline.
 
-    A step is one full-batch gradient and one update. The statistics belong to the parameters before the update, so
-    the step count at which a PSNR is reached is exact. When the error spikes or stops being a number, the loop goes
-    back to the best parameters and halves the rates.
+    The statistics of the whole picture belong to the parameters before the update, so the step count at which a PSNR
+    is reached is exact. When the error spikes or stops being a number, the loop goes back to the best parameters and
+    halves the rates.
 
     Args:
-        before_step: called with the step number and its statistics before each update (the rate controller).
+        before_step: called with the step number and its statistics before each update that follows a look at all
+            pixels (the rate controller).
         optimizer: Adam, the engine's own, by default.
+        sampling: which pixels gradients are of, and when all are looked at; all of them at every step by default.
     """
-    began, block = time.monotonic(), 1 if before_step or optimizer else engine.block
-    best, best_mse, best_psnr = engine.parameters(), math.inf, -math.inf
-    slowdown, saved_at, step = 1.0, 0, 0
-    fresh = [engine.gradient()]
+    batch: Batch
+    if sampling is None:
+        batch = FullBatch(problem, engine, optimizer, schedule.goal_psnr_db, in_blocks=before_step is None)
+    else:
+        batch = SampledBatch(problem, engine, optimizer, sampling)
+    course = _Course(engine, schedule, optimizer, engine.parameters())
+    step, stats = 0, batch.look()
+    seen: list[Stats | None] = [stats]
     while True:
-        for behind, each in enumerate(fresh, 1 - len(fresh)):
-            clock.tell(step + behind, schedule.max_steps, _psnr_db(problem, each))
-        stats = fresh[-1]
-        psnr_db = _psnr_db(problem, stats)
-        if psnr_db >= schedule.goal_psnr_db:
-            return FitResult(engine.parameters(), psnr_db, step, time.monotonic() - began, True)
-        if not stats.mse < SPIKE * best_mse:
-            engine.restore(best)
-            if optimizer:
-                optimizer.forget()
-            slowdown /= 2
-            stats = engine.gradient()
-            psnr_db = _psnr_db(problem, stats)
-        elif stats.mse < best_mse and (step >= saved_at + 10 or stats.mse < 0.5 * best_mse):
-            best, best_mse, best_psnr, saved_at = engine.parameters(), stats.mse, psnr_db, step
-        if step >= schedule.max_steps or time.monotonic() >= schedule.deadline:
+        for behind, each in enumerate(seen, 1 - len(seen)):
+            stats = stats if each is None else each
+            clock.tell(step + behind, schedule.max_steps, psnr_of(problem, stats))
+        looked = seen[-1] is not None
+        if looked and schedule.is_reached(psnr_of(problem, stats)):
+            return course.result(problem, stats, step, reached=True)
+        if looked and batch.is_astray(stats, course.stats):
+            course.go_back(step)
+            stats = batch.look()
+        elif looked and batch.is_better(stats, course.stats, step - course.kept):
+            course.keep(step, stats)
+        if schedule.is_over(step):
             break
-        if before_step is not None:
+        if looked and before_step is not None:
             before_step(step, stats)
-        steps = range(step, min(step + block, schedule.max_steps))
-        rates = [Rates(each.grid * slowdown, each.network * slowdown) for each in map(schedule.rates_at, steps)]
-        if optimizer:
-            optimizer.update(engine, rates[0], stats)
-            fresh = [engine.gradient()]
-        else:
-            fresh = engine.advance(rates, Halt(problem.squared_error(schedule.goal_psnr_db), SPIKE * best_mse))
-        step += len(fresh)
-    seconds = time.monotonic() - began
-    if schedule.goal_psnr_db < math.inf and best_psnr > psnr_db:
-        return FitResult(best, best_psnr, step, seconds, False)
-    return FitResult(engine.parameters(), psnr_db, step, seconds, schedule.goal_psnr_db == math.inf)
-
-
-def _psnr_db(problem: Problem, stats: Stats) -> float:
-    return problem.psnr_db(stats.squared_error) if math.isfinite(stats.mse) else -math.inf
+        steps = range(step, min(step + batch.block, schedule.max_steps))
+        seen = batch.onward(step, [course.rates_at(each) for each in steps], stats, course.stats)
+        step += len(seen)
+    if seen[-1] is None:
+        stats = batch.look()
+    if batch.ends_with_best(stats, course.stats):
+        return course.result(problem, course.stats, step, reached=False, best=True)
+    return course.result(problem, stats, step, reached=schedule.goal_psnr_db in (None, math.inf))

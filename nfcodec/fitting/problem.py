@@ -4,60 +4,86 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.coding.payload import encode_payload, estimate_payload
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import MAX_SYMBOL, OUTPUT_UNIT, Quantized, Step
-from nfcodec.exact.field import FieldSpec, Parameters
+from nfcodec.exact.arithmetic import MAX_SYMBOL, Quantized, Step
+from nfcodec.exact.field import Field, Parameters
 from nfcodec.exact.geometry import Geometry, Place, part_of
+from nfcodec.exact.part import Part, Symbols
+from nfcodec.fitting.picture import Picture
 from nfcodec.raster import Samples
 from nfcodec.transforms import ValueMap
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+Weights = Mapping[str, Quantized]
+"""Quantized parameters by the names of their tensors."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """Quantized weights, the samples that a decoder gets from them, (H * W, C), still permuted, and their PSNR."""
 
-    weights: dict[str, Quantized]
+    weights: Weights
     samples: Samples
     psnr_db: float
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Fit `spec` to a transformed picture.
+    """Fit a field to a transformed picture.
 
     Attributes:
         samples: (H * W, C) integers, after the chain's permutations.
         value_map: the chain's value maps.
-        constant: (H * W, C), or None for nothing: outputs of another part of the field, which is held as it is; `spec`
-            gives what is added to them.
     """
 
-    spec: FieldSpec
+    field: Field
     geometry: Geometry
     samples: Samples
     value_map: ValueMap
-    constant: npt.NDArray[np.int64] | None = field(default=None, kw_only=True)
 
-    def part(self, place: Place, spec: FieldSpec) -> Problem:
-        """Fit another field to a rectangle of the picture; the field has no constant part."""
+    @classmethod
+    def of(cls, picture: Picture, field: Field) -> Self:
+        """Fit a field to a picture."""
+        return cls(field, picture.geometry, picture.samples, picture.value_map)
+
+    def part(self, place: Place, field: Field) -> Self:
+        """Fit another field to a rectangle of the picture."""
         geometry = self.geometry
         picture = self.samples.reshape(geometry.height, geometry.width, geometry.channels)
         samples = np.ascontiguousarray(picture[place]).reshape(-1, geometry.channels)
-        return replace(self, spec=spec, geometry=part_of(geometry, place), samples=samples)
+        return replace(self, field=field, geometry=part_of(geometry, place), samples=samples)
+
+    def parts(self, order: int, weights: Weights) -> list[Part]:
+        """How a payload holds weights in one of the field's orders; families that tell their parts more override it."""
+        return self.field.parts(self.geometry, order)
+
+    def payload(self, weights: Weights) -> bytes:
+        """The weights as a file holds them, in the order that suits them best."""
+        symbols = _symbols(weights)
+        orders = self.field.orders(self.geometry, symbols)
+        return min((encode_payload(order, self.parts(order, weights), symbols) for order in orders), key=len)
+
+    def estimated_bytes(self, weights: Weights) -> float:
+        """The size of `payload`, without making it."""
+        symbols = _symbols(weights)
+        orders = self.field.orders(self.geometry, symbols)
+        return min(estimate_payload(order, self.parts(order, weights), symbols) for order in orders)
 
     @cached_property
     def targets(self) -> npt.NDArray[np.float32]:
-        """(H * W, C): the values that `spec` should take."""
-        targets = self.value_map.to_targets(self.samples)
-        if self.constant is not None:
-            targets = targets - self.constant * OUTPUT_UNIT
-        return targets.astype(np.float32)
+        """(H * W, C): the values that `field` should take."""
+        return self.value_map.to_targets(self.samples).astype(np.float32)
 
     @cached_property
     def gain(self) -> float:
@@ -90,26 +116,24 @@ class Problem:
         samples_mse = self.peak**2 * 10 ** (-psnr_db / 10)
         return self.gain * max(samples_mse - 1 / 12, samples_mse / 2, 1 / 400) / self.peak**2
 
-    def expected_db(self, mse: float) -> float:
-        """The PSNR of the samples for a mean squared error in the fitted domain; the inverse of `allowed_mse`."""
-        samples_mse = mse * self.peak**2 / self.gain
-        return 10 * math.log10(self.peak**2 / (samples_mse + min(1 / 12, samples_mse)))
-
-    def trial(self, weights: dict[str, Quantized]) -> Trial:
+    def trial(self, weights: Weights) -> Trial:
         """What a decoder makes of these weights. Raises FormatError if they would overflow."""
-        return self.trial_of(weights, self.spec.evaluate(self.geometry, weights))
+        return self.trial_of(weights, self.field.evaluate(self.geometry, weights))
 
-    def trial_of(self, weights: dict[str, Quantized], outputs: npt.NDArray[np.int64]) -> Trial:
-        """The same, from the exact outputs of `spec`."""
-        samples = self.value_map.to_samples(outputs if self.constant is None else outputs + self.constant)
-        return self.trial_with(weights, samples)
+    def trial_of(self, weights: Weights, outputs: npt.NDArray[np.int64]) -> Trial:
+        """The same, from the exact outputs of `field`."""
+        return self.trial_with(weights, self.decoded(outputs))
 
-    def trial_with(self, weights: dict[str, Quantized], samples: Samples) -> Trial:
+    def decoded(self, outputs: npt.NDArray[np.int64]) -> Samples:
+        """The samples that a decoder makes of the exact outputs of `field`, (H * W, C)."""
+        return self.value_map.to_samples(outputs)
+
+    def trial_with(self, weights: Weights, samples: Samples) -> Trial:
         """The same, from the samples."""
         difference = samples.astype(np.int32) - self.samples
         return Trial(weights, samples, self.psnr_db(float(np.square(difference, dtype=np.float64).sum())))
 
-    def exact_psnr_db(self, weights: dict[str, Quantized]) -> float:
+    def exact_psnr_db(self, weights: Weights) -> float:
         """The PSNR that a decoder gets from these weights. Raises FormatError if they would overflow."""
         return self.trial(weights).psnr_db
 
@@ -120,7 +144,7 @@ def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float
     Raises FormatError if a symbol would be larger than a file can hold.
     """
     weights: dict[str, Quantized] = {}
-    for tensor in problem.spec.layout(problem.geometry):
+    for tensor in problem.field.layout(problem.geometry):
         step = Step.nearest(steps[tensor.name])
         stored = parameters[tensor.name].astype(np.float64) * tensor.unit
         symbols = np.round(stored / step.value)
@@ -128,3 +152,7 @@ def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float
             raise FormatError("a parameter has more quantizer steps than a file can hold")
         weights[tensor.name] = Quantized(symbols.astype(np.int64), step)
     return weights
+
+
+def _symbols(weights: Weights) -> Symbols:
+    return {name: weight.symbols for name, weight in weights.items()}

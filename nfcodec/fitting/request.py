@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nfcodec.exact.field import Field
+from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.problem import Problem, Trial
 
 LONG_S = 20.0
 """Fits that take longer are announced."""
+
+NO_ENGINE = "analysis"
+"""What stands for the engine of a solution in closed form."""
 
 BASE_BYTES, SAMPLE_BYTES, PARAMETER_BYTES = 150e6, 60, 65
 """Memory of an encode: at all, for each sample and for each parameter, as measured."""
@@ -64,14 +69,14 @@ class Request:
     """How a picture is to be fitted.
 
     Attributes:
-        psnr_db: the decoded samples must reach it.
+        goal: what the file must reach; families that reach others than a PSNR say so (Session.native).
         effort: 1 (fast) .. 9 (small files).
         max_steps: bound on gradient steps in all; None for the effort's own.
         deadline: `time.monotonic()` value after which no step begins.
         started: `time.monotonic()` value that events count from.
     """
 
-    psnr_db: float
+    goal: Goal
     effort: int
     seed: int
     engine: str = "auto"
@@ -80,6 +85,17 @@ class Request:
     deadline: float = math.inf
     started: float = 0.0
     listen: Listener = ignore
+
+    @property
+    def psnr_db(self) -> float:
+        """The PSNR that the decoded samples must reach. Raises TypeError where something else is asked for."""
+        if not isinstance(self.goal, Psnr):
+            raise TypeError(f"the goal is {self.goal}, not a PSNR")
+        return self.goal.psnr_db
+
+    def at(self, psnr_db: float) -> Request:
+        """The same for a PSNR."""
+        return replace(self, goal=Psnr(psnr_db))
 
     def clock(self, phase: str) -> Clock:
         """The clock of a phase."""
@@ -93,7 +109,7 @@ class Request:
         """Tell the listener how long the fit will take, about, and how much memory, if it is long."""
         seconds = min(seconds, self.deadline - time.monotonic())
         if seconds >= LONG_S:
-            n_samples, n_parameters = problem.samples.size, problem.spec.n_parameters(problem.geometry)
+            n_samples, n_parameters = problem.samples.size, problem.field.n_parameters(problem.geometry)
             gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + parameter_bytes * n_parameters) / 1e9
             self.note(f"about {_duration(seconds)} and {gigabytes:.1f} GB of memory")
 
@@ -106,16 +122,28 @@ class Solution:
     """Quantized weights that a file can hold, and how they came about.
 
     Attributes:
+        problem: the field, and the picture that it was fitted to.
         trial: the weights and what a decoder makes of them.
         fit_steps: gradient steps of the fit of real weights; `steps` counts those of fine-tuning too.
     """
 
+    problem: Problem
     trial: Trial
     fit_steps: int
     steps: int
     fit_seconds: float
     engine: str
     device: str
+
+    @classmethod
+    def closed_form(cls, problem: Problem, trial: Trial, seconds: float) -> Solution:
+        """One that took no gradient steps, and so no engine."""
+        return cls(problem, trial, 0, 0, seconds, NO_ENGINE, "cpu")
+
+    @property
+    def field(self) -> Field:
+        """What a file is to describe."""
+        return self.problem.field
 
 
 def _duration(seconds: float) -> str:

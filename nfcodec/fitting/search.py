@@ -1,12 +1,14 @@
-"""The coarsest quantizer steps with which a field still reaches its target."""
+"""One-dimensional searches for the largest x that still reaches a goal: by walking, halving, or lines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from nfcodec.errors import FormatError
-from nfcodec.fitting.problem import Trial
+from nfcodec.exact.field import Parameters
+from nfcodec.fitting.problem import Problem, Trial, quantize
 from nfcodec.fitting.request import Request
 
 CLOSE_DB = 0.01
@@ -15,6 +17,64 @@ CLOSE_LOG2, LEAST_LOG2 = 0.006, -12.0
 
 FINER_LOG2 = 2.0
 """The first factors may be too fine for the format; each next one is so much larger."""
+
+STEP_TRIALS = 32
+DB_PER_OCTAVE, LARGEST_MOVE_LOG2 = 6.02, 4.0
+"""What twice the quantizer step loses, and the largest move that follows from that."""
+
+LEAST_SHARE = 0.05
+"""How far inside a bracket its next x lies at least, as a share of its width."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """An x and the value found there."""
+
+    x: float
+    value: float
+
+
+class Bracket:
+    """Where a search stands: the largest x known to reach the goal, and the smallest one beyond it known not to.
+
+    Args:
+        enough, beyond: what is known before the first trial.
+    """
+
+    def __init__(self, enough: Tried | None = None, beyond: Tried | None = None) -> None:
+        self.enough, self.beyond = enough, beyond
+
+    def add(self, x: float, value: float, *, reached: bool) -> None:
+        """Take in a trial."""
+        if reached and (self.enough is None or x > self.enough.x):
+            self.enough = Tried(x, value)
+        elif not reached and (self.beyond is None or x < self.beyond.x):
+            self.beyond = Tried(x, value)
+
+    @property
+    def width(self) -> float:
+        """Infinite until both ends are known."""
+        return math.inf if self.enough is None or self.beyond is None else self.beyond.x - self.enough.x
+
+    def holds(self, x: float) -> bool:
+        """Whether an x lies between what is known, ends not counted."""
+        above = self.enough is None or x > self.enough.x
+        return above and (self.beyond is None or x < self.beyond.x)
+
+    def halfway(self) -> float:
+        """The middle. Both ends must be known."""
+        assert self.enough is not None
+        assert self.beyond is not None
+        return (self.enough.x + self.beyond.x) / 2
+
+    def secant(self, goal: float) -> float:
+        """Where the line through both ends meets a goal, well inside; the middle where their values give no line."""
+        assert self.enough is not None
+        assert self.beyond is not None
+        share, rise = 0.5, self.beyond.value - self.enough.value
+        if math.isfinite(rise) and rise:
+            share = min(1 - LEAST_SHARE, max(LEAST_SHARE, (goal - self.enough.value) / rise))
+        return self.enough.x + self.width * share
 
 
 def coarsest(
@@ -29,8 +89,7 @@ def coarsest(
     Raises:
         FormatError: no steps suit the values.
     """
-    clock = request.clock("quantize")
-    fine, coarse = -math.inf, math.inf  # exponents that suffice, and that do not
+    clock, bracket = request.clock("quantize"), Bracket()
     exponent, best, closest = 0.0, None, None
     for number in range(n_trials):
         try:
@@ -43,20 +102,37 @@ def coarsest(
         clock.tell(number, n_trials, trial.psnr_db)
         excess_db = trial.psnr_db - request.psnr_db
         closest = trial if closest is None or trial.psnr_db > closest.psnr_db else closest
-        if excess_db >= 0:
-            fine, best = exponent, trial
-        else:
-            coarse = exponent
-        if 0 <= excess_db < CLOSE_DB or coarse - fine < CLOSE_LOG2 or exponent < LEAST_LOG2:
+        best = trial if excess_db >= 0 else best
+        bracket.add(exponent, trial.psnr_db, reached=excess_db >= 0)
+        if 0 <= excess_db < CLOSE_DB or bracket.width < CLOSE_LOG2 or exponent < LEAST_LOG2:
             break
         guess = exponent + missing_log2(trial)
-        if fine < guess < coarse:
+        if bracket.holds(guess):
             exponent = guess
-        elif math.isfinite(coarse - fine):
-            exponent = (fine + coarse) / 2
+        elif math.isfinite(bracket.width):
+            exponent = bracket.halfway()
         else:
             exponent += math.copysign(0.5, excess_db)
     result = best or closest
     if result is None:
         raise FormatError("no quantizer steps suit the values")
     return result
+
+
+def land_by_step(
+    problem: Problem, request: Request, start: Callable[[float], tuple[Parameters, Mapping[str, float]]]
+) -> Trial:
+    """The coarsest analysis whose exact PSNR reaches the target; the closest found if none does.
+
+    Args:
+        start: makes parameters and steps for a factor on the quantizer step.
+    """
+
+    def attempt(exponent: float) -> Trial:
+        return problem.trial(quantize(problem, *start(2.0**exponent)))
+
+    def missing_log2(trial: Trial) -> float:
+        missing = (trial.psnr_db - request.psnr_db - CLOSE_DB / 2) / DB_PER_OCTAVE
+        return max(-LARGEST_MOVE_LOG2, min(LARGEST_MOVE_LOG2, missing))
+
+    return coarsest(request, STEP_TRIALS, attempt, missing_log2)

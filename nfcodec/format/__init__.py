@@ -6,7 +6,6 @@ from nfcodec.format.chunks import (
     HEADER,
     ICC,
     MAJOR,
-    MINOR,
     PLANES,
     RESIDUAL,
     WEIGHTS,
@@ -15,7 +14,7 @@ from nfcodec.format.chunks import (
     read_chunks,
     write_chunks,
 )
-from nfcodec.format.header import Header
+from nfcodec.format.header import MINOR, Header
 from nfcodec.format.metadata import pack_metadata, unpack_metadata
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The container: a signature and a sequence of chunks, each with a CRC. docs/format.md is the normative text.
 
-8B 4E 46 43 0D 0A 1A 0A   major u8   minor u8   { type 4 bytes, length u32, payload, crc32(type + payload) u32 } ...
+8B 4E 46 43 0D 0A 1A 0A   major u8   { type 4 bytes, length u32, payload, crc32(type + payload) u32 } ...
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zlib
 from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
 
 SIGNATURE = b"\x8bNFC\r\n\x1a\n"
-MAJOR, MINOR = 1, 0
+MAJOR = 1
 
 HEADER, PLANES, WEIGHTS, RESIDUAL, ALPHA = b"HEAD", b"PLAN", b"WGHT", b"RESD", b"ALPH"
 ICC, EXIF, XMP = b"iccp", b"exif", b"xmpm"
@@ -23,7 +23,7 @@ Chunks = dict[bytes, bytes]
 
 def write_chunks(chunks: Chunks) -> bytes:
     """Serialize chunks in the fixed order."""
-    out = bytearray(SIGNATURE + bytes([MAJOR, MINOR]))
+    out = bytearray(SIGNATURE + bytes([MAJOR]))
     for kind in ORDER:
         if kind in chunks:
             payload = chunks[kind]
@@ -42,7 +42,7 @@ def read_chunks(data: bytes) -> Chunks:
     """
     _check_signature(data)
     chunks: Chunks = {}
-    at, last = len(SIGNATURE) + 2, -1
+    at, last = len(SIGNATURE) + 1, -1
     while at < len(data):
         if at + 12 > len(data):
             raise FormatError("the file is truncated inside a chunk")
@@ -75,7 +75,7 @@ def _check_signature(data: bytes) -> None:
         if data[:4] == SIGNATURE[:4]:
             raise FormatError("the signature is damaged, as by a transfer in text mode")
         raise NotNfcError("this is not an nfcodec file")
-    if len(data) < len(SIGNATURE) + 2:
+    if len(data) < len(SIGNATURE) + 1:
         raise FormatError("the file is truncated")
     if data[len(SIGNATURE)] != MAJOR:
         raise UnsupportedError(f"format version {data[len(SIGNATURE)]} is not supported; this nfcodec reads {MAJOR}")

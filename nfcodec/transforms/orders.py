@@ -6,12 +6,15 @@ numpy guarantees the raw words of its bit generators, but not `Generator.permuta
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import UnsupportedError, UsageError
 
 Int64Array = npt.NDArray[np.int64]
+Values = TypeVar("Values", bound=npt.NDArray[Any])
 
 PHILOX_ARGSORT = 1
 MAX_SEED = 2**64 - 1
@@ -47,11 +50,13 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"a seed must be between 0 and 2^64 - 1, not {seed}")
 
 
-def invert(order: Int64Array) -> Int64Array:
-    """The order that undoes `order`: `invert(order)[order[i]] = i`. The argument must be a permutation."""
-    inverse = np.empty_like(order)
-    inverse[order] = np.arange(order.size, dtype=np.int64)
-    return inverse
+def in_picture_order(moved: Values, order: Int64Array | None, shape: tuple[int, int, int]) -> Values:
+    """Undo an order: an array (n, C) of moved things becomes one of a shape (H, W, C); None for no order."""
+    values = moved
+    if order is not None:
+        values = np.empty_like(moved)
+        values[order] = moved
+    return values.reshape(shape)  # pyright: ignore[reportReturnType]
 
 
 def zigzag_path(height: int, width: int) -> Int64Array:

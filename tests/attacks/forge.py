@@ -13,37 +13,34 @@ from typing import Any
 import numpy as np
 import zstandard
 
-from nfcodec.codec.document import metadata_mask
-from nfcodec.coding.payload import SLOPES, encode_weights
-from nfcodec.exact.field import FieldSpec
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.tiled import TiledSiren
-from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.codec.document import metadata_mask, parse
+from nfcodec.coding.levels import FEATURES, NEIGHBOURS
+from nfcodec.coding.payload import encode_payload
+from nfcodec.exact.field import Tensor
+from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, TiledSiren, Wavelet
+from nfcodec.fields.wavelet.payload import PREDICTED
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
-from nfcodec.wire import put_varint
+from nfcodec.wire import ByteReader, put_varint
 
 GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
-NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED = "ngp-rgb", "siren-gray", "ngp-gray-alpha", "ngp-rgb-zigzag", "ngp-hashed"
-WAVELET, FILTERED, LOSSLESS = "slopes-rgb", "slopes-filters-rgb", "slopes-residual-rgb"
-TILED = "tiled-siren-2x3"
-ALL = (NGP, SIREN, ALPHA_FILE, ZIGZAG, HASHED, WAVELET, FILTERED, LOSSLESS, TILED)
+PYRAMID, TABLE, ALPHA_FILE, ZIGZAG = "pyramid-rgb", "table-rgb-rpp", "pyramid-gray-alpha", "pyramid-rgb-zigzag"
+WAVELET, FILTERED, LOSSLESS = "wavelet-rgb", "wavelet-filters-rgb", "residual-rgb"
+SIREN, TILED, HASHED = "siren-gray", "tiled-2x3", "ngp-rgb"
+ALL = (PYRAMID, TABLE, ALPHA_FILE, ZIGZAG, WAVELET, FILTERED, LOSSLESS, SIREN, TILED, HASHED)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
-LINEAR = Ngp((WaveletLevel(3, 1),), hidden=(), skip=True)
+LINEAR = Wavelet(3)
 
 
 def golden(name: str) -> bytes:
     return (GOLDEN / f"{name}.nfc").read_bytes()
 
 
-def container(chunks: Iterable[tuple[bytes, bytes]], major: int = 1, minor: int = 0) -> bytes:
+def container(chunks: Iterable[tuple[bytes, bytes]], major: int = 1) -> bytes:
     """A file of any chunks in any order."""
-    out = SIGNATURE + bytes([major, minor])
+    out = SIGNATURE + bytes([major])
     for kind, payload in chunks:
         out += kind + struct.pack("<I", len(payload)) + payload + struct.pack("<I", zlib.crc32(kind + payload))
     return out
@@ -64,39 +61,37 @@ def with_header(data: bytes, **fields: Any) -> bytes:
     return with_chunk(data, HEADER, replace(header_of(data), **fields).pack())
 
 
-def with_weights(data: bytes, stream: bytes) -> bytes:
-    """Replace the range-coded stream, which is all but the first bytes of WGHT up to a whole number of words."""
-    payload = read_chunks(data)[WEIGHTS]
-    spec, header = Ngp.unpack(header_of(data).field), header_of(data)
-    layout = spec.layout(Geometry(header.height, header.width, header.channels))
-    at = 1 + n_regimes(layout)
-    for n_more in [0] * n_features(layout) + [1] * n_others(layout):
-        while payload[at] > 127:
-            at += 1
-        at += 1 + n_more
-    assert (len(payload) - at) % 4 == 0
-    return with_chunk(data, WEIGHTS, payload[:at] + stream)
+def with_steps(data: bytes, steps: bytes) -> bytes:
+    """Replace the steps by any bytes."""
+    return with_chunk(data, HEADER, replace(header_of(data), steps=()).pack() + steps)
 
 
-def n_features(layout: Iterable[Any]) -> int:
-    return max((tensor.shape[2] for tensor in layout if tensor.log2_stride is not None), default=0)
+def with_stream(data: bytes, stream: bytes) -> bytes:
+    """Replace the range-coded stream of WGHT."""
+    document = parse(data, DEFAULT_LIMITS)
+    payload = document.chunks[WEIGHTS]
+    reader = ByteReader(payload)
+    for part in document.field.parts(document.geometry, reader.u8()):
+        part.read_head(reader)
+    return with_chunk(data, WEIGHTS, payload[: len(payload) - reader.n_left] + stream)
 
 
-def n_regimes(layout: Iterable[Any]) -> int:
-    return sum(tensor.wavelet_levels is not None for tensor in layout)
-
-
-def n_others(layout: Iterable[Any]) -> int:
-    return sum(tensor.log2_stride is None and tensor.wavelet_levels is None for tensor in layout)
+def heads(layout: Iterable[Tensor], channels: int, order: int, limit: int) -> bytes:
+    """Of the parts of a payload, with one limit for all tensors."""
+    tables = [tensor for tensor in layout if tensor.is_spatial]
+    others = [tensor for tensor in layout if not tensor.is_spatial]
+    regime, limits = b"\x58", put_varint(limit) * channels
+    first = b"" if not tables else regime if order == PREDICTED else limits
+    return first + (put_varint(limit) + b"\0") * len(others)
 
 
 def build(
-    spec: FieldSpec | tuple[int, bytes],
+    field: Field | tuple[int, bytes],
     width: int = 8,
     height: int = 8,
     *,
     limit: int = 0,
-    order: int = 1,
+    order: int = NEIGHBOURS,
     stream: bytes = b"",
     steps: bytes | None = None,
     chain: bytes = b"\0",
@@ -105,32 +100,33 @@ def build(
     extra: dict[bytes, bytes] | None = None,
 ) -> bytes:
     """A file with any field; all tensors have one `limit`, and the digest is wrong. A tuple is a raw description."""
-    wire_id, field = spec if isinstance(spec, tuple) else (spec.wire_id, spec.pack())
-    layout = [] if isinstance(spec, tuple) else spec.layout(Geometry(height, width, channels))
+    wire_id, description = field if isinstance(field, tuple) else (field.wire_id, field.pack())
+    layout = [] if isinstance(field, tuple) else field.layout(Geometry(height, width, channels))
     header = Header(
         encoder_version=(0, 0, 0), width=width, height=height, channels=channels, depth=depth,
-        alpha=ALPHA in (extra or {}), metadata=metadata_mask(extra or {}),
+        alpha=ALPHA in (extra or {}), metadata=metadata_mask(extra or {}), stepped=True,
         target_psnr_db=40.0, psnr_db=40.0, digest=b"no match", field_id=wire_id,
-        field=field, chain=chain, steps=STEP * len(layout) if steps is None else steps,
+        field=description, chain=chain, steps=(),
     )  # fmt: skip
-    models = b"\x58" * n_regimes(layout)
-    models += put_varint(limit) * n_features(layout) + (put_varint(limit) + b"\0") * n_others(layout)
-    return write_chunks({HEADER: header.pack(), WEIGHTS: bytes([order]) + models + stream, **(extra or {})})
+    head = header.pack() + (STEP * len(layout) if steps is None else steps)
+    weights = bytes([order]) + heads(layout, channels, order, limit) + stream
+    return write_chunks({HEADER: head, WEIGHTS: weights, **(extra or {})})
 
 
-def hash_level(scale: float, size: int, code: int = 0x40) -> tuple[int, bytes]:
-    """The description of an ngp field with one hash level, one hidden layer of four, no biases."""
-    return 2, struct.pack("<BBfIBHB", 1, code, scale, size, 1, 4, 0)
+def hash_level(scale: float, size: int, features: int = 1) -> tuple[int, bytes]:
+    """The description of an ngp field with one level and one hidden layer of four."""
+    return Ngp.wire_id, struct.pack("<BBfIBH", 1, features, scale, size, 1, 4)
 
 
-def wavelet_file(symbol: int, step: bytes, spec: Ngp = LINEAR) -> bytes:
-    """A file of one wavelet level whose coefficients are `symbol` and its negative in turn."""
-    layout = spec.layout(Geometry(8, 8, 1))
-    symbols = {tensor.name: np.ones(tensor.shape, np.int64) for tensor in layout}
+def wavelet_file(symbol: int, step: bytes, field: Wavelet = LINEAR) -> bytes:
+    """A file of wavelets whose coefficients are `symbol` and its negative in turn."""
+    geometry = Geometry(8, 8, 1)
+    symbols = {tensor.name: np.ones(tensor.shape, np.int64) for tensor in field.layout(geometry)}
     symbols["level0"][:] = symbol
     symbols["level0"][::2, 1::2] *= -1
-    steps = step + STEP * (len(layout) - 1)
-    return with_chunk(build(spec, order=SLOPES, steps=steps), WEIGHTS, encode_weights(layout, SLOPES, symbols, 255))
+    steps = step + STEP * (len(symbols) - 1)
+    payload = encode_payload(PREDICTED, field.parts(geometry, PREDICTED, 255), symbols)
+    return with_chunk(build(field, order=PREDICTED, steps=steps), WEIGHTS, payload)
 
 
 def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = True) -> bytes:
@@ -147,8 +143,8 @@ def hostile() -> dict[str, tuple[bytes, str]]:
 
 
 def _too_large() -> dict[str, tuple[bytes, str]]:
-    base, tiny = golden(NGP), Siren(4, 1)
-    tables = (2, b"\x20" + hash_level(9.0, 1 << 24)[1][1:10] * 32 + b"\0\2")
+    base, tiny, one = golden(PYRAMID), Siren(4, 1), HashLevel(7.0, 8, 64, 1)
+    tables = (Ngp.wire_id, b"\x20" + hash_level(9.0, 1 << 24)[1][1:10] * 32 + b"\1\4\0")
     return {
         "2^31 pixels": (with_header(base, width=1 << 16, height=1 << 15), "LimitError"),
         "2^31 pixels, allowed sides": (with_header(base, width=1 << 15, height=1 << 15), "LimitError"),
@@ -156,18 +152,18 @@ def _too_large() -> dict[str, tuple[bytes, str]]:
         "largest varints": (with_header(base, width=2**35 - 1, height=2**35 - 1), "LimitError"),
         "one pixel too wide": (with_header(base, width=32769, height=1), "LimitError"),
         "10^15 multiplications": (build(Siren(4096, 15), 2000, 2000), "LimitError"),
-        "10^15 multiplications, ngp": (build(Ngp((DenseLevel(7, 1),), (4096,) * 15), 2048, 2048), "LimitError"),
+        "10^14 multiplications, ngp": (build(Ngp((one,), (2048,) * 16), 2048, 2048), "LimitError"),
         "over 2^28 parameters, siren": (build(Siren(4096, 16)), "LimitError"),
         "over 2^28 parameters, tiles": (build(TiledSiren(8, 8, (4096,) * 64)), "LimitError"),
-        "over 10^6 tensors": (build((3, b"\x64\x64\x3f" + b"\1\0" * 10_000), 100, 100), "LimitError"),
+        "over 10^6 tensors": (build((2, b"\x64\x64\x3f\0" + b"\1\0" * 10_000), 100, 100), "LimitError"),
         "over 2^28 parameters, hashed": (build(tables), "LimitError"),
-        "over 2^28 parameters, dense": (build(Ngp((DenseLevel(0, 8),), (4,)), 9000, 9000), "LimitError"),
+        "over 2^28 parameters, ngp": (build(Ngp((one,), (4096,) * 16)), "LimitError"),
         "a header of 70 kB": (build((1, bytes(70_000))), "LimitError"),
         "no columns": (with_header(base, width=0), "FormatError"),
         "no rows": (with_header(base, height=0), "FormatError"),
         "wide layer, one row": (build(Siren(4096, 0), 16_384, 1), "FormatError"),
         "wide layer, encoded": (build(Siren(4096, 1, frequencies=16), 16_384, 1), "FormatError"),
-        "wide layer, square": (build(Ngp((DenseLevel(7, 1),), (4096,)), 128, 128), "FormatError"),
+        "wide layer, square": (build(Pyramid(7, 4096), 128, 128), "FormatError"),
         "wide layer, no stream": (build(Siren(1024, 1), limit=1), "FormatError"),
         "alpha without bits": (build(tiny, 700, 700, extra={ALPHA: b""}), "FormatError"),
         "eight key planes": (build(tiny, 90, 90, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b""}), "FormatError"),
@@ -176,104 +172,108 @@ def _too_large() -> dict[str, tuple[bytes, str]]:
 
 
 def _fields() -> dict[str, tuple[bytes, str]]:
-    base, header = golden(NGP), header_of(golden(NGP))
-    n_steps, limit = len(header.steps) // 2, 1 << 24
-    dense = Ngp((DenseLevel(0, 8),), (4,))
-    found = {
-        f"hash scale {scale!r}": (build(hash_level(scale, 64), steps=STEP * 3), "FormatError")
-        for scale in (float("nan"), float("inf"), -float("inf"), 0.0, -0.0, -1.0, 65535.0, 3e38)
-    }
-    found |= {
-        f"hash size {size}": (build(hash_level(7.0, size), steps=STEP * 3), "FormatError")
-        for size in (0, 1, 12, (1 << 24) + 8, 0xFFFFFFF8)
-    }
+    level = hash_level(7.0, 64)[1][1:10]
+    descriptions = {
+        **{f"hash scale {scale!r}": hash_level(scale, 64)
+           for scale in (float("nan"), float("inf"), -float("inf"), 0.0, -0.0, -1.0, 65535.0, 3e38)},
+        **{f"hash size {size}": hash_level(7.0, size) for size in (0, 1, 12, (1 << 24) + 8, 0xFFFFFFF8)},
+        **{f"hash level of {n} features": hash_level(7.0, 64, n) for n in (0, 3, 16, 255)},
+        "255 levels": (3, b"\xff" + level * 255 + b"\1\4\0"),
+        "33 levels": (3, b"\x21" + level * 33 + b"\1\4\0"),
+        "no levels": (3, b"\0\1\4\0"),
+        "fewer levels than counted": (3, b"\2" + level),
+        "255 hidden layers": (3, b"\1" + level + b"\xff" + b"\1\0" * 255),
+        "17 hidden layers": (3, b"\1" + level + b"\x11" + b"\1\0" * 17),
+        "no hidden layers": (3, b"\1" + level + b"\0"),
+        "hidden layer of no neurons": (3, b"\1" + level + b"\1\0\0"),
+        "hidden layer of 4097 neurons": (3, b"\1" + level + b"\1\1\x10"),
+        "hidden layers and more": (3, b"\1" + level + b"\1\4\0\0"),
+        "siren of no neurons": (1, b"\0\0\1\0"),
+        "siren of 65535 neurons": (1, b"\xff\xff\1\0"),
+        "siren of 64 hidden layers": (1, b"\4\0\x40\0"),
+        "siren without frequencies": (1, b"\4\0\1"),
+        "an encoding of 17 frequencies": (1, b"\4\0\1\x11"),
+        "an encoding and more": (1, b"\4\0\1\1\1"),
+        "tiles with 255 frequencies": (2, b"\1\1\1\xff\4\0"),
+        "tiles of 64 hidden layers": (2, b"\1\1\x40\0\4\0"),
+        "no rows of tiles": (2, b"\0\1\1\0"),
+        "no columns of tiles": (2, b"\1\0\1\0"),
+        "a tile too few": (2, b"\1\2\1\0\4\0"),
+        "a tile too many": (2, b"\1\1\1\0\4\0\4\0"),
+        "a tile of no neurons": (2, b"\1\2\1\0\4\0\0\0"),
+        "more tiles than rows": (2, b"\x09\1\1\0" + b"\4\0" * 9),
+        "more tiles than columns": (2, b"\1\x09\1\0" + b"\4\0" * 9),
+        "wavelets of 8 levels": (4, b"\x08\0"),
+        "more filters than there are": (4, b"\0\x81"),
+        "wavelets without filters": (4, b"\3"),
+        "filters and more": (4, b"\3\4\0"),
+        "a table that is described": (5, b"\0"),
+        "a pyramid of 9 levels": (6, b"\x08\0\0"),
+        "a pyramid with 4097 neurons": (6, b"\0\1\x10"),
+        "a pyramid without neurons": (6, b"\0\0"),
+        "a pyramid and more": (6, b"\0\0\0\0"),
+    }  # fmt: skip
+    found = {name: (build(description, steps=STEP * 3), "FormatError") for name, description in descriptions.items()}
+    base, header = golden(PYRAMID), header_of(golden(PYRAMID))
+    steps, whole = STEP * len(header.steps), 1 << 24
     models = b"\1" + b"\0\0" * 3  # a valid WGHT payload for one hash level and two matrices
     denormal = with_chunk(build(hash_level(1e-45, 8), steps=STEP * 3), WEIGHTS, models)
-    return found | {
+    unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 7, 255)}
+    return found | unknown | {
         "hash scale denormal": (denormal, "FormatError"),
-        "hash level with a stride": (build(hash_level(7.0, 64, 0x48), steps=STEP * 3), "FormatError"),
-        "hash level of three features": (build(hash_level(7.0, 64, 0x42), steps=STEP * 3), "FormatError"),
-        "level of kind 3": (build(hash_level(7.0, 64, 0xC0), steps=STEP * 3), "FormatError"),
-        "255 levels": (build((2, b"\xff" + b"\0" * 255 + b"\0\2")), "FormatError"),
-        "no levels": (build((2, b"\0\0\2")), "FormatError"),
-        "two dense levels of one stride": (build((2, b"\2\0\0\0\2")), "FormatError"),
-        "255 hidden layers": (build((2, b"\1\0\xff" + b"\1\0" * 255 + b"\0")), "FormatError"),
-        "hidden layer of no neurons": (build((2, b"\1\0\1\0\0\0")), "FormatError"),
-        "siren of no neurons": (build((1, b"\0\0\1")), "FormatError"),
-        "siren of 65535 neurons": (build((1, b"\xff\xff\1")), "FormatError"),
-        "an encoding of no frequencies": (build((1, b"\4\0\1\0")), "FormatError"),
-        "an encoding of 17 frequencies": (build((1, b"\4\0\1\x11")), "FormatError"),
-        "an encoding and more": (build((1, b"\4\0\1\1\1")), "FormatError"),
-        "tiles with 255 frequencies": (build((3, b"\1\1\1\4\0\xff")), "FormatError"),
-        "no rows of tiles": (build((3, b"\0\1\1")), "FormatError"),
-        "a tile too few": (build((3, b"\1\2\1\4\0")), "FormatError"),
-        "a tile of no neurons": (build((3, b"\1\2\1\4\0\0\0")), "FormatError"),
-        "more tiles than rows": (build((3, b"\x09\1\1" + b"\4\0" * 9)), "FormatError"),
-        "unknown field": (with_header(base, field_id=4), "UnsupportedError"),
         "another field's description": (with_header(base, field_id=1), "FormatError"),
         "no field": (with_header(base, field=b""), "FormatError"),
-        "unknown mode": (_patch_header(base, 3, 0x82), "UnsupportedError"),
-        "steps missing": (with_header(base, steps=header.steps[:-2]), "FormatError"),
-        "half a step missing": (with_header(base, steps=header.steps[:-1]), "FormatError"),
-        "no steps": (with_header(base, steps=b""), "FormatError"),
-        "a step too many": (with_header(base, steps=header.steps + STEP), "FormatError"),
-        "largest steps": (with_header(base, steps=b"\xff\x7f" * n_steps), "FormatError"),
-        "smallest steps": (with_header(base, steps=b"\x80\x80" * n_steps), "FormatError"),
-        "steps that are not normalized": (with_header(base, steps=b"\x7f\0" * n_steps), "FormatError"),
-        "a step of nothing": (with_header(base, steps=b"\0\0" * n_steps), "FormatError"),
-        "symbols up to 2^24": (build(Siren(16, 1), limit=limit), "FormatError"),
-        "symbols up to 2^24, 512 contexts": (build(dense, limit=limit, order=2), "FormatError"),
-        "symbols over 2^24": (build(Siren(16, 1), limit=limit + 1), "FormatError"),
+        "a mode of no channels": (_patch_header(base, 4, 0x80), "UnsupportedError"),
+        "a mode of two channels": (_patch_header(base, 4, 0x82), "UnsupportedError"),
+        "steps missing": (with_steps(base, steps[:-2]), "FormatError"),
+        "half a step missing": (with_steps(base, steps[:-1]), "FormatError"),
+        "no steps": (with_steps(base, b""), "FormatError"),
+        "a step too many": (with_steps(base, steps + STEP), "FormatError"),
+        "largest steps": (with_steps(base, b"\xff\x7f" * len(header.steps)), "FormatError"),
+        "smallest steps": (with_steps(base, b"\x80\x80" * len(header.steps)), "FormatError"),
+        "steps that are not normalized": (with_steps(base, b"\x7f\0" * len(header.steps)), "FormatError"),
+        "a step of nothing": (with_steps(base, b"\0\0" * len(header.steps)), "FormatError"),
+        "symbols up to 2^24": (build(Siren(16, 1), limit=whole), "FormatError"),
+        "symbols over 2^24": (build(Siren(16, 1), limit=whole + 1), "FormatError"),
+        "differences over 2^25": (build(TiledSiren(1, 1, (16,), 1), limit=2 * whole + 1), "FormatError"),
+        **{f"symbols up to 2^24, order {order}": (
+            build(Pyramid(0), limit=whole, order=order, channels=3), "FormatError"
+        ) for order in Pyramid(0).orders(Geometry(8, 8, 3))},
     }  # fmt: skip
 
 
 def _wavelets() -> dict[str, tuple[bytes, str]]:
     base, filtered, rng = golden(WAVELET), golden(FILTERED), random.Random(8)
-    weights, spec = read_chunks(base)[WEIGHTS], Ngp.unpack(header_of(base).field)
-    whole, eight = 1 << 24, Ngp((WaveletLevel(7, 8),), hidden=(), skip=True)
-    plain = Ngp((WaveletLevel(0, 3),), hidden=(), skip=True)
-    all_filters = Ngp((WaveletLevel(0, 3),), hidden=(128,), shipped=True)
-    wide = replace(all_filters, hidden=(128, 4096))
-    descriptions = {
-        "two wavelet levels": b"\2\x80\x80\0\2",
-        "a wavelet level and a dense one": b"\2\x80\0\0\2",
-        "filters without a hidden layer": b"\1\x80\0\6",
-        "filters over a dense level": b"\1\2\1\4\0\4",
-        "filters of four features": b"\1\x83\1\4\0\4",
-        "more filters than there are": b"\1\x82\1\x81\0\4",
-        "an unknown flag": b"\1\x80\1\4\0\x08",
-    }
-    found = {name: build((2, field)) for name, field in descriptions.items()}
+    weights, levels = read_chunks(base)[WEIGHTS], read_chunks(golden(PYRAMID))[WEIGHTS]
+    whole, deepest, plain, all_filters = 1 << 24, Wavelet(7), Wavelet(0), Wavelet(0, 128)
+    found = dict[str, bytes]()
     streams = {f"random coefficients {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)}
     streams |= {"coefficients of ones": b"\xff" * 4000, "coefficients of zeros": bytes(4000), "no coefficients": b""}
-    found |= {name: with_weights(base, stream) for name, stream in streams.items()}
-    found |= {f"{name}, filters": with_weights(filtered, stream) for name, stream in streams.items()}
+    found |= {name: with_stream(base, stream) for name, stream in streams.items()}
+    found |= {f"{name}, filters": with_stream(filtered, stream) for name, stream in streams.items()}
     found |= {
-        "order 6 for dense levels": with_chunk(golden(NGP), WEIGHTS, b"\6" + read_chunks(golden(NGP))[WEIGHTS][1:]),
+        "order 6 for dense levels": with_chunk(golden(PYRAMID), WEIGHTS, b"\6" + levels[1:]),
         "order 1 for a wavelet level": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
         "order 3 for a wavelet level": with_chunk(base, WEIGHTS, b"\3" + weights[1:]),
         "no regime": with_chunk(base, WEIGHTS, weights[:1]),
         "another regime": with_chunk(base, WEIGHTS, weights[:1] + b"\xff" + weights[2:]),
-        "other levels": with_header(base, field=replace(spec, levels=(WaveletLevel(0, 3),)).pack()),
+        "other levels": with_header(base, field=plain.pack()),
         "coefficients over 2^24": wavelet_file(whole + 1, STEP),
         "coefficients over 2^25": wavelet_file(2 * whole, b"\x80\x80"),
         "coefficients that overflow": wavelet_file(whole, b"\xff\0"),
         "coefficients with the largest step": wavelet_file(1, b"\xff\x7f"),
-        "a wavelet level, no stream": build(eight, 128, 64, order=SLOPES),
-        "a wavelet level, one row": build(eight, 16_384, 1, order=SLOPES),
+        "a wavelet level, no stream": build(deepest, 128, 64, order=PREDICTED, channels=3),
+        "a wavelet level, one row": build(deepest, 16_384, 1, order=PREDICTED, channels=3),
         "coefficients that reach the digest": wavelet_file(whole, b"\xff\xf1", plain),
         "coefficients that overflow in the filters": wavelet_file(whole, b"\xff\xf1", all_filters),
-        "filters, no stream": build(all_filters, 128, 64, order=SLOPES),
-        "filters, one row": build(all_filters, 16_384, 1, order=SLOPES),
+        "filters, no stream": build(all_filters, 128, 64, order=PREDICTED, channels=3),
+        "filters, one row": build(all_filters, 16_384, 1, order=PREDICTED, channels=3),
     }
-    return {name: (data, "FormatError") for name, data in found.items()} | {
-        "wavelet level, huge": (build(eight, 9000, 9000, order=SLOPES), "LimitError"),
-        "filters, 10^13 multiplications": (build(wide, 8192, 8192, order=SLOPES), "LimitError"),
-    }
+    return {name: (data, "FormatError") for name, data in found.items()}
 
 
 def _chains() -> dict[str, tuple[bytes, str]]:
-    base, siren = golden(NGP), Siren(4, 0)
+    base, siren = golden(PYRAMID), Siren(4, 0)
 
     def one(wire_id: int, number: int) -> bytes:
         return bytes([1, wire_id]) + struct.pack("<i", number)
@@ -319,7 +319,7 @@ def _chains() -> dict[str, tuple[bytes, str]]:
 
 
 def _streams() -> dict[str, tuple[bytes, str]]:
-    base, rng = golden(NGP), random.Random(7)
+    base, rng = golden(PYRAMID), random.Random(7)
     streams = {
         "empty stream": b"",
         "stream of zeros": bytes(4000),
@@ -328,14 +328,16 @@ def _streams() -> dict[str, tuple[bytes, str]]:
         "short stream of ones": b"\xff" * 8,
         **{f"random stream {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(8)},
     }
-    found = {name: with_weights(base, stream) for name, stream in streams.items()}
+    found = {name: with_stream(base, stream) for name, stream in streams.items()}
+    for other in (TABLE, SIREN, TILED, HASHED):
+        found |= {f"{name}, {other}": with_stream(golden(other), stream) for name, stream in streams.items()}
     weights = read_chunks(base)[WEIGHTS]
     found |= {f"WGHT of {n} bytes": with_chunk(base, WEIGHTS, weights[:n]) for n in range(4)}
     found |= {
         "WGHT with three bytes more": with_chunk(base, WEIGHTS, weights + b"abc"),
         "WGHT with a megabyte more": with_chunk(base, WEIGHTS, weights + bytes(1 << 20)),
         "unknown order": with_chunk(base, WEIGHTS, b"\3" + weights[1:]),
-        "the other order": with_chunk(base, WEIGHTS, bytes([3 - weights[0]]) + weights[1:]),
+        "another order": with_chunk(base, WEIGHTS, bytes([FEATURES]) + weights[1:]),
         "limit in six bytes": with_chunk(base, WEIGHTS, weights[:1] + b"\x80" * 5 + b"\1" + weights[2:]),
         "limit with a needless byte": with_chunk(base, WEIGHTS, weights[:1] + b"\x81\0" + weights[2:]),
         "all bytes are 0xff": with_chunk(base, WEIGHTS, b"\1" + b"\xff" * 64),
@@ -394,7 +396,7 @@ def _residuals() -> dict[str, tuple[bytes, str]]:
 
 
 def _metadata() -> dict[str, tuple[bytes, str]]:
-    base = golden(NGP)
+    base = golden(PYRAMID)
     bomb = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(bytes(20_000_000))
     good = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(b"abc")
     blobs = {
@@ -418,7 +420,7 @@ def _metadata() -> dict[str, tuple[bytes, str]]:
 
 
 def _containers() -> dict[str, tuple[bytes, str]]:
-    base = golden(NGP)
+    base = golden(PYRAMID)
     chunks = list(read_chunks(base).items())
     head, weights = chunks
     broken = {
@@ -432,8 +434,8 @@ def _containers() -> dict[str, tuple[bytes, str]]:
         "metadata first": [(ICC, b"a"), *chunks],
         "empty header": [(HEADER, b""), weights],
         "header of one byte": [(HEADER, b"\0"), weights],
-        "width in six bytes": [(HEADER, head[1][:16] + b"\x80" * 5 + b"\1" + head[1][17:]), weights],
-        "width with a needless byte": [(HEADER, head[1][:16] + b"\x94\0" + head[1][17:]), weights],
+        "width in six bytes": [(HEADER, head[1][:17] + b"\x80" * 5 + b"\1" + head[1][18:]), weights],
+        "width with a needless byte": [(HEADER, head[1][:17] + b"\x98\0" + head[1][18:]), weights],
         "unknown critical chunk": [head, (b"NEW1", b""), weights],
         "chunk named by zeros": [head, (bytes(4), b""), weights],
     }

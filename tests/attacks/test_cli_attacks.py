@@ -86,7 +86,7 @@ def cases() -> dict[str, Case]:
         "not an image": (b"this is no image\n" * 100, 3),
         "half a PNG": (PNG[: len(PNG) // 2], 3),
         "PNG without its end": (PNG[:-30], 3),
-        "an .nfc file": (forge.golden(forge.NGP), 3),
+        "an .nfc file": (forge.golden(forge.PYRAMID), 3),
         "Flipper Zero": (forge.FLIPPER, 3),
         "a pickle for NumPy": (pickle, 3),
         "2^31 pixels": (b"P5 65536 32768 255\n", 6),
@@ -130,7 +130,7 @@ def cases() -> dict[str, Case]:
         name = target[:20]
         found[f"encode to {name}"] = Case(("encode", "-", target), 7, stdin=PNG, prepare=prepare)
         decode = ("decode", "-", target, "--format", "png")
-        found[f"decode to {name}"] = Case(decode, 7, stdin=forge.golden(forge.NGP), prepare=prepare)
+        found[f"decode to {name}"] = Case(decode, 7, stdin=forge.golden(forge.PYRAMID), prepare=prepare)
     return found
 
 
@@ -228,7 +228,7 @@ def test_killed_fit_leaves_the_old_file(tmp_path, number):
 
 def test_killed_while_writing_leaves_the_old_file(tmp_path):
     (tmp_path / "a.png").write_bytes(b"old")
-    (tmp_path / "a.nfc").write_bytes(forge.golden(forge.NGP))
+    (tmp_path / "a.nfc").write_bytes(forge.golden(forge.PYRAMID))
     command = [sys.executable, "-c", KILLED_WHILE_WRITING, "decode", "a.nfc", "-f"]
     child = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
     assert child.returncode == -signal.SIGKILL

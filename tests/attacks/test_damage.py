@@ -1,4 +1,4 @@
-"""Every truncation and every flipped bit of a golden file is noticed, or does not matter."""
+"""Every truncation and every flipped bit of a golden file is noticed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from nfcodec.codec import decode, inspect
 from nfcodec.errors import FormatError, LimitError
 
 NAMES = (
-    forge.NGP,
+    forge.PYRAMID,
+    forge.TABLE,
     forge.SIREN,
     forge.ALPHA_FILE,
     forge.ZIGZAG,
     forge.WAVELET,
-    "ngp-metadata",
-    "slopes-residual-gray",
+    "wavelet-metadata",
+    "residual-gray",
 )
 
 
@@ -43,12 +44,8 @@ def test_every_truncation(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_flipped_bit(name):
     data = forge.golden(name)
-    expected, unnoticed = outcome(data), []
+    assert outcome(data) is not None
     for bit in range(8 * len(data)):
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
-        found = outcome(bytes(flipped))
-        if found is not None:
-            assert found == expected, bit
-            unnoticed.append(bit // 8)
-    assert set(unnoticed) == {9}, "the minor version is the one byte that may change without harm"
+        assert outcome(bytes(flipped)) is None, bit

@@ -13,10 +13,7 @@ from nfcodec.fields.ngp import cuda as flat_ngp
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import hash_levels
 from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting.engines import tinycudann as tcnn_engine
-from nfcodec.fitting.engines.cuda import engine as cuda_engine
-from nfcodec.fitting.engines.cuda.engine import CudaEngine
-from nfcodec.fitting.engines.tinycudann import TcnnEngine
+from nfcodec.fitting.engines import registry
 from nfcodec.metrics import psnr_db
 from tests.fitting.engines import fake_tinycudann
 
@@ -27,10 +24,10 @@ HASHED = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
 def on_the_cpu(monkeypatch):
     """The engines as they are, but for the device; that of our own kernels only where it is missing."""
     monkeypatch.setitem(sys.modules, "tinycudann", fake_tinycudann)
-    monkeypatch.setattr(tcnn_engine, "create", lambda device, *arguments: TcnnEngine(*arguments[:4], device="cpu"))
+    monkeypatch.setitem(registry.ENGINES, "tinycudann", "tests.fitting.engines.on_the_cpu:tinycudann")
     if torch.cuda.is_available():
         return
-    monkeypatch.setattr(cuda_engine, "create", lambda device, *arguments: CudaEngine(*arguments[:4], device="cpu"))
+    monkeypatch.setitem(registry.ENGINES, "cuda", "tests.fitting.engines.on_the_cpu:cuda")
     for name in ("ENCODE_PIXELS", "NETWORK_PIXELS"):  # Triton's interpreter takes as long for few pixels as for many
         monkeypatch.setattr(flat_ngp, name, 512)
 

@@ -125,13 +125,23 @@ def test_busy_neighbours_help():
 @pytest.mark.parametrize("channel", range(3))
 def test_limits_over_the_peak(peak, limit, channel):
     limits = [put_varint(limit if c == channel else 1) for c in range(3)]
-    with pytest.raises(FormatError, match="magnitude"):
+    with pytest.raises(FormatError, match="residual is out of range"):
         decode_residual(b"".join(limits) + bytes(64), np.zeros((4, 4, 3), np.int8), peak)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\1", b"\1\1", b"\1\1\x80", b"\x80\0\1\1", b"\1\1" + b"\x80" * 5 + b"\1"])
-def test_broken_limits(payload):
-    with pytest.raises(FormatError, match="number"):
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (b"", "residual is truncated"),
+        (b"\1", "residual is truncated"),
+        (b"\1\1", "residual is truncated"),
+        (b"\1\1\x80", "residual is truncated"),
+        (b"\x80\0\1\1", "number in the residual is not in its shortest form"),
+        (b"\1\1" + b"\x80" * 5 + b"\1", "number in the residual is too long"),
+    ],
+)
+def test_broken_limits(payload, message):
+    with pytest.raises(FormatError, match=message):
         decode_residual(payload, np.zeros((4, 4, 3), np.int8), 255)
 
 

@@ -24,8 +24,10 @@ CLASSES = [1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224]
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21] * 2
 B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
-RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.3 and 5.4
+RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.6.1 and 5.7
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
+BIT = [0, 2**23, 2**24]
+ORDERS = {1: (1, 7, 8), 2: (1, 7, 8), 3: (1,), 4: (6,), 5: (1, 2, 4, 5), 6: (1, 2, 4, 5)}  # section 5, by field id
 NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
@@ -64,7 +66,7 @@ def varint(stream):
 
 def read_chunks(data):  # section 1
     stream, chunks, expected = BytesIO(data), {}, KNOWN_CHUNKS
-    require(stream.read(8) == b"\x8bNFC\r\n\x1a\n" and read(stream, "BB")[0] == 1, "not an .nfc file of version 1")
+    require(stream.read(8) == b"\x8bNFC\r\n\x1a\n" and read(stream, "B")[0] == 1, "not an .nfc file of version 1")
     while stream.tell() < len(data):
         kind, length = read(stream, "4sI")
         payload, crc = read(stream, f"{length}sI")
@@ -75,49 +77,52 @@ def read_chunks(data):  # section 1
     return chunks
 
 
-def read_field(kind, data, h, w, c):  # section 3: levels as (kind, s, scale or None); layout, name -> shape
-    stream, levels, layout, inputs, flags, encoded = BytesIO(data), [], {}, 2, 1, 0
-    if kind == 3:
-        rows, cols, hidden = read(stream, "BBB")
-        widths, frequencies = read(stream, f"{rows * cols}H"), stream.read()
-        require(1 <= rows <= h and 1 <= cols <= w and hidden < 64, "bad tiles")
-        for t, width in enumerate(widths):
-            _, tile, _ = read_field(1, struct.pack("<HB", width, hidden) + frequencies, h, w, c)
-            layout |= {f"{t}.{name}": shape for name, shape in tile.items()}
-        return levels, layout, (rows, cols)
+def read_field(kind, data, h, w, c):  # section 4: layout as name -> shape, and what else its evaluation needs
+    stream, layout = BytesIO(data), {}
     if kind == 1:
-        width, hidden = read(stream, "HB")
-        widths = [width] * (hidden + 1)
-        if len(data) > 3:
-            (encoded,) = read(stream, "B")
-            require(1 <= encoded <= 16 and 1 <= width <= 4096, "bad encoding")
-            widths = [4 * encoded, *accumulate(range(hidden - 1), lambda n, _: (2 * n + 1) // 3, initial=width)]
-            widths = widths[: hidden + 1]
+        width, hidden, own = read(stream, "HBB")
+        layout = siren_layout(width, hidden, own, c)
+    elif kind == 2:
+        rows, cols, hidden, frequencies = read(stream, "BBBB")
+        require(1 <= rows <= h and 1 <= cols <= w, "bad tiles")
+        for t, width in enumerate(read(stream, f"{rows * cols}H")):
+            layout |= {f"{t}.{name}": shape for name, shape in siren_layout(width, hidden, frequencies, c).items()}
+        own = (rows, cols), frequencies
+    elif kind == 3:
+        own = [read(stream, "BfI") for _ in range(*read(stream, "B"))]
+        require(1 <= len(own) <= 32, "bad number of levels")
+        for i, (features, scale, size) in enumerate(own):
+            require(features in (1, 2, 4, 8) and size % 8 == 0 and 8 <= size <= 2**24, "bad level")
+            require(0 < scale < 65535, "bad scale")
+            layout[f"level{i}"] = size, features
+        widths = read(stream, f"{read(stream, 'B')[0]}H")
+        require(1 <= len(widths) <= 16 and all(1 <= n <= 4096 for n in widths), "bad layers")
+        for i, (n_in, n_out) in enumerate(pairwise([sum(features for features, _, _ in own), *widths, c])):
+            layout[f"weight{i}"] = n_out, n_in
+    elif kind == 4:
+        own, filters = read(stream, "BB")
+        require(own < 8 and filters <= 128, "bad levels or filters")
+        layout = {"level0": (h, w, c), "skip": (c, c)} | ({"weight1": (c, filters)} if filters else {})
     else:
-        for i in range(*read(stream, "B")):
-            (code,), scale = read(stream, "B"), None
-            grid, s, features = code >> 6, code >> 3 & 7, code % 8 + 1
-            layout[f"level{i}"] = (h, w, features) if grid == 2 else (-(-h >> s), -(-w >> s), features)
-            if grid == 1:
-                scale, size = read(stream, "fI")
-                valid = code >> 3 == 8 and features in (1, 2, 4, 8) and size % 8 == 0 and 8 <= size <= 2**24
-                require(valid and 0 < scale < 65535, "bad hash level")
-                scale, layout[f"level{i}"] = Fraction(scale), (size, features)
-            levels.append((grid, s, scale))
-        widths, (flags,) = read(stream, f"{read(stream, 'B')[0]}H"), read(stream, "B")
-        inputs, strides = sum(shape[-1] for shape in layout.values()), [s for grid, s, _ in levels if grid == 0]
-        require(strides == sorted({*strides}, reverse=True) and 1 <= len(levels) <= 32, "bad levels")
-        require(all(grid < 2 or (grid == 2 and len(levels) == 1) for grid, _, _ in levels), "bad kinds of levels")
-    require(kind in (1, 2) and flags < 8 and (widths or flags & 6 == 2) and not stream.read(), "bad field")
-    require(all(1 <= n <= 4096 for n in widths) and len(widths) <= (64 if kind == 1 else 16), "bad widths")
-    layout |= {"skip": (c, inputs)} if flags & 2 else {}
-    own = 1 if encoded or (kind == 2 and flags & 4) else 0
-    require(not own or encoded or (levels[0][0] == 2 and inputs <= 3 and widths[0] <= 128), "bad filters")
-    for i, n in enumerate([*widths, c]):  # the output layer comes last
-        layout |= {f"weight{i}": (n, inputs)} if widths and i >= own else {}
-        layout |= {f"bias{i}": (n,)} if flags & 1 and (i >= own) else {}
-        inputs = n
-    return levels, layout, None
+        require(kind in (5, 6), "unknown field")
+        coarsest, hidden = read(stream, "BH") if kind == 6 else (0, 0)
+        require(coarsest < 8 and hidden <= 4096, "bad pyramid")
+        own = range(coarsest, -1, -1)
+        layout = {f"level{i}": (-(-h >> s), -(-w >> s), c) for i, s in enumerate(own)} | {"skip": (c, c * len(own))}
+        layout |= {"weight0": (hidden, c * len(own)), "bias0": (hidden,), "weight1": (c, hidden)} if hidden else {}
+    require(not stream.read(), "bytes left over in the field")
+    return layout | ({"bias_out": (c,)} if kind > 3 else {}), own
+
+
+def siren_layout(width, hidden, frequencies, c):  # section 4.1
+    require(1 <= width <= 4096 and hidden < 64 and frequencies <= 16, "bad siren")
+    sizes = [2] + [width] * (hidden + 1)
+    if frequencies:
+        sizes = [2, 4 * frequencies, *accumulate(range(hidden - 1), lambda n, _: (2 * n + 1) // 3, initial=width)]
+    layout, ends = {}, [*map(str, range(hidden + 1)), "_out"]
+    for i, (end, n_in, n_out) in enumerate(zip(ends, sizes, [*sizes[1 : hidden + 2], c], strict=False)):
+        layout |= {f"weight{end}": (n_out, n_in), f"bias{end}": (n_out,)} if i or not frequencies else {}
+    return layout
 
 
 def range_decoder(stream):  # section 5.1; point and lower matter by their difference only
@@ -144,8 +149,8 @@ def cumulative_table(w):  # section 5.2
 
 
 class Model:  # section 5.2; an alphabet is its weights [context, symbol] and the number of symbols coded
-    around, inner, least, more = (), (), 32, 0
-    # section 5.3, orders 4 and 5: the context around each and counts, from the widest to the narrowest; priors' weight
+    around, inner, a, b = (), (), 32, 0
+    # nested contexts: the one around each and counts, from the widest to the narrowest; the numbers a and b
 
     def __init__(self, decode_symbol, limit, scales):
         self.decode_symbol, self.limit, weights = decode_symbol, limit, []
@@ -185,75 +190,38 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         alphabet[1] += len(contexts)
         return symbols
 
-    def nested_weights(self, depth, context):  # section 5.3, orders 4 and 5
+    def nested_weights(self, depth, context):  # section 5.2
         if depth == 0:
             return self.high[0][0]
         table = np.diff(cumulative_table(self.nested_weights(depth - 1, self.around[depth - 1][context])))
         counts = self.inner[depth - 1][context]
-        return 1024 * counts + 1024 * (self.least + self.more * np.count_nonzero(counts)) * table // 2**24
+        return 1024 * counts + 1024 * (self.a + self.b * np.count_nonzero(counts)) * table // 2**24
 
 
-def read_weights(data, levels, layout):  # section 5
+def read_weights(data, kind, own, layout):  # section 5
     stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
-    dense = [(s, symbols[f"level{i}"]) for i, (grid, s, _) in enumerate(levels) if grid == 0]
-    wavelets = any(grid == 2 for grid, _, _ in levels)
-    order, regime = read(stream, "BB") if wavelets else (*read(stream, "B"), 0)
-    limits = [varint(stream) for _ in range(max((q.shape[2] for _, q in dense), default=0))]
-    by_column = order in (7, 8)
-    others = [
-        (name, q, 0 if by_column else varint(stream), *read(stream, "B")) for name, q in symbols.items() if q.ndim < 3
-    ]
-    for name, _, limit, scale in others:
-        require(limit <= 2 ** (24 + (".bias" in name)) and scale < (153 if by_column else 64), "bad limit or scale")
-    suitable = (6,) if wavelets else (1, 2, 4, 5) if dense else (1, 7, 8)
-    require(max([0, *limits]) <= 2**24 and order in suitable, "bad order or limit")
-    decode_symbol, models = range_decoder(stream.read()), []
-    for f, limit in enumerate(limits):
-        limit = (limit + 1) // 2 if order == 5 else limit
-        scales = (
-            CLASS_SCALES if order == 1 else [bisect_right(B[1:], 2 * limit)] * (16 ** min(f, 2) if order == 2 else 1)
-        )
-        models.append(Model(decode_symbol, limit, scales))
-        if order in (4, 5) and f + order > 4:
-            n0, n1, n2 = (16, 32, 128) if order == 4 else (16, 48, 192)
-            pairs = [
-                np.array([i // (n // o) * o + j // (n // o) for i in range(n) for j in range(n)])
-                for o, n in ((n0, n1), (n1, n2))
-            ]
-            chain = [
-                [],
-                [np.zeros(n0, np.int64), np.arange(n2) // (n2 // n0)],
-                [np.zeros(n0, np.int64), np.arange(n0 * n0) % n0, *pairs],
-            ][min(f, 2)]
-            if order == 5:
-                chain = [np.zeros(2, np.int64), *((2 * each[:, None] + [0, 1]).ravel() for each in chain)]
-                models[f].least, models[f].more = 8, 4
-            models[f].around = chain
-            models[f].inner = [np.zeros((len(each), models[f].high[0].shape[1]), np.int64) for each in chain]
-    for (s, q), coarser in zip(dense, [None, *dense], strict=False):  # section 5.3
-        parity = read_parities(decode_symbol, q.shape) if order == 5 else None
-        for f in range(q.shape[2]):
-            known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
-            if order != 1:
-                n = {2: 16, 4: 128, 5: 192}[order]
-                for g in range(max(0, f - 2), f):
-                    buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
-                if order == 5:
-                    q[..., f] = 2 * models[f].run(2 * buckets + parity[..., f]) + parity[..., f]
-                    require(np.all(abs(q[..., f]) <= limits[f]), "value over its limit")
-                else:
-                    q[..., f] = models[f].run(buckets)
-                continue
-            for row, col in RUNS:
-                part = np.s_[row::2, col::2]
-                q[..., f][part] = models[f].run(neighbour_contexts(s, q, coarser, f, known)[part])
-                known[part] = 1
-    if wavelets:
-        read_wavelet(decode_symbol, levels[0][1], symbols["level0"], regime)
-    for name, q, limit, scale in others:
-        if by_column:
-            coded = order == 8 and q.ndim > 1
-            q[...] = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, coded).reshape(q.shape)
+    (order,) = read(stream, "B")
+    require(order in ORDERS[kind], "bad order")
+    regime = read(stream, "B")[0] if kind == 4 else 0
+    levels = [symbols[f"level{i}"] for i in range(len(own))] if kind > 4 else []
+    limits = [varint(stream) for _ in range(levels[0].shape[2])] if levels else []
+    heads, columns = {}, order in (7, 8)
+    for name, q in symbols.items():
+        if q.ndim < 3:
+            heads[name] = 0 if columns else varint(stream), *read(stream, "B")
+            require(heads[name][0] <= 2 ** (24 + (".bias" in name)), "bad limit")
+            require(heads[name][1] < (153 if columns else 64), "bad scale")
+    require(max([0, *limits]) <= 2**24, "bad limit")
+    decode_symbol = range_decoder(stream.read())
+    if levels:
+        read_levels(decode_symbol, order, levels, limits)
+    if kind == 4:
+        read_wavelet(decode_symbol, own, symbols["level0"], regime)
+    for name, (limit, scale) in heads.items():
+        q = symbols[name]
+        if columns:
+            path = order == 8 and q.ndim > 1
+            q[...] = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, path).reshape(q.shape)
         else:
             q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
         q[...] = q.cumsum() if ".bias" in name else q
@@ -261,12 +229,59 @@ def read_weights(data, levels, layout):  # section 5
     return symbols
 
 
-def read_matrix(decode_symbol, like, scale, differences, coded):  # section 5.7
+def read_levels(decode_symbol, order, levels, limits):  # section 5.6
+    models = [level_model(decode_symbol, order, f, limit) for f, limit in enumerate(limits)]
+    for q, coarser in zip(levels, [None, *levels], strict=False):
+        parity = read_parities(decode_symbol, q.shape) if order == 5 else None
+        for f in range(q.shape[2]):
+            known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
+            if order == 1:
+                for row, col in RUNS:
+                    part = np.s_[row::2, col::2]
+                    q[..., f][part] = models[f].run(neighbour_contexts(q, coarser, f, known)[part])
+                    known[part] = 1
+                continue
+            n = {2: 16, 4: 128, 5: 192}[order]
+            for g in range(f):
+                buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
+            if order == 5:
+                q[..., f] = 2 * models[f].run(2 * buckets + parity[..., f]) + parity[..., f]
+                require(np.all(abs(q[..., f]) <= limits[f]), "value over its limit")
+            else:
+                q[..., f] = models[f].run(buckets)
+
+
+def level_model(decode_symbol, order, f, limit):  # section 5.6
+    if order == 1:
+        return Model(decode_symbol, limit, CLASS_SCALES)
+    limit = (limit + 1) // 2 if order == 5 else limit
+    model = Model(decode_symbol, limit, [bisect_right(B[1:], 2 * limit)] * (16**f if order == 2 else 1))
+    if order == 2 or (order, f) == (4, 0):
+        return model
+    n0, n1, n2 = (16, 32, 128) if order == 4 else (16, 48, 192)
+    pairs = [
+        np.array([i // (n // o) * o + j // (n // o) for i in range(n) for j in range(n)])
+        for o, n in ((n0, n1), (n1, n2))
+    ]
+    chain = [
+        [],
+        [np.zeros(n0, np.int64), np.arange(n2) // (n2 // n0)],
+        [np.zeros(n0, np.int64), np.arange(n0 * n0) % n0, *pairs],
+    ][f]
+    if order == 5:
+        chain = [np.zeros(2, np.int64), *((2 * each[:, None] + [0, 1]).ravel() for each in chain)]
+        model.a, model.b = 8, 4
+    model.around = chain
+    model.inner = [np.zeros((len(each), model.high[0].shape[1]), np.int64) for each in chain]
+    return model
+
+
+def read_matrix(decode_symbol, like, scale, differences, coded):  # section 5.5
     (rows, cols), parity = like.shape, np.zeros_like(like)
     if coded:
-        path = [decode_symbol([0, 2**23, 2**24]) for _ in range(cols * -(-rows // 3))]
+        path = [decode_symbol(BIT) for _ in range(cols * -(-rows // 3))]
         parity = parities(path, (367, 435, 457), len(path)).reshape(cols, -1)[:, :rows].T
-    rises, out = differences and decode_symbol([0, 2**23, 2**24]), np.zeros_like(like)
+    rises, out = differences and decode_symbol(BIT), np.zeros_like(like)
     start, first = 0, (8 + scale % 8) << scale // 8 + 1
     while start < len(out):
         stop = min(len(out), max(1, 2 * start))
@@ -282,14 +297,14 @@ def read_matrix(decode_symbol, like, scale, differences, coded):  # section 5.7
     return np.where(out < 0, -2 * out - 1, 2 * out) if rises else out
 
 
-def read_parities(decode_symbol, shape):  # section 5.3, order 5
+def read_parities(decode_symbol, shape):  # section 5.6, order 5
     n = shape[0] * shape[1] * shape[2]
-    generators = [(367, 435, 457), (369, 491, 0)][decode_symbol([0, 2**23, 2**24])]
-    path = [decode_symbol([0, 2**23, 2**24]) for _ in range(-(-n // 3))]
+    generators = [(367, 435, 457), (369, 491, 0)][decode_symbol(BIT)]
+    path = [decode_symbol(BIT) for _ in range(-(-n // 3))]
     return parities(path, generators, 1024)[:n].reshape(shape)
 
 
-def parities(path, generators, run):  # section 5.3, order 5
+def parities(path, generators, run):  # section 5.4
     out = [
         sum(path[t - a] for a in range(min(8, t % run) + 1) if g >> (8 - a) & 1) % 2
         for t in range(len(path))
@@ -298,12 +313,10 @@ def parities(path, generators, run):  # section 5.3, order 5
     return np.array(out)
 
 
-def neighbour_contexts(s, q, coarser, f, known):  # section 5.3, order 1
+def neighbour_contexts(q, coarser, f, known):  # section 5.6.1
     (rows, cols, _), (a, b) = q.shape, np.zeros((2, *known.shape), np.int64)
-    if coarser and coarser[1].shape[2] > f:
-        d, table = coarser[0] - s, abs(coarser[1][..., f])
-        y, x = (np.minimum(np.arange(n) >> d, m - 1) for n, m in zip((rows, cols), table.shape, strict=True))
-        a, b = a + 16 * table[y[:, None], x], b + 16
+    if coarser is not None:
+        a, b = a + 16 * abs(coarser[..., f])[np.arange(rows)[:, None] >> 1, np.arange(cols) >> 1], b + 16
     same, seen = np.pad(abs(q[..., f]), 1), np.pad(known, 1)  # entries not decoded yet are 0
     before = np.pad(abs(q[..., f - 1]), 1, mode="edge")
     for dy, dx in product((-1, 0, 1), repeat=2):
@@ -315,19 +328,19 @@ def neighbour_contexts(s, q, coarser, f, known):  # section 5.3, order 1
     return np.searchsorted(CLASSES, 16 * a // np.maximum(b, 1), side="right") + 16 * known[0, 0]
 
 
-def bands(s):  # section 3.2: (orientation HL, LH, HH or LL, l, places)
+def bands(s):  # section 4.6: (orientation HL, LH, HH or LL, l, places)
     yield 3, s, np.s_[:: 2**s, :: 2**s]
     for level in range(s, 0, -1):
         h = 2 ** (level - 1)
         yield from ((o, level, np.s_[y :: 2 * h, x :: 2 * h]) for o, (y, x) in enumerate(((0, h), (h, 0), (h, h))))
 
 
-def earlier(p):  # section 5.4, offsets of known entries of the same band and feature
+def earlier(p):  # section 5.7, offsets of known entries of the same band and feature
     offsets = product(range(-2, 3), repeat=2)
     return [(y, x) for y, x in offsets if RUNS.index(((RUNS[p][0] + y) % 2, (RUNS[p][1] + x) % 2)) < p]
 
 
-def smooth_picture(s, q, level):  # section 5.4
+def smooth_picture(s, q, level):  # section 5.7
     plane = np.zeros_like(q)
     for o, coarser, place in bands(s):
         if o == 3 or coarser > level:
@@ -336,7 +349,7 @@ def smooth_picture(s, q, level):  # section 5.4
     return plane[:: 2**level, :: 2**level]
 
 
-def slopes(smooth, o, y, x):  # section 5.4
+def slopes(smooth, o, y, x):  # section 5.7
     along_x = product({0: (-1, 0, 1), 1: (), 2: (0, 1)}[o], (-1, 0, 1))
     along_y = product((-1, 0, 1), {0: (), 1: (-1, 0, 1), 2: (0, 1)}[o])
     pairs = [(dy, dx, 0, 1) for dy, dx in along_x] + [(dy, dx, 1, 0) for dy, dx in along_y]
@@ -348,7 +361,7 @@ def slopes(smooth, o, y, x):  # section 5.4
         yield np.sign(d) * (32 * e + (32 * (abs(d) + 16) >> e) - 160)
 
 
-def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
+def read_wavelet(decode_symbol, s, q, regime):  # section 5.7
     known, networks, places = (
         np.zeros_like(q),
         read_networks(),
@@ -364,7 +377,7 @@ def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
             parent = known[places[o, level + 1]][..., f] if (o, level + 1) in places and o < 3 else np.zeros((0, 0))
             seen = [(known[place][..., f], 1, earlier(p)), *([(parent, 2, NINE)] if o < 3 else [])]
             seen += [(known[places[sibling, level]][..., f], 1, NINE) for sibling in range(o % 3)]
-            seen += [(known[place][..., f - i], 1, (NINE, CROSS)[i - 1]) for i in range(1, min(f, 2) + 1)]
+            seen += [(known[place][..., f - i], 1, (NINE, CROSS)[i - 1]) for i in range(1, f + 1)]
             inputs = []
             for plane, scale, offsets in seen:
                 framed = np.zeros((rows + 4, cols + 4), np.int64)
@@ -373,27 +386,27 @@ def read_wavelet(decode_symbol, s, q, regime):  # section 5.4
                 inputs += [framed[y // scale + 2 + dy, x // scale + 2 + dx] for dy, dx in offsets]
             inputs += slopes(smooth[..., f], o, y, x) if smooth is not None else []
             inputs += [np.full(len(y), scalar) for scalar in (11 * min(c, 3), 32 * (c == 0), regime - 88)]
-            v = read_laplace(decode_symbol, *predict(networks[o, min(f, 2), p], np.array(inputs)))
+            v = read_laplace(decode_symbol, *predict(networks[o, f, p], np.array(inputs)))
             e = np.frexp(abs(v) + 1.0)[1] - 1
             q[place][y, x, f] = v
             known[place][y, x, f] = np.sign(v) * (32 * e + (32 * (abs(v) + 1) >> e) - 32)
 
 
-def read_networks():  # section 5.5
+def read_networks():  # section 5.8
     blob, networks, at = NETWORKS.read_bytes(), {}, 1
     blob = np.frombuffer(blob, "<i2").astype(np.int64)
-    for o, kind, p in product(range(4), range(3), range(4)):
-        n, layers = len(earlier(p)) + (9 * o + 9) % 36 + (0, 9, 14)[kind] + (9, 9, 12, 0)[o] + 3, []
+    for o, f, p in product(range(4), range(3), range(4)):
+        n, layers = len(earlier(p)) + (9 * o + 9) % 36 + (0, 9, 14)[f] + (9, 9, 12, 0)[o] + 3, []
         for n_in, n_out in pairwise((n, blob[0], blob[0], 2)):
             matrix, bias = np.split(blob[at : at + n_out * (n_in + 1)], [n_out * n_in])
             layers.append((matrix.reshape(n_out, n_in), bias[:, None]))
             at += n_out * (n_in + 1)
-        networks[o, kind, p] = layers
+        networks[o, f, p] = layers
     require(at == len(blob), "not the context networks")
     return networks
 
 
-def predict(layers, x):  # section 5.5: location, index of scale
+def predict(layers, x):  # section 5.8: location, index of scale
     for (matrix, bias), (u, v) in zip(layers, ((5, 8), (8, 8), (8, 3)), strict=True):
         x = matrix @ x + (bias << u) + (1 << u + 9 - v) >> u + 10 - v
         x = x if v == 3 else np.maximum(x, 0)
@@ -401,14 +414,14 @@ def predict(layers, x):  # section 5.5: location, index of scale
 
 
 @cache
-def laplace_table(t, r):  # section 5.6
+def laplace_table(t, r):  # section 5.3
     tails = [*accumulate(repeat(DECAYS[t], 519), lambda tail, d: tail * d >> 30, initial=2**30)]
     places = [8 * q + 4 - r for q in range(-64, 64)]
     below = [0, *(tails[-x] if x < 0 else 2**31 - tails[x] for x in places), 2**31]
     return cumulative_table(np.diff(below) + 2**13)
 
 
-def read_laplace(decode_symbol, m, z):  # section 5.6
+def read_laplace(decode_symbol, m, z):  # section 5.3
     k = np.maximum(0, -((56 - z) // 8))
     t, middle = z - 8 * k, m + 4 >> 3
     r, (high, low, beyond) = np.where(k == 0, m - 8 * middle, 0), np.zeros((3, len(m)), np.int64)
@@ -423,13 +436,13 @@ def read_laplace(decode_symbol, m, z):  # section 5.6
     return v
 
 
-def rescale(z, step, shift):  # section 4
+def rescale(z, step, shift):  # section 3
     k, top = step[1] + shift, int(abs(z).max()) * step[0]
     require(top << max(k, 0) < 2**52, "numbers too large")
     return z * step[0] << k if k >= 0 else (z * step[0] + (1 << -k - 1)) >> -k if k > -60 else 0 * z
 
 
-def synthesise(s, table, step):  # section 4.3
+def synthesise(s, table, step):  # section 4.6
     v = np.zeros_like(table)
     for o, level, place in bands(s):
         if v[place].size:
@@ -438,7 +451,7 @@ def synthesise(s, table, step):  # section 4.3
     return v.reshape(-1, table.shape[2])
 
 
-def lift(v, levels):  # section 4.3
+def lift(v, levels):  # section 4.6
     for level in levels:
         lattice = v[:: 2 ** (level - 1), :: 2 ** (level - 1)]
         for lines in (lattice, lattice.swapaxes(0, 1)):
@@ -449,68 +462,95 @@ def lift(v, levels):  # section 4.3
     require(abs(v).max() < 2**33, "numbers too large")
 
 
-def encode(grid, s, scale, table, step, h, w):  # section 4.2
-    if grid == 2:
-        return synthesise(s, table, step)
-    b, axes = 12 if scale else s + 1, []
-    for n in (h, w):
-        factor, origin = (scale * Fraction(2**11, n), 2**11) if scale else (1, -(2**s))
-        lo, f = np.divmod([math.floor(factor * (2 * j + 1)) + origin for j in range(n)], 2**b)
-        axes.append([(lo, 2**b - f), (lo + 1, f)])
-    total = np.zeros((h, w, table.shape[-1]), np.int64)
-    for (y, weight_y), (x, weight_x) in product(*axes):
-        y = y[:, None]
-        if scale:
-            r = math.ceil(scale) + 1
-            corner = table[(x + y * r if r * r <= len(table) else x ^ y * 2654435761 % 2**32) % len(table)]
-        else:
-            corner = table[y.clip(0, len(table) - 1), x.clip(0, len(table[0]) - 1)]
-        total += corner * (weight_y[:, None] * weight_x)[..., None]
+def interpolate(axes, b, corner_of, step, h, w):  # section 4.4; of an axis: lo, hi, f
+    total, weights = 0, [((lo, 2**b - f), (hi, f)) for lo, hi, f in axes]
+    for (y, weight_y), (x, weight_x) in product(*weights):
+        total = total + corner_of(y[:, None], x) * (weight_y[:, None] * weight_x)[..., None]
     return rescale(total, step, 16 - 2 * b).reshape(h * w, -1)
 
 
-def evaluate(levels, symbols, steps, h, w):  # section 4: (H W, C) in units of 2^-24
-    def affine(x, weight, bias, unit_in, unit_out):
-        q = symbols[weight]
-        require(int(abs(q).sum(axis=1).max()) * int(abs(x).max()) * steps[weight][0] < 2**52, "numbers too large")
-        y = rescale(x @ q.T, steps[weight], unit_out - unit_in)
-        return y + rescale(symbols[bias], steps[bias], unit_out) if bias in symbols else y
+def hash_level(scale, table, step, h, w):  # section 4.4
+    scale, axes = Fraction(scale), []
+    for n in (h, w):
+        p = np.array([math.floor(scale * Fraction(2**11, n) * (2 * j + 1)) + 2**11 for j in range(n)])
+        axes.append((p >> 12, (p >> 12) + 1, p % 2**12))
+    r = math.ceil(scale) + 1
+    dense = r * r <= len(table)
+    corner = lambda y, x: table[(x + y * r if dense else x ^ y * 2654435761 % 2**32) % len(table)]  # noqa: E731
+    return interpolate(axes, 12, corner, step, h, w)
 
-    layers, out, skipped = sum(name.startswith("weight") for name in symbols), 0, 0
+
+def dense_level(s, table, step, h, w):  # section 4.5
+    axes = []
+    for n, entries in zip((h, w), table.shape, strict=False):
+        c, f = np.divmod(2 * np.arange(n) + 1 - 2**s, 2 ** (s + 1))
+        axes.append((c.clip(0, entries - 1), (c + 1).clip(0, entries - 1), f))
+    return interpolate(axes, s + 1, lambda y, x: table[y, x], step, h, w)
+
+
+def affine(x, weight, bias, unit_in, unit_out):  # section 3; weight and bias: symbols, step
+    (q, step), bound = weight, int(abs(weight[0]).sum(axis=1).max()) * int(abs(x).max())
+    require(bound * step[0] < 2**52, "numbers too large")
+    y = rescale(x @ q.T, step, unit_out - unit_in)
+    return y + rescale(*bias, unit_out) if bias else y
+
+
+def evaluate(kind, own, tensors, h, w):  # section 4: (H W, C) in units of 2^-24
+    if kind == 1:
+        return siren(own, tensors, h, w)
+    if kind == 2:
+        return evaluate_tiles(*own, tensors, h, w)
+    if kind == 4:
+        encoded = synthesise(own, *tensors["level0"])
+    elif kind == 3:
+        levels = [hash_level(scale, *tensors[f"level{i}"], h, w) for i, (_, scale, _) in enumerate(own)]
+        encoded = np.hstack(levels)
+    else:
+        encoded = np.hstack([dense_level(s, *tensors[f"level{i}"], h, w) for i, s in enumerate(own)])
+    return relu_network(encoded, tensors, filters(encoded, tensors, h, w) if kind == 4 else None)
+
+
+def relu_network(encoded, tensors, x):  # section 4.3; x: behind the filters
+    last, i = tensors.get("bias_out"), 0 if x is None else 1
+    x = encoded if x is None else x
+    while f"weight{i + 1}" in tensors:
+        x, i = np.maximum(affine(x, tensors[f"weight{i}"], tensors.get(f"bias{i}"), 16, 16), 0), i + 1
+    if f"weight{i}" not in tensors:
+        return affine(encoded, tensors["skip"], last, 16, 24)
+    out = affine(x, tensors[f"weight{i}"], last, 16, 24)
+    return out + affine(encoded, tensors["skip"], None, 16, 24) if "skip" in tensors else out
+
+
+def filters(encoded, tensors, h, w):  # section 4.6
+    if "weight1" not in tensors:
+        return None
+    n, (m, e), framed = tensors["weight1"][0].shape[1], tensors["level0"][1], encoded.reshape(h, w, -1)
+    framed = np.pad(framed, ((2, 2), (2, 2), (0, 0)), mode="edge")
+    x = np.dstack([framed[y : y + h, x : x + w] for y, x in product(range(5), repeat=2)]).reshape(h * w, -1)
+    used = np.frombuffer(FILTERS.read_bytes(), "<i2").astype(np.int64).reshape(128, 76)[:n]
+    kernels = used[:, :75].reshape(n, 25, 3)[..., : encoded.shape[1]].reshape(n, -1)
+    return np.maximum(affine(x, (kernels, (128, -17)), (used[:, 75], (m, e - 10)), 16, 16), 0)
+
+
+def siren(frequencies, tensors, h, w):  # section 4.1
     rows, cols = ([((2 * i - n + 1 << 21) + n - 1) // max(2 * n - 2, 1) for i in range(n)] for n in (h, w))
-    x, unit = np.array([(col, row) for row in rows for col in cols]), 20
-    if levels:
-        encoded = [encode(*v, symbols[f"level{i}"], steps[f"level{i}"], h, w) for i, v in enumerate(levels)]
-        x, unit = np.hstack(encoded), 16
-    if "skip" in symbols:
-        skipped = affine(x, "skip", None if layers else "bias0", 16, 24)
-    first = 0
-    if not levels and "weight0" not in symbols:  # a positional encoding
-        n, first = symbols["weight1"].shape[1] // 4, 1
-        rising = np.array([*accumulate(range(n - 1), lambda f, _: (8 * f + 2) // 5, initial=16)])
+    x, unit, first = np.array([(col, row) for row in rows for col in cols]), 20, 0
+    if frequencies:
+        rising = np.array([*accumulate(range(frequencies - 1), lambda f, _: (8 * f + 2) // 5, initial=16)])
         phases = rescale(np.hstack([x[:, :1] * rising, x[:, 1:] * rising]), (128, -12), -4)
-        x, unit = SINE[np.hstack([phases, phases + 2**14]) % 65536], 15
-    elif layers and "weight0" not in symbols:  # filters
-        framed, first = np.pad(x.reshape(h, w, -1), ((2, 2), (2, 2), (0, 0)), mode="edge"), 1
-        used = (
-            np.frombuffer(FILTERS.read_bytes(), "<i2").astype(np.int64).reshape(128, 76)[: symbols["weight1"].shape[1]]
-        )
-        symbols = {**symbols, "weight0": used[:, :75].reshape(-1, 25, 3)[..., : x.shape[1]].reshape(len(used), -1)}
-        symbols["bias0"], (m, e) = used[:, 75], steps["level0"]
-        steps = {**steps, "weight0": (128, -17), "bias0": (m, e - 10)}
-        x = np.dstack([framed[y : y + h, x : x + w] for y, x in product(range(5), repeat=2)]).reshape(h * w, -1)
-    for i in range(0 if levels else first, layers + first):
-        out = affine(x, f"weight{i}", f"bias{i}", unit, 24 if i == layers + first - 1 else 16)
-        x, unit = (np.maximum(out, 0), 16) if levels else (SINE[out % 65536], 15)
-    return out + skipped
+        x, unit, first = SINE[np.hstack([phases, phases + 2**14]) % 65536], 15, 1
+    while f"weight{first}" in tensors:
+        p = affine(x, tensors[f"weight{first}"], tensors[f"bias{first}"], unit, 16)
+        x, unit, first = SINE[p % 65536], 15, first + 1
+    return affine(x, tensors["weight_out"], tensors["bias_out"], unit, 24)
 
 
-def evaluate_tiles(grid, symbols, steps, h, w):  # section 4.4
+def evaluate_tiles(grid, frequencies, tensors, h, w):  # section 4.2
     outputs = {}
     for t, (i, j) in enumerate(product(*map(range, grid))):
         rows, cols = (range(n * k // of, n * (k + 1) // of) for n, k, of in ((h, i, grid[0]), (w, j, grid[1])))
-        own, own_steps = ({k.split(".")[1]: v for k, v in d.items() if k.startswith(f"{t}.")} for d in (symbols, steps))
-        outputs |= zip(product(rows, cols), evaluate([], own, own_steps, len(rows), len(cols)), strict=True)
+        own = {name.split(".")[1]: tensor for name, tensor in tensors.items() if name.startswith(f"{t}.")}
+        outputs |= zip(product(rows, cols), siren(frequencies, own, len(rows), len(cols)), strict=True)
     return np.array([outputs[place] for place in product(range(h), range(w))])
 
 
@@ -543,7 +583,7 @@ def read_residual(data, places, signs, peak):  # section 7.2
         model, known = Model(decode_symbol, limit, CLASS_SCALES * 5), np.zeros(r.shape[:2], np.int64)
         for row, col in RUNS:
             part = np.s_[row::2, col::2]
-            contexts = neighbour_contexts(0, r, None, c, known) + 32 * places[..., c]
+            contexts = neighbour_contexts(r, None, c, known) + 32 * places[..., c]
             r[..., c][part] = signs[..., c][part] * model.run(contexts[part])
             known[part] = 1
     return r
@@ -597,10 +637,11 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     """Return samples (H, W, C), alpha (H, W) or None, and those of icc, exif and xmp that the file has."""
     chunks, transforms = read_chunks(data), []
     head = BytesIO(chunks.get(b"HEAD", b""))  # section 2
-    *_, mode, _, _, digest = read(head, "3BBHH8s")
+    _, _, mode, _, _, digest = read(head, "B3sBHH8s")
     channels, depth, w, h = mode & 3, 16 if mode & 4 else 8, varint(head), varint(head)
-    require(channels in (1, 3) and mode < 128 and 1 <= w * h <= 2**20, "bad mode, no pixels, or over own limit")
-    levels, layout, grid = read_field(*read(head, "B"), *read(head, f"{varint(head)}s"), h, w, channels)
+    require(channels in (1, 3) and 1 <= w * h <= 2**20, "bad mode, no pixels, or over own limit")
+    (field,) = read(head, "B")
+    layout, own = read_field(field, *read(head, f"{varint(head)}s"), h, w, channels)
     require(sum(math.prod(shape) for shape in layout.values()) <= 2**24, "over own limit of parameters")
     stream = BytesIO(*read(head, f"{varint(head)}s"))
     for _ in range(*read(stream, "B")):
@@ -619,8 +660,8 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[4:], 3) if mode >> bit & 1}
     needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
     require(needed == {*chunks} - {b"RESD"}, "chunk missing or superfluous")
-    symbols = read_weights(chunks[b"WGHT"], levels, layout)
-    outputs = evaluate_tiles(grid, symbols, steps, h, w) if grid else evaluate(levels, symbols, steps, h, w)
+    symbols = read_weights(chunks[b"WGHT"], field, own, layout)
+    outputs = evaluate(field, own, {name: (symbols[name], steps[name]) for name in layout}, h, w)
     exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
     order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)
     for c in range(channels):

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, WEIGHTS, XMP, read_chunks, write_chunks
-from nfcodec.format.chunks import MAJOR, MINOR, ORDER, SIGNATURE
+from nfcodec.format.chunks import MAJOR, ORDER, SIGNATURE
 
 OPTIONAL = (PLANES, ALPHA, ICC, EXIF, XMP)
 SMALL = {HEADER: b"head", WEIGHTS: b"\0\1\2", ALPHA: b"", XMP: b"<x/>"}
-PREFIX = SIGNATURE + bytes([MAJOR, MINOR])
+PREFIX = SIGNATURE + bytes([MAJOR])
 
 
 def chunk(kind: bytes, payload: bytes) -> bytes:
@@ -26,7 +26,7 @@ HEAD, WGHT = chunk(HEADER, b"h"), chunk(WEIGHTS, b"w")
 def test_the_bytes_are_frozen():
     """docs/format.md, to the byte."""
     assert write_chunks({WEIGHTS: b"\1", HEADER: b""}).hex() == (
-        "8b4e46430d0a1a0a0100" + "48454144" + "00000000" + "281b6691" + "57474854" + "01000000" + "01" + "fcf08b9d"
+        "8b4e46430d0a1a0a01" + "48454144" + "00000000" + "281b6691" + "57474854" + "01000000" + "01" + "fcf08b9d"
     )
 
 
@@ -40,7 +40,7 @@ def test_round_trip(head, weights, others):
     data = write_chunks(chunks)
     assert read_chunks(data) == chunks
     assert list(read_chunks(data)) == [kind for kind in ORDER if kind in chunks]
-    assert len(data) == 10 + sum(12 + len(payload) for payload in chunks.values())
+    assert len(data) == 9 + sum(12 + len(payload) for payload in chunks.values())
 
 
 def test_every_truncation_is_rejected():
@@ -66,8 +66,6 @@ def test_every_truncation_of_a_minimal_container_is_rejected():
 def test_every_bit_flip_is_rejected():
     data = write_chunks(SMALL)
     for bit in range(8 * len(data)):
-        if bit // 8 == len(SIGNATURE) + 1:
-            continue  # the minor version, which does not matter
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(FormatError):
@@ -113,11 +111,10 @@ def test_unknown_ancillary_chunks_are_skipped():
         assert read_chunks(PREFIX + b"".join(parts)) == {HEADER: b"h", WEIGHTS: b"w"}
 
 
-def test_versions():
+def test_major_versions():
     for major in (0, 2, 255):
         with pytest.raises(UnsupportedError, match=str(major)):
-            read_chunks(SIGNATURE + bytes([major, 0]) + HEAD + WGHT)
-    assert read_chunks(SIGNATURE + bytes([1, 200]) + HEAD + WGHT)
+            read_chunks(SIGNATURE + bytes([major]) + HEAD + WGHT)
 
 
 def test_a_flipper_dump_is_named():
@@ -126,7 +123,7 @@ def test_a_flipper_dump_is_named():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x89PNG\r\n\x1a\n", b"nfc", b"\0" * 100, SIGNATURE[1:] + b"\1\0", b"\x8bNFX\r\n\x1a\n\1\0"]
+    "data", [b"", b"\x89PNG\r\n\x1a\n", b"nfc", b"\0" * 100, SIGNATURE[1:] + b"\1", b"\x8bNFX\r\n\x1a\n\1"]
 )
 def test_other_files_are_no_nfc(data):
     with pytest.raises(NotNfcError):

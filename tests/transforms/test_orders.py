@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
-from nfcodec.transforms.orders import MAX_SEED, invert, seeded_permutation, zigzag_path
+from nfcodec.transforms.orders import MAX_SEED, in_picture_order, seeded_permutation, zigzag_path
 
 
 def philox(key: int, n: int) -> list[int]:
@@ -51,7 +51,14 @@ def test_any_seed_gives_the_defined_permutation(n: int, seed: int):
     order = seeded_permutation(n, seed)
     keys = philox(seed, n)
     assert order.tolist() == sorted(range(n), key=lambda i: (keys[i], i))
-    assert invert(order)[order].tolist() == order[invert(order)].tolist() == list(range(n))
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4), st.integers(0, MAX_SEED))
+def test_things_that_were_moved_come_back(height: int, width: int, channels: int, seed: int):
+    values = np.arange(height * width * channels).reshape(height, width, channels)
+    flat, order = values.reshape(-1, channels), seeded_permutation(height * width, seed)
+    assert np.array_equal(in_picture_order(flat[order], order, values.shape), values)
+    assert np.array_equal(in_picture_order(flat, None, values.shape), values)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])

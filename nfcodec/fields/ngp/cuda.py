@@ -1,8 +1,7 @@
-"""Hashed `ngp` fields on a flat vector, by Triton kernels; networks of other shapes by matrix products."""
+"""Instant-NGP on a flat vector, by Triton kernels; networks of other shapes by matrix products."""
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import Any
 
@@ -12,10 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from nfcodec.errors import EngineError
+from nfcodec.exact.field import Parameters
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import HashLevel
-from nfcodec.fitting.engines.cuda.flat import InOrder
+from nfcodec.fitting.engines.cuda.fields import InOrder
+from nfcodec.fitting.starts import rough_start
+from nfcodec.lazy import load
 
 ENCODE_PIXELS = 128
 NETWORK_PIXELS = 64
@@ -26,29 +27,28 @@ PROGRAMS = 528
 """That sum up the network's gradient, each its share of the pixels: four for each multiprocessor of an H100."""
 
 
-def kernels() -> Any:
-    """The Triton kernels. Raises EngineError where there is no Triton."""
+def kernel(name: str) -> Any:
+    """One of the Triton kernels. Raises EngineError where there is no Triton."""
     try:
-        return importlib.import_module("nfcodec.fields.ngp.triton_kernels")
+        return load(f"nfcodec.fields.ngp.triton_kernels:{name}")
     except (ImportError, OSError, RuntimeError) as error:
         raise EngineError(f"Triton cannot be imported: {error}") from error
 
 
 class FlatNgp(InOrder):
-    """Hash levels and a ReLU network without biases, as tiny-cuda-nn's.
+    """Hashed levels and a ReLU network without biases, as tiny-cuda-nn's.
 
     Raises:
-        EngineError: the field is not of this kind, or there is no Triton.
+        EngineError: levels have different numbers of features, or there is no Triton.
     """
 
-    def __init__(self, spec: Ngp, geometry: Geometry, device: torch.device) -> None:
-        levels = [level for level in spec.levels if isinstance(level, HashLevel)]
-        if len(levels) < len(spec.levels) or len({level.features for level in levels}) != 1:
-            raise EngineError("the engine 'cuda' has hash levels only, of as many features each")
-        if spec.bias or spec.skip or not spec.hidden:
-            raise EngineError("the engine 'cuda' has networks with hidden layers, without biases and skip connection")
-        super().__init__(spec, geometry, 3 * spec.encoding_size + 2 * sum(spec.hidden))
-        self._kernels, self._spec, self._geometry = kernels(), spec, geometry
+    def __init__(self, field: Ngp, geometry: Geometry, device: torch.device) -> None:
+        levels = field.levels
+        if len({level.features for level in levels}) != 1:
+            raise EngineError("the engine 'cuda' has hashed levels of as many features each only")
+        super().__init__(field, geometry, 3 * field.encoding_size + 2 * sum(field.hidden))
+        self._encode, self._encode_backward = kernel("encode"), kernel("encode_backward")
+        self._ngp, self._geometry = field, geometry
         firsts = np.cumsum([0, *(level.size for level in levels)])
         facts = [
             [first, level.size, level.resolution, level.resolution**2 > level.size]
@@ -61,22 +61,16 @@ class FlatNgp(InOrder):
         self._cells = torch.from_numpy(cells.astype(np.int32)).to(device)
         self._fractions = torch.from_numpy(fractions.astype(np.float32)).to(device)
         self._features, self._n_levels = levels[0].features, len(levels)
-        self._network = FusedNetwork(self._kernels, spec, geometry) if _is_fused(spec, geometry) else PlainNetwork(spec)
+        self._network = FusedNetwork(field, geometry) if _is_fused(field, geometry) else PlainNetwork()
         self._at, self._encoding, self._flat = slice(0, 0), torch.zeros(0), torch.zeros(0)
 
-    @staticmethod
-    def available() -> bool:
-        """Whether there is Triton."""
-        try:
-            kernels()
-        except EngineError:
-            return False
-        return True
+    def example(self, geometry: Geometry) -> Parameters:
+        return rough_start(self._ngp.layout(geometry), 0)
 
     def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
         n = band.stop - band.start
-        encoding = torch.empty(n, self._spec.encoding_size, device=flat.device)
-        self._call(self._kernels.encode, flat, encoding, band)
+        encoding = torch.empty(n, self._ngp.encoding_size, device=flat.device)
+        self._call(self._encode, flat, encoding, band)
         if keep:
             self._at, self._encoding, self._flat = band, encoding, flat
         return self._network.forward(self._weights(flat), encoding, keep=keep)
@@ -84,29 +78,29 @@ class FlatNgp(InOrder):
     def backward(self, slopes: Tensor, gradient: Tensor) -> None:
         into = self._weights(gradient)
         encoding_slopes = self._network.backward(self._weights(self._flat), self._encoding, slopes, into)
-        self._call(self._kernels.encode_backward, encoding_slopes, gradient, self._at)
+        self._call(self._encode_backward, encoding_slopes, gradient, self._at)
 
     def _weights(self, flat: Tensor) -> list[Tensor]:
         views = self.views(flat)
-        return [views[f"weight{i}"] for i in range(len(self._spec.hidden) + 1)]
+        return [views[f"weight{i}"] for i in range(len(self._ngp.hidden) + 1)]
 
-    def _call(self, kernel: Any, given: Tensor, into: Tensor, band: slice) -> None:
+    def _call(self, run: Any, given: Tensor, into: Tensor, band: slice) -> None:
         n, grid = band.stop - band.start, (-(-(band.stop - band.start) // ENCODE_PIXELS), self._n_levels)
-        kernel[grid](
+        run[grid](
             given, self._cells, self._fractions, self._levels, into, band.start, n, self._geometry.width,
-            self._geometry.height, self._spec.encoding_size, self._features, ENCODE_PIXELS,
+            self._geometry.height, self._ngp.encoding_size, self._features, ENCODE_PIXELS,
         )  # fmt: skip
 
 
-def _is_fused(spec: Ngp, geometry: Geometry) -> bool:
-    one_width = len(set(spec.hidden)) == 1 and spec.hidden[0] in FUSED_WIDTHS
-    return one_width and len(spec.hidden) <= 2 and spec.encoding_size <= 64 and geometry.channels <= 16
+def _is_fused(field: Ngp, geometry: Geometry) -> bool:
+    one_width = len(set(field.hidden)) == 1 and field.hidden[0] in FUSED_WIDTHS
+    return one_width and len(field.hidden) <= 2 and field.encoding_size <= 64 and geometry.channels <= 16
 
 
 class PlainNetwork:
     """ReLU layers by matrix products, any number and widths."""
 
-    def __init__(self, spec: Ngp) -> None:
+    def __init__(self) -> None:
         self._hidden: list[Tensor] = []
 
     def forward(self, weights: list[Tensor], encoding: Tensor, *, keep: bool) -> Tensor:
@@ -131,17 +125,18 @@ class PlainNetwork:
 class FusedNetwork:
     """One or two hidden layers of one width, in one kernel each way."""
 
-    def __init__(self, kernels: Any, spec: Ngp, geometry: Geometry) -> None:
-        self._kernels, self._n_in, self._n_out = kernels, spec.encoding_size, geometry.channels
+    def __init__(self, field: Ngp, geometry: Geometry) -> None:
+        self._forward, self._backward = kernel("network"), kernel("network_backward")
+        self._n_in, self._n_out = field.encoding_size, geometry.channels
         padded = [max(16, 1 << math.ceil(math.log2(n))) for n in (self._n_in, self._n_out)]
-        self._hidden, self._two = spec.hidden[0], len(spec.hidden) == 2
+        self._hidden, self._two = field.hidden[0], len(field.hidden) == 2
         self._shapes = [(self._hidden, padded[0]), (self._hidden, self._hidden), (padded[1], self._hidden)]
         self._constants = (self._hidden, *padded, self._two, NETWORK_PIXELS)
 
     def forward(self, weights: list[Tensor], encoding: Tensor, *, keep: bool) -> Tensor:
         n = len(encoding)
         out = torch.empty(n, self._n_out, device=encoding.device)
-        self._kernels.network[(-(-n // NETWORK_PIXELS),)](
+        self._forward[(-(-n // NETWORK_PIXELS),)](
             encoding, *self._three(weights), out, n, self._n_in, self._n_out, *self._constants, _precision()
         )
         return out
@@ -152,7 +147,7 @@ class FusedNetwork:
         sizes = [rows * cols for rows, cols in self._shapes]
         partial = torch.empty(n_programs, sum(sizes), device=encoding.device)
         encoding_slopes = torch.empty_like(encoding)
-        self._kernels.network_backward[(n_programs,)](
+        self._backward[(n_programs,)](
             encoding, *self._three(weights), slopes, encoding_slopes, partial, len(encoding), self._n_in, self._n_out,
             n_programs, *self._constants, _precision(),
         )  # fmt: skip

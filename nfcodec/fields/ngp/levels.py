@@ -1,7 +1,6 @@
-"""Grid levels of an `ngp` field: where each pixel falls between entries, exactly.
+"""Levels of Instant-NGP's grid: tiny-cuda-nn's grid encoding, dense or hashed by its own rule, in its exact layout.
 
-Two kinds: `DenseLevel`, pixel-aligned, one entry every 2^log2_stride pixels; and `HashLevel`, a level of
-tiny-cuda-nn's grid encoding (Mueller et al. 2022), dense or hashed by its own rule, in its exact layout.
+Mueller et al. 2022. docs/format.md, "Hash levels", is the normative text.
 """
 
 from __future__ import annotations
@@ -13,72 +12,12 @@ import numpy as np
 
 from nfcodec.errors import UsageError
 from nfcodec.exact.arithmetic import ACTIVATION_BITS, ExactArray, IntArray, Quantized, check_exact, rescale
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import AxisLookup, Geometry
 
 HASH_FRACTION_BITS = 12
 """Positions inside a cell of a HashLevel are rounded down to multiples of 2^-12."""
 
 HASH_PRIME = 2_654_435_761
-
-
-@dataclass(frozen=True)
-class AxisLookup:
-    """For each pixel along an axis: the entry below, the entry above, and the fraction in units of 2^-bits."""
-
-    low: IntArray
-    high: IntArray
-    fraction: IntArray
-    bits: int
-
-
-@dataclass(frozen=True)
-class DenseLevel:
-    """Entries (ceil(H / 2^s), ceil(W / 2^s), features); entry k of an axis sits at pixel (k + 1/2) 2^s - 1/2.
-
-    Attributes:
-        log2_stride: s, 0 .. 7.
-        features: 1 .. 8.
-    """
-
-    log2_stride: int
-    features: int
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.log2_stride <= 7 and 1 <= self.features <= 8):
-            raise UsageError("a dense level has log2_stride 0 .. 7 and 1 .. 8 features")
-
-    def shape(self, geometry: Geometry) -> tuple[int, int, int]:
-        """(rows, cols, features)."""
-        s = self.log2_stride
-        return -(-geometry.height >> s), -(-geometry.width >> s), self.features
-
-    def axis(self, n_pixels: int) -> AxisLookup:
-        """Bilinear lookup along an axis: pixel j is at (2 j + 1 - 2^s) / 2^(s + 1) entries, clamped to the grid."""
-        s, last = self.log2_stride, -(-n_pixels >> self.log2_stride) - 1
-        position = 2 * np.arange(n_pixels, dtype=np.int64) + 1 - (1 << s)
-        cell = position >> (s + 1)
-        fraction = position - (cell << (s + 1))
-        return AxisLookup(np.clip(cell, 0, last), np.clip(cell + 1, 0, last), fraction, s + 1)
-
-    def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
-        """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
-        entries = np.ascontiguousarray(np.moveaxis(table.symbols, 2, 0), np.float64)  # (F, rows, cols)
-        y, x = self.axis(geometry.height), self.axis(geometry.width)
-        shift = ACTIVATION_BITS - 2 * x.bits
-        bound = check_exact(float(table.limit() << (2 * x.bits)), table.step, shift)
-        unit = 1 << x.bits
-
-        def rows(start: int, stop: int) -> ExactArray:
-            if self.log2_stride == 0:  # every pixel sits on an entry
-                return rescale(entries[:, start:stop] * float(unit * unit), table.step, shift).reshape(
-                    self.features, -1
-                )
-            fy = y.fraction[start:stop, None]
-            band = entries[:, y.low[start:stop]] * (unit - fy) + entries[:, y.high[start:stop]] * fy
-            mixed = band[:, :, x.low] * (unit - x.fraction) + band[:, :, x.high] * x.fraction
-            return rescale(mixed, table.step, shift).reshape(self.features, -1)
-
-        return rows, bound
 
 
 @dataclass(frozen=True)

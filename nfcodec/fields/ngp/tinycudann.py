@@ -1,4 +1,4 @@
-"""Our `ngp` fields in tiny-cuda-nn's terms and back: configurations, and one flat vector of parameters.
+"""Instant-NGP in tiny-cuda-nn's terms and back: configurations, one flat vector of parameters, and the counterpart.
 
 tiny-cuda-nn (its PyTorch binding, NetworkWithInputEncoding, version 1.6 or later) keeps the network's matrices first,
 row-major (out, in), inputs and outputs padded to multiples of 16 and without biases, then the grid levels one after the
@@ -8,18 +8,30 @@ other, all features of an entry together. Padding rows and columns are zero here
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.exact.field import Parameters
+from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel, hash_levels
+from nfcodec.fitting.engines.tinycudann import Binding, TcnnModel
+from nfcodec.fitting.starts import rough_start
+
+BAND_PIXELS = 1 << 20
+"""Pixels in one call; a multiple of tiny-cuda-nn's granularity, 256, so that it pads the last call only."""
+
+FIRST_SCALE = 2.0**-6
+"""Root mean square that derivatives by outputs are scaled to at first: 16-bit numbers end at 6e-8 and at 65504."""
 
 PADDING = 16
 
@@ -38,28 +50,23 @@ class Configuration:
     network: dict[str, Any]
 
 
-def configuration(spec: Ngp) -> Configuration:
+def configuration(field: Ngp) -> Configuration:
     """The configuration whose encoding and network are exactly those of a field.
 
     Raises:
-        EngineError: tiny-cuda-nn has no such field (dense levels, biases, a skip connection, hidden layers of different
-            or odd widths, levels that no growth factor gives).
+        EngineError: tiny-cuda-nn has no such field (hidden layers of different or odd widths, levels that no growth
+            factor gives).
     """
-    levels = [level for level in spec.levels if isinstance(level, HashLevel)]
-    if len(levels) < len(spec.levels):
-        raise EngineError("tiny-cuda-nn has no pixel-aligned levels")
-    if spec.bias or spec.skip or not spec.hidden:
-        raise EngineError("tiny-cuda-nn's networks have hidden layers, no biases and no skip connection")
-    if len(set(spec.hidden)) > 1 or spec.hidden[0] % PADDING:
+    if len(set(field.hidden)) > 1 or field.hidden[0] % PADDING:
         raise EngineError("tiny-cuda-nn's hidden layers have one width, a multiple of 16")
     encoding = {
-        "otype": "Grid", "type": "Hash", "interpolation": "Linear", "n_levels": len(levels),
-        "n_features_per_level": levels[0].features, **_growth(tuple(levels)),
+        "otype": "Grid", "type": "Hash", "interpolation": "Linear", "n_levels": len(field.levels),
+        "n_features_per_level": field.levels[0].features, **_growth(field.levels),
     }  # fmt: skip
-    kind = "FullyFusedMLP" if spec.hidden[0] in FUSED_WIDTHS else "CutlassMLP"
+    kind = "FullyFusedMLP" if field.hidden[0] in FUSED_WIDTHS else "CutlassMLP"
     network = {
-        "otype": kind, "activation": "ReLU", "output_activation": "None", "n_neurons": spec.hidden[0],
-        "n_hidden_layers": len(spec.hidden),
+        "otype": kind, "activation": "ReLU", "output_activation": "None", "n_neurons": field.hidden[0],
+        "n_hidden_layers": len(field.hidden),
     }  # fmt: skip
     return Configuration(encoding, network)
 
@@ -89,47 +96,104 @@ def _around(value: np.float32) -> Iterator[float]:
         yield float(above)
 
 
-def size(spec: Ngp, channels: int) -> int:
+def size(field: Ngp, channels: int) -> int:
     """Length of the flat vector."""
-    rows = sum(a * b for a, b in _padded_shapes(spec, channels))
-    return rows + sum(level.size * level.features for level in spec.levels if isinstance(level, HashLevel))
+    rows = sum(a * b for a, b in _padded_shapes(field, channels))
+    return rows + sum(level.size * level.features for level in field.levels)
 
 
-def flatten(spec: Ngp, channels: int, parameters: Parameters) -> npt.NDArray[np.float32]:
+def flatten(field: Ngp, channels: int, parameters: Parameters) -> npt.NDArray[np.float32]:
     """The flat vector of some parameters; zero where tiny-cuda-nn pads."""
     parts: list[npt.NDArray[np.float32]] = []
-    for i, (rows, cols) in enumerate(_padded_shapes(spec, channels)):
+    for i, (rows, cols) in enumerate(_padded_shapes(field, channels)):
         matrix, weight = np.zeros((rows, cols), np.float32), parameters[f"weight{i}"]
         matrix[: weight.shape[0], : weight.shape[1]] = weight
         parts.append(matrix.reshape(-1))
-    parts += [parameters[f"level{i}"].reshape(-1) for i in range(len(spec.levels))]
+    parts += [parameters[f"level{i}"].reshape(-1) for i in range(len(field.levels))]
     return np.concatenate(parts)
 
 
-def unflatten(spec: Ngp, channels: int, flat: npt.NDArray[np.float32]) -> Parameters:
+def unflatten(field: Ngp, channels: int, flat: npt.NDArray[np.float32]) -> Parameters:
     """The parameters in a flat vector, by name, in the layout's shapes and order; copies."""
     found: Parameters = {}
     at = 0
-    widths = [spec.encoding_size, *spec.hidden, channels]
+    widths = [field.encoding_size, *field.hidden, channels]
     for i, ((rows, cols), (n_in, n_out)) in enumerate(
-        zip(_padded_shapes(spec, channels), pairwise(widths), strict=True)
+        zip(_padded_shapes(field, channels), pairwise(widths), strict=True)
     ):
         found[f"weight{i}"] = flat[at : at + rows * cols].reshape(rows, cols)[:n_out, :n_in].copy()
         at += rows * cols
     levels: Parameters = {}
-    for i, level in enumerate(spec.levels):
-        assert isinstance(level, HashLevel)
+    for i, level in enumerate(field.levels):
         n = level.size * level.features
         levels[f"level{i}"] = flat[at : at + n].reshape(level.size, level.features).copy()
         at += n
     return {**levels, **found}
 
 
-def _padded_shapes(spec: Ngp, channels: int) -> list[tuple[int, int]]:
+def _padded_shapes(field: Ngp, channels: int) -> list[tuple[int, int]]:
     """(out, in) of the matrices as tiny-cuda-nn stores them."""
-    widths = [_up(spec.encoding_size), *spec.hidden, _up(channels)]
+    widths = [_up(field.encoding_size), *field.hidden, _up(channels)]
     return [(n_out, n_in) for n_in, n_out in pairwise(widths)]
 
 
 def _up(n: int) -> int:
     return -(-n // PADDING) * PADDING
+
+
+class TcnnField(TcnnModel):
+    """A NetworkWithInputEncoding, whose `params` are the vector."""
+
+    def __init__(self, field: Ngp, geometry: Geometry, device: torch.device) -> None:
+        binding, found = Binding(), configuration(field)
+        self._ngp, self._geometry, self._device, self.scale = field, geometry, device, 0.0
+        self.size = size(field, geometry.channels)
+        self.grid = slice(self.size - sum(level.size * level.features for level in field.levels), self.size)
+        n = geometry.n_pixels
+        self.bands = [slice(first, min(n, first + BAND_PIXELS)) for first in range(0, n, BAND_PIXELS)]
+        try:
+            self._model = binding.model(2, geometry.channels, found.encoding, found.network)
+        except RuntimeError as error:
+            raise EngineError(f"tinycudann refuses the field: {error}") from error
+        if self._model.params.numel() != self.size:
+            raise EngineError(f"tinycudann has {self._model.params.numel()} parameters, not {self.size}, for the field")
+        self._fuses = binding.fuses
+        if binding.fuses:
+            self._model.jit_fusion = True
+        weakref.finalize(self, binding.free_temporary_memory)
+        self._out = torch.zeros(0)
+
+    @property
+    def jit_fusion(self) -> bool:
+        return self._fuses and bool(self._model.jit_fusion)
+
+    def example(self, geometry: Geometry) -> Parameters:
+        return rough_start(self._ngp.layout(geometry), 0)
+
+    def flatten(self, parameters: Parameters) -> npt.NDArray[np.float32]:
+        return flatten(self._ngp, self._geometry.channels, parameters)
+
+    def unflatten(self, flat: npt.NDArray[np.float32]) -> Parameters:
+        return unflatten(self._ngp, self._geometry.channels, flat)
+
+    def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
+        with torch.no_grad():
+            self._model.params.copy_(flat)
+        with torch.set_grad_enabled(keep):
+            self._out: Tensor = self._model(self._positions(band))
+        return self._out.detach().float()
+
+    def backward(self, slopes: Tensor, gradient: Tensor) -> None:
+        if not self.scale:
+            rms = float(slopes.square().mean().sqrt())
+            self.scale = 2.0 ** round(math.log2(FIRST_SCALE / max(rms, 1e-30)))
+        scaled = (slopes * self.scale).to(self._out.dtype)
+        found = cast(Tensor, torch.autograd.grad(self._out, self._model.params, scaled)[0])
+        gradient.add_(found.float(), alpha=1 / self.scale)
+
+    def _positions(self, band: slice) -> Tensor:
+        """Pixel centres (n, 2) in [0, 1]^2, x first, in raster order."""
+        index = torch.arange(band.start, band.stop, device=self._device)
+        height, width = self._geometry.height, self._geometry.width
+        x, y = index % width, torch.div(index, width, rounding_mode="floor")
+        return torch.stack([(x + 0.5) / width, (y + 0.5) / height], 1)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nfcodec.exact.field import Parameters
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting.engines.cuda.flat import InOrder
+from nfcodec.fields.siren.field import OMEGA_0, Siren
+from nfcodec.fields.siren.plan import initial
+from nfcodec.fitting.engines.cuda.fields import InOrder, Sampling
 
 
-class FlatSiren(InOrder):
+class FlatSiren(InOrder, Sampling):
     """Sine layers on coordinates linspace(-1, 1), x first."""
 
-    def __init__(self, spec: Siren, geometry: Geometry, device: torch.device) -> None:
-        super().__init__(spec, geometry, 2 * (sum(spec.sizes) + max(spec.sizes)))
-        self._spec, self._width = spec, geometry.width
-        self._names = [*map(str, range(spec.hidden_layers + 1)), "_out"]
-        self._untrained = {name: torch.from_numpy(value).to(device) for name, value in spec.untrained().items()}
+    def __init__(self, field: Siren, geometry: Geometry, device: torch.device) -> None:
+        super().__init__(field, geometry, 2 * (sum(field.sizes) + max(field.sizes)))
+        self._siren, self._width = field, geometry.width
+        self._names = [*map(str, range(field.hidden_layers + 1)), "_out"]
+        self._untrained = {name: torch.from_numpy(value).to(device) for name, value in field.untrained().items()}
         self._x, self._y = (
             torch.linspace(-1, 1, n, device=device) if n > 1 else torch.zeros(1, device=device)
             for n in (geometry.width, geometry.height)
@@ -26,6 +28,10 @@ class FlatSiren(InOrder):
         self._coordinates = torch.zeros(0)
         self._sines: list[Tensor] = []
         self._cosines: list[Tensor] = []
+
+    def example(self, geometry: Geometry) -> Parameters:
+        """The paper's initial weights: through larger ones, errors would grow from layer to layer."""
+        return initial(self._siren, geometry, 0)
 
     def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
         rows = slice(band.start // self._width, band.stop // self._width)
@@ -36,7 +42,7 @@ class FlatSiren(InOrder):
 
     def _outputs(self, flat: Tensor, x: Tensor, y: Tensor, *, keep: bool) -> Tensor:
         """Of the points where columns x and rows y cross."""
-        p, omega = {**self.views(flat), **self._untrained}, self._spec.omega_0
+        p, omega = {**self.views(flat), **self._untrained}, OMEGA_0
         across = torch.outer(x, omega * p["weight0"][:, 0])
         down = torch.outer(y, omega * p["weight0"][:, 1]) + omega * p["bias0"]
         z = torch.add(down[:, None], across[None]).flatten(0, 1)  # no product of matrices: all 32 bits
@@ -55,13 +61,13 @@ class FlatSiren(InOrder):
         return z
 
     def backward(self, slopes: Tensor, gradient: Tensor) -> None:
-        p, into, omega = self.views(self._flat), self.views(gradient), self._spec.omega_0
+        p, into, omega = self.views(self._flat), self.views(gradient), OMEGA_0
         d, scale = slopes, 1.0
         for name in self._names[:0:-1]:
             s = self._sines.pop()
             into[f"weight{name}"].addmm_(d.T, s, alpha=scale)
             into[f"bias{name}"].add_(d.sum(0), alpha=scale)
-            if name == self._spec.trained[0]:  # below it is the encoding
+            if name == self._siren.trained[0]:  # below it is the encoding
                 return
             d = (d @ (scale * p[f"weight{name}"])).mul_(self._cosines.pop())
             scale = omega

@@ -10,12 +10,14 @@ from functools import cache
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks
-from nfcodec.exact.field import FieldSpec, Parameters, TensorSpec
+from nfcodec.exact.field import Field, Parameters, Role, Tensor
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.registry import register
+from nfcodec.exact.part import Part, Symbols
+from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
 from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
 
@@ -24,6 +26,11 @@ PHASE_BITS = 16
 
 SINE_BITS = 15
 """Sines are integers in units of 2^-15."""
+
+OMEGA_0 = 30.0
+"""The frequency factor of every sine layer while a field is fitted; a file holds the products with it."""
+
+TURNS = OMEGA_0 / (2 * math.pi)
 
 COORDINATE_BITS = 20
 """Coordinates in [-1, 1] are integers in units of 2^-20."""
@@ -50,6 +57,11 @@ def coordinates(n: int) -> ExactArray:
     return ((numerator + (n - 1)) // (2 * (n - 1))).astype(np.float64)
 
 
+def lattice_coordinates(n: int) -> npt.NDArray[np.float64]:
+    """The same coordinates as real numbers, for fits: linspace(-1, 1, n); 0 for n = 1."""
+    return np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
+
+
 FIRST_FREQUENCY, FREQUENCY_BITS = 16, 5
 """The lowest frequency of a positional encoding: half a turn a unit, in units of 2^-5 turns."""
 
@@ -74,9 +86,8 @@ def positional_encoding(frequencies: int) -> tuple[Quantized, Quantized]:
     )
 
 
-@register
 @dataclass(frozen=True)
-class Siren(FieldSpec):
+class Siren(Field):
     """2 -> width -> ... -> width -> C: one sine layer in, `hidden_layers` more, a linear layer out.
 
     With frequencies, the first layer is a positional encoding instead, no part of the file, and of the others each has
@@ -85,21 +96,19 @@ class Siren(FieldSpec):
     Attributes:
         width: neurons a layer, 1 .. 4096.
         hidden_layers: sine layers after the first, 0 .. 63 (the paper: 3).
-        omega_0: frequency factor of every sine layer while fitting; the file holds the product.
-        init_scale: factor on the initial weights of the hidden layers (Yeom et al. 2025); 1 is the paper's.
-        first_scale: the same for the first layer, which sets the frequencies that there are at the start.
         frequencies: of the positional encoding, 1 .. 16; 0 for none.
     """
 
     width: int
     hidden_layers: int = 3
-    omega_0: float = 30.0
-    init_scale: float = 1.0
-    first_scale: float = 1.0
     frequencies: int = 0
 
-    name: ClassVar[str] = "siren"
     wire_id: ClassVar[int] = 1
+    counterparts: ClassVar[Mapping[str, str]] = {
+        "cuda": "nfcodec.fields.siren.cuda:FlatSiren",
+        "numba": "nfcodec.fields.siren.numba:SirenProgram",
+        "torch": "nfcodec.fields.siren.torch:TorchSiren",
+    }
 
     def __post_init__(self) -> None:
         if not (1 <= self.width <= 4096 and 0 <= self.hidden_layers <= 63):
@@ -127,21 +136,17 @@ class Siren(FieldSpec):
         """The encoding's tensors, weight0 and bias0, as real numbers like those of the other layers."""
         if not self.frequencies:
             return {}
-        weight, bias = (each.values / self._turns for each in positional_encoding(self.frequencies))
+        weight, bias = (each.values / TURNS for each in positional_encoding(self.frequencies))
         return {"weight0": weight.astype(np.float32), "bias0": bias.astype(np.float32)}
 
-    @property
-    def _turns(self) -> float:
-        return self.omega_0 / (2 * math.pi)
-
-    def layout(self, geometry: Geometry) -> list[TensorSpec]:
+    def layout(self, geometry: Geometry) -> list[Tensor]:
         fan_out, fan_in = [*self.sizes, geometry.channels], [2, *self.sizes]
         first = len(fan_out) - len(self.trained)
-        tensors: list[TensorSpec] = []
+        tensors: list[Tensor] = []
         for name, n_out, n_in in zip(self.trained, fan_out[first:], fan_in[first:], strict=True):
-            unit = 1.0 if name == "_out" else self._turns
-            tensors.append(TensorSpec(f"weight{name}", (n_out, n_in), unit))
-            tensors.append(TensorSpec(f"bias{name}", (n_out,), unit))
+            unit = 1.0 if name == "_out" else TURNS
+            tensors.append(Tensor(f"weight{name}", (n_out, n_in), Role.MATRIX, unit))
+            tensors.append(Tensor(f"bias{name}", (n_out,), Role.BIAS, unit))
         return tensors
 
     def macs_per_pixel(self, geometry: Geometry) -> int:
@@ -150,35 +155,24 @@ class Siren(FieldSpec):
     def check(self, geometry: Geometry, limits: Limits) -> None:
         limits.check("layers", self.hidden_layers + 1)
         limits.check("width", self.width)
-        super().check(geometry, limits)
+        self.check_cost(geometry, limits)
 
-    def initial(self, geometry: Geometry, seed: int) -> Parameters:
-        """First layer U(-1/2, 1/2), others U(+-sqrt(6 / fan_in) / omega_0), biases U(+-1 / sqrt(fan_in)) (paper)."""
-        rng = np.random.default_rng(seed)
-        parameters: Parameters = {}
-        fan_in = 2
-        for tensor in self.layout(geometry):
-            if tensor.name.startswith("weight"):
-                fan_in = tensor.shape[1]
-                bound = math.sqrt(6 / fan_in) / self.omega_0
-                bound *= 1.0 if tensor.name == "weight_out" else self.init_scale
-                bound = 0.5 * self.first_scale if tensor.name == "weight0" else bound
-            else:
-                bound = 1 / math.sqrt(fan_in)
-            parameters[tensor.name] = rng.uniform(-bound, bound, tensor.shape).astype(np.float32)
-        return parameters
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
+        return matrix_orders(self.layout(geometry), symbols)
+
+    def parts(self, geometry: Geometry, order: int) -> list[Part]:
+        return matrix_parts(self.layout(geometry), order)
 
     def pack(self) -> bytes:
-        plain = self.width.to_bytes(2, "little") + bytes([self.hidden_layers])
-        return plain + bytes([self.frequencies] if self.frequencies else [])
+        return self.width.to_bytes(2, "little") + bytes([self.hidden_layers, self.frequencies])
 
     @classmethod
     def unpack(cls, data: bytes) -> Siren:
         reader = ByteReader(data)
-        width, hidden_layers = reader.u16(), reader.u8()
-        frequencies = reader.last_u8()
+        width, hidden_layers, frequencies = reader.u16(), reader.u8(), reader.u8()
+        reader.finish()
         try:
-            return cls(width, hidden_layers, frequencies=frequencies)
+            return cls(width, hidden_layers, frequencies)
         except UsageError as error:
             raise FormatError(str(error)) from error
 

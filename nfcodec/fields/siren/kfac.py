@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from nfcodec.exact.field import Parameters
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.field import OMEGA_0, Siren, lattice_coordinates
 from nfcodec.fitting.engines import Engine, Rates, Stats
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
@@ -60,12 +60,12 @@ class Kfac:
             with it, and so does their damping.
     """
 
-    def __init__(self, spec: Siren, geometry: Geometry, seed: int, gain: float = 1.0) -> None:
-        self._spec, self._geometry, self._gain = spec, geometry, gain
-        self._xs, self._ys = _coordinates(geometry.width), _coordinates(geometry.height)
+    def __init__(self, field: Siren, geometry: Geometry, seed: int, gain: float = 1.0) -> None:
+        self._field, self._geometry, self._gain = field, geometry, gain
+        self._xs, self._ys = (lattice_coordinates(n).astype(np.float32) for n in (geometry.width, geometry.height))
         self._workers = Workers(min(n_threads(), PARTS))
         self._rng = np.random.default_rng(seed)
-        self._names = spec.trained
+        self._names = field.trained
         self.forget()
 
     def forget(self) -> None:
@@ -87,7 +87,7 @@ class Kfac:
         else:
             for old, fresh in zip(self._factors.inputs + self._factors.outputs, new.inputs + new.outputs, strict=True):
                 old += (1 - KEEP) * (fresh - old)
-        damping = max(DAMPING * self._ease, LEAST_DAMPING) / self._spec.width * RATE / rates.network
+        damping = max(DAMPING * self._ease, LEAST_DAMPING) / self._field.width * RATE / rates.network
         factors, moves = self._factors, [np.zeros(0, np.float32)] * len(self._names)
 
         def solve(worker: int, i: int) -> None:
@@ -110,7 +110,7 @@ class Kfac:
     def _sampled_factors(self, parameters: Parameters) -> _Factors:
         """A and G from random pixels, some at a time."""
         n_pixels = self._geometry.n_pixels
-        n = min(n_pixels, max(n_pixels // SHARE, 4 * self._spec.width))
+        n = min(n_pixels, max(n_pixels // SHARE, 4 * self._field.width))
         pixels = np.array_split(self._rng.integers(0, n_pixels, n), PARTS)
         signs = np.array_split(self._rng.choice(np.array([-1, 1], np.float32), (n, self._geometry.channels)), PARTS)
         parts = [_Factors([], [])] * PARTS
@@ -127,17 +127,17 @@ class Kfac:
 
     def _moments(self, parameters: Parameters, pixels: npt.NDArray[np.int64], signs: Matrix) -> _Factors:
         """Sums of a a^T and of g g^T over pixels; G from the derivatives of randomly signed outputs."""
-        width, omega = self._geometry.width, self._spec.omega_0
+        width = self._geometry.width
         x: Matrix = np.stack([self._xs[pixels % width], self._ys[pixels // width]], 1)
         inputs, cosines = [_with_ones(x)], list[Matrix]()
         for name in self._names[:-1]:
-            z = omega * np.asarray(x @ parameters[f"weight{name}"].T + parameters[f"bias{name}"], np.float32)
+            z = OMEGA_0 * np.asarray(x @ parameters[f"weight{name}"].T + parameters[f"bias{name}"], np.float32)
             cosines.append(np.cos(z))
             x = np.sin(z)
             inputs.append(_with_ones(x))
         outputs, d = list[Matrix](), signs
         for name, cosine in zip(self._names[:0:-1], cosines[::-1], strict=True):
-            d = (d @ parameters[f"weight{name}"]) * cosine * omega
+            d = (d @ parameters[f"weight{name}"]) * cosine * OMEGA_0
             outputs.append(d)
         return _Factors([a.T @ a for a in inputs], [g.T @ g for g in outputs[::-1]])
 
@@ -163,7 +163,3 @@ def _damped(matrix: Matrix, damping: float) -> Matrix:
     damped: Matrix = np.array(matrix)
     damped[np.diag_indices(len(damped))] += damping
     return damped
-
-
-def _coordinates(n: int) -> Matrix:
-    return np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)

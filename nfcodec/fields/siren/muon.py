@@ -6,16 +6,15 @@ matrix with the bias as one more column.
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fitting.engines import Engine, Rates, Stats
+from nfcodec.fitting.kernels import compiled
 
 Matrix = npt.NDArray[np.floating[Any]]
 
@@ -25,6 +24,8 @@ SIZE = 0.2
 
 NEAR_ZERO = 0.1
 """Of a matrix's mean magnitude: weights that small hardly pull on."""
+
+KERNEL = "nfcodec.fields.siren.muon_kernel:step"
 
 ITERATIONS = 5
 QUINTIC = np.array([3.4445, -4.775, 2.0315], np.float32)
@@ -41,7 +42,7 @@ class Muon:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names, self.price = names, 0.0
-        self._step: Callable[..., None] = compiled_step() or plain_step
+        self._step: Callable[..., None] = compiled(KERNEL) or plain_step
         self.forget()
 
     def forget(self) -> None:
@@ -63,18 +64,6 @@ class Muon:
                 np.float32(self.price), np.float32(NEAR_ZERO), QUINTIC, ITERATIONS, np.float32(size),
             )  # fmt: skip
         engine.restore(parameters)
-
-
-@cache
-def compiled_step() -> Callable[..., None] | None:
-    """The kernel, imported when needed: loading the compiler takes time, and other fits do without it.
-
-    None where there is no compiler; fits then have an engine that does without it, too.
-    """
-    try:
-        return importlib.import_module("nfcodec.fields.siren.muon_kernel").step
-    except ImportError:
-        return None
 
 
 def plain_step(

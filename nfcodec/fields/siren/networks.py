@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nfcodec.exact.geometry import Place
-from nfcodec.fields.plan import small_siren
 from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.plan import PAPER, Start, small_start
 from nfcodec.fields.siren.tiled import TiledSiren
 from nfcodec.fitting.problem import Problem, Trial
 
@@ -22,31 +22,37 @@ class Network:
         problem: to fit it.
         prefix: of its tensors' names in the whole field.
         place: rows and columns of the rectangle.
+        start: of its weights.
     """
 
     problem: Problem
     prefix: str
     place: Place
+    start: Start
 
     @property
-    def spec(self) -> Siren:
-        assert isinstance(self.problem.spec, Siren)
-        return self.problem.spec
+    def siren(self) -> Siren:
+        assert isinstance(self.problem.field, Siren)
+        return self.problem.field
 
     @property
     def n_parameters(self) -> int:
-        return self.spec.n_parameters(self.problem.geometry)
+        return self.siren.n_parameters(self.problem.geometry)
 
 
-def networks_of(problem: Problem) -> list[Network]:
-    """All networks of a `Siren` or a `TiledSiren`, in the order of the file."""
-    spec, lattice = problem.spec, problem.geometry
-    if isinstance(spec, Siren):
-        return [Network(problem, "", (slice(0, lattice.height), slice(0, lattice.width)))]
-    assert isinstance(spec, TiledSiren)
+def networks_of(problem: Problem, start: Start = PAPER) -> list[Network]:
+    """All networks of a `Siren` or a `TiledSiren`, in the order of the file.
+
+    Args:
+        start: of a `Siren`; tiles have one that suits their size.
+    """
+    field, lattice = problem.field, problem.geometry
+    if isinstance(field, Siren):
+        return [Network(problem, "", (slice(0, lattice.height), slice(0, lattice.width)), start)]
+    assert isinstance(field, TiledSiren)
     return [
-        Network(problem.part(tile.place, small_siren(tile.siren, tile.geometry)), tile.prefix, tile.place)
-        for tile in spec.tiles(lattice)
+        Network(problem.part(tile.place, tile.siren), tile.prefix, tile.place, small_start(tile.geometry))
+        for tile in field.tiles(lattice)
     ]
 
 

@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.field import OMEGA_0, Siren
 from nfcodec.fields.siren.numba_kernels import siren_pixels
 from nfcodec.fitting.engines.base import Places
-from nfcodec.fitting.engines.numba.program import Floats, Map, Network, Pass, Picture, Program, Sums
+from nfcodec.fitting.engines.numba.program import (
+    Example,
+    Floats,
+    Map,
+    Network,
+    Pass,
+    Picture,
+    Program,
+    Sampling,
+    Sums,
+)
 from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.kernels.jit import BLOCK, U
 from nfcodec.workers import Workers
@@ -18,27 +28,31 @@ GRADIENT_FLOATS = 1 << 26
 """Bounds on the partial sums of the gradient, one set a task."""
 
 
-class SirenProgram(Program):
+class SirenProgram(Program, Sampling):
     """Ranges of pixels, each with its own partial sums of the gradient."""
 
-    def __init__(self, spec: Siren, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+    def __init__(self, field: Siren, geometry: Geometry, picture: Picture, workers: Workers) -> None:
         self._picture, self._workers = picture, workers
         self._n_cols = geometry.width
-        sizes = spec.sizes
+        sizes = field.sizes
         self._sizes, self._n_out = np.array([padded(n) for n in sizes], np.uintp), padded(geometry.channels)
-        self._n_untrained = len(sizes) + 1 - len(spec.trained)
+        self._n_untrained = len(sizes) + 1 - len(field.trained)
         maps = [
-            Map(f"weight{i}", shape, f"bias{i}", spec.omega_0)
+            Map(f"weight{i}", shape, f"bias{i}", OMEGA_0)
             for i, shape in enumerate(zip(sizes, [2, *sizes], strict=False))
         ]  # fmt: skip
         last = Map("weight_out", (geometry.channels, sizes[-1]), "bias_out")
-        self.network = Network([*maps, last], spec.untrained())
+        self.network = Network([*maps, last], field.untrained())
         self._xs, self._ys = (
             np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
             for n in (geometry.width, geometry.height)
         )
         scratch = BLOCK * (4 + 2 * self._n_out + 2 * int(self._sizes.sum() + self._sizes.max()))
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
+
+    @classmethod
+    def example(cls) -> Example:
+        return Example(Siren(4, 1))
 
     def run(
         self,
@@ -51,7 +65,6 @@ class SirenProgram(Program):
         return self._run(self._picture, self._xs, self._ys, gradient is not None, quantum, outputs)
 
     def run_sample(self, rows: Places, cols: Places) -> Pass:
-        """The same with the gradient of the network, over the pixels where these rows and columns cross."""
         picture = self._picture.at((rows[:, None] * self._n_cols + cols).reshape(-1))
         return self._run(picture, self._xs[cols], self._ys[rows], True)
 

@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.exact.arithmetic import Quantized
-from nfcodec.exact.field import Parameters
-from nfcodec.fields.siren.field import Siren
+from nfcodec.exact.field import Parameters, Role
+from nfcodec.fields.siren.field import OMEGA_0, Siren, lattice_coordinates
 from nfcodec.fitting.kernels.paths import has_kernels, kernels, moves
 from nfcodec.fitting.problem import Problem, quantize
 
@@ -53,34 +53,36 @@ def rounded(
     Raises:
         FormatError: a symbol would be larger than a file can hold.
     """
-    spec, geometry = problem.spec, problem.geometry
-    assert isinstance(spec, Siren)
-    finer = {name: step * (STEP if has_kernels() and name.startswith("weight") else 1) for name, step in steps.items()}
+    field, geometry = problem.field, problem.geometry
+    assert isinstance(field, Siren)
+    layout = field.layout(geometry)
+    factors = {Role.MATRIX: STEP if has_kernels() else 1.0}
+    finer = {tensor.name: steps[tensor.name] * factors.get(tensor.role, 1.0) for tensor in layout}
     chosen_steps = {name: weight.step.value for name, weight in quantize(problem, parameters, finer).items()}
-    unit = {tensor.name: tensor.unit for tensor in spec.layout(geometry)}
-    n = min(geometry.n_pixels, max(PIXELS, PIXELS_PER_NEURON * max(spec.sizes)))
+    unit = {tensor.name: tensor.unit for tensor in layout}
+    n = min(geometry.n_pixels, max(PIXELS, PIXELS_PER_NEURON * max(field.sizes)))
     pixels = np.random.default_rng(seed).choice(geometry.n_pixels, n, replace=False)
     xy = (
-        _coordinates(geometry.width)[pixels % geometry.width],
-        _coordinates(geometry.height)[pixels // geometry.width],
+        lattice_coordinates(geometry.width)[pixels % geometry.width],
+        lattice_coordinates(geometry.height)[pixels // geometry.width],
     )
     meant: Singles = np.stack(xy, 1).astype(np.float32)
-    if spec.frequencies:
-        weight, bias = spec.untrained().values()
-        meant = np.sin(spec.omega_0 * (np.matmul(meant, np.transpose(weight)) + bias))
+    if field.frequencies:
+        weight, bias = field.untrained().values()
+        meant = np.sin(OMEGA_0 * (np.matmul(meant, np.transpose(weight)) + bias))
     seen = meant
     order = np.asarray(np.arange(meant.shape[1]), np.intp)
     chosen: Parameters = {}
-    for name in spec.trained:
+    for name in field.trained:
         weight, bias = f"weight{name}", f"bias{name}"
         layer: Matrix = np.column_stack([parameters[bias], parameters[weight][:, order]]).astype(np.float64)
         step = np.full(layer.shape[1], chosen_steps[weight] / unit[weight])
         step[0] = chosen_steps[bias] / unit[bias]
         meant, inputs = np.matmul(_with_ones(meant), np.transpose(layer.astype(np.float32))), _with_ones(seen)
-        layer, order = _rounded_layer(inputs, layer, meant, step, sort=name != spec.trained[-1])
+        layer, order = _rounded_layer(inputs, layer, meant, step, sort=name != field.trained[-1])
         chosen[bias], chosen[weight] = layer[:, 0], layer[:, 1:]
-        meant = np.sin(np.float32(spec.omega_0) * meant[:, order])
-        seen = np.sin(spec.omega_0 * np.matmul(inputs, np.transpose(layer.astype(np.float32))))
+        meant = np.sin(np.float32(OMEGA_0) * meant[:, order])
+        seen = np.sin(OMEGA_0 * np.matmul(inputs, np.transpose(layer.astype(np.float32))))
     return quantize(problem, chosen, chosen_steps)
 
 
@@ -121,15 +123,14 @@ def _with_ones(rows: Singles) -> Singles:
     return np.column_stack([np.ones(len(rows), np.float32), rows])
 
 
-def _coordinates(n: int) -> Matrix:
-    return np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
+def folded(field: Siren, parameters: Parameters) -> Parameters:
+    """The same network with all phases of its sine layers within 0 .. 1/4 turn, whose parameters take fewer bits.
 
-
-def folded(spec: Siren, parameters: Parameters) -> Parameters:
-    """The same network with all phases of its sine layers within 0 .. 1/4 turn."""
-    half = math.pi / spec.omega_0
+    A neuron may change its sign, or its phase by half a turn, if the next layer's weights change sign with it.
+    """
+    half = math.pi / OMEGA_0
     out = {name: np.array(value) for name, value in parameters.items()}
-    for name, following in _layers(spec):
+    for name, following in _layers(field):
         bias = out[f"bias{name}"].astype(np.float64)
         half_turns = np.round(bias / half)
         bias -= half_turns * half
@@ -140,6 +141,6 @@ def folded(spec: Siren, parameters: Parameters) -> Parameters:
     return out
 
 
-def _layers(spec: Siren) -> list[tuple[str, str]]:
+def _layers(field: Siren) -> list[tuple[str, str]]:
     """For each trained sine layer, the end of its tensors' names, and the name of the matrix that it goes into."""
-    return [(end, f"weight{following}") for end, following in itertools.pairwise(spec.trained)]
+    return [(end, f"weight{following}") for end, following in itertools.pairwise(field.trained)]

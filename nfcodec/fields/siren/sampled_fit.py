@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from nfcodec.fields.siren.muon import Muon
 from nfcodec.fields.siren.networks import Network, networks_of
+from nfcodec.fields.siren.plan import PAPER, Start, initial_for
 from nfcodec.fitting import engines
+from nfcodec.fitting.batches import Sampling
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
-from nfcodec.fitting.fine_tuning import start_general
-from nfcodec.fitting.loop import Schedule
+from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request
 from nfcodec.workers import Workers, n_threads, one_thread
@@ -41,134 +39,141 @@ PRICE = 1.5
 PROBED = (4, 16)
 """The steps between which time is taken for the announcement."""
 
-CHECK_INTERVAL = 200
-"""Steps from one look at all pixels to the next."""
-
-WORSE = 1.25
-"""An error so many times the best one is undone."""
-
-DEAD = 0.97
-"""Of the picture's variance, and of the first error: a field with a larger error says nothing about the picture."""
+CHECK_INTERVAL, WORSE, DEAD = 200, 1.25, 0.97
+"""See `Sampling`: when all pixels are looked at, and what is undone then."""
 
 PRICED_FROM = 0.05
 """Of the steps: from there on the bits of weights are in the loss."""
 
-Places = npt.NDArray[np.int64]
 
-
-@dataclass
+@dataclass(frozen=True)
 class Fit:
-    """A network while it is fitted: its steps so far, and its statistics when they were best."""
+    """A fitted network.
+
+    Attributes:
+        engine: at the best parameters found.
+        stats: of these.
+    """
 
     network: Network
     engine: Engine
-    steps: int = 0
-    stats: Stats = field(default_factory=lambda: Stats(math.inf, 0.0, math.inf))
+    steps: int
+    stats: Stats
 
 
-def fit_networks(problem: Problem, request: Request, n_steps: int) -> list[Fit]:
-    """Fit all networks, one a thread at a time. Where time is short, each has its share."""
-    networks = networks_of(problem)
-    fits: list[Fit] = []
-    for network in networks:
-        with one_thread(len(networks) > 1):
-            start = start_general(network.problem, request.seed)
-            engine = engines.create(
-                request.engine, request.device, network.problem, start, Objective(), request.seed, request.note
-            )
-        fits.append(Fit(network, engine))
-    workers = workers_for(fits)
-    progress = _Progress(problem, request, fits, n_steps, workers.n)
+def fit_networks(problem: Problem, request: Request, n_steps: int, start: Start = PAPER) -> list[Fit]:
+    """Fit all networks, one a thread at a time. Where time is short, each has its share.
+
+    Args:
+        start: see `networks_of`.
+    """
+    networks = networks_of(problem, start)
+    started = [_engine_for(each, request, alone=len(networks) == 1) for each in networks]
+    workers = workers_for(started)
+    progress = _Progress(problem, request, networks, n_steps, workers.n)
     price = _price_of_size(problem, request)
+    fits: dict[int, Fit] = {}
     stopped, left = threading.Event(), iter(range(len(networks), 0, -1))
 
     def run(worker: int, i: int) -> None:
-        deadline = time.monotonic() + (request.deadline - time.monotonic()) / math.ceil(next(left) / workers.n)
-
-        def must_stop(step: int) -> bool:
-            if worker == 0:  # the thread of whoever listens
-                progress.tell(fits[i], step)
-            return stopped.is_set() or time.monotonic() >= deadline
-
+        samples = networks[i].problem.samples.size
+        share = (request.deadline - time.monotonic()) / math.ceil(next(left) / workers.n)
+        schedule = Schedule(
+            goal_psnr_db=None,
+            max_steps=n_steps,
+            rates=Rates(RATE, RATE),
+            deadline=time.monotonic() + share,
+            decay=LAST_RATE,
+            warm_up=WARM_UP_STEPS,
+            cancelled=stopped.is_set,
+        )
+        clock = _NetworkClock(progress, i, listens=worker == 0)  # the thread of whoever listens
         with one_thread(workers.n > 1):
-            _fit(fits[i], request.seed, n_steps, price / networks[i].problem.samples.size, must_stop)
+            fits[i] = _fitted(networks[i], started[i], request.seed, schedule, clock, price / samples)
 
     try:
         workers.run(len(networks), run)
     finally:
         stopped.set()
-    return fits
+    return [fits[i] for i in range(len(networks))]
 
 
-@dataclass
-class _Progress:
-    """Tells the listener how far the fits of one thread are, and once how long all will take."""
-
-    problem: Problem
-    request: Request
-    fits: Sequence[Fit]
-    n_steps: int
-    n_workers: int
-    probe: float = 0.0
-    announced: bool = False
-
-    def tell(self, fit: Fit, step: int) -> None:
-        """Before each step of a fit. The PSNR is that of all networks that were looked at."""
-        problem, seen = self.problem, [each for each in self.fits if each.steps]
-        share = sum(each.network.problem.samples.size for each in seen) / problem.samples.size
-        psnr_db = problem.psnr_db(sum(each.stats.squared_error for each in seen) / share) if seen else -math.inf
-        self.request.clock("fit").tell(step, self.n_steps, psnr_db)
-        if step == PROBED[0]:
-            self.probe = time.monotonic()
-        if step == PROBED[1] and not self.announced:
-            self.announced = True
-            seconds = (time.monotonic() - self.probe) / (PROBED[1] - PROBED[0]) * self.n_steps
-            n_parameters = sum(each.network.n_parameters for each in self.fits)
-            self.request.announce(problem, seconds * n_parameters / fit.network.n_parameters / self.n_workers)
+def workers_for(started: Sequence[Engine]) -> Workers:
+    """Threads for as many engines, but one where they share a device that has threads of its own."""
+    return Workers(min(n_threads(), len(started)) if started[0].device == "cpu" else 1)
 
 
-def workers_for(fits: Sequence[Fit]) -> Workers:
-    """Threads for as many fits, but one where they share a device that has threads of its own."""
-    return Workers(min(n_threads(), len(fits)) if fits[0].engine.device == "cpu" else 1)
+def _engine_for(network: Network, request: Request, *, alone: bool) -> Engine:
+    """An engine at the initial parameters; one that is not alone has one thread."""
+    with one_thread(not alone):
+        initial = initial_for(network.problem, request.seed, network.start)
+        return engines.create(
+            request.engine, request.device, network.problem, initial, Objective(), request.seed, request.note
+        )
 
 
-def _fit(each: Fit, seed: int, n_steps: int, price: float, must_stop: Callable[[int], bool]) -> None:
+def _fitted(network: Network, engine: Engine, seed: int, schedule: Schedule, clock: _NetworkClock, price: float) -> Fit:
     """Steps on random pixels at a rate that falls along a half cosine; now and then all pixels tell how it goes.
 
     Args:
         price: of a nat for a weight, as mean squared error.
-        must_stop: called before each step with its number; whether to stop there.
     """
-    problem, engine, rng = each.network.problem, each.engine, np.random.default_rng(seed)
-    schedule = Schedule(math.inf, n_steps, Rates(RATE, RATE), decay=LAST_RATE)
-    optimizer = Muon(each.network.spec.trained)
-    best, slowdown, restarted = engine.parameters(), 1.0, 0
-    each.stats = engine.evaluate()
-    flat = DEAD * max(each.stats.mse, float(problem.targets.var(axis=0).mean()))
-    for step in range(n_steps):
-        if must_stop(step):
-            break
-        each.steps += 1
-        stats = engine.sampled_gradient(*_sample(problem, rng))
-        warmth = min(1.0, (step - restarted + 1) / WARM_UP_STEPS)
-        rate = schedule.rates_at(step).network * slowdown * warmth
-        optimizer.update(engine, Rates(rate, rate), stats)
-        if (step + 1) % CHECK_INTERVAL and math.isfinite(stats.mse):
-            continue
-        now = engine.evaluate()
-        if not now.mse < min(WORSE * each.stats.mse, flat):
-            engine.restore(best)
-            optimizer.forget()
-            slowdown, restarted = slowdown / 2, step + 1
-        elif now.mse < each.stats.mse:
-            best, each.stats = engine.parameters(), now
-        if step >= PRICED_FROM * n_steps:
-            optimizer.price = price
-    last = engine.evaluate()
-    if last.mse <= each.stats.mse:
-        each.stats = last
-    else:
-        engine.restore(best)
+    muon = Muon(network.siren.trained)
+
+    def before_step(step: int, stats: Stats) -> None:
+        if step - 1 >= PRICED_FROM * schedule.max_steps:
+            muon.price = price
+
+    sampling = Sampling(PIXELS, seed, CHECK_INTERVAL, WORSE, DEAD)
+    result = fit(network.problem, engine, schedule, clock, before_step, muon, sampling)
+    engine.restore(result.parameters)
+    return Fit(network, engine, result.steps, result.stats)
+
+
+class _Progress:
+    """Tells the listener how far the fits of one thread are, and once how long all will take."""
+
+    def __init__(
+        self, problem: Problem, request: Request, networks: Sequence[Network], n_steps: int, n_workers: int
+    ) -> None:
+        self._problem, self._request, self._networks = problem, request, networks
+        self._n_steps, self._n_workers = n_steps, n_workers
+        self._errors: dict[int, float] = {}
+        self._probe, self._announced = 0.0, False
+
+    def take(self, i: int, psnr_db: float) -> None:
+        """Note what a network has reached, if that is anything."""
+        if psnr_db > -math.inf:
+            self._errors[i] = self._networks[i].problem.squared_error(psnr_db)
+
+    def tell(self, i: int, step: int) -> None:
+        """After each step of a network. The PSNR is that of all networks that were looked at."""
+        problem, seen = self._problem, dict(self._errors)
+        share = sum(self._networks[i].problem.samples.size for i in seen) / problem.samples.size
+        psnr_db = problem.psnr_db(sum(seen.values()) / share) if seen else -math.inf
+        self._request.clock("fit").tell(step, self._n_steps, psnr_db)
+        if step == PROBED[0]:
+            self._probe = time.monotonic()
+        if step == PROBED[1] and not self._announced:
+            self._announced = True
+            seconds = (time.monotonic() - self._probe) / (PROBED[1] - PROBED[0]) * self._n_steps
+            n_parameters = sum(each.n_parameters for each in self._networks) / self._networks[i].n_parameters
+            self._request.announce(problem, seconds * n_parameters / self._n_workers)
+
+
+@dataclass(frozen=True)
+class _NetworkClock:
+    """What one network's fit tells; only the thread of whoever listens passes it on."""
+
+    progress: _Progress
+    i: int
+    listens: bool
+
+    def tell(self, step: int, max_steps: int, psnr_db: float) -> None:
+        """After each step of the fit."""
+        self.progress.take(self.i, psnr_db)
+        if self.listens:
+            self.progress.tell(self.i, step)
 
 
 def _price_of_size(problem: Problem, request: Request) -> float:
@@ -178,16 +183,4 @@ def _price_of_size(problem: Problem, request: Request) -> float:
     size that a nat more for each of all n parameters would bring back all of it but 1 / e^2; so one is worth 2 / n.
     """
     lost = problem.gain * problem.samples.size * 10 ** (-request.psnr_db / 10) * (1 - 10 ** (-MARGIN_DB / 10))
-    return PRICE * 2 * lost / problem.spec.n_parameters(problem.geometry)
-
-
-def _sample(problem: Problem, rng: np.random.Generator) -> tuple[Places, Places]:
-    """Rows and columns, one out of each of so many equal parts, that cross at about `PIXELS` pixels."""
-    geometry = problem.geometry
-    share = min(1.0, math.sqrt(PIXELS / geometry.n_pixels))
-
-    def places(n: int) -> Places:
-        ends = np.arange(max(1, round(n * share)) + 1) * n // max(1, round(n * share))
-        return ends[:-1] + rng.integers(0, np.diff(ends))
-
-    return places(geometry.height), places(geometry.width)
+    return PRICE * 2 * lost / problem.field.n_parameters(problem.geometry)

@@ -10,10 +10,11 @@ import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
-from nfcodec.exact.field import FieldSpec, Parameters, TensorSpec
+from nfcodec.exact.field import Field, Tensor
 from nfcodec.exact.geometry import Geometry, Place, part_of, places
-from nfcodec.fields.registry import register
+from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
 from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
 
@@ -32,9 +33,8 @@ class Tile:
     prefix: str
 
 
-@register
 @dataclass(frozen=True)
-class TiledSiren(FieldSpec):
+class TiledSiren(Field):
     """`rows` x `cols` tiles of nearly equal size, each with a SIREN of its own on coordinates -1 .. 1.
 
     Attributes:
@@ -49,8 +49,9 @@ class TiledSiren(FieldSpec):
     hidden_layers: int = 3
     frequencies: int = 0
 
-    name: ClassVar[str] = "tiled-siren"
-    wire_id: ClassVar[int] = 3
+    wire_id: ClassVar[int] = 2
+    counterparts: ClassVar[Mapping[str, str]] = {}
+    """Engines fit one network at a time."""
 
     def __post_init__(self) -> None:
         if not (1 <= self.rows <= 255 and 1 <= self.cols <= 255 and len(self.widths) == self.rows * self.cols):
@@ -68,9 +69,9 @@ class TiledSiren(FieldSpec):
             for i, (place, width) in enumerate(zip(places(geometry, self.rows, self.cols), self.widths, strict=True))
         ]
 
-    def layout(self, geometry: Geometry) -> list[TensorSpec]:
+    def layout(self, geometry: Geometry) -> list[Tensor]:
         return [
-            replace(tensor, name=tile.prefix + tensor.name, differences=tensor.name.startswith("bias"))
+            replace(tensor, name=tile.prefix + tensor.name)
             for tile in self.tiles(geometry)
             for tensor in tile.siren.layout(tile.geometry)
         ]
@@ -85,27 +86,24 @@ class TiledSiren(FieldSpec):
         limits.check("header_bytes", 2 * len(self.widths) * 2 * (self.hidden_layers + 2))  # of all tensors' steps
         limits.check("layers", self.hidden_layers + 1)
         limits.check("width", max(self.widths))
-        super().check(geometry, limits)
+        self.check_cost(geometry, limits)
 
-    def initial(self, geometry: Geometry, seed: int) -> Parameters:
-        """Each tile's as `Siren.initial`, from the same seed."""
-        return {
-            tile.prefix + name: value
-            for tile in self.tiles(geometry)
-            for name, value in tile.siren.initial(tile.geometry, seed).items()
-        }
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
+        return matrix_orders(self.layout(geometry), symbols, differences=True)
+
+    def parts(self, geometry: Geometry, order: int) -> list[Part]:
+        return matrix_parts(self.layout(geometry), order, differences=True)
 
     def pack(self) -> bytes:
         widths = b"".join(width.to_bytes(2, "little") for width in self.widths)
-        plain = bytes([self.rows, self.cols, self.hidden_layers]) + widths
-        return plain + bytes([self.frequencies] if self.frequencies else [])
+        return bytes([self.rows, self.cols, self.hidden_layers, self.frequencies]) + widths
 
     @classmethod
     def unpack(cls, data: bytes) -> TiledSiren:
         reader = ByteReader(data)
-        rows, cols, hidden_layers = reader.u8(), reader.u8(), reader.u8()
+        rows, cols, hidden_layers, frequencies = (reader.u8() for _ in range(4))
         widths = tuple(reader.u16() for _ in range(rows * cols))
-        frequencies = reader.last_u8()
+        reader.finish()
         try:
             return cls(rows, cols, widths, hidden_layers, frequencies)
         except UsageError as error:

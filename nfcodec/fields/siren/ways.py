@@ -17,15 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import Quantized
 from nfcodec.fields.siren.networks import joined
+from nfcodec.fields.siren.recipes import Recipe
 from nfcodec.fields.siren.rounding import folded, rounded
 from nfcodec.fields.siren.sampled_fit import Fit, workers_for
-from nfcodec.fields.wavelet.rate import estimated_bytes
 from nfcodec.fitting.fine_tuning import allowed_mse, balanced_steps
-from nfcodec.fitting.problem import Problem, Trial
+from nfcodec.fitting.problem import Problem, Trial, Weights
 from nfcodec.fitting.request import Request
-from nfcodec.fitting.search import coarsest
+from nfcodec.fitting.search import Bracket, Tried, coarsest
 from nfcodec.workers import one_thread, single_threaded_blas
 
 TRIALS = 10
@@ -37,14 +36,10 @@ LARGEST_MARGIN_DB = 60.0
 APART_LOG2 = 0.02
 """Of the factors of ways, one from the next."""
 
-MORE_WAYS = {1: 0, 2: 0, 3: 2, 4: 4, 5: 10, 6: 14, 7: 20, 8: 30, 9: 40}
-"""Beyond those that find the factor, by effort."""
-
 PRICES = 60
 """Of errors in bytes; the last ones are all alike."""
 
 Floats = npt.NDArray[np.float64]
-Weights = dict[str, Quantized]
 Result = TypeVar("Result")
 
 
@@ -57,7 +52,7 @@ class _Way:
     errors: list[float]
 
 
-def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request: Request) -> Trial:
+def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request: Request, recipe: Recipe) -> Trial:
     """The fits of all networks, rounded to just reach the target; as close as they get if they do not.
 
     Raises FormatError if no steps suit the format's arithmetic.
@@ -81,7 +76,7 @@ def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request:
     first = max((way for way in ways if sum(way.errors) <= allowed), key=lambda way: way.exponent, default=None)
     if first is None:  # by the last bits of sums
         return found
-    clock, n_more = request.clock("quantize"), MORE_WAYS[request.effort]
+    clock, n_more = request.clock("quantize"), recipe.more_ways
     for number in range(n_more):
         clock.tell(number, n_more, found.psnr_db)
         away = APART_LOG2 * (number // 2 + 1)
@@ -98,9 +93,9 @@ class _Networks:
     """Fitted networks, and steps of each that take about a margin, of which each parameter has its share."""
 
     def __init__(self, problem: Problem, fits: Sequence[Fit], margin_db: float, target_db: float) -> None:
-        self._problem, self._fits, self._workers = problem, fits, workers_for(fits)
+        self._problem, self._workers = problem, workers_for([each.engine for each in fits])
         self._networks = [each.network for each in fits]
-        self._parameters = [folded(each.network.spec, each.engine.parameters()) for each in fits]
+        self._parameters = [folded(each.network.siren, each.engine.parameters()) for each in fits]
         n_pixels = problem.geometry.n_pixels
         mse = sum(each.stats.mse * each.network.problem.geometry.n_pixels for each in fits) / n_pixels
         n_parameters = sum(each.n_parameters for each in self._networks)
@@ -150,7 +145,7 @@ class _Networks:
 
     def sizes(self, ways: Sequence[_Way]) -> Floats:
         """About how many bytes each way of rounding takes, (ways, networks)."""
-        columns = self._each(lambda i: [estimated_bytes(self._networks[i].problem, way.weights[i]) for way in ways])
+        columns = self._each(lambda i: [self._networks[i].problem.estimated_bytes(way.weights[i]) for way in ways])
         return np.transpose(np.array(columns, np.float64))
 
 
@@ -166,16 +161,15 @@ def cheapest(errors: Floats, sizes: Floats, allowed: float, first: int) -> list[
     n_networks = errors.shape[1]
     columns = np.asarray(np.arange(n_networks), np.intp)
     chosen = np.full(n_networks, first)
-    low, high = 0.0, float(sizes.max() / max(errors.min(), 1e-300))
+    highest = float(sizes.max() / max(errors.min(), 1e-300))
+    bracket = Bracket(Tried(-highest, math.nan), Tried(0.0, math.nan))  # of prices' negatives: higher ones reach
     for _ in range(PRICES):
-        price = (low + high) / 2
+        price = -bracket.halfway()
         rows = np.argmin(sizes + price * errors, axis=0)
-        if errors[rows, columns].sum() > allowed:
-            low = price
-        else:
-            high = price
-            if sizes[rows, columns].sum() < sizes[chosen, columns].sum():
-                chosen = rows
+        error = float(errors[rows, columns].sum())
+        bracket.add(-price, error, reached=error <= allowed)
+        if error <= allowed and sizes[rows, columns].sum() < sizes[chosen, columns].sum():
+            chosen = rows
     while True:
         spare = allowed - errors[chosen, columns].sum()
         saved = np.where(errors - errors[chosen, columns] <= spare, sizes[chosen, columns] - sizes, 0)

@@ -1,54 +1,70 @@
-"""The start of a fit on grid levels: an analysis of the picture instead of zeros.
+"""The start of a fit of levels: a closed-loop Laplacian analysis of the picture instead of zeros.
 
-For wavelet levels it is the forward transform. For dense levels it is a closed-loop Laplacian analysis: each level,
-from coarse to fine, codes what the quantized coarser ones left over. Both work in an orthonormal colour basis, so that
-one quantizer step serves all features.
+Each level, from coarse to fine, holds what the quantized coarser ones left over, in an orthonormal colour basis, so
+that one quantizer step serves all features. Of a table, which has one level, the analysis is the fit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
 
 import numpy as np
-import numpy.typing as npt
 
+from nfcodec.exact.arithmetic import Step
 from nfcodec.exact.field import Parameters
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel
-from nfcodec.fields.wavelet.field import WaveletLevel
-from nfcodec.fields.wavelet.transform import LIFTING, LIFTING_BITS, by_parity, gains, lattice_of, neighbour_sums
+from nfcodec.fields.table.field import LevelsField
+from nfcodec.fields.table.levels import DenseLevel
+from nfcodec.fitting.colours import Image, color_basis
 from nfcodec.fitting.problem import Problem
-from nfcodec.workers import Workers, n_threads
+from nfcodec.fitting.request import Request
+from nfcodec.fitting.starts import uniform_start
 
-Image = npt.NDArray[np.float64]
-
-
-def suits_analysis(spec: object, geometry: Geometry) -> bool:
-    """Whether a field is made of dense levels, the last one full, and has the linear part that reads them."""
-    if not (isinstance(spec, Ngp) and spec.skip and spec.bias):
-        return False
-    last = spec.levels[-1]
-    full = isinstance(last, DenseLevel) and last.log2_stride == 0 and last.features >= geometry.channels
-    return full and all(isinstance(level, DenseLevel) for level in spec.levels)
+STEP_RATIO = 3.4
+"""Quantizer step over the root mean squared error that the target allows (sqrt 12 for a uniform error)."""
 
 
-def color_basis(targets: npt.NDArray[np.float32], geometry: Geometry) -> tuple[Image, Image]:
-    """Mean (C,) of targets (H * W, C), and axes (C, C), one a column, in which their details are uncorrelated.
+def start(
+    field: LevelsField, problem: Problem, request: Request, coarseness: float = 1.0
+) -> tuple[Parameters, dict[str, float]]:
+    """Parameters by analysis, and quantizer steps for all tensors, in the unit of the stored values.
 
-    They are the principal axes of the differences between neighbouring pixels, largest first. It is details that take
-    the bits: those of the colours themselves can be quite different axes, and made files up to a fifth larger.
+    Args:
+        field: the problem's.
+        coarseness: factor on the step of the levels.
     """
-    mean = targets.mean(axis=0, dtype=np.float64)
-    image = targets.reshape(geometry.height, geometry.width, geometry.channels)
-    moments: Image = np.zeros((geometry.channels, geometry.channels))
-    for axis in (0, 1):
-        differences: Image = np.diff(image, axis=axis).reshape(-1, geometry.channels).astype(np.float64)
-        moments += np.matmul(np.transpose(differences), differences)
-    _, axes = np.linalg.eigh(moments)
-    axes = axes[:, ::-1]
-    return mean, axes * np.where(axes.sum(axis=0) < 0, -1.0, 1.0)
+    error = math.sqrt(problem.allowed_mse(request.psnr_db))
+    step = Step.nearest(STEP_RATIO * coarseness * error).value
+    finest = max(1.0, float(np.abs(problem.targets).max())) * 2.0**-22  # or symbols would not fit
+    network_step = 2.0 ** math.floor(math.log2(max(error / 16, finest)))
+    layout = field.layout(problem.geometry)
+    steps = {tensor.name: step if tensor.is_spatial else network_step for tensor in layout}
+    return _analysed(field, problem, step, uniform_start(layout, request.seed)), steps
+
+
+def _analysed(field: LevelsField, problem: Problem, step: float, parameters: Parameters) -> Parameters:
+    """Parameters whose levels and linear map reproduce the targets to within the quantizer step.
+
+    Args:
+        step: of every level, in the unit of the targets.
+        parameters: initial values of the other tensors.
+    """
+    geometry, channels = problem.geometry, problem.geometry.channels
+    mean, axes = color_basis(problem.targets, geometry)
+    left = ((problem.targets - mean) @ axes).reshape(geometry.height, geometry.width, channels)
+    found, levels = dict(parameters), field.levels(channels)
+    for i, level in enumerate(levels):
+        table = _block_means(left, level.log2_stride)
+        if i < len(levels) - 1:
+            table = np.round(table / step) * step
+            left -= interpolate(level, table, geometry)
+        found[f"level{i}"] = table.astype(np.float32)
+    found["skip"] = np.tile(axes, len(levels)).astype(np.float32)
+    if field.hidden_widths:  # the network adds nothing yet
+        last = f"weight{len(field.hidden_widths)}"
+        found[last] = np.zeros_like(parameters[last])
+    found["bias_out"] = mean.astype(np.float32)
+    return found
 
 
 def interpolate(level: DenseLevel, table: Image, geometry: Geometry) -> Image:
@@ -65,87 +81,3 @@ def _block_means(image: Image, log2_stride: int) -> Image:
     rows, cols = -(-image.shape[0] // block), -(-image.shape[1] // block)
     padded = np.pad(image, ((0, rows * block - image.shape[0]), (0, cols * block - image.shape[1]), (0, 0)), "edge")
     return padded.reshape(rows, block, cols, block, -1).mean(axis=(1, 3))
-
-
-def analyse(
-    spec: Ngp, geometry: Geometry, targets: npt.NDArray[np.float32], step: float, parameters: Parameters
-) -> tuple[Parameters, Mapping[str, float]]:
-    """Parameters whose levels and linear part reproduce the targets to within the quantizer step.
-
-    Args:
-        targets: (H * W, C).
-        step: quantizer step of every level, in the unit of the targets.
-        parameters: initial values of the other tensors.
-
-    Returns:
-        The parameters, and the step of each level's table.
-    """
-    mean, axes = color_basis(targets, geometry)
-    channels = geometry.channels
-    left = ((targets - mean) @ axes).reshape(geometry.height, geometry.width, channels)
-    start = dict(parameters)
-    for i, level in enumerate(spec.levels):
-        assert isinstance(level, DenseLevel)
-        used = min(level.features, channels)
-        table = np.zeros(level.shape(geometry))
-        table[:, :, :used] = _block_means(left[:, :, :used], level.log2_stride)
-        if i < len(spec.levels) - 1:
-            table = np.round(table / step) * step
-            left[:, :, :used] -= interpolate(level, table[:, :, :used], geometry)
-        start[f"level{i}"] = table.astype(np.float32)
-    skip = np.zeros((channels, spec.encoding_size), np.float32)
-    at = 0
-    for level in spec.levels:
-        used = min(level.features, channels)
-        skip[:, at : at + used] = axes[:, :used]
-        at += level.features
-    start["skip"] = skip
-    if spec.hidden:
-        start[f"weight{len(spec.hidden)}"] = np.zeros_like(parameters[f"weight{len(spec.hidden)}"])
-    start["bias_out"] = mean.astype(np.float32)
-    return start, {f"level{i}": step for i in range(len(spec.levels))}
-
-
-def coefficients_of(problem: Problem, parameters: Parameters, steps: Mapping[str, float]) -> Image:
-    """The picture's coefficients (H, W, C) through the linear part as the file will hold it."""
-    spec, geometry = problem.spec, problem.geometry
-    assert isinstance(spec, Ngp)
-    level = spec.levels[0]
-    assert isinstance(level, WaveletLevel)
-
-    def as_stored(name: str) -> Image:
-        return np.asarray(np.round(parameters[name] / steps[name]), np.float64) * steps[name]
-
-    inverse = np.linalg.pinv(as_stored("skip"))
-    colors: Image = np.matmul(problem.targets - as_stored("bias_out"), np.transpose(inverse))
-    return wavelet_coefficients(colors.reshape(geometry.height, geometry.width, -1), level.n_levels)
-
-
-def wavelet_coefficients(image: npt.NDArray[Any], n_levels: int) -> npt.NDArray[Any]:
-    """The coefficients (H, W, F) of values (H, W, F), of which a wavelet level makes these values, as floats."""
-    planes = np.ascontiguousarray(np.moveaxis(image, 2, 0))
-    analyse_planes(planes, n_levels)
-    planes /= gains(image.shape[0], image.shape[1], n_levels)
-    return np.ascontiguousarray(np.moveaxis(planes, 0, 2))
-
-
-def analyse_planes(planes: npt.NDArray[Any], n_levels: int) -> None:
-    """The forward transform of (F, H, W) floats, in place, without gains."""
-
-    def plane(worker: int, i: int) -> None:
-        for level in range(1, n_levels + 1):
-            for vertical in (False, True):
-                with by_parity(lattice_of(planes[i], level), vertical=vertical) as (even, odd):
-                    _lift(even, odd)
-
-    Workers(min(n_threads(), len(planes))).run(len(planes), plane)
-
-
-def _lift(even: npt.NDArray[Any], odd: npt.NDArray[Any]) -> None:
-    """One level of the forward transform along the first axis."""
-    if not len(odd):
-        return
-    for coefficient, target in zip(LIFTING, (odd, even, odd, even), strict=True):
-        sums = neighbour_sums(even, odd, of_odd=target is even)
-        sums *= even.dtype.type(coefficient * 2.0**-LIFTING_BITS)
-        target += sums

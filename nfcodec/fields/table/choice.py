@@ -14,10 +14,9 @@ import numpy.typing as npt
 from nfcodec.coding.convolutional import CODES, RUN
 from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized
 from nfcodec.fitting.kernels.paths import kernels, moves
-from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.problem import Problem, Weights
 from nfcodec.workers import Workers, n_threads
 
-Weights = dict[str, Quantized]
 Floats = npt.NDArray[np.float64]
 Symbols = npt.NDArray[np.int64]
 
@@ -62,7 +61,7 @@ class Choice:
     """The symbols of three features of a pixel, or of one feature of three pixels, for each step of the path.
 
     Attributes:
-        symbols: (T, 3), which are counted for the bits that the next choice takes; the nearest ones at first.
+        nearest: (T, 3), to what the picture wants, whatever they cost.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Choice:
         self._columns = sign * (matrix if n_channels == 3 else matrix[0, 0] * np.eye(3))
         self._origin = sign * origin[np.arange(3) % n_channels]
         self._decoding = _Decoding.of(problem)
-        self.symbols = np.asarray(np.round(self._wanted), np.int64)
+        self.nearest = np.asarray(np.round(self._wanted), np.int64)
         n = len(self._wanted)
         self._least = np.empty((n, 8), np.float32)
         self._chosen = np.empty((n, 8), np.uint8)
@@ -99,9 +98,9 @@ class Choice:
             return None
         return cls(problem, start, lows, (first, second, third), code)
 
-    def choose(self, price: float) -> None:
-        """The symbols that cost least, bits at a price in squared error, if they are as frequent as they were."""
-        joint, alone = self._costs()
+    def at(self, price: float, counted: Symbols) -> Symbols:
+        """The symbols that cost least, bits at a price in squared error, if they are as frequent as those `counted`."""
+        joint, alone = self._costs(counted)
         n, loops = len(self._wanted), self._kernels
         outputs = (self._columns, self._origin, self._decoding.thresholds, self._decoding.starts, self._decoding.scales)
 
@@ -116,7 +115,7 @@ class Choice:
         else:
             self._follow(self._code)
         digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (loops.CANDIDATES,) * 3)
-        self.symbols = np.asarray(np.floor(self._wanted), np.int64) - loops.BELOW + np.stack(digits, axis=1)
+        return np.asarray(np.floor(self._wanted), np.int64) - loops.BELOW + np.stack(digits, axis=1)
 
     def _follow(self, code: int) -> None:
         """The numbers of the parities along the cheapest path."""
@@ -130,9 +129,9 @@ class Choice:
 
         self._workers.run(-(-len(self._least) // RUN), run)
 
-    def _costs(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _costs(self, counted: Symbols) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Bits of combinations of symbols, and of single ones, that add up; the parities given."""
-        at = self.symbols - self._lows
+        at = counted - self._lows
         alone = np.zeros((3, max(self._spans)), np.float32)
         counts = [np.bincount(each, minlength=span) for each, span in zip(np.transpose(at), self._spans, strict=True)]
         if self.problem.geometry.channels == 1:
@@ -148,10 +147,10 @@ class Choice:
             return _bits(seen + APART * apart, self._code), alone
         return np.zeros((1, 1, 1), np.float32), alone
 
-    def weights(self) -> Weights:
-        """With the chosen symbols."""
+    def weights(self, chosen: Symbols) -> Weights:
+        """The table with these symbols, (T, 3)."""
         level, shape = self._start["level0"], self._start["level0"].symbols.shape
-        symbols = self.symbols.reshape(-1)[: math.prod(shape)].reshape(shape)
+        symbols = chosen.reshape(-1)[: math.prod(shape)].reshape(shape)
         return {**self._start, "level0": Quantized(symbols, level.step)}
 
 

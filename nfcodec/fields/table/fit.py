@@ -1,57 +1,29 @@
-"""Fitting a table, one entry a pixel, as suits permuted pictures: nothing to fit but which symbols to take."""
+"""Fitting a table, one entry a pixel: nothing to fit but which symbols to take.
+
+Best are symbols whose parities a convolutional code gives (see `coding.convolutional`). Where neighbours say nothing,
+bits follow from how often each combination of symbols occurs, and that changes with the choice: a few rounds of
+counting and choosing (entropy-constrained quantization, Chou, Lookabaugh & Gray 1989; with a trellis, Fischer & Wang
+1992). Choosing is Viterbi's algorithm on error and bits.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from nfcodec.coding.convolutional import RUN
 from nfcodec.errors import FormatError
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel
+from nfcodec.fields.table.analysis import STEP_RATIO, start
 from nfcodec.fields.table.choice import Choice, Symbols
-from nfcodec.fields.table.pyramid import STEP_RATIO, solve_dense, start_dense
-from nfcodec.fields.wavelet.rate import estimated_bytes
+from nfcodec.fields.table.field import Table
+from nfcodec.fields.table.pyramid import analysed
+from nfcodec.fields.table.recipes import Recipe
 from nfcodec.fitting.problem import Problem, Trial, quantize
 from nfcodec.fitting.request import Request, Solution
-
-WELL_CODED, PATIENT = 0.95, 6
-"""Less than this of rounding's bytes is good enough (without a code 3 to 4 % less are usual), below this effort."""
-
-
-def suits_table(problem: Problem) -> bool:
-    """Whether a field is one entry a pixel, with a linear map of one feature or three."""
-    spec = problem.spec
-    if not (isinstance(spec, Ngp) and not spec.hidden and spec.skip and len(spec.levels) == 1):
-        return False
-    return spec.levels[0] == DenseLevel(0, problem.geometry.channels) and problem.geometry.channels in (1, 3)
-
-
-def solve_table(problem: Problem, request: Request) -> Solution:
-    """The coarsest table that reaches the target, with symbols chosen by bits. It may miss the target."""
-    began, solution = time.monotonic(), solve_dense(problem, request)
-    if request.expired():
-        return solution
-    trial = chosen_by_bits(problem, request, solution.trial)
-    return replace(solution, trial=trial, fit_seconds=time.monotonic() - began)
-
-
-def chosen_by_bits(problem: Problem, request: Request, start: Trial) -> Trial:
-    """The picture of `start` with symbols chosen by error and bits; `start` if that brings nothing, or cannot be."""
-    if start.psnr_db < request.psnr_db or math.isinf(start.psnr_db):
-        return start
-    best, n_bytes = start, estimated_bytes(problem, start.weights)
-    enough = WELL_CODED * n_bytes if request.effort < PATIENT else 0.0
-    for lattice in lattices(start):
-        trial = trellis_trial(problem, request, start, lattice)
-        if trial is not None and estimated_bytes(problem, trial.weights) < n_bytes:
-            best, n_bytes = trial, estimated_bytes(problem, trial.weights)
-        if n_bytes < enough or request.expired():
-            break
-    return best
+from nfcodec.fitting.search import Bracket, Tried
 
 
 @dataclass(frozen=True)
@@ -66,6 +38,8 @@ class Lattice:
     code: int | None
     steps: tuple[float, float, float]
 
+
+TABLE = Table()
 
 THREE = Lattice(0, (0.69, 0.69, 0.69))
 TWO = Lattice(1, (0.76, 0.76, 0.357))
@@ -86,6 +60,37 @@ ROUNDS = 3
 
 MAX_PRICE = 2.0
 """Of a bit, in what the target allows three samples."""
+
+
+def solve_table(problem: Problem, request: Request, recipe: Recipe) -> Solution:
+    """The coarsest table that reaches the target, with symbols chosen by bits. It may miss the target.
+
+    Args:
+        problem: of a `Table`.
+    """
+    began, trial = time.monotonic(), analysed(TABLE, problem, request)
+    if not request.expired():
+        trial = chosen_by_bits(problem, request, trial, recipe.enough)
+    return Solution.closed_form(problem, trial, time.monotonic() - began)
+
+
+def chosen_by_bits(problem: Problem, request: Request, rounding: Trial, enough: float) -> Trial:
+    """A rounded table's picture with symbols chosen by error and bits; the rounding if that brings nothing.
+
+    Args:
+        enough: see `Recipe`.
+    """
+    if rounding.psnr_db < request.psnr_db or math.isinf(rounding.psnr_db):
+        return rounding
+    best, n_bytes = rounding, problem.estimated_bytes(rounding.weights)
+    goal = enough * n_bytes
+    for lattice in lattices(rounding):
+        trial = trellis_trial(problem, request, rounding, lattice)
+        if trial is not None and problem.estimated_bytes(trial.weights) < n_bytes:
+            best, n_bytes = trial, problem.estimated_bytes(trial.weights)
+        if n_bytes < goal or request.expired():
+            break
+    return best
 
 
 def lattices(rounding: Trial) -> tuple[Lattice, ...]:
@@ -111,7 +116,7 @@ def trellis_trial(problem: Problem, request: Request, rounding: Trial, lattice: 
     if lattice.code is not None:  # chooses samples, so what rounding to samples adds is not added to its error
         coarseness *= math.sqrt(problem.gain * 10 ** (-request.psnr_db / 10) / mse)
     for attempt in range(ATTEMPTS):
-        parameters, steps = start_dense(problem, request, coarseness * FINER**attempt)
+        parameters, steps = start(TABLE, problem, request, coarseness * FINER**attempt)
         for f in range(1, problem.geometry.channels):
             parameters["level0"][:, :, f] *= lattice.steps[0] / lattice.steps[f]
             parameters["skip"][:, f] *= lattice.steps[f] / lattice.steps[0]
@@ -130,21 +135,23 @@ def trellis_trial(problem: Problem, request: Request, rounding: Trial, lattice: 
 
 def _at_highest_price(choice: Choice, request: Request) -> Trial | None:
     problem, clock, best = choice.problem, request.clock("quantize"), None
-    low, high = 0.0, MAX_PRICE * 3 * problem.squared_error(request.psnr_db) / problem.samples.size
-    price, enough, too_few = high / 4, choice.symbols, None
+    highest = MAX_PRICE * 3 * problem.squared_error(request.psnr_db) / problem.samples.size
+    bracket = Bracket(Tried(0.0, math.inf), Tried(highest, -math.inf))
+    price, enough, too_few = highest / 4, choice.nearest, None
     for number in range(TRIALS):
-        choice.symbols = enough  # to count those of a price that is too high would make it too high for good
+        symbols = enough  # to count those of a price that is too high would make it too high for good
         for _ in range(1 if best else ROUNDS):
-            choice.choose(price)
-        trial = problem.trial(choice.weights())
+            symbols = choice.at(price, symbols)
+        trial = problem.trial(choice.weights(symbols))
         clock.tell(number, TRIALS, trial.psnr_db)
+        bracket.add(price, trial.psnr_db, reached=trial.psnr_db >= request.psnr_db)
         if trial.psnr_db >= request.psnr_db:
-            low, best, enough = price, trial, choice.symbols
+            best, enough = trial, symbols
         else:
-            high, too_few = price, choice.symbols
+            too_few = symbols
         if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB or request.expired() or (not best and price == 0):
             return best
-        price = (low + high) / 2 if best else 0.0
+        price = bracket.halfway() if best else 0.0
     return best if best is None or too_few is None else _mixed(choice, request, best, enough, too_few)
 
 
@@ -153,15 +160,13 @@ def _mixed(choice: Choice, request: Request, best: Trial, enough: Symbols, too_f
 
     Choices go with their counts, so their error can jump from one price to the next.
     """
-    fewest, most = 0, -(-len(enough) // RUN)
-    while most - fewest > 1:
-        n_runs = (fewest + most) // 2
-        choice.symbols = np.concatenate([too_few[: n_runs * RUN], enough[n_runs * RUN :]])
-        trial = choice.problem.trial(choice.weights())
-        if trial.psnr_db >= request.psnr_db:
-            best, fewest = trial, n_runs
-        else:
-            most = n_runs
+    bracket = Bracket(Tried(0, math.inf), Tried(-(-len(enough) // RUN), -math.inf))
+    while bracket.width > 1:
+        n_runs = int(bracket.halfway())
+        symbols = np.concatenate([too_few[: n_runs * RUN], enough[n_runs * RUN :]])
+        trial = choice.problem.trial(choice.weights(symbols))
+        bracket.add(n_runs, trial.psnr_db, reached=trial.psnr_db >= request.psnr_db)
+        best = trial if trial.psnr_db >= request.psnr_db else best
     return best
 
 

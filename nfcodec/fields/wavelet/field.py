@@ -1,56 +1,122 @@
-"""Wavelet levels of an `ngp` field: a grid as large as the picture, read through CDF 9/7 synthesis kernels.
+"""Wavelets: bands of CDF 9/7 coefficients, a linear map of colours, and shipped filters that restore what was lost.
 
-Where a dense level interpolates its entries with tents, of which coarse and fine ones overlap, the entries of a wavelet
-level belong to a nearly orthogonal basis (Cohen, Daubechies & Feauveau 1992): as many numbers as pixels, and all levels
-at once by lifting (Daubechies & Sweldens 1998). docs/format.md, section 4.3, is the normative text.
+The coefficients belong to a nearly orthogonal basis (Cohen, Daubechies & Feauveau 1992): as many numbers as pixels, and
+all levels at once by lifting (Daubechies & Sweldens 1998). docs/format.md, "Wavelets", is the normative text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
-from nfcodec.errors import UsageError
-from nfcodec.exact.arithmetic import ACTIVATION_BITS, ExactArray, Quantized, check_exact, rescale
+from nfcodec.coding.tensors import AdaptivePart
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.exact.arithmetic import ExactArray, Quantized
+from nfcodec.exact.field import Field, Role, Tensor, evaluate_rows
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.wavelet.transform import GAIN_BITS, MAX_LEVELS, band_gain, bands, synthesise
+from nfcodec.exact.part import Part, Symbols
+from nfcodec.exact.relu import Layer, ReluNetwork
+from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
+from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
+from nfcodec.fields.wavelet.payload import PREDICTED, WaveletPart, WaveletShape
+from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis
+from nfcodec.limits import Limits
+from nfcodec.wire import ByteReader
+
+LEVEL_MACS = 5
+"""Multiplications that the synthesis of a feature takes, about."""
 
 
 @dataclass(frozen=True)
-class WaveletLevel:
-    """Coefficients (H, W, features) in place (see nfcodec.subbands).
+class Wavelet(Field):
+    """A plane of coefficients for each channel, a linear map, and the first so many of the shipped filters.
 
     Attributes:
         n_levels: of the transform, 0 .. 7; 0 leaves plain pixels.
-        features: 1 .. 8.
+        n_filters: 0 .. 128; behind them is a layer of the file's own.
     """
 
     n_levels: int
-    features: int
+    n_filters: int = 0
+
+    wire_id: ClassVar[int] = 4
+    counterparts: ClassVar[Mapping[str, str]] = {"numba": "nfcodec.fields.wavelet.numba:WaveletProgram"}
+    """Of the field without filters: gradient steps are its coefficients' alone."""
 
     def __post_init__(self) -> None:
-        if not (0 <= self.n_levels <= MAX_LEVELS and 1 <= self.features <= 8):
-            raise UsageError(f"a wavelet level has 0 .. {MAX_LEVELS} levels and 1 .. 8 features")
+        if not 0 <= self.n_levels <= MAX_LEVELS:
+            raise UsageError(f"a wavelet transform has 0 to {MAX_LEVELS} levels")
+        if not 0 <= self.n_filters <= MAX_FILTERS:
+            raise UsageError(f"there are 0 to {MAX_FILTERS} filters")
 
-    def shape(self, geometry: Geometry) -> tuple[int, int, int]:
-        """(rows, cols, features)."""
-        return geometry.height, geometry.width, self.features
+    def layout(self, geometry: Geometry) -> list[Tensor]:
+        channels = geometry.channels
+        tensors = [
+            Tensor("level0", (geometry.height, geometry.width, channels), Role.TABLE),
+            Tensor("skip", (channels, channels), Role.MATRIX),
+        ]
+        if self.n_filters:
+            tensors.append(Tensor("weight1", (channels, self.n_filters), Role.MATRIX))
+        return [*tensors, Tensor("bias_out", (channels,), Role.BIAS)]
 
-    def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
-        """The synthesis of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
-        planes = np.ascontiguousarray(np.moveaxis(table.symbols, 2, 0), np.float64)
-        shift = ACTIVATION_BITS - GAIN_BITS
-        for band in bands(geometry.height, geometry.width, self.n_levels):
-            if band.size:
-                gain = band_gain(band)
-                here = planes[:, band.rows, band.cols]
-                check_exact(float(gain * np.abs(here).max()), table.step, shift)
-                here[...] = rescale(here * float(gain), table.step, shift)
-        synthesise(planes, self.n_levels)
+    def macs_per_pixel(self, geometry: Geometry) -> int:
+        channels = geometry.channels
+        behind = self.n_filters * (SIDE * SIDE + 1) if self.n_filters else channels
+        return channels * (LEVEL_MACS + behind)
+
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        self.check_cost(geometry, limits)
+
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
+        return (PREDICTED,)
+
+    def parts(self, geometry: Geometry, order: int, regime: int = REGIME_ORIGIN) -> list[Part]:
+        """See `Field.parts`.
+
+        Args:
+            regime: of the coefficients' quantizer step, see `WaveletPart`; decoders read it.
+        """
+        shape = WaveletShape(geometry.height, geometry.width, geometry.channels, self.n_levels)
+        others = (AdaptivePart(tensor) for tensor in self.layout(geometry) if tensor.role is not Role.TABLE)
+        return [WaveletPart("level0", shape, regime), *others]
+
+    def pack(self) -> bytes:
+        return bytes([self.n_levels, self.n_filters])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Wavelet:
+        reader = ByteReader(data)
+        n_levels, n_filters = reader.u8(), reader.u8()
+        reader.finish()
+        try:
+            return cls(n_levels, n_filters)
+        except UsageError as error:
+            raise FormatError(str(error)) from error
+
+    def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
+        return self._evaluator(geometry, weights, (weights["skip"], None if self.n_filters else weights["bias_out"]))
+
+    def filters_alone(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> npt.NDArray[np.int64]:
+        """What the filters and the layer behind them add to the linear map: (H * W, C) in units of 2^-24."""
+        return evaluate_rows(self._evaluator(geometry, weights, None), geometry)
+
+    def _evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], skip: Layer | None
+    ) -> Callable[[int, int], ExactArray]:
+        """The field with this linear map, or without one."""
+        encoding, bound = synthesis(geometry, weights["level0"], self.n_levels)
+        if not self.n_filters:
+            network = ReluNetwork([], None, skip, bound)
+            return lambda start, stop: network(encoding(start, stop))
+        bias = None if skip is None else weights["bias_out"]
+        first = shipped_layer(self.n_filters, geometry.channels, weights["level0"].step)
+        network = ReluNetwork([first], (weights["weight1"], bias), skip, bound)
 
         def rows(start: int, stop: int) -> ExactArray:
-            return planes[:, start:stop].reshape(self.features, -1)
+            return network(encoding(start, stop), neighbourhoods(encoding, start, stop, geometry))
 
-        return rows, float(np.abs(planes).max())
+        return rows

@@ -1,53 +1,51 @@
-"""Wavelet levels for the numba engine: synthesis, network and error, and the way back."""
+"""Wavelets for the numba engine: synthesis, linear map and error, the way back, and the rate of the coefficients."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from nfcodec.errors import EngineError
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.wavelet import numba_kernels as wavelet
-from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.fields.wavelet.field import Wavelet
+from nfcodec.fields.wavelet.rate import Priors
 from nfcodec.fields.wavelet.transform import gains
-from nfcodec.fitting.engines.numba.program import (
-    TASK_ROWS,
-    Floats,
-    Network,
-    Pass,
-    Picture,
-    Program,
-    Sums,
-    ngp_maps,
-    ngp_places,
-)
-from nfcodec.fitting.kernels.blocks import padded
-from nfcodec.fitting.kernels.jit import BLOCK, U
+from nfcodec.fitting.engines.numba.program import TASK_ROWS, Example, Floats, Pass, Picture, Program, Rating, Sums
+from nfcodec.fitting.engines.numba.relu import Relu
+from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
+from nfcodec.fitting.kernels.jit import U
 from nfcodec.workers import Workers
 
 COLUMNS = 128
 """Columns of a lattice that a thread takes at a time."""
 
 
-class WaveletProgram(Program):
-    """Synthesis level by level, rows of pixels through the network, and the transposed synthesis."""
+class WaveletProgram(Program, Rating):
+    """Synthesis level by level, rows of pixels through the linear map, and the transposed synthesis.
 
-    def __init__(self, spec: Ngp, geometry: Geometry, picture: Picture, workers: Workers) -> None:
-        level = spec.levels[0]
-        assert isinstance(level, WaveletLevel)
-        self._n_levels, self._n_hidden = level.n_levels, len(spec.hidden)
+    Raises EngineError for a field with filters: gradient steps are those of the linear part.
+    """
+
+    def __init__(self, field: Wavelet, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+        if field.n_filters:
+            raise EngineError("the numba engine fits wavelets without filters")
+        self._n_levels = field.n_levels
         self._picture, self._workers = picture, workers
-        shape = (level.features, geometry.height, geometry.width)
-        self._gains = gains(geometry.height, geometry.width, level.n_levels)
+        shape = (geometry.channels, geometry.height, geometry.width)
+        self._gains = gains(geometry.height, geometry.width, field.n_levels)
         self._planes: Floats = np.zeros(shape, np.float32)
         self._gradients: Floats = np.zeros(shape, np.float32)
-        widths = [level.features, *spec.hidden, geometry.channels]
-        self.network = Network(ngp_maps(spec, widths))
-        self._sizes = np.array([padded(width) for width in widths], np.uintp)
-        self._at = ngp_places(spec, self.network)
-        scratch = BLOCK * int(2 * self._sizes.sum() + 2 * self._sizes.max())
-        self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
+        self._relu = Relu.of(field.layout(geometry), workers)
+        self.network = self._relu.network
         self._halves = [np.zeros((2, geometry.width // 2 + 4), np.float32) for _ in range(workers.n)]
         self._n_slots = -(-geometry.height // TASK_ROWS)
+        self._priors: Priors | None = None
+        self._by_plane = NONE, NONE
+
+    @classmethod
+    def example(cls) -> Example:
+        priors = Priors(np.zeros((8, 8, 1), np.float32), np.ones((8, 8, 1), np.float32))
+        return Example(Wavelet(2), priors)
 
     def run(
         self,
@@ -57,7 +55,7 @@ class WaveletProgram(Program):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        planes, picture, network = self._planes, self._picture, self.network
+        planes, picture, relu, network = self._planes, self._picture, self._relu, self.network
         height = planes.shape[1]
         planes[:] = tables.reshape(planes.shape)
         if steps[0] > 0:
@@ -69,15 +67,15 @@ class WaveletProgram(Program):
             self._lift(planes, level, transposed=False)
         sums = Sums(network, self._n_slots)
         kept = picture.no_outputs if outputs is None else outputs
-        scale, (w_at, b_at) = np.float32(2 / picture.targets.size), self._at
+        scale = np.float32(2 / picture.targets.size)
 
         def rows(worker: int, slot: int) -> None:
             first = slot * TASK_ROWS
             wavelet.wavelet_rows(
-                U(first), U(min(first + TASK_ROWS, height)), planes, self._sizes, U(self._n_hidden),
-                network.weights, network.transposed, w_at, network.biases, b_at, picture.targets, picture.samples,
-                scale, np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None,
-                self._gradients, sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, self._scratch[worker],
+                U(first), U(min(first + TASK_ROWS, height)), planes, relu.sizes, U(relu.n_hidden), network.weights,
+                network.transposed, relu.w_at, network.biases, relu.b_at, picture.targets, picture.samples, scale,
+                np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None, self._gradients,
+                sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, relu.scratch[worker],
             )  # fmt: skip
 
         self._workers.run(self._n_slots, rows)
@@ -113,3 +111,30 @@ class WaveletProgram(Program):
         else:
             self._workers.run(features * n_blocks, down_columns)
             self._workers.run(features * n_strips, along_rows)
+
+    def rate(
+        self, tables: Floats, steps: Floats, weight: float, model: object | None, gradient: Floats | None
+    ) -> float:
+        """Under the distributions that `model`, of class `Priors`, states. Raises TypeError for any other."""
+        locations, sharpness = self._distributions(model)
+        n, weight_32, step = tables.size, np.float32(weight), steps[0]
+        bits = np.zeros(-(-n // ELEMENTS))
+
+        def piece(worker: int, i: int) -> None:
+            bits[i] = wavelet.laplace_rate(
+                tables, NONE if gradient is None else gradient, locations, sharpness, U(i * ELEMENTS),
+                U(min(n, (i + 1) * ELEMENTS)), step, weight_32,
+            )  # fmt: skip
+
+        self._workers.run(len(bits), piece)
+        return float(bits.sum())
+
+    def _distributions(self, model: object | None) -> tuple[Floats, Floats]:
+        """Locations and one over scales, flat, a plane after the other; made once for each model."""
+        if not isinstance(model, Priors):
+            raise TypeError("the rate model of wavelets is of class Priors")
+        if model is not self._priors:
+            planes = (np.moveaxis(model.locations, 2, 0), 1 / np.moveaxis(model.scales, 2, 0))
+            self._by_plane = planes[0].astype(np.float32).reshape(-1), planes[1].astype(np.float32).reshape(-1)
+            self._priors = model
+        return self._by_plane

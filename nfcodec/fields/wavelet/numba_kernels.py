@@ -143,7 +143,7 @@ def wavelet_rows(
 
     Args:
         planes, d_planes: (features, H, W).
-        Others as in `ngp_rows`.
+        Others as in `kernels.relu.grid_rows`.
     """
     width, n_channels = U(planes.shape[2]), U(targets.shape[0])
     total, widest = ZERO, sizes[ZERO]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.entropy import Int64Array, SymbolCoder
+from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.laplace import code_laplace, scale_index
+from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.fields.wavelet.contexts import (
     AROUND,
     CROSS,
@@ -28,7 +29,11 @@ from nfcodec.fields.wavelet.contexts import (
 )
 from nfcodec.fields.wavelet.slopes import SmoothPicture, slope_log
 from nfcodec.fields.wavelet.transform import LL, Band, bands
+from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
+
+PREDICTED = 6
+"""The order of symbols: each coefficient as the networks predict it."""
 
 PREDICTED_TOGETHER = 4
 """Runs at a time where all symbols are known, so that memory is bounded."""
@@ -45,6 +50,30 @@ class WaveletShape:
     cols: int
     features: int
     n_levels: int
+
+
+class WaveletPart(Part):
+    """The coefficients of a field, predicted by the context networks.
+
+    The head is the regime (u8).
+
+    Args:
+        name: of the tensor.
+        regime: 0 .. 255, an input of all networks: 8 log2(quantizer step) + 128 suits fields of values 0 .. 1.
+    """
+
+    def __init__(self, name: str, shape: WaveletShape, regime: int) -> None:
+        self._name, self._shape, self._regime = name, shape, regime
+
+    def head(self, symbols: Symbols) -> bytes:
+        return bytes([self._regime])
+
+    def read_head(self, reader: ByteReader) -> None:
+        self._regime = reader.u8()
+
+    def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
+        chosen = None if symbols is None else symbols[self._name]
+        return {self._name: code_wavelet(coder, self._shape, self._regime, chosen)}
 
 
 def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: Int64Array | None) -> Int64Array:

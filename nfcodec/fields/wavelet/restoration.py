@@ -1,8 +1,8 @@
 """The file's own layer behind the filters that ship with the package, by least squares.
 
-The filters (nfcodec.fields.filters) respond to what quantization did to the features of a wavelet level. One matrix a
-file maps the responses to what is missing; it costs a few hundred bytes, so how many filters are used depends on what
-they gain.
+The filters (nfcodec.fields.wavelet.filters) respond to what quantization did to the features of a wavelet level. One
+matrix a file maps the responses to what is missing; it costs a few hundred bytes, so how many filters are used depends
+on what they gain.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized, Step
-from nfcodec.fields.ngp.field import Ngp, neighbourhoods
-from nfcodec.fields.wavelet.filters import WEIGHT_BITS, filters
-from nfcodec.fields.wavelet.rate import estimated_bytes
-from nfcodec.fitting.landing import Weights
-from nfcodec.fitting.problem import Problem
+from nfcodec.fields.wavelet.filters import WEIGHT_BITS, filters, neighbourhoods
+from nfcodec.fields.wavelet.problem import WaveletProblem
+from nfcodec.fields.wavelet.rate import Floats
+from nfcodec.fields.wavelet.transform import synthesis
+from nfcodec.fitting.problem import Weights
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 TILE_PIXELS = 8192
@@ -39,7 +39,57 @@ PIXELS_PER_FILTER = 100
 
 MOST_GAIN_DB = 3.0
 
-Floats = npt.NDArray[np.float64]
+
+@dataclass(frozen=True)
+class Filtered:
+    """A field to fit and its linear part, which alone gradient steps and weighing change; the filters follow.
+
+    Attributes:
+        linear: to fit the field without filters.
+        n_filters: 0 for none, so that the field is its linear part.
+    """
+
+    linear: WaveletProblem
+    n_filters: int = 0
+
+    @classmethod
+    def of(cls, problem: WaveletProblem) -> Filtered:
+        """To fit a field with or without filters."""
+        n_filters = problem.field.n_filters
+        return cls(replace(problem, field=replace(problem.field, n_filters=0)) if n_filters else problem, n_filters)
+
+    @cached_property
+    def problem(self) -> WaveletProblem:
+        """To fit the whole field."""
+        if not self.n_filters:
+            return self.linear
+        return replace(self.linear, field=replace(self.linear.field, n_filters=self.n_filters))
+
+    def renewed(self, weights: Weights) -> Weights:
+        """The weights of the linear part, and the layer behind the filters that suits them, rounded."""
+        if not self.n_filters:
+            return weights
+        step, bias = weights["level0"].step.value, weights["bias_out"]
+        moments = Moments.of(self.linear, weights, self.n_filters)
+        layer, left = moments.solve(self.n_filters)
+        energies = moments.responses.diagonal()[:-1]
+        allowed = ROUNDING_SHARE * max(moments.energy - left, 1e-6 * moments.energy)
+        rounding = math.sqrt(12 * allowed / max(1e-30, self.linear.geometry.channels * float(energies.sum())))
+        weight_step = Step.nearest(rounding / step)
+        symbols = np.round(np.transpose(layer[:-1]) / (step * weight_step.value)).astype(np.int64)
+        shift = np.round(np.asarray(layer[-1]) / bias.step.value).astype(np.int64)
+        return {
+            "level0": weights["level0"],
+            "skip": weights["skip"],
+            "weight1": Quantized(symbols, weight_step),
+            "bias_out": Quantized(bias.symbols + shift, bias.step),
+        }
+
+    def rest(self, weights: Weights) -> WaveletProblem:
+        """What is left for the linear part to fit, if the filters' effect stays what it is with these weights."""
+        if not self.n_filters:
+            return self.linear
+        return replace(self.linear, held=self.problem.field.filters_alone(self.linear.geometry, weights))
 
 
 @dataclass(frozen=True)
@@ -55,17 +105,16 @@ class Moments:
     energy: float
 
     @classmethod
-    def of(cls, problem: Problem, weights: Weights, n_filters: int) -> Moments:
+    def of(cls, linear: WaveletProblem, weights: Weights, n_filters: int) -> Moments:
         """For a field without filters, in quantized weights."""
-        spec, geometry, step = problem.spec, problem.geometry, weights["level0"].step.value
-        assert isinstance(spec, Ngp)
-        rows_of, _ = spec.levels[0].evaluator(geometry, weights["level0"])
+        field, geometry, step = linear.field, linear.geometry, weights["level0"].step.value
+        rows_of, _ = synthesis(geometry, weights["level0"], field.n_levels)
         kernels, biases = filters()
-        used = kernels[:n_filters, :, : spec.encoding_size].reshape(n_filters, -1)
+        used = kernels[:n_filters, :, : geometry.channels].reshape(n_filters, -1)
         matrix = (used * 2.0 ** -(WEIGHT_BITS + 16) / step).astype(np.float32)
         offset = (biases[:n_filters, None] * 2.0**-WEIGHT_BITS).astype(np.float32)
-        outputs = spec.evaluate(geometry, weights)
-        missing = problem.targets - (outputs * OUTPUT_UNIT).astype(np.float32)
+        outputs = field.evaluate(geometry, weights)
+        missing = linear.targets - (outputs * OUTPUT_UNIT).astype(np.float32)
         tile_rows = max(1, TILE_PIXELS // geometry.width)
         n_tiles = -(-geometry.height // tile_rows)
         workers = Workers(min(n_threads(), n_tiles))
@@ -95,60 +144,28 @@ class Moments:
         return layer, left
 
 
-def choose(problems: Sequence[Problem], weights: Weights, forced: bool = False) -> tuple[Problem, float]:
+def choose(offers: Sequence[Filtered], weights: Weights) -> tuple[Filtered, float]:
     """The field that promises the smallest file, and the dB that its filters gain.
 
     Args:
-        problems: the same picture without filters, then with more and more of them.
-        weights: of the first.
-        forced: whether the first is out of the question.
+        offers: with the same linear part: usually that alone, then fields with more and more filters. Where the first
+            has filters, one with filters is asked for, whatever they cost and however few the pixels are.
+        weights: of the linear part.
     """
-    plain, best, best_gain_db = problems[0], problems[0], 0.0
-    if len(problems) < 2:
+    linear, forced, best, best_gain_db = offers[0].linear, offers[0].n_filters > 0, offers[0], 0.0
+    others = [offer for offer in offers if offer.n_filters]
+    if not others:
         return best, best_gain_db
-    widths = [_n_filters(problem) for problem in problems[1:]]
-    moments = Moments.of(plain, weights, max(widths))
-    n_bytes, saved = estimated_bytes(plain, weights), -math.inf if forced else 0.0
-    for problem, n_filters in zip(problems[1:], widths, strict=True):
-        _, left = moments.solve(n_filters)
-        if not forced and n_filters * PIXELS_PER_FILTER > plain.geometry.n_pixels:
+    moments = Moments.of(linear, weights, max(offer.n_filters for offer in others))
+    n_bytes, saved = linear.estimated_bytes(weights), -math.inf if forced else 0.0
+    for offer in others:
+        _, left = moments.solve(offer.n_filters)
+        if not forced and offer.n_filters * PIXELS_PER_FILTER > linear.geometry.n_pixels:
             continue
         gain_db = 10 * math.log10(moments.energy / left) if 0 < left < moments.energy else 0.0
         gain_db = min(MOST_GAIN_DB, gain_db)
-        cost = 4 + n_filters * problem.geometry.channels * BITS_PER_WEIGHT / 8
+        cost = 4 + offer.n_filters * linear.geometry.channels * BITS_PER_WEIGHT / 8
         saving = n_bytes * (1 - 2 ** (-BITS_PER_DB * gain_db)) - cost
         if saving > saved:
-            best, best_gain_db, saved = problem, gain_db, saving
+            best, best_gain_db, saved = offer, gain_db, saving
     return best, best_gain_db
-
-
-def restored(problem: Problem, plain: Problem, weights: Weights) -> Weights:
-    """The weights of the field without filters (`plain`), and the layer that suits them, rounded."""
-    if problem is plain:
-        return weights
-    n_filters, step = _n_filters(problem), weights["level0"].step.value
-    moments = Moments.of(plain, weights, n_filters)
-    layer, left = moments.solve(n_filters)
-    energies = moments.responses.diagonal()[:-1]
-    allowed = ROUNDING_SHARE * max(moments.energy - left, 1e-6 * moments.energy)
-    rounding = math.sqrt(12 * allowed / max(1e-30, plain.geometry.channels * float(energies.sum())))
-    weight_step, bias = Step.nearest(rounding / step), weights["bias_out"]
-    symbols = np.round(np.transpose(layer[:-1]) / (step * weight_step.value)).astype(np.int64)
-    shift = np.round(np.asarray(layer[-1]) / bias.step.value).astype(np.int64)
-    layers = {"weight1": Quantized(symbols, weight_step), "bias_out": Quantized(bias.symbols + shift, bias.step)}
-    return {**{name: weight for name, weight in weights.items() if name not in layers}, **layers}
-
-
-def rest_of(problem: Problem, plain: Problem, weights: Weights) -> Problem:
-    """What is left for the linear part (`plain`) to fit, if the filters' effect stays what it is with these weights."""
-    if problem is plain:
-        return plain
-    assert isinstance(problem.spec, Ngp)
-    filters = replace(problem.spec, skip=False, bias=False)
-    names = [tensor.name for tensor in filters.layout(problem.geometry)]
-    return replace(plain, constant=filters.evaluate(problem.geometry, {name: weights[name] for name in names}))
-
-
-def _n_filters(problem: Problem) -> int:
-    assert isinstance(problem.spec, Ngp)
-    return problem.spec.hidden[0]

@@ -1,13 +1,13 @@
-"""The subbands of a dyadic wavelet transform whose coefficients lie in place, at the pixels that they belong to.
+"""A dyadic wavelet transform whose coefficients lie in place, at the pixels that they belong to; forward and inverse.
 
 A plane of S levels keeps, at rows and columns that are multiples of 2^S, the smooth remainder ("LL"), and for each
 level l = S .. 1, with h = 2^(l-1), three bands of details: at odd multiples of h in x only ("HL"), in y only ("LH"),
-and in both ("HH"). Every pixel belongs to exactly one band. docs/format.md, section 3.2, is the normative text.
+and in both ("HH"). Every pixel belongs to exactly one band. docs/format.md, "Wavelets", is the normative text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import ACTIVATION_BITS, ExactArray, Quantized, check_exact, rescale
+from nfcodec.exact.geometry import Geometry
 from nfcodec.workers import Workers, n_threads
+
+AnyArray = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
 
 MAX_LEVELS = 7
 
@@ -60,10 +65,6 @@ def _band(height: int, width: int, level: int, orientation: int) -> Band:
     rows, cols = slice(row, None, stride), slice(col, None, stride)
     return Band(level, orientation, rows, cols, (len(range(height)[rows]), len(range(width)[cols])))
 
-
-AnyArray = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float32]
-ExactArray = npt.NDArray[np.float64]
 
 LIFTING_BITS = 13
 LIFTING = (-12994, -434, 7233, 3633)
@@ -167,3 +168,56 @@ def neighbour_sums(even: AnyArray, odd: AnyArray, *, of_odd: bool) -> AnyArray:
     if len(target) > of_odd + n_pairs:
         np.add(source[-1], source[-1], out=sums[-1])
     return sums
+
+
+def synthesis(
+    geometry: Geometry, coefficients: Quantized, n_levels: int
+) -> tuple[Callable[[int, int], ExactArray], float]:
+    """The values of coefficients (H, W, F), exactly: rows [start, stop) as (F, rows * W), and their bound.
+
+    In units of 2^-16. Raises FormatError if they would overflow.
+    """
+    planes = np.ascontiguousarray(np.moveaxis(coefficients.symbols, 2, 0), np.float64)
+    shift = ACTIVATION_BITS - GAIN_BITS
+    for band in bands(geometry.height, geometry.width, n_levels):
+        if band.size:
+            gain = band_gain(band)
+            here = planes[:, band.rows, band.cols]
+            check_exact(float(gain * np.abs(here).max()), coefficients.step, shift)
+            here[...] = rescale(here * float(gain), coefficients.step, shift)
+    synthesise(planes, n_levels)
+
+    def rows(start: int, stop: int) -> ExactArray:
+        return planes[:, start:stop].reshape(len(planes), -1)
+
+    return rows, float(np.abs(planes).max())
+
+
+def wavelet_coefficients(image: AnyArray, n_levels: int) -> AnyArray:
+    """The coefficients (H, W, F) of values (H, W, F), of which the synthesis makes these values, as floats."""
+    planes = np.ascontiguousarray(np.moveaxis(image, 2, 0))
+    analyse_planes(planes, n_levels)
+    planes /= gains(image.shape[0], image.shape[1], n_levels)
+    return np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+
+
+def analyse_planes(planes: AnyArray, n_levels: int) -> None:
+    """The forward transform of (F, H, W) floats, in place, without gains."""
+
+    def plane(worker: int, i: int) -> None:
+        for level in range(1, n_levels + 1):
+            for vertical in (False, True):
+                with by_parity(lattice_of(planes[i], level), vertical=vertical) as (even, odd):
+                    _lift(even, odd)
+
+    Workers(min(n_threads(), len(planes))).run(len(planes), plane)
+
+
+def _lift(even: AnyArray, odd: AnyArray) -> None:
+    """One level of the forward transform along the first axis."""
+    if not len(odd):
+        return
+    for coefficient, target in zip(LIFTING, (odd, even, odd, even), strict=True):
+        sums = neighbour_sums(even, odd, of_odd=target is even)
+        sums *= even.dtype.type(coefficient * 2.0**-LIFTING_BITS)
+        target += sums

@@ -17,27 +17,26 @@ from nfcodec.fitting.problem import Problem
 SIDE = 64
 """The picture is a square of 4,096 pixels."""
 
-LEVEL_SIZE = 0.3
-"""Standard deviation of grid entries, which initial ones are too small to show anything."""
-
 
 def check_against_reference(
-    make: Callable[[Problem, Parameters], Engine], problem: Problem, tolerance: float, gradient_tolerance: float = 0.02
+    make: Callable[[Problem, Parameters], Engine],
+    example: Callable[[Geometry], Parameters],
+    problem: Problem,
+    tolerance: float,
+    gradient_tolerance: float = 0.02,
 ) -> None:
     """Raise EngineError unless outputs and gradients for the problem's field agree with the reference's.
 
     Args:
+        example: parameters by which engines can be compared, see `FlatField.example`.
         tolerance: on outputs, relative to values over 1.
         gradient_tolerance: on gradients, relative to the largest of their tensor.
     """
     rng = np.random.default_rng(0)
     geometry = Geometry(SIDE, SIDE, problem.geometry.channels)
     samples = rng.integers(0, problem.peak + 1, (SIDE * SIDE, geometry.channels))
-    small = Problem(problem.spec, geometry, samples.astype(np.uint16), problem.value_map)
-    parameters = problem.spec.initial(geometry, 0)
-    for name, value in parameters.items():
-        if name.startswith("level"):
-            value[:] = rng.normal(0, LEVEL_SIZE, value.shape)
+    small = Problem(problem.field, geometry, samples.astype(np.uint16), problem.value_map)
+    parameters = example(geometry)
     engine, reference = make(small, parameters), TorchEngine(small, parameters, Objective(), 0, "cpu")
     found, expected = engine.outputs(), reference.outputs()
     _demand(engine, "outputs differ", found, expected, tolerance, np.maximum(1, np.abs(expected)))

@@ -3,63 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import ClassVar, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from nfcodec.errors import EngineError
 from nfcodec.exact.arithmetic import OUTPUT_UNIT
-from nfcodec.exact.field import Parameters
-from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
-from nfcodec.fitting.engines.torch_fields import Band, TorchSiren, torch_field
+from nfcodec.exact.field import Parameters, Role
+from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates, Stats, adam_of, one_by_one
+from nfcodec.fitting.engines.registry import counterpart
+from nfcodec.fitting.engines.torch_fields import Band, Rating, Sampling, TorchField
 from nfcodec.fitting.problem import Problem
 
 BAND_PIXELS = 1 << 16
 BAND_FLOATS = 1 << 22
 """Bounds on a band: its pixels, and its pixels times the widest layer. They bound memory, whatever the picture."""
 
-
-def describe() -> str:
-    """Version and devices, for `nfcodec doctor`."""
-    devices = ["cpu"] + [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
-    return f"torch {torch.__version__} on {', '.join(devices)}"
-
-
-def create(
-    device: str,
-    problem: Problem,
-    parameters: Parameters,
-    objective: Objective,
-    seed: int,
-    notify: Callable[[str], object] = lambda message: None,
-) -> Engine:
-    """Make the engine on "auto", "cpu" or "cuda". Raises EngineError."""
-    cuda = torch.cuda.is_available()
-    if device.startswith("cuda") and not cuda:
-        raise EngineError("no CUDA device is available to torch")
-    return TorchEngine(problem, parameters, objective, seed, "cuda" if device == "auto" and cuda else device)
-
-
 SMALL_FLOATS = 1 << 18
 """A picture with fewer numbers a layer is fitted on one thread: waiting for others would take longer."""
 
 
+@final
 class TorchEngine(Engine):
-    """Adam on the full batch."""
+    """Adam on the full batch. A field's counterpart is a `TorchField`.
 
-    name = "torch"
+    Args:
+        device: "auto" takes a CUDA device if there is one.
+
+    Raises:
+        EngineError: there is no such device.
+    """
+
+    name: ClassVar[str] = "torch"
+    block: ClassVar[int] = 1
 
     def __init__(
-        self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "auto"
+        self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "cpu"
     ) -> None:
-        self.device = "cpu" if device == "auto" else device
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise EngineError("no CUDA device is available to torch")
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._problem, self._device = problem, torch.device(self.device)
-        self._layout = {tensor.name: tensor for tensor in problem.spec.layout(problem.geometry)}
-        self._field = torch_field(problem.spec, problem.geometry, self._device)
+        self._objective: Objective = Objective()
+        self._layout = {tensor.name: tensor for tensor in problem.field.layout(problem.geometry)}
+        torch_field: type[TorchField] = counterpart(problem.field, self.name)
+        self._field = torch_field(problem.field, problem.geometry, self._device)
         self._targets = torch.from_numpy(problem.targets).to(self._device)
         self._samples = torch.from_numpy(problem.samples.astype(np.float32)).to(self._device)
         thresholds = problem.value_map.thresholds
@@ -71,21 +63,29 @@ class TorchEngine(Engine):
         }
         self._gradients = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
         self._generator = torch.Generator(self._device).manual_seed(seed)
-        self._objective = objective
+        self.set_objective(objective)
         self._optimizer = self._new_optimizer()
-        self.adam = GRID_ADAM if any(name.startswith("level") for name in self._parameters) else Adam()
+        self.adam = adam_of(list(self._layout.values()))
         rows = max(1, min(BAND_PIXELS, BAND_FLOATS // self._widest()) // problem.geometry.width)
         self._bands = [
             Band(start, min(start + rows, problem.geometry.height)) for start in range(0, problem.geometry.height, rows)
         ]
 
+    @classmethod
+    def describe(cls) -> str:
+        devices = ["cpu"] + [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+        return f"torch {torch.__version__} on {', '.join(devices)}"
+
+    def get_ready(self, notify: Callable[[str], object]) -> None:
+        """There is nothing to do: this is the reference."""
+
     def _widest(self) -> int:
         """Numbers a pixel in the widest matrix product."""
-        return max([1, *(max(each.shape) for each in self._layout.values() if not each.name.startswith("level"))])
+        return max([1, *(max(each.shape) for each in self._layout.values() if each.role is not Role.TABLE)])
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        grid = [value for name, value in self._parameters.items() if name.startswith("level")]
-        network = [value for name, value in self._parameters.items() if not name.startswith("level")]
+        grid = [value for name, value in self._parameters.items() if self._layout[name].role is Role.TABLE]
+        network = [value for name, value in self._parameters.items() if self._layout[name].role is not Role.TABLE]
         groups = [{"params": group, "is_grid": group is grid} for group in (grid, network) if group]
         return torch.optim.Adam(groups, lr=1e-3, fused=True)
 
@@ -95,8 +95,9 @@ class TorchEngine(Engine):
         return self._run(differentiate=True)
 
     def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
-        if not isinstance(self._field, TorchSiren):
-            return self.gradient()
+        if not isinstance(self._field, Sampling):
+            field = type(self._problem.field).__name__
+            raise EngineError(f"the engine {self.name!r} has no gradients of some pixels of a {field}")
         y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
         pixels = (y[:, None] * self._problem.geometry.width + x).reshape(-1)
         leaves = {name: value.detach().requires_grad_() for name, value in self._parameters.items()}
@@ -106,6 +107,9 @@ class TorchEngine(Engine):
             self._gradients[name].copy_(gradient)
         squared_error = float(self._squared_error(out.detach(), pixels)) * self._targets.numel() / out.numel()
         return Stats(float(mse.detach()), 0.0, squared_error)
+
+    def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
+        return one_by_one(self, rates, halt)
 
     def gradients(self) -> Parameters:
         return {name: value.cpu().numpy().copy() for name, value in self._gradients.items()}
@@ -152,7 +156,7 @@ class TorchEngine(Engine):
                 seen = {name: self._quantized(name, leaf, training=differentiate) for name, leaf in leaves.items()}
                 out = self._field(seen, band)
                 error = (out - self._targets[pixels]).square().sum()
-                bits = self._bits(seen, band, slices)
+                bits = self._bits(seen, band)
                 loss = (
                     self._seen_error(out, error, pixels) / self._targets.numel()
                     + self._objective.rate_weight * bits / n_pixels
@@ -198,30 +202,18 @@ class TorchEngine(Engine):
             return leaf
         step /= self._layout[name].unit
         softness = self._objective.softness
-        if training and softness > 0 and self._layout[name].log2_stride is not None:
+        if training and softness > 0 and self._layout[name].is_spatial:
             noise = torch.randn(leaf.shape, generator=self._generator, device=self._device)
             symbols = _soft_round(_soft_round(leaf / step, softness) + (0.07 + 0.43 * softness) * noise, softness)
             return symbols * step
         return leaf + (torch.round(leaf / step) * step - leaf).detach()
 
-    def _bits(self, seen: dict[str, Tensor], band: Band, slices: dict[str, slice | None]) -> Tensor:
-        """Estimated bits of the dense levels' entries in a band: Laplace, scaled by the local mean magnitude."""
-        bits = torch.zeros((), device=self._device)
-        if self._objective.rate_weight == 0:
-            return bits
-        for name, table in seen.items():
-            log2_stride = self._layout[name].log2_stride
-            if log2_stride is None:
-                continue
-            symbols = (table / self._objective.steps[name]).permute(2, 0, 1)[None]
-            with torch.no_grad():
-                scale = functional.avg_pool2d(symbols.abs(), 3, 1, 1, count_include_pad=False) + 0.1
-            used = slices[name]
-            first = (used.start if used else 0) << log2_stride
-            own = (torch.arange(table.shape[0], device=self._device) << log2_stride) + first
-            mine = ((own >= band.start) & (own < band.stop)).to(symbols.dtype)[:, None]
-            bits = bits + (_laplace_bits(symbols, scale) * mine).sum()
-        return bits
+    def _bits(self, seen: dict[str, Tensor], band: Band) -> Tensor:
+        """Bits of the entries of tables in a band; 0 without a rate."""
+        objective = self._objective
+        if objective.rate_weight > 0 and isinstance(self._field, Rating):
+            return self._field.bits(seen, objective.steps, band, objective.rate_model)
+        return torch.zeros((), device=self._device)
 
     def update(self, rates: Rates) -> None:
         for group in self._optimizer.param_groups:
@@ -232,6 +224,11 @@ class TorchEngine(Engine):
         self._optimizer.step()
 
     def set_objective(self, objective: Objective) -> None:
+        if objective.rate_weight > 0 and not isinstance(self._field, Rating):
+            raise EngineError(f"a {type(self._problem.field).__name__} has no rate in the engine {self.name!r}")
+        if objective.targets is not self._objective.targets:
+            targets = self._problem.targets if objective.targets is None else objective.targets
+            self._targets = torch.from_numpy(targets).to(self._device)
         self._objective = objective
 
     def parameters(self) -> Parameters:
@@ -247,11 +244,3 @@ def _soft_round(x: Tensor, softness: float) -> Tensor:
     """A differentiable rounding: the identity for large `softness`, rounding for small."""
     middle = torch.floor(x) + 0.5
     return middle + torch.tanh((x - middle) / softness) / (2 * math.tanh(0.5 / softness))
-
-
-def _laplace_bits(symbols: Tensor, scale: Tensor) -> Tensor:
-    """-log2 of a Laplace distribution's mass in [q - 1/2, q + 1/2], differentiable in q, for real q."""
-    magnitude = symbols.abs()
-    inside = -torch.log((1 - torch.exp(-0.5 / scale) * torch.cosh(magnitude.clamp(max=0.5) / scale)).clamp(min=1e-9))
-    outside = magnitude.clamp(min=0.5) / scale - torch.log(torch.sinh(0.5 / scale))
-    return torch.where(magnitude < 0.5, inside, outside) / math.log(2)

@@ -1,34 +1,43 @@
-"""Paths through a convolutional code, for whoever looks for symbols whose parities it gives (see `coding.trellis`)."""
+"""Paths through a convolutional code, for whoever looks for symbols whose parities it gives.
+
+See nfcodec.coding.convolutional.
+"""
 
 from __future__ import annotations
 
-import importlib
 import itertools
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.coding.convolutional import CODES, MEMORY
+from nfcodec.fitting.kernels import compiled
+from nfcodec.lazy import load
+
+MODULE = "nfcodec.fitting.kernels.viterbi"
 
 
-def kernels() -> Any:
-    """The compiled loops, imported when needed: loading the compiler takes time, and other fits do without it.
+class Kernels(NamedTuple):
+    """The compiled loops and their constants; see `kernels.viterbi`."""
 
-    Raises ImportError.
-    """
-    return importlib.import_module("nfcodec.fitting.kernels.viterbi")
+    CANDIDATES: int
+    BELOW: int
+    nearest: Any
+    cheapest_path: Any
+    round_columns: Any
+
+
+def kernels() -> Kernels:
+    """The compiled loops, imported when needed. Raises ImportError where they cannot be compiled."""
+    return Kernels(*(load(f"{MODULE}:{name}") for name in Kernels._fields))
 
 
 @cache
 def has_kernels() -> bool:
     """Whether the loops can be compiled here."""
-    try:
-        kernels()
-    except ImportError:
-        return False
-    return True
+    return compiled(f"{MODULE}:nearest") is not None
 
 
 @cache

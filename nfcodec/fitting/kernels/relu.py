@@ -1,5 +1,5 @@
 # pyright: basic
-"""An `ngp` field over rows of pixels: encoding, network, error, and back to the encoding's gradient."""
+"""Grid levels and a ReLU network over rows of pixels: encoding, network, error, and back to the encoding's gradient."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def backward(e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, has_skip,
 
 
 @kernel
-def ngp_rows(
+def grid_rows(
     y0, y1, chunk_y0, width, levels, tables, steps, row_cells, row_fractions, col_cells, col_fractions,
     sizes, n_hidden, has_skip, weights, transposed, w_at, biases, b_at,
     targets, samples, scale, quantum, value_map, thresholds, differentiate, d_encoding, g_w, g_b, sums, outputs,

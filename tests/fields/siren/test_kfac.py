@@ -3,23 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nfcodec.fields.plan import well_started
 from nfcodec.fields.siren import kfac
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.kfac import Kfac
+from nfcodec.fields.siren.plan import PAPER, Start, initial_for, well_started
 from nfcodec.fitting.engines import Objective, Rates, Stats, create
-from nfcodec.fitting.fine_tuning import start_general
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.request import Clock
 
 
-def engine_for(problem):
-    return create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
+def engine_for(problem, start=PAPER):
+    return create("numba", "cpu", problem, initial_for(problem, 0, start), Objective(), 0)
 
 
-def steps_to(problem, goal_db: float, optimizer, rate: float, max_steps: int = 400) -> int:
+def steps_to(problem, goal_db: float, optimizer, rate: float, start=PAPER, max_steps: int = 400) -> int:
     schedule = Schedule(goal_db, max_steps, Rates(rate, rate))
-    result = fit(problem, engine_for(problem), schedule, Clock("fit", goal_db, 0.0), optimizer=optimizer)
+    result = fit(problem, engine_for(problem, start), schedule, Clock("fit", goal_db, 0.0), optimizer=optimizer)
     assert result.reached
     return result.steps
 
@@ -38,7 +37,7 @@ def test_solves_with_the_damped_kronecker_product():
 def test_a_whole_sample_gives_the_true_factors(make_problem, monkeypatch):
     """A of the first layer is the second moment of (x, y, 1); G of the last is the identity."""
     problem = make_problem(Siren(6, 1), channels=2)
-    optimizer = Kfac(problem.spec, problem.geometry, 0)
+    optimizer = Kfac(problem.field, problem.geometry, 0)
     monkeypatch.setattr(kfac, "SHARE", 1)
     monkeypatch.setattr(optimizer, "_rng", SimpleSampler(problem.geometry.n_pixels))
     factors = optimizer._sampled_factors(engine_for(problem).parameters())
@@ -65,19 +64,19 @@ class SimpleSampler:
 
 @pytest.mark.parametrize("transform", ["none", "rpp", "standardize", "scale:2"])
 def test_takes_many_times_fewer_steps_than_adam(make_problem, transform):
-    spec = Siren(48, 2)
-    problem = make_problem(spec, channels=1, transform=transform)
-    problem = make_problem(well_started(spec, problem.geometry), channels=1, transform=transform)
-    steps = steps_to(problem, 50.0, Kfac(problem.spec, problem.geometry, 0, problem.gain), kfac.RATE)
-    adam = steps_to(make_problem(spec, channels=1, transform=transform), 50.0, None, 2.0**-10, 2000)
+    problem = make_problem(Siren(48, 2), channels=1, transform=transform)
+    start = well_started(problem.field, problem.geometry)
+    steps = steps_to(problem, 50.0, Kfac(problem.field, problem.geometry, 0, problem.gain), kfac.RATE, start)
+    adam = steps_to(problem, 50.0, None, 2.0**-10, max_steps=2000)
     assert 5 * steps <= adam
 
 
 def test_the_scale_of_the_targets_does_not_matter(make_problem):
     counts = []
     for transform in ("none", "scale:2", "scale:8"):
-        problem = make_problem(Siren(32, 2, init_scale=2.0, first_scale=2.0), channels=1, transform=transform)
-        counts.append(steps_to(problem, 40.0, Kfac(problem.spec, problem.geometry, 0, problem.gain), kfac.RATE))
+        problem = make_problem(Siren(32, 2), channels=1, transform=transform)
+        optimizer = Kfac(problem.field, problem.geometry, 0, problem.gain)
+        counts.append(steps_to(problem, 40.0, optimizer, kfac.RATE, Start(2.0, 2.0)))
     assert max(counts) - min(counts) <= 1
 
 
@@ -87,7 +86,7 @@ def test_threads_do_not_matter(make_problem, monkeypatch, threads):
     for n in (1, threads):
         monkeypatch.setattr(kfac, "n_threads", lambda n=n: n)
         problem = make_problem(Siren(12, 2))
-        engine, optimizer = engine_for(problem), Kfac(problem.spec, problem.geometry, 0)
+        engine, optimizer = engine_for(problem), Kfac(problem.field, problem.geometry, 0)
         for _ in range(4):
             optimizer.update(engine, Rates(kfac.RATE, kfac.RATE), engine.gradient())
         results.append(engine.parameters())
@@ -96,7 +95,7 @@ def test_threads_do_not_matter(make_problem, monkeypatch, threads):
 
 def test_damping_eases_while_the_error_falls(make_problem):
     problem = make_problem(Siren(12, 1))
-    engine, optimizer = engine_for(problem), Kfac(problem.spec, problem.geometry, 0)
+    engine, optimizer = engine_for(problem), Kfac(problem.field, problem.geometry, 0)
     engine.gradient()
     eased = []
     for mse in (1.0, 0.5, 0.25, 0.3, 0.2):

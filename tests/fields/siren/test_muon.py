@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.muon import ITERATIONS, MOMENTUM, NEAR_ZERO, QUINTIC, SIZE, Muon, compiled_step, plain_step
+from nfcodec.fields.siren.muon import ITERATIONS, KERNEL, MOMENTUM, NEAR_ZERO, QUINTIC, SIZE, Muon, plain_step
+from nfcodec.fields.siren.plan import initial_for
 from nfcodec.fitting.engines import Objective, Rates, create
-from nfcodec.fitting.fine_tuning import start_general
+from nfcodec.fitting.kernels import compiled
 
 
 @pytest.fixture(params=["compiled", "plain"])
 def one_step(request):
     """Either implementation of a step of a layer."""
-    return compiled_step() if request.param == "compiled" else plain_step
+    return compiled(KERNEL) if request.param == "compiled" else plain_step
 
 
 def moved(one_step, gradient, weights=None, price=0.0):
@@ -86,9 +87,9 @@ def test_the_price_is_on_the_logarithm_of_the_mean_magnitude(one_step):
 @pytest.mark.parametrize("frequencies", [0, 3])
 def test_a_step_has_the_size_of_the_rate_whatever_the_gradient(make_problem, frequencies):
     problem = make_problem(Siren(16, 2, frequencies=frequencies), 24, 20)
-    start = start_general(problem, 0)
+    start = initial_for(problem, 0)
     engine = create("numba", "cpu", problem, start, Objective(), 0)
-    Muon(problem.spec.trained).update(engine, Rates(0.0, 1e-3), engine.gradient())
+    Muon(problem.field.trained).update(engine, Rates(0.0, 1e-3), engine.gradient())
     moved = engine.parameters()
     change = np.column_stack([moved["weight2"] - start["weight2"], moved["bias2"] - start["bias2"]])
     rank, longest = min(change.shape), max(change.shape)
@@ -101,8 +102,8 @@ def test_steps_lower_the_error_and_can_be_forgotten(make_problem):
     problem = make_problem(Siren(16, 2, frequencies=3), 24, 20)
     found = []
     for forgets in (False, True):
-        engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
-        muon, first = Muon(problem.spec.trained), engine.gradient()
+        engine = create("numba", "cpu", problem, initial_for(problem, 0), Objective(), 0)
+        muon, first = Muon(problem.field.trained), engine.gradient()
         last = first
         for _ in range(60):
             muon.update(engine, Rates(0.0, 1e-3), last)
@@ -117,13 +118,11 @@ def test_steps_lower_the_error_and_can_be_forgotten(make_problem):
 def test_fits_do_without_the_compiler(make_problem, monkeypatch):
     problem, found = make_problem(Siren(16, 2, frequencies=3), 24, 20), []
     for available in (False, True):
-        engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
+        engine = create("numba", "cpu", problem, initial_for(problem, 0), Objective(), 0)
         with monkeypatch.context() as patch:
             if not available:
                 patch.setitem(sys.modules, "nfcodec.fields.siren.muon_kernel", None)
-            compiled_step.cache_clear()
-            muon = Muon(problem.spec.trained)
-        compiled_step.cache_clear()
+            muon = Muon(problem.field.trained)
         for _ in range(20):
             muon.update(engine, Rates(0.0, 1e-3), engine.gradient())
         found.append(engine.gradient().mse)
@@ -134,8 +133,8 @@ def test_fits_do_without_the_compiler(make_problem, monkeypatch):
 def test_the_price_shrinks_weights(make_problem):
     problem, sizes = make_problem(Siren(16, 2, frequencies=3), 24, 20), []
     for price in (0.0, 1e-3):
-        engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
-        muon = Muon(problem.spec.trained)
+        engine = create("numba", "cpu", problem, initial_for(problem, 0), Objective(), 0)
+        muon = Muon(problem.field.trained)
         muon.price = price
         for _ in range(60):
             muon.update(engine, Rates(0.0, 1e-3), engine.gradient())

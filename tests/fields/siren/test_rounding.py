@@ -5,17 +5,17 @@ import sys
 import numpy as np
 import pytest
 
-from nfcodec.coding.payload import CODED_MATRICES, MATRICES, orders
 from nfcodec.errors import FormatError
 from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.payload import CODED_COLUMNS, COLUMNS
+from nfcodec.fields.siren.plan import initial_for
 from nfcodec.fields.siren.rounding import STEP, rounded
-from nfcodec.fields.wavelet.rate import estimated_bytes, smallest_payload
 from nfcodec.fitting.engines import Objective, Rates, create
-from nfcodec.fitting.fine_tuning import allowed_mse, balanced_steps, start_general
+from nfcodec.fitting.fine_tuning import allowed_mse, balanced_steps
 from nfcodec.fitting.kernels.paths import has_kernels
 from nfcodec.fitting.problem import quantize
 
-SPEC = Siren(12, 2)
+FIELD = Siren(12, 2)
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def fitted(make_problem, fitted_by_size):
 
     def make(*shape: int):
         if shape not in fitted_by_size:
-            problem = make_problem(SPEC, *shape)
-            engine = create("numba", "cpu", problem, start_general(problem, 0), Objective(), 0)
+            problem = make_problem(FIELD, *shape)
+            engine = create("numba", "cpu", problem, initial_for(problem, 0), Objective(), 0)
             for _ in range(150):
                 engine.gradient()
                 engine.update(Rates(0.0, 2.0**-9))
@@ -73,7 +73,7 @@ def test_neurons_are_sorted_by_bias(fitted):
     problem, parameters, *_, steps = fitted(40, 30)
     for size in (1, 4):
         weights = rounded(problem, parameters, {name: size * step for name, step in steps.items()})
-        for name in SPEC.trained[:-1]:
+        for name in FIELD.trained[:-1]:
             assert np.all(np.diff(weights[f"bias{name}"].symbols) >= 0)
     assert np.allclose(weights["bias_out"].values, parameters["bias_out"], atol=0.2)
 
@@ -88,10 +88,9 @@ def without_kernels(monkeypatch):
 
 def test_parities_have_paths(fitted):
     problem, parameters, _, steps = fitted(40, 30)
-    layout = SPEC.layout(problem.geometry)
     symbols = {name: weight.symbols for name, weight in rounded(problem, parameters, steps).items()}
-    assert orders(layout, symbols)[-1] == CODED_MATRICES
-    assert smallest_payload(problem, rounded(problem, parameters, steps))[0] == CODED_MATRICES
+    assert FIELD.orders(problem.geometry, symbols)[-1] == CODED_COLUMNS
+    assert problem.payload(rounded(problem, parameters, steps))[0] == CODED_COLUMNS
 
 
 def test_without_kernels_symbols_have_no_paths(fitted, without_kernels):
@@ -99,7 +98,7 @@ def test_without_kernels_symbols_have_no_paths(fitted, without_kernels):
     weights = rounded(problem, parameters, steps)
     assert all(weight.step == plain.step for weight, plain in zip(
         weights.values(), quantize(problem, parameters, steps).values(), strict=True))  # fmt: skip
-    assert orders(SPEC.layout(problem.geometry), {name: each.symbols for name, each in weights.items()})[-1] == MATRICES
+    assert FIELD.orders(problem.geometry, {name: each.symbols for name, each in weights.items()})[-1] == COLUMNS
     assert problem.exact_psnr_db(quantize(problem, parameters, steps)) < problem.exact_psnr_db(weights) < psnr_db
 
 
@@ -113,7 +112,7 @@ def test_paths_give_more_for_the_same_bytes(fitted):
                 patch.setattr("nfcodec.fields.siren.rounding.has_kernels", lambda: False)
             weights = [rounded(problem, parameters, {n: s * f for n, s in steps.items()}) for f in (0.9, 1.0, 1.1)]
         lost.append(np.mean([10 ** (-problem.exact_psnr_db(each) / 10) - 10 ** (-psnr_db / 10) for each in weights]))
-        sizes.append(np.mean([estimated_bytes(problem, each) for each in weights]))
+        sizes.append(np.mean([problem.estimated_bytes(each) for each in weights]))
     n_weights = sum(value.size for name, value in parameters.items() if name.startswith("weight"))
     bits = 8 * (sizes[1] - sizes[0]) / n_weights
     assert 10 * np.log10(lost[0] / lost[1]) - 6.02 * bits > 0.5  # dB

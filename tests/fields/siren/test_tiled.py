@@ -5,6 +5,7 @@ import pytest
 
 from nfcodec.errors import FormatError, LimitError, UsageError
 from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.exact.field import Role
 from nfcodec.exact.geometry import Geometry, part_of, places
 from nfcodec.fields.registry import unpack_field
 from nfcodec.fields.siren.field import Siren
@@ -12,14 +13,14 @@ from nfcodec.fields.siren.tiled import TiledSiren
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 
 GEOMETRY = Geometry(11, 17, 3)
-SPEC = TiledSiren(2, 3, (4, 5, 6, 7, 8, 9), hidden_layers=1)
+FIELD = TiledSiren(2, 3, (4, 5, 6, 7, 8, 9), hidden_layers=1)
 
 
-def random_weights(spec, geometry, seed=0):
+def random_weights(field, geometry, seed=0):
     rng = np.random.default_rng(seed)
     return {
         tensor.name: Quantized(rng.integers(-40, 41, tensor.shape), Step(128 + i, -13))
-        for i, tensor in enumerate(spec.layout(geometry))
+        for i, tensor in enumerate(field.layout(geometry))
     }
 
 
@@ -33,48 +34,58 @@ def test_tiles_cover_every_pixel_once():
 
 
 def test_a_tile_is_a_picture_of_its_own():
-    weights = random_weights(SPEC, GEOMETRY)
-    whole = SPEC.evaluate(GEOMETRY, weights).reshape(11, 17, 3)
+    weights = random_weights(FIELD, GEOMETRY)
+    whole = FIELD.evaluate(GEOMETRY, weights).reshape(11, 17, 3)
     for i, place in enumerate(places(GEOMETRY, 2, 3)):
-        siren, part = Siren(SPEC.widths[i], 1), part_of(GEOMETRY, place)
+        siren, part = Siren(FIELD.widths[i], 1), part_of(GEOMETRY, place)
         own = {name.removeprefix(f"tile{i}."): w for name, w in weights.items() if name.startswith(f"tile{i}.")}
         assert np.array_equal(whole[place], siren.evaluate(part, own).reshape(part.height, part.width, 3))
 
 
 @pytest.mark.parametrize("tile_pixels", [1, 17, 60, 10_000])
 def test_rows_may_be_evaluated_in_any_groups(tile_pixels):
-    weights = random_weights(SPEC, GEOMETRY)
-    assert np.array_equal(SPEC.evaluate(GEOMETRY, weights, tile_pixels), SPEC.evaluate(GEOMETRY, weights))
+    weights = random_weights(FIELD, GEOMETRY)
+    assert np.array_equal(FIELD.evaluate(GEOMETRY, weights, tile_pixels), FIELD.evaluate(GEOMETRY, weights))
 
 
 def test_costs_add_up():
-    layout = SPEC.layout(GEOMETRY)
+    layout = FIELD.layout(GEOMETRY)
     assert len({tensor.name for tensor in layout}) == len(layout) == 6 * 6
-    assert [t.name for t in layout if t.differences] == [t.name for t in layout if ".bias" in t.name]
-    sirens = [Siren(width, 1) for width in SPEC.widths]
-    assert SPEC.n_parameters(GEOMETRY) == sum(siren.n_parameters(GEOMETRY) for siren in sirens)
+    assert [t.name for t in layout if t.role is Role.BIAS] == [t.name for t in layout if ".bias" in t.name]
+    sirens = [Siren(width, 1) for width in FIELD.widths]
+    assert FIELD.n_parameters(GEOMETRY) == sum(siren.n_parameters(GEOMETRY) for siren in sirens)
     parts = [part_of(GEOMETRY, place) for place in places(GEOMETRY, 2, 3)]
     macs = sum(s.macs_per_pixel(p) * p.n_pixels for s, p in zip(sirens, parts, strict=True))
-    assert 0 <= SPEC.macs_per_pixel(GEOMETRY) * GEOMETRY.n_pixels - macs < GEOMETRY.n_pixels
-    initial = SPEC.initial(GEOMETRY, 3)
-    assert {t.name: t.shape for t in layout} == {name: value.shape for name, value in initial.items()}
+    assert 0 <= FIELD.macs_per_pixel(GEOMETRY) * GEOMETRY.n_pixels - macs < GEOMETRY.n_pixels
+    own = [tensor for tile in FIELD.tiles(GEOMETRY) for tensor in tile.siren.layout(tile.geometry)]
+    assert [(t.shape, t.unit) for t in layout] == [(t.shape, t.unit) for t in own]
 
 
 def test_bytes_round_trip():
-    assert unpack_field(3, SPEC.pack()) == SPEC
-    assert len(SPEC.pack()) == 3 + 2 * 6
-    encoded = TiledSiren(2, 3, SPEC.widths, 1, 8)
-    assert unpack_field(3, encoded.pack()) == encoded
+    assert unpack_field(TiledSiren.wire_id, FIELD.pack()) == FIELD
+    assert len(FIELD.pack()) == 4 + 2 * 6
+    encoded = TiledSiren(2, 3, FIELD.widths, 1, 8)
+    assert unpack_field(TiledSiren.wire_id, encoded.pack()) == encoded
     assert {tile.siren.frequencies for tile in encoded.tiles(GEOMETRY)} == {8}
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\1\1\1", b"\0\1\1", b"\1\0\1\4\0", b"\1\1\1\0\0", b"\1\1\1\4\0\0", b"\1\1\1\4\0\x11", b"\1\1\x40\4\0"],
+    [
+        b"",
+        b"\1\1\1\0",
+        b"\0\1\1\0",
+        b"\1\0\1\0\4\0",
+        b"\1\1\1\0\0\0",
+        b"\1\1\1\0\4",
+        b"\1\1\1\0\4\0\0",
+        b"\1\1\1\x11\4\0",
+        b"\1\1\x40\0\4\0",
+    ],
 )
 def test_bad_bytes(data):
     with pytest.raises(FormatError):
-        unpack_field(3, data)
+        unpack_field(TiledSiren.wire_id, data)
 
 
 @pytest.mark.parametrize("arguments", [(0, 1, ()), (1, 1, ()), (1, 2, (4,)), (256, 1, (4,) * 256), (1, 1, (0,))])
@@ -84,19 +95,19 @@ def test_bad_arguments(arguments):
 
 
 def test_no_more_tiles_than_pixels():
-    SPEC.check(Geometry(2, 3, 1), DEFAULT_LIMITS)
+    FIELD.check(Geometry(2, 3, 1), DEFAULT_LIMITS)
     for height, width in ((1, 3), (2, 2)):
         with pytest.raises(FormatError, match="more tiles than pixels"):
-            SPEC.check(Geometry(height, width, 1), DEFAULT_LIMITS)
+            FIELD.check(Geometry(height, width, 1), DEFAULT_LIMITS)
 
 
 def test_no_more_tensors_than_a_header_has_steps_for():
-    spec = TiledSiren(100, 100, (1,) * 10_000, hidden_layers=63)  # over a million tensors, which are never listed
+    field = TiledSiren(100, 100, (1,) * 10_000, hidden_layers=63)  # over a million tensors, which are never listed
     with pytest.raises(LimitError, match="header bytes"):
-        spec.check(Geometry(100, 100, 3), DEFAULT_LIMITS)
+        field.check(Geometry(100, 100, 3), DEFAULT_LIMITS)
 
 
 @pytest.mark.parametrize("limits", [Limits(max_width=8), Limits(max_layers=1), Limits(max_macs=1000)], ids=str)
 def test_limits(limits):
     with pytest.raises(LimitError):
-        SPEC.check(GEOMETRY, limits)
+        FIELD.check(GEOMETRY, limits)

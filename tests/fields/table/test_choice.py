@@ -11,13 +11,13 @@ import pytest
 
 from nfcodec.coding.convolutional import CODES, MEMORY, parities, path_length, path_of
 from nfcodec.exact.arithmetic import OUTPUT_UNIT
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.plan import table_ngp
 from nfcodec.fields.table import choice
+from nfcodec.fields.table.analysis import start
 from nfcodec.fields.table.choice import Choice, _bits, _Decoding
+from nfcodec.fields.table.field import Table
 from nfcodec.fields.table.fit import ONE, THREE, TWO, UNCODED, _entropy, lattices, trellis_trial
-from nfcodec.fields.table.pyramid import solve_dense, start_dense
-from nfcodec.fields.wavelet.rate import estimated_bytes
+from nfcodec.fields.table.pyramid import analysed
+from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.kernels.paths import moves
 from nfcodec.fitting.kernels.viterbi import cheapest_path, decoded, round_columns
 from nfcodec.fitting.problem import quantize
@@ -29,13 +29,13 @@ def table(make_problem):
     """The problem of a permuted picture."""
 
     def make(height: int = 60, width: int = 50, channels: int = 3, depth: int = 8, transform: str = "rpp"):
-        return make_problem(table_ngp(Geometry(height, width, channels)), height, width, channels, transform, depth)
+        return make_problem(Table(), height, width, channels, transform, depth)
 
     return make
 
 
 def choice_of(problem, code=0, psnr_db=36.0):
-    choice = Choice.of(problem, quantize(problem, *start_dense(problem, Request(psnr_db, 5, 0), 0.7)), code)
+    choice = Choice.of(problem, quantize(problem, *start(Table(), problem, Request(Psnr(psnr_db), 5, 0), 0.7)), code)
     assert choice is not None
     return choice
 
@@ -131,8 +131,7 @@ def test_outputs_decode_as_the_value_map_says(table, transform, channels, depth)
 def test_without_a_price_the_error_is_less_than_that_of_any_other_path(table, transform, channels):
     problem = table(channels=channels, transform=transform)
     choice = choice_of(problem)
-    choice.choose(0.0)
-    best = problem.trial(choice.weights())
+    best = problem.trial(choice.weights(choice.at(0.0, choice.nearest)))
     symbols = best.weights["level0"].symbols
     assert path_of(symbols) is not None
     wanted = choice._wanted.reshape(-1)[: symbols.size].reshape(symbols.shape)
@@ -147,11 +146,12 @@ def test_without_a_price_the_error_is_less_than_that_of_any_other_path(table, tr
 def test_a_price_trades_error_for_bits(table):
     problem = table()
     choice, trials = choice_of(problem), []
+    symbols = choice.nearest
     for price in (0.0, 10.0, 60.0):
-        choice.choose(price)
-        trials.append(problem.trial(choice.weights()))
+        symbols = choice.at(price, symbols)
+        trials.append(problem.trial(choice.weights(symbols)))
     assert trials[0].psnr_db > trials[1].psnr_db > trials[2].psnr_db
-    sizes = [estimated_bytes(problem, trial.weights) for trial in trials]
+    sizes = [problem.estimated_bytes(trial.weights) for trial in trials]
     assert sizes[0] > sizes[1] > sizes[2]
 
 
@@ -167,41 +167,44 @@ def test_bits_are_those_of_a_distribution_for_all_parities():
 @pytest.mark.parametrize("transform", ["rpp", "gamma:2+rpp", "inversion+standardize+rpp"])
 @pytest.mark.parametrize(("channels", "depth", "psnr_db"), [(3, 8, 30.0), (3, 8, 45.0), (1, 8, 40.0), (1, 16, 60.0)])
 def test_smaller_than_rounding_at_the_same_error(table, transform, channels, depth, psnr_db):
-    problem, request = table(80, 75, channels, depth, transform), Request(psnr_db, 5, 0)
-    rounding = solve_dense(problem, request).trial
+    problem, request = table(80, 75, channels, depth, transform), Request(Psnr(psnr_db), 5, 0)
+    rounding = analysed(Table(), problem, request)
     trials = [trellis_trial(problem, request, rounding, lattice) for lattice in lattices(rounding)[:-1]]
     for trial in trials:
         assert trial is not None
         assert psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
         assert path_of(trial.weights["level0"].symbols) is not None
-    smallest = min(estimated_bytes(problem, trial.weights) for trial in trials)
-    assert smallest < 0.98 * estimated_bytes(problem, rounding.weights)
+    smallest = min(problem.estimated_bytes(trial.weights) for trial in trials)
+    assert smallest < 0.98 * problem.estimated_bytes(rounding.weights)
 
 
 def smaller_than_rounding(problem, request, lattice):
     """The trial on a lattice, which keeps the promise in fewer bytes."""
-    rounding = solve_dense(problem, request).trial
+    rounding = analysed(Table(), problem, request)
     trial = trellis_trial(problem, request, rounding, lattice)
     assert trial is not None
     assert request.psnr_db <= trial.psnr_db == problem.exact_psnr_db(trial.weights)
-    assert estimated_bytes(problem, trial.weights) < 0.98 * estimated_bytes(problem, rounding.weights)
+    assert problem.estimated_bytes(trial.weights) < 0.98 * problem.estimated_bytes(rounding.weights)
     return trial
 
 
 def test_without_the_code_it_is_still_smaller_than_rounding(table):
-    problem, request = table(80, 75), Request(36.0, 5, 0)
+    problem, request = table(80, 75), Request(Psnr(36.0), 5, 0)
     smaller_than_rounding(problem, request, UNCODED)
 
 
 def test_many_combinations_are_counted_by_feature(table, monkeypatch):
-    problem, request = table(80, 75), Request(40.0, 5, 0)
+    problem, request = table(80, 75), Request(Psnr(40.0), 5, 0)
     monkeypatch.setattr(choice, "MAX_COMBINATIONS", 1000)
     smaller_than_rounding(problem, request, THREE)
 
 
 def test_what_is_out_of_reach(table):
     problem = table()
-    assert trellis_trial(problem, Request(200.0, 5, 0), solve_dense(problem, Request(40.0, 5, 0)).trial, THREE) is None
+    assert (
+        trellis_trial(problem, Request(Psnr(200.0), 5, 0), analysed(Table(), problem, Request(Psnr(40.0), 5, 0)), THREE)
+        is None
+    )
 
 
 def test_a_third_feature_of_few_bits_gets_no_parities(table):
@@ -209,8 +212,8 @@ def test_a_third_feature_of_few_bits_gets_no_parities(table):
     gray = replace(problem, samples=np.repeat(problem.samples[:, :1], 3, axis=1))
     colours = np.random.default_rng(0).integers(0, 256, problem.samples.shape).astype(np.uint8)
     for each, order in ((gray, (TWO, ONE, THREE)), (replace(problem, samples=colours), (THREE, TWO, ONE))):
-        assert lattices(solve_dense(each, Request(40.0, 5, 0)).trial) == (*order, UNCODED)
-    assert lattices(solve_dense(table(channels=1), Request(40.0, 5, 0)).trial) == (THREE, UNCODED)
+        assert lattices(analysed(Table(), each, Request(Psnr(40.0), 5, 0))) == (*order, UNCODED)
+    assert lattices(analysed(Table(), table(channels=1), Request(Psnr(40.0), 5, 0))) == (THREE, UNCODED)
 
 
 def test_entropy():
@@ -219,7 +222,7 @@ def test_entropy():
 
 
 def test_code_1_leaves_the_third_feature_even(table):
-    problem, request = table(80, 75), Request(36.0, 5, 0)
+    problem, request = table(80, 75), Request(Psnr(36.0), 5, 0)
     symbols = smaller_than_rounding(problem, request, TWO).weights["level0"].symbols
     assert not (symbols[:, :, 2] & 1).any()
     assert path_of(symbols)[0] == 1
@@ -228,8 +231,8 @@ def test_code_1_leaves_the_third_feature_even(table):
 def test_without_a_compiler_symbols_are_rounded(table, monkeypatch):
     problem, notes = table(), []
     monkeypatch.setitem(sys.modules, "nfcodec.fitting.kernels.viterbi", None)
-    request = Request(36.0, 5, 0, listen=lambda event: notes.append(event.message))
-    assert trellis_trial(problem, request, solve_dense(problem, request).trial, THREE) is None
+    request = Request(Psnr(36.0), 5, 0, listen=lambda event: notes.append(event.message))
+    assert trellis_trial(problem, request, analysed(Table(), problem, request), THREE) is None
     assert any("rounded" in note for note in notes)
 
 

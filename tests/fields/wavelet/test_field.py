@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel
-from nfcodec.fields.table.analysis import analyse_planes
-from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.filters import filters
 from nfcodec.fields.wavelet.transform import (
     CORNER_GAINS,
@@ -22,9 +19,11 @@ from nfcodec.fields.wavelet.transform import (
     HH,
     LL,
     SMOOTH_GAINS,
+    analyse_planes,
     band_gain,
     bands,
     gains,
+    synthesis,
     synthesise,
 )
 
@@ -81,10 +80,10 @@ def by_integers(symbols: np.ndarray, step: Step, n_levels: int) -> np.ndarray:
     return np.array(plane)
 
 
-def exact(level: WaveletLevel, symbols: np.ndarray, step: Step) -> np.ndarray:
+def exact(n_levels: int, symbols: np.ndarray, step: Step) -> np.ndarray:
     """(features, rows, cols), in units of 2^-16."""
-    geometry = Geometry(*symbols.shape[:2], 1)
-    rows, bound = level.evaluator(geometry, Quantized(symbols, step))
+    geometry = Geometry(*symbols.shape)
+    rows, bound = synthesis(geometry, Quantized(symbols, step), n_levels)
     values = rows(0, geometry.height)
     assert np.abs(values).max() == bound
     return values.reshape(-1, *symbols.shape[:2])
@@ -103,7 +102,7 @@ def test_synthesis_equals_big_integers(rows, cols, n_levels, seed, mantissa, exp
     rng, step = np.random.default_rng(seed), Step(mantissa, exponent)
     largest = min(2.0**24, 2.0**29 / (step.value * 2**17))
     symbols = np.round(rng.uniform(-1, 1, (rows, cols, 2)) * largest).astype(np.int64)
-    values = exact(WaveletLevel(n_levels, 2), symbols, step)
+    values = exact(n_levels, symbols, step)
     for f in range(2):
         assert np.array_equal(values[f], by_integers(symbols[..., f], step, n_levels))
 
@@ -162,82 +161,93 @@ def test_gains_of_places_are_those_of_their_bands(n_levels):
 
 def test_no_levels_are_plain_pixels():
     symbols = np.arange(-6, 6).reshape(3, 4, 1)
-    assert np.array_equal(exact(WaveletLevel(0, 1), symbols, UNIT)[0], symbols[..., 0] << 16)
+    assert np.array_equal(exact(0, symbols, UNIT)[0], symbols[..., 0] << 16)
 
 
-def with_random_weights(spec: Ngp, geometry: Geometry) -> dict[str, Quantized]:
+def with_random_weights(field: Wavelet, geometry: Geometry) -> dict[str, Quantized]:
     rng = np.random.default_rng(0)
     return {
         tensor.name: Quantized(rng.integers(-60, 61, tensor.shape), Step(int(rng.integers(128, 256)), -14))
-        for tensor in spec.layout(geometry)
+        for tensor in field.layout(geometry)
     }
 
 
-SPECS = {
-    "linear": Ngp((WaveletLevel(3, 2),), hidden=(), skip=True),
-    "hidden": Ngp((WaveletLevel(2, 3),), hidden=(6, 5), bias=True),
-    "hidden, of dense levels": Ngp((DenseLevel(2, 2), DenseLevel(0, 1)), hidden=(6, 4)),
-    "filters": Ngp((WaveletLevel(2, 3),), hidden=(20,), bias=True, skip=True, shipped=True),
-    "filters alone": Ngp((WaveletLevel(3, 2),), hidden=(9, 4), shipped=True),
-    "all filters": Ngp((WaveletLevel(0, 1),), hidden=(128,), bias=True, skip=True, shipped=True),
+FIELDS = {
+    "linear": Wavelet(3),
+    "no levels": Wavelet(0),
+    "filters": Wavelet(2, 20),
+    "all levels, a filter": Wavelet(7, 1),
+    "all filters": Wavelet(0, 128),
 }
-each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS.keys())
+each_channels = pytest.mark.parametrize("channels", [1, 3])
 
 
-@each_spec
+@each_field
+@each_channels
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (11, 14)], ids=str)
-def test_rows_in_tiles_are_the_rows_at_once(spec, shape):
-    geometry = Geometry(*shape, 3)
-    weights = with_random_weights(spec, geometry)
-    whole = spec.evaluate(geometry, weights)
-    assert len(np.unique(whole)) > 1
+def test_rows_in_tiles_are_the_rows_at_once(field, channels, shape):
+    geometry = Geometry(*shape, channels)
+    weights = with_random_weights(field, geometry)
+    whole = field.evaluate(geometry, weights)
+    assert whole.shape == (geometry.n_pixels, channels)
+    assert len(np.unique(whole)) > 1 or whole.size == 1
     for tile_pixels in (1, 14, 50, 10**6):
-        assert np.array_equal(spec.evaluate(geometry, weights, tile_pixels), whole)
+        assert np.array_equal(field.evaluate(geometry, weights, tile_pixels), whole)
 
 
-def shipped_layer(spec: Ngp, step: Step) -> tuple[np.ndarray, np.ndarray]:
+def shipped_layer(field: Wavelet, features: int, step: Step) -> tuple[np.ndarray, np.ndarray]:
     """Weights and biases of the first filters as numbers, filter by filter: offset by offset, then feature."""
     kernels, biases = filters()
-    features = spec.levels[0].features
-    weight = [[kernels[i, at, f] / 1024 for at in range(25) for f in range(features)] for i in range(spec.hidden[0])]
-    return np.array(weight), np.array([biases[i] / 1024 * step.value for i in range(spec.hidden[0])])
+    weight = [[kernels[i, at, f] / 1024 for at in range(25) for f in range(features)] for i in range(field.n_filters)]
+    return np.array(weight), np.array([biases[i] / 1024 * step.value for i in range(field.n_filters)])
 
 
-@each_spec
-def test_fields_follow_their_definition(spec):
+@each_field
+@each_channels
+def test_fields_follow_their_definition(field, channels):
     """In real numbers, from the exact encodings; what filters see is put together pixel by pixel."""
-    geometry = Geometry(7, 5, 3)
-    weights = with_random_weights(spec, geometry)
-    encoding = np.concatenate(
-        [level.evaluator(geometry, weights[f"level{i}"])[0](0, 7) for i, level in enumerate(spec.levels)]
-    ).reshape(-1, 7, 5) / 2.0**16  # fmt: skip
+    geometry = Geometry(7, 5, channels)
+    weights = with_random_weights(field, geometry)
+    encoding = exact(field.n_levels, weights["level0"].symbols, weights["level0"].step) / 2.0**16
     values = {name: weight.values for name, weight in weights.items()}
-    if spec.shipped:
-        values["weight0"], values["bias0"] = shipped_layer(spec, weights["level0"].step)
-    around = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)] if spec.shipped else [(0, 0)]
-    out = np.zeros((7, 5, 3))
+    kernels, biases = shipped_layer(field, channels, weights["level0"].step)
+    around = [(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)]
+    linear, behind = np.zeros((7, 5, channels)), np.zeros((7, 5, channels))
     for y in range(7):
         for x in range(5):
-            v = np.concatenate([encoding[:, min(max(y + dy, 0), 6), min(max(x + dx, 0), 4)] for dy, dx in around])
-            for i in range(len(spec.hidden)):
-                v = np.maximum(values[f"weight{i}"] @ v + values.get(f"bias{i}", 0), 0)
-            network = values[f"weight{len(spec.hidden)}"] @ v if spec.hidden else 0
-            skip = values["skip"] @ encoding[:, y, x] if spec.skip else 0
-            out[y, x] = network + skip + values.get("bias_out", 0)
-    assert np.abs(out).max() > 0.05
-    assert np.abs(spec.evaluate(geometry, weights) * 2.0**-24 - out.reshape(-1, 3)).max() < 1e-3
+            linear[y, x] = values["skip"] @ encoding[:, y, x] + values["bias_out"]
+            if field.n_filters:
+                seen = [encoding[:, min(max(y + dy, 0), 6), min(max(x + dx, 0), 4)] for dy, dx in around]
+                behind[y, x] = values["weight1"] @ np.maximum(kernels @ np.concatenate(seen) + biases, 0)
+    assert np.abs(linear).max() > 0.05
+    found = field.evaluate(geometry, weights) * 2.0**-24
+    assert np.abs(found - (linear + behind).reshape(-1, channels)).max() < 1e-3
+    if field.n_filters:
+        assert np.abs(behind).max() > 1e-3
+        alone = field.filters_alone(geometry, weights) * 2.0**-24
+        assert np.abs(alone - behind.reshape(-1, channels)).max() < 1e-3
+
+
+@each_channels
+def test_filters_alone_are_what_is_added_to_the_linear_map(channels):
+    geometry, field = Geometry(11, 14, channels), Wavelet(2, 20)
+    weights = with_random_weights(field, geometry)
+    linear = Wavelet(2).evaluate(geometry, weights)
+    both = linear + field.filters_alone(geometry, weights)
+    assert np.abs(field.evaluate(geometry, weights) - both).max() <= 1  # each part is rounded
 
 
 @pytest.mark.parametrize("place", [(0, 0), (3, 4), (1, 1), (10, 7)], ids=str)
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_large_coefficients_are_refused(place, sign):
-    level, geometry = WaveletLevel(2, 1), Geometry(11, 8, 1)
+    geometry = Geometry(11, 8, 1)
     symbols = np.zeros((11, 8, 1), np.int64)
     symbols[place] = sign << 24
-    level.evaluator(geometry, Quantized(symbols, Step(128, -18)))
+    synthesis(geometry, Quantized(symbols, Step(128, -18)), 2)
     for step in (Step(128, -7), Step(255, 20), Step(255, 127)):
         with pytest.raises(FormatError):
-            level.evaluator(geometry, Quantized(symbols, step))
+            synthesis(geometry, Quantized(symbols, step), 2)
 
 
 def test_values_that_grow_too_large_are_refused():
@@ -248,7 +258,32 @@ def test_values_that_grow_too_large_are_refused():
         synthesise(largest, 2)
 
 
-@pytest.mark.parametrize("arguments", [(-1, 1), (8, 1), (0, 0), (0, 9)])
-def test_bad_levels(arguments):
+@pytest.mark.parametrize("arguments", [(-1,), (8,), (0, -1), (0, 129)])
+def test_bad_fields(arguments):
     with pytest.raises(UsageError):
-        WaveletLevel(*arguments)
+        Wavelet(*arguments)
+
+
+@pytest.mark.parametrize("field", [Wavelet(0), Wavelet(7, 128), Wavelet(6, 32)])
+def test_descriptions(field):
+    assert Wavelet.unpack(field.pack()) == field
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\0\0", b"\x08\0", b"\0\x81", b"\xff\xff"])
+def test_damaged_descriptions(data):
+    with pytest.raises(FormatError):
+        Wavelet.unpack(data)
+
+
+@each_channels
+def test_tensors(channels):
+    geometry = Geometry(9, 14, channels)
+    shapes = {tensor.name: tensor.shape for tensor in Wavelet(3, 16).layout(geometry)}
+    assert shapes == {
+        "level0": (9, 14, channels),
+        "skip": (channels, channels),
+        "weight1": (channels, 16),
+        "bias_out": (channels,),
+    }
+    assert list(shapes) == ["level0", "skip", "weight1", "bias_out"]
+    assert [tensor.name for tensor in Wavelet(3).layout(geometry)] == ["level0", "skip", "bias_out"]

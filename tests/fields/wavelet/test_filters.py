@@ -6,31 +6,29 @@ import pytest
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.wavelet import filters as module
-from nfcodec.fields.wavelet.field import WaveletLevel
+from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.filters import MAX_FEATURES, MAX_FILTERS, N_INPUTS, SIDE, filters
+from nfcodec.fields.wavelet.transform import synthesis
 
 BLOB_BYTES = 2 * 128 * (25 * 3 + 1)
 STEP = Step(200, -14)
 
 
-def spec_of(features: int, n_filters: int = MAX_FILTERS) -> Ngp:
-    return Ngp((WaveletLevel(0, features),), hidden=(n_filters,), shipped=True)
-
-
 def responses(picture: np.ndarray, n_filters: int = MAX_FILTERS) -> np.ndarray:
     """(H, W, n): what each filter makes of a picture (H, W, features) in quantizer steps, in steps.
 
-    Through the exact evaluation, a filter at a time: its output is one channel.
+    Through the exact evaluation, a filter at a time: its output is the first channel.
     """
     height, width, features = picture.shape
-    geometry, found = Geometry(height, width, 1), []
+    geometry, found = Geometry(height, width, features), []
     for i in range(n_filters):
-        weight = np.zeros((1, n_filters), np.int64)
+        weight = np.zeros((features, n_filters), np.int64)
         weight[0, i] = 1
         weights = {"level0": Quantized(picture, STEP), "weight1": Quantized(weight, Step(128, -7))}
-        found.append(spec_of(features, n_filters).evaluate(geometry, weights) * 2.0**-24 / STEP.value)
+        outputs = Wavelet(0, n_filters).filters_alone(geometry, weights)
+        assert not outputs[:, 1:].any()
+        found.append(outputs[:, :1] * 2.0**-24 / STEP.value)
     return np.concatenate(found, axis=1).reshape(height, width, n_filters)
 
 
@@ -98,7 +96,7 @@ def test_steps_of_all_sizes(exponent):
     """A level's step is that of the biases too, down to the smallest, which leaves nothing of them."""
     level = Quantized(np.zeros((2, 2, 1), np.int64), Step(255, exponent))
     weights = {"level0": level, "weight1": Quantized(np.ones((1, 128), np.int64), Step(128, -7))}
-    outputs = spec_of(1).evaluate(Geometry(2, 2, 1), weights)
+    outputs = Wavelet(0, MAX_FILTERS).filters_alone(Geometry(2, 2, 1), weights)
     _, biases = filters()
     expected = sum(max(0, round(int(bias) * level.step.value * 2.0**6)) for bias in biases)
     assert np.all(np.abs(outputs * 2.0**-8 - expected) <= 64)
@@ -106,12 +104,19 @@ def test_steps_of_all_sizes(exponent):
 
 
 def test_coefficients_too_large_for_the_filters_are_refused():
-    geometry, spec = Geometry(3, 3, 1), spec_of(3)
+    geometry = Geometry(3, 3, 3)
     level = Quantized(np.full((3, 3, 3), 1 << 24), Step(255, -15))
-    weights = {"level0": level, "weight1": Quantized(np.zeros((1, 128), np.int64), Step(128, -7))}
-    spec.levels[0].evaluator(geometry, level)
-    with pytest.raises(FormatError):
-        spec.evaluator(geometry, weights)
+    weights = {
+        "level0": level,
+        "skip": Quantized(np.zeros((3, 3), np.int64), Step(128, -7)),
+        "weight1": Quantized(np.zeros((3, 128), np.int64), Step(128, -7)),
+        "bias_out": Quantized(np.zeros(3, np.int64), Step(128, -7)),
+    }
+    synthesis(geometry, level, 0)
+    Wavelet(0).evaluator(geometry, weights)
+    for evaluate in (Wavelet(0, 128).evaluator, Wavelet(0, 128).filters_alone):
+        with pytest.raises(FormatError):
+            evaluate(geometry, weights)
 
 
 # ------------------------------------------------------------------------------------------------------------ damage

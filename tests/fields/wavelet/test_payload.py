@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
 from nfcodec.coding.laplace import MAX_SYMBOL
 from nfcodec.errors import FormatError
-from nfcodec.fields.table.analysis import analyse_planes
 from nfcodec.fields.wavelet.contexts import n_inputs, signed_log
 from nfcodec.fields.wavelet.payload import WaveletShape, code_wavelet, runs
 from nfcodec.fields.wavelet.slopes import SMOOTH_BITS
-from nfcodec.fields.wavelet.transform import HH, HL, LH, LL, band_gain, bands, gains, synthesise
+from nfcodec.fields.wavelet.transform import HH, HL, LH, LL, analyse_planes, band_gain, bands, gains, synthesise
 
 SHAPES = {
     "one pixel": WaveletShape(1, 1, 1, 0),

@@ -12,17 +12,18 @@ import torch
 from nfcodec.errors import EngineError
 from nfcodec.fields.ngp import cuda as flat_ngp
 from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
+from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fields.siren.cuda import FlatSiren
 from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.table.field import Pyramid
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Adam, Halt, Objective, Rates
-from nfcodec.fitting.engines.cuda import engine as cuda_engine
 from nfcodec.fitting.engines.cuda.engine import BLOCK, CudaEngine
 from nfcodec.fitting.engines.self_check import check_against_reference
 from nfcodec.fitting.engines.torch import TorchEngine
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.request import Clock
+from tests.fitting.engines.starts import first as start
 
 SIREN = Siren(width=16, hidden_layers=2)
 HASHED = Ngp((HashLevel(7.25, 9, 88, 2), HashLevel(20.5, 22, 128, 2)), hidden=(16, 16))
@@ -30,16 +31,12 @@ RATES = Rates(2.0**-6, 2.0**-8)
 NEVER = Halt()
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-each_spec = pytest.mark.parametrize("spec", [SIREN, HASHED], ids=["siren", "hashed"])
+each_field = pytest.mark.parametrize("field", [SIREN, HASHED], ids=["siren", "hashed"])
 
 
-def rough(spec) -> float:
+def rough(field) -> float:
     """Factor on tolerances: a GPU adds up the gradients of hash tables in any order, and Adam makes more of that."""
-    return 20.0 if spec is HASHED and DEVICE == "cuda" else 1.0
-
-
-def start(problem):
-    return problem.spec.initial(problem.geometry, 0)
+    return 20.0 if field is HASHED and DEVICE == "cuda" else 1.0
 
 
 @pytest.fixture
@@ -49,7 +46,7 @@ def make_engine(monkeypatch):
             monkeypatch.setattr(flat_ngp, name, 512)
 
     def make(problem, objective=None, device: str = DEVICE) -> CudaEngine:
-        if isinstance(problem.spec, Ngp):
+        if isinstance(problem.field, Ngp):
             pytest.importorskip("triton")
         return CudaEngine(problem, start(problem), objective or Objective(), 0, device)
 
@@ -63,9 +60,9 @@ def step_by_step(problem, rates, halt=NEVER, objective=None):
     return engine.advance(rates, halt), engine
 
 
-@each_spec
-def test_a_block_is_as_many_steps(make_problem, make_engine, spec):
-    problem = make_problem(spec)
+@each_field
+def test_a_block_is_as_many_steps(make_problem, make_engine, field):
+    problem = make_problem(field)
     rates = [Rates(RATES.grid / (1 + i), RATES.network / (1 + i)) for i in range(12)]
     expected, reference = step_by_step(problem, rates)
     engine = make_engine(problem)
@@ -74,7 +71,7 @@ def test_a_block_is_as_many_steps(make_problem, make_engine, spec):
     assert [each.mse for each in found] == pytest.approx([each.mse for each in expected], rel=2e-3)
     assert [each.squared_error for each in found] == pytest.approx([each.squared_error for each in expected], rel=1e-2)
     for name, value in reference.parameters().items():
-        assert np.abs(engine.parameters()[name] - value).max() < 0.02 * rough(spec) ** 0.5 * np.abs(value).max(), name
+        assert np.abs(engine.parameters()[name] - value).max() < 0.02 * rough(field) ** 0.5 * np.abs(value).max(), name
     for name, value in reference.gradients().items():
         assert np.abs(engine.gradients()[name] - value).max() < 0.05 * np.abs(value).max(), name
 
@@ -89,9 +86,9 @@ def test_more_rates_than_a_block_has_steps(make_problem, make_engine):
     assert found[-1].mse == pytest.approx(expected[-1].mse, rel=0.05)
 
 
-@each_spec
-def test_a_block_stops_where_it_must(make_problem, make_engine, spec):
-    problem = make_problem(spec)
+@each_field
+def test_a_block_stops_where_it_must(make_problem, make_engine, field):
+    problem = make_problem(field)
     engine = make_engine(problem)
     engine.gradient()
     seen = engine.advance([RATES] * 20, NEVER)
@@ -101,16 +98,16 @@ def test_a_block_stops_where_it_must(make_problem, make_engine, spec):
     again.gradient()
     stopped = again.advance([RATES] * 20, halt)
     assert [each.mse for each in stopped] == pytest.approx(
-        [each.mse for each in seen[: middle + 1]], rel=1e-4 * rough(spec)
+        [each.mse for each in seen[: middle + 1]], rel=1e-4 * rough(field)
     )
     assert again.evaluate().mse == pytest.approx(stopped[-1].mse, rel=1e-5)  # the steps after it changed nothing
     one_by_one = make_engine(problem)
     one_by_one.gradient()
     one_by_one.advance([RATES] * (middle + 1), NEVER)
     for name, value in one_by_one.parameters().items():
-        assert np.allclose(again.parameters()[name], value, rtol=1e-3, atol=1e-5 * rough(spec) ** 2), name
+        assert np.allclose(again.parameters()[name], value, rtol=1e-3, atol=1e-5 * rough(field) ** 2), name
     on = [each.mse for each in again.advance([RATES] * 2, NEVER)]  # and the fit goes on from there
-    assert on == pytest.approx([each.mse for each in one_by_one.advance([RATES] * 2, NEVER)], rel=1e-3 * rough(spec))
+    assert on == pytest.approx([each.mse for each in one_by_one.advance([RATES] * 2, NEVER)], rel=1e-3 * rough(field))
 
 
 @pytest.mark.parametrize("bad", [math.inf, 1e6])
@@ -167,7 +164,7 @@ class Coarse(FlatSiren):
 
 def test_fast_products_are_left_when_they_make_a_difference(make_problem, monkeypatch):
     problem = make_problem(SIREN)
-    monkeypatch.setattr(cuda_engine, "FlatSiren", Coarse)
+    monkeypatch.setitem(Siren.counterparts, "cuda", f"{__name__}:Coarse")
     for shift, stays in ((1e-4, True), (0.2, False)):
         monkeypatch.setattr(Coarse, "shift", shift)
         engine = CudaEngine(problem, start(problem), Objective(), 0, DEVICE)
@@ -191,7 +188,7 @@ def test_no_memory_is_an_error_with_a_message(make_problem, make_engine, monkeyp
 
 def test_fits_stop_when_the_goal_is_reached_in_32_bits(make_problem, monkeypatch):
     problem = make_problem(SIREN, channels=1)
-    monkeypatch.setattr(cuda_engine, "FlatSiren", Coarse)
+    monkeypatch.setitem(Siren.counterparts, "cuda", f"{__name__}:Coarse")
     monkeypatch.setattr(Coarse, "shift", 2e-4)
     engine = CudaEngine(problem, start(problem), Objective(), 0, DEVICE)
     events = []
@@ -204,24 +201,29 @@ def test_fits_stop_when_the_goal_is_reached_in_32_bits(make_problem, monkeypatch
     assert max(event.psnr_db for event in events[:-1]) < goal + 0.05
 
 
-@each_spec
-def test_the_check_passes_what_is_right_and_nothing_else(make_problem, make_engine, spec, monkeypatch):
-    problem = make_problem(spec)
+@each_field
+def test_the_check_passes_what_is_right_and_nothing_else(make_problem, make_engine, field, monkeypatch):
+    problem = make_problem(field)
     make_engine(problem)
 
     def make(small, parameters):
         return CudaEngine(small, parameters, Objective(), 0, DEVICE)
 
-    check_against_reference(make, problem, 1e-3)
-    scale = {"siren": "omega_0", "ngp": "levels"}[spec.name]
-    wrong = replace(spec, omega_0=30.1) if scale == "omega_0" else replace(spec, levels=spec.levels[::-1])
+    example = make_engine(problem)._field.example
+    check_against_reference(make, example, problem, 1e-3)
+
+    def wrong(small, parameters):
+        if field is HASHED:
+            return make(replace(small, field=replace(field, levels=field.levels[::-1])), parameters)
+        return make(small, {**parameters, "bias1": parameters["bias1"] + np.float32(0.002)})
+
     with pytest.raises(EngineError, match="outputs differ from the reference"):
-        check_against_reference(lambda small, parameters: make(replace(small, spec=wrong), parameters), problem, 1e-3)
+        check_against_reference(wrong, example, problem, 1e-3)
 
 
 def test_what_it_has_not_is_refused(make_problem):
-    dense = make_problem(Ngp((DenseLevel(0, 2),)))
-    with pytest.raises(EngineError, match="hash levels only"):
+    dense = make_problem(Pyramid(0))
+    with pytest.raises(EngineError, match="'cuda' cannot fit a Pyramid; engines that can: numba, torch"):
         CudaEngine(dense, start(dense), Objective(), 0, DEVICE)
     problem = make_problem(SIREN)
     with pytest.raises(EngineError, match="no rate model"):
@@ -241,9 +243,9 @@ def test_without_a_device_it_says_so(make_problem):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@each_spec
-def test_graphs_do_what_single_steps_do(make_problem, make_engine, spec, monkeypatch):
-    problem = make_problem(spec, 64, 64)
+@each_field
+def test_graphs_do_what_single_steps_do(make_problem, make_engine, field, monkeypatch):
+    problem = make_problem(field, 64, 64)
     played, stepped = make_engine(problem), make_engine(problem)
     monkeypatch.setattr(stepped, "_recorded", lambda: None)
     for engine in (played, stepped):
@@ -251,14 +253,14 @@ def test_graphs_do_what_single_steps_do(make_problem, make_engine, spec, monkeyp
     for _ in range(3):
         found, expected = played.advance([RATES] * 10, NEVER), stepped.advance([RATES] * 10, NEVER)
         assert [each.mse for each in found] == pytest.approx([each.mse for each in expected], rel=0.02)
-    assert played._graph is not None
+    assert played._recording is not None
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@each_spec
-def test_the_device_s_fits_are_the_reference_s(make_problem, spec):
-    problem = make_problem(spec, 64, 64)
+@each_field
+def test_the_device_s_fits_are_the_reference_s(make_problem, field):
+    problem = make_problem(field, 64, 64)
     engine = engines.create("cuda", "cuda", problem, start(problem), Objective(), 0)
     engine.gradient()
     found = engine.advance([RATES] * 20, NEVER)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,33 +11,39 @@ from torch.nn import functional
 
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
-from nfcodec.fields.siren import numba as numba_siren
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.ngp.levels import HashLevel
+from nfcodec.fields.siren import numba as siren_numba
+from nfcodec.fields.siren.field import OMEGA_0, Siren
+from nfcodec.fields.siren.tiled import TiledSiren
+from nfcodec.fields.table import numba as table_numba
+from nfcodec.fields.table.field import Pyramid, Table
+from nfcodec.fields.table.torch import laplace_bits
+from nfcodec.fields.wavelet.field import Wavelet
+from nfcodec.fields.wavelet.rate import Priors
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Engine, Objective, Rates
+from nfcodec.fitting.engines import Engine, Objective, Rates, registry
 from nfcodec.fitting.engines import torch as torch_engine
 from nfcodec.fitting.engines.cuda.engine import CudaEngine
 from nfcodec.fitting.engines.numba import engine as numba_engine
-from nfcodec.fitting.engines.numba import grids as numba_ngp
+from nfcodec.fitting.engines.numba import grids as numba_grids
 from nfcodec.fitting.engines.numba import tables as numba_tables
 from nfcodec.fitting.engines.numba.engine import NumbaEngine
 from nfcodec.fitting.engines.torch import TorchEngine
 from nfcodec.fitting.problem import quantize
+from tests.fitting.engines.starts import rough as start
+from tests.fitting.engines.starts import tables_of
 
-DENSE = Ngp((DenseLevel(2, 3), DenseLevel(1, 2), DenseLevel(0, 3)), hidden=(6,), bias=True, skip=True)
+DENSE = Pyramid(2, hidden=6)
 HASHED = Ngp((HashLevel(7.25, 9, 88, 2), HashLevel(20.5, 22, 128, 2)), hidden=(8, 8))
-ENCODED = Siren(width=10, hidden_layers=3, frequencies=3)
-SPECS = {"siren": Siren(width=10, hidden_layers=2), "encoded": ENCODED, "dense": DENSE, "hashed": HASHED}
-each_spec = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
-
-
-def start(problem, seed: int = 0):
-    """Parameters that are not too small for any of them to matter."""
-    rng = np.random.default_rng(seed)
-    initial = problem.spec.initial(problem.geometry, seed)
-    grid = {name: rng.normal(0, 0.3, value.shape) for name, value in initial.items() if name.startswith("level")}
-    return {name: grid.get(name, value + 0.02).astype(np.float32) for name, value in initial.items()}
+FIELDS = {
+    "siren": Siren(width=10, hidden_layers=2),
+    "encoded": Siren(width=10, hidden_layers=3, frequencies=3),
+    "dense": DENSE,
+    "linear": Pyramid(1),
+    "hashed": HASHED,
+    "fine": Ngp((HashLevel(40.5, 42, 64, 4), HashLevel(3.25, 5, 40, 1)), hidden=(7,)),
+}
+each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS.keys())
 
 
 @pytest.fixture(params=[TorchEngine, NumbaEngine], ids=["torch", "numba"])
@@ -49,27 +56,28 @@ def engine_for(request):
     return make
 
 
-def plain_outputs(spec, geometry, p):
+def plain_outputs(field, geometry, p):
     """The whole picture at once, in float64, with none of the engine's code."""
     height, width = geometry.height, geometry.width
-    if isinstance(spec, Siren):
+    if isinstance(field, Siren):
         y, x = torch.meshgrid(
             torch.linspace(-1, 1, height, dtype=torch.float64),
             torch.linspace(-1, 1, width, dtype=torch.float64),
             indexing="ij",
         )
         z = torch.stack([x.reshape(-1), y.reshape(-1)], 1)
-        if spec.frequencies:
-            turns = torch.tensor([16.0, 26.0, 42.0, 67.0][: spec.frequencies], dtype=torch.float64) / 32
+        if field.frequencies:
+            turns = torch.tensor([16.0, 26.0, 42.0, 67.0][: field.frequencies], dtype=torch.float64) / 32
             angles = 2 * math.pi * (z[:, :, None] * turns).flatten(1)
             z = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
-        for i in range(1 if spec.frequencies else 0, 1 + spec.hidden_layers):
-            z = torch.sin(30 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
+        for i in range(1 if field.frequencies else 0, 1 + field.hidden_layers):
+            z = torch.sin(OMEGA_0 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
         return z @ p["weight_out"].T + p["bias_out"]
     features = []
-    for i, level in enumerate(spec.levels):
+    levels = field.levels(geometry.channels) if isinstance(field, Pyramid) else field.levels
+    for i, level in enumerate(levels):
         table = p[f"level{i}"]
-        if isinstance(level, DenseLevel):
+        if isinstance(field, Pyramid):
             image = table.permute(2, 0, 1)[None]
             image = functional.interpolate(image, scale_factor=2.0**level.log2_stride, mode="bilinear")
             features.append(image[0, :, :height, :width].permute(1, 2, 0).reshape(-1, level.features))
@@ -80,39 +88,43 @@ def plain_outputs(spec, geometry, p):
                     index = torch.from_numpy(level.index(col[None, :], row[:, None]).reshape(-1))
                     out = out + table[index] * torch.from_numpy(np.outer(fy, fx).reshape(-1, 1))
             features.append(out)
-    encoding = torch.cat(features, 1)
-    z, n = encoding, len(spec.hidden)
-    for i in range(n):
-        z = torch.relu(z @ p[f"weight{i}"].T + (p[f"bias{i}"] if spec.bias else 0))
-    out = z @ p[f"weight{n}"].T
-    return out + (encoding @ p["skip"].T if spec.skip else 0) + (p["bias_out"] if spec.bias else 0)
+    encoding = z = torch.cat(features, 1)
+    if isinstance(field, Ngp):
+        for i in range(len(field.hidden)):
+            z = torch.relu(z @ p[f"weight{i}"].T)
+        return z @ p[f"weight{len(field.hidden)}"].T
+    out = encoding @ p["skip"].T + p["bias_out"]
+    if field.hidden:
+        out = out + torch.relu(encoding @ p["weight0"].T + p["bias0"]) @ p["weight1"].T
+    return out
 
 
 def plain_mse(problem, parameters) -> float:
     p = {name: torch.from_numpy(value.astype(np.float64)) for name, value in parameters.items()}
-    error = plain_outputs(problem.spec, problem.geometry, p) - torch.from_numpy(problem.targets.astype(np.float64))
+    error = plain_outputs(problem.field, problem.geometry, p) - torch.from_numpy(problem.targets.astype(np.float64))
     return float(error.square().mean())
 
 
 def cut(monkeypatch, rows: int) -> None:
     """Let engines work on a few rows of a picture of 20 columns at a time."""
     monkeypatch.setattr(torch_engine, "BAND_PIXELS", 20 * rows)
-    monkeypatch.setattr(numba_ngp, "CHUNK_FLOATS", 20 * rows)
-    monkeypatch.setattr(numba_ngp, "TASK_ROWS", min(rows, 4))
-    monkeypatch.setattr(numba_siren, "TASKS", 24 // rows + 1)
-    monkeypatch.setattr(numba_tables, "ELEMENTS", 7 * rows)
+    monkeypatch.setattr(numba_grids, "CHUNK_FLOATS", 20 * rows)
+    monkeypatch.setattr(numba_grids, "TASK_ROWS", min(rows, 4))
+    monkeypatch.setattr(siren_numba, "TASKS", 24 // rows + 1)
+    for module in (numba_tables, table_numba):
+        monkeypatch.setattr(module, "ELEMENTS", 7 * rows)
 
 
-@each_spec
-def test_gradient_equals_autograd_on_a_plain_field(make_problem, engine_for, monkeypatch, spec):
+@each_field
+def test_gradient_equals_autograd_on_a_plain_field(make_problem, engine_for, monkeypatch, field):
     cut(monkeypatch, 3)
-    problem = make_problem(spec)
+    problem = make_problem(field)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
     stats = engine.gradient()
     p = {name: torch.from_numpy(value.astype(np.float64)).requires_grad_() for name, value in parameters.items()}
     targets = torch.from_numpy(problem.targets.astype(np.float64))
-    loss = (plain_outputs(spec, problem.geometry, p) - targets).square().mean()
+    loss = (plain_outputs(field, problem.geometry, p) - targets).square().mean()
     loss.backward()
     assert stats.mse == pytest.approx(loss.item(), rel=1e-4)
     assert stats.bits_per_pixel == 0
@@ -122,9 +134,9 @@ def test_gradient_equals_autograd_on_a_plain_field(make_problem, engine_for, mon
         assert np.abs(gradient - reference).max() < 2e-3 * np.abs(reference).max(), name
 
 
-@each_spec
-def test_gradient_equals_finite_differences(make_problem, engine_for, spec):
-    problem = make_problem(spec)
+@each_field
+def test_gradient_equals_finite_differences(make_problem, engine_for, field):
+    problem = make_problem(field)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
     engine.gradient()
@@ -139,11 +151,11 @@ def test_gradient_equals_finite_differences(make_problem, engine_for, spec):
         assert abs(float((gradient * direction).sum()) - difference) < 5e-3 * scale, name
 
 
-@pytest.mark.parametrize(("spec", "rate_weight"), [(SPECS["siren"], 0.0), (HASHED, 0.0), (DENSE, 0.0), (DENSE, 0.01)])
-def test_bands_do_not_matter(make_problem, engine_for, monkeypatch, spec, rate_weight):
-    problem = make_problem(spec)
+@pytest.mark.parametrize(("field", "rate_weight"), [(FIELDS["siren"], 0.0), (HASHED, 0.0), (DENSE, 0.0), (DENSE, 0.01)])
+def test_bands_do_not_matter(make_problem, engine_for, monkeypatch, field, rate_weight):
+    problem = make_problem(field)
     parameters = start(problem)
-    steps = dict.fromkeys(parameters, 0.01) if spec is DENSE else {}
+    steps = dict.fromkeys(parameters, 0.01) if field is DENSE else {}
     results = []
     for rows in (1000, 1, 5, 11):
         cut(monkeypatch, rows)
@@ -160,23 +172,23 @@ def test_bands_do_not_matter(make_problem, engine_for, monkeypatch, spec, rate_w
             assert np.abs(banded[name] - gradient).max() < 1e-4 * np.abs(gradient).max(), name
 
 
-@each_spec
+@each_field
 @pytest.mark.parametrize("transform", ["none", "inversion", "gamma:2"])
-def test_squared_error_is_that_of_the_decoded_samples(make_problem, engine_for, spec, transform):
+def test_squared_error_is_that_of_the_decoded_samples(make_problem, engine_for, field, transform):
     """The engine counts sample errors as the exact decoder does, up to its float32 outputs."""
-    problem = make_problem(spec, transform=transform)
+    problem = make_problem(field, transform=transform)
     parameters = start(problem)
-    steps = {tensor.name: 2.0**-14 * tensor.unit for tensor in spec.layout(problem.geometry)}
+    steps = {tensor.name: 2.0**-14 * tensor.unit for tensor in field.layout(problem.geometry)}
     stats = engine_for(problem, parameters).evaluate()
     exact_db = problem.exact_psnr_db(quantize(problem, parameters, steps))
     assert problem.psnr_db(stats.squared_error) == pytest.approx(exact_db, abs=0.05)
 
 
-@each_spec
-def test_objective_rounds_parameters(make_problem, engine_for, spec):
-    problem = make_problem(spec)
+@each_field
+def test_objective_rounds_parameters(make_problem, engine_for, field):
+    problem = make_problem(field)
     parameters = start(problem)
-    layout = {tensor.name: tensor for tensor in spec.layout(problem.geometry)}
+    layout = {tensor.name: tensor for tensor in field.layout(problem.geometry)}
     steps = dict.fromkeys(parameters, 0.03)
     rounded = {
         name: value.astype(np.float32)
@@ -194,12 +206,12 @@ def test_objective_rounds_parameters(make_problem, engine_for, spec):
         assert np.array_equal(value, parameters[name])
 
 
-@each_spec
-def test_outputs_are_the_field_s_values(make_problem, engine_for, monkeypatch, spec):
-    problem = make_problem(spec)
+@each_field
+def test_outputs_are_the_field_s_values(make_problem, engine_for, monkeypatch, field):
+    problem = make_problem(field)
     parameters = start(problem)
     doubles = {name: torch.from_numpy(value.astype(np.float64)) for name, value in parameters.items()}
-    expected = plain_outputs(spec, problem.geometry, doubles).numpy()
+    expected = plain_outputs(field, problem.geometry, doubles).numpy()
     for rows in (1000, 3):
         cut(monkeypatch, rows)
         outputs = engine_for(problem, parameters).outputs()
@@ -207,9 +219,9 @@ def test_outputs_are_the_field_s_values(make_problem, engine_for, monkeypatch, s
         assert np.abs(outputs - expected).max() < 2e-5
 
 
-@each_spec
-def test_half_means_parameters_of_16_bits(make_problem, engine_for, spec):
-    problem = make_problem(spec)
+@each_field
+def test_half_means_parameters_of_16_bits(make_problem, engine_for, field):
+    problem = make_problem(field)
     parameters = start(problem)
     rounded = {name: value.astype(np.float16).astype(np.float32) for name, value in parameters.items()}
     through, direct = engine_for(problem, parameters, Objective(half=True)), engine_for(problem, rounded)
@@ -222,13 +234,13 @@ def test_half_means_parameters_of_16_bits(make_problem, engine_for, spec):
         assert np.array_equal(value, parameters[name])
 
 
-@each_spec
-def test_gradients_of_rounded_errors(make_problem, engine_for, spec):
+@each_field
+def test_gradients_of_rounded_errors(make_problem, engine_for, field):
     """With the errors rounded, the gradient is that of the outputs times the rounded errors."""
-    problem, quantum = make_problem(spec), 0.25
+    problem, quantum = make_problem(field), 0.25
     parameters = start(problem)
     leaves = {name: torch.from_numpy(value.astype(np.float64)).requires_grad_() for name, value in parameters.items()}
-    outputs = plain_outputs(spec, problem.geometry, leaves)
+    outputs = plain_outputs(field, problem.geometry, leaves)
     errors = torch.round((outputs.detach() - torch.from_numpy(problem.targets.astype(np.float64))) / quantum) * quantum
     assert len(torch.unique(errors)) > 2
     expected = torch.autograd.grad((2 * errors * outputs).sum() / errors.numel(), list(leaves.values()))
@@ -256,15 +268,16 @@ def test_rate_falls_with_magnitude(make_problem, engine_for):
     parameters = start(problem)
     steps = dict.fromkeys(parameters, 0.01)
     large = engine_for(problem, parameters, Objective(steps, 1.0)).evaluate().bits_per_pixel
-    small = {name: value * (0.1 if name.startswith("level") else 1) for name, value in parameters.items()}
+    tables = tables_of(problem)
+    small = {name: value * np.float32(0.1 if name in tables else 1) for name, value in parameters.items()}
     assert engine_for(problem, small, Objective(steps, 1.0)).evaluate().bits_per_pixel < large - 3
-    bits = torch_engine._laplace_bits(torch.arange(-400.0, 401.0), torch.tensor(2.5))
+    bits = laplace_bits(torch.arange(-400.0, 401.0), torch.tensor(2.5))
     assert float((2.0**-bits).sum()) == pytest.approx(1.0, abs=1e-4)
 
 
-@each_spec
-def test_updates_go_downhill_and_restore_forgets(make_problem, engine_for, spec):
-    problem = make_problem(spec)
+@each_field
+def test_updates_go_downhill_and_restore_forgets(make_problem, engine_for, field):
+    problem = make_problem(field)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
     first = engine.gradient().mse
@@ -291,11 +304,11 @@ def test_grid_and_network_have_their_own_rates(make_problem, engine_for):
     engine.gradient()
     engine.update(Rates(0.0, 1e-3))
     for name, value in engine.parameters().items():
-        assert np.array_equal(value, parameters[name]) == name.startswith("level")
+        assert np.array_equal(value, parameters[name]) == (name in tables_of(problem))
 
 
 def test_engines_by_name(make_problem):
-    problem = make_problem(SPECS["siren"])
+    problem = make_problem(FIELDS["siren"])
     assert engines.engine_names() == ["cuda", "numba", "tinycudann", "torch"]
     for name, expected in {"auto": "numba", "numba": "numba", "torch": "torch"}.items():
         engine = engines.create(name, "cpu", problem, start(problem), Objective(), 0)
@@ -307,40 +320,80 @@ def test_engines_by_name(make_problem):
     assert [lines[name].split()[0] for name in ("numba", "torch")] == ["numba", "torch"]
 
 
-def test_auto_on_a_device_picks_what_suits_the_field(make_problem, monkeypatch):
+def test_auto_takes_engines_that_have_the_field(make_problem, monkeypatch):
     asked, found = [], {"tinycudann": None}
-    monkeypatch.setattr(engines, "has_cuda_device", lambda: True)
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: found[name])
+    monkeypatch.setattr(registry, "has_cuda_device", lambda: True)
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: found[name])
 
     def refuse(path):
-        asked.append(path.rpartition(".")[2].removesuffix("_engine"))
+        asked.append({path: name for name, path in registry.ENGINES.items()}[path])
         raise ImportError("not today")
 
-    monkeypatch.setattr(engines.importlib, "import_module", refuse)
+    monkeypatch.setattr(registry, "load", refuse)
 
-    def order(spec, device):
+    def order(field, device):
         asked.clear()
-        problem = make_problem(spec)
+        messages = []
         with pytest.raises(EngineError, match="cannot be imported: not today"):
-            engines.create("auto", device, problem, {}, Objective(), 0)
+            engines.create("auto", device, make_problem(field), {}, Objective(), 0, messages.append)
+        assert len(messages) == len(asked) - 1
         return list(asked)
 
-    assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
-    assert order(SPECS["siren"], "cuda") == ["cuda", "torch"]
-    assert order(SPECS["siren"], "cpu") == ["numba", "torch"]
+    assert order(FIELDS["siren"], "auto") == ["cuda", "torch", "numba"]
+    assert order(FIELDS["siren"], "cuda") == ["cuda", "torch"]
+    assert order(FIELDS["siren"], "cpu") == ["numba", "torch"]
     assert order(DENSE, "auto") == ["torch", "numba"]
     assert order(HASHED, "auto") == ["cuda", "torch", "numba"]
+    assert order(Wavelet(2), "auto") == ["numba"]
     found["tinycudann"] = object()
-    assert order(HASHED, "auto") == ["cuda", "tcnn", "torch", "numba"]
-    assert order(SPECS["siren"], "auto") == ["cuda", "torch", "numba"]
+    assert order(HASHED, "auto") == ["cuda", "tinycudann", "torch", "numba"]
+    assert order(HASHED, "cuda") == ["cuda", "tinycudann", "torch"]
+    assert order(FIELDS["siren"], "auto") == ["cuda", "torch", "numba"]
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "field", "message"),
+    [
+        ("torch", "cpu", Wavelet(2), "'torch' cannot fit a Wavelet; engines that can: numba"),
+        ("tinycudann", "cuda", Pyramid(1), "'tinycudann' cannot fit a Pyramid; engines that can: numba, torch"),
+        ("auto", "cuda", Wavelet(2), "no engine on 'cuda' can fit a Wavelet; engines that can: numba"),
+        ("auto", "auto", TiledSiren(1, 1, (4,)), "no engine on 'auto' can fit a TiledSiren; no engine can"),
+        ("numba", "cuda", Pyramid(1), "'numba' runs on the CPU only"),
+        ("cuda", "cpu", HASHED, "'cuda' runs on CUDA devices only"),
+        ("numba", "cpu", Wavelet(2, 3), "wavelets without filters"),
+    ],
+)
+def test_engines_that_cannot_fit_a_field_say_which_can(make_problem, name, device, field, message):
+    messages = []
+    with pytest.raises(EngineError, match=message):
+        engines.create(name, device, make_problem(field), {}, Objective(), 0, messages.append)
+    assert messages == []
+
+
+def test_usable_engines():
+    def usable(field):
+        return {
+            (name, device)
+            for name in ("auto", *engines.engine_names(), "abacus")
+            for device in ("auto", "cpu", "cuda", "abacus")
+            if engines.usable(field, name, device)
+        }
+
+    numba = {("numba", "auto"), ("numba", "cpu")}
+    torch_anywhere = {("torch", device) for device in ("auto", "cpu", "cuda")}
+    anywhere = {("auto", device) for device in ("auto", "cpu", "cuda")}
+    assert usable(Wavelet) == usable(Wavelet(3)) == numba | {("auto", "auto"), ("auto", "cpu")}
+    assert usable(Pyramid) == numba | torch_anywhere | anywhere
+    assert usable(Siren) == numba | torch_anywhere | anywhere | {("cuda", "auto"), ("cuda", "cuda")}
+    assert usable(Table) == usable(TiledSiren) == set()
 
 
 def test_auto_falls_back_and_says_so(make_problem, monkeypatch):
     def refuse(*_):
         raise EngineError("no room for the cache")
 
-    monkeypatch.setattr(numba_engine, "create", refuse)
-    problem, messages = make_problem(SPECS["siren"]), []
+    monkeypatch.setattr(NumbaEngine, "get_ready", refuse)
+    problem, messages = make_problem(FIELDS["siren"]), []
     engine = engines.create("auto", "cpu", problem, start(problem), Objective(), 0, messages.append)
     assert engine.name == "torch"
     assert messages == ["engine 'numba' steps aside: no room for the cache"]
@@ -348,23 +401,34 @@ def test_auto_falls_back_and_says_so(make_problem, monkeypatch):
         engines.create("numba", "cpu", problem, start(problem), Objective(), 0)
 
 
+def test_kernels_that_cannot_be_compiled(make_problem, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no locator available")
+
+    problem = make_problem(FIELDS["siren"])
+    numba_engine._compile.cache_clear()
+    monkeypatch.setattr(siren_numba.SirenProgram, "run", fail)
+    with pytest.raises(EngineError, match="cannot be compiled: no locator"):
+        engines.create("numba", "cpu", problem, start(problem), Objective(), 0)
+
+
 def test_long_compilation_is_announced(make_problem, monkeypatch):
     monkeypatch.setattr(numba_engine, "SILENCE_S", 0.01)
-    monkeypatch.setattr(numba_engine, "_get_ready", lambda field: time.sleep(0.1))
-    problem, messages = make_problem(SPECS["siren"]), []
-    numba_engine.create("cpu", problem, start(problem), Objective(), 0, messages.append)
+    monkeypatch.setattr(numba_engine, "_compile", lambda program: time.sleep(0.1))
+    problem, messages = make_problem(FIELDS["siren"]), []
+    NumbaEngine(problem, start(problem), Objective(), 0).get_ready(messages.append)
     assert len(messages) == 1
     assert "compiling" in messages[0]
 
 
-@pytest.mark.parametrize("spec", [SPECS["siren"], HASHED, DENSE])
-def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, spec):
+@pytest.mark.parametrize("field", [FIELDS["siren"], HASHED, DENSE], ids=["siren", "hashed", "dense"])
+def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, field):
     cut(monkeypatch, 3)
     monkeypatch.setattr(numba_engine, "SMALL_FLOATS", 0)
-    problem, results = make_problem(spec), []
+    problem, results = make_problem(field), []
     for n in (1, 2, 5):
         monkeypatch.setattr(numba_engine, "n_threads", lambda n=n: n)
-        objective = Objective(dict.fromkeys(start(problem), 0.02), 0.01, 0.3) if spec is DENSE else Objective()
+        objective = Objective(dict.fromkeys(start(problem), 0.02), 0.01, 0.3) if field is DENSE else Objective()
         engine = NumbaEngine(problem, start(problem), objective, 0)
         for _ in range(3):
             engine.gradient()
@@ -376,16 +440,16 @@ def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, spec):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_no_cuda_device(make_problem):
-    problem = make_problem(SPECS["siren"])
+    problem = make_problem(FIELDS["siren"])
     with pytest.raises(EngineError, match="CUDA"):
         engines.create("torch", "cuda", problem, start(problem), Objective(), 0)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@each_spec
-def test_cuda_equals_cpu(make_problem, spec):
-    problem = make_problem(spec)
+@each_field
+def test_cuda_equals_cpu(make_problem, field):
+    problem = make_problem(field)
     parameters = start(problem)
     cpu, cuda = (TorchEngine(problem, parameters, Objective(), 0, device) for device in ("cpu", "cuda"))
     assert cuda.gradient().mse == pytest.approx(cpu.gradient().mse, rel=1e-4)
@@ -394,7 +458,7 @@ def test_cuda_equals_cpu(make_problem, spec):
 
 
 def test_a_sample_of_all_pixels_is_the_full_batch(make_problem, engine_for):
-    problem = make_problem(SPECS["siren"])
+    problem = make_problem(FIELDS["siren"])
     engine = engine_for(problem, start(problem))
     full, gradients = engine.gradient(), engine.gradients()
     sampled = engine.sampled_gradient(np.arange(24), np.arange(20))
@@ -406,7 +470,7 @@ def test_a_sample_of_all_pixels_is_the_full_batch(make_problem, engine_for):
 
 @pytest.mark.parametrize("kind", [NumbaEngine, TorchEngine, CudaEngine])
 def test_samples_of_pixels_add_up_to_the_full_batch(make_problem, kind):
-    problem = make_problem(SPECS["siren"])
+    problem = make_problem(FIELDS["siren"])
     on = ("cuda" if torch.cuda.is_available() else "cpu",) if kind is CudaEngine else ()
     engine = kind(problem, start(problem), Objective(), 0, *on)
     full, gradients = engine.gradient(), engine.gradients()
@@ -422,9 +486,50 @@ def test_samples_of_pixels_add_up_to_the_full_batch(make_problem, kind):
         assert np.allclose(np.mean([each[name] for each in seen], axis=0), gradient, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("spec", [spec for spec in SPECS.values() if not isinstance(spec, Siren)], ids=str)
-@pytest.mark.parametrize("kind", [NumbaEngine, TorchEngine])
-def test_engines_without_a_quicker_way_sample_everything(make_problem, kind, spec):
-    problem = make_problem(spec)
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [(kind, field) for kind in (NumbaEngine, TorchEngine) for field in (DENSE, HASHED)] + [(NumbaEngine, Wavelet(2))],
+)
+def test_samples_of_what_is_computed_whole_are_refused(make_problem, kind, field):
+    problem = make_problem(field)
     engine = kind(problem, start(problem), Objective(), 0)
-    assert engine.sampled_gradient(np.arange(2), np.arange(3)) == engine.gradient()
+    with pytest.raises(EngineError, match=f"no gradients of some pixels of a {type(field).__name__}"):
+        engine.sampled_gradient(np.arange(2), np.arange(3))
+
+
+@pytest.mark.parametrize("field", [FIELDS["siren"], HASHED], ids=["siren", "hashed"])
+def test_rates_of_what_has_none_are_refused(make_problem, engine_for, field):
+    problem = make_problem(field)
+    with pytest.raises(EngineError, match=f"a {type(field).__name__} has no rate"):
+        engine_for(problem, start(problem), Objective(dict.fromkeys(start(problem), 0.1), 1.0))
+
+
+@each_field
+def test_other_targets(make_problem, engine_for, field):
+    problem = make_problem(field)
+    parameters, targets = start(problem), np.random.default_rng(5).normal(0, 1, problem.targets.shape).astype("f4")
+    engine = engine_for(problem, parameters, Objective(targets=targets))
+    expected = float(((engine.outputs().astype("f8") - targets) ** 2).mean())
+    assert engine.gradient().mse == engine.evaluate().mse == pytest.approx(expected, rel=1e-4)
+    engine.set_objective(Objective())
+    assert engine.evaluate() == engine_for(problem, parameters).evaluate()
+
+
+def test_the_rate_of_wavelets_is_that_of_their_priors(make_problem):
+    problem = make_problem(Wavelet(2))
+    parameters, rng = start(problem), np.random.default_rng(3)
+    shape = parameters["level0"].shape
+    locations, scales = rng.normal(0, 1, shape), rng.uniform(0.3, 3, shape)
+    symbols, found = np.floor(parameters["level0"] / 0.125 + 0.5), []
+    objective = Objective(dict.fromkeys(parameters, 0.125), 0.01)
+    engine = NumbaEngine(problem, parameters, objective, 0)
+    for moved in (0.0, 1.0):
+        priors = Priors((locations + moved).astype(np.float32), scales.astype(np.float32))
+        engine.set_objective(replace(objective, rate_model=priors))
+        bits = priors.bits(symbols).sum() / problem.geometry.n_pixels
+        found.append(engine.evaluate().bits_per_pixel)
+        assert found[-1] == engine.gradient().bits_per_pixel == pytest.approx(bits, rel=1e-2)
+    assert found[0] != pytest.approx(found[1], rel=0.02)
+    engine.set_objective(replace(objective, rate_model=None))
+    with pytest.raises(TypeError, match="Priors"):
+        engine.evaluate()

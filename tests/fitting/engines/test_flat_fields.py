@@ -12,16 +12,17 @@ from nfcodec.errors import EngineError
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.ngp.cuda import FlatNgp, FusedNetwork, PlainNetwork
 from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
+from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fields.siren.cuda import FlatSiren
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting.engines import Objective
-from nfcodec.fitting.engines.cuda import flat as flat_engine
+from nfcodec.fitting.engines.cuda import fields as flat_fields
 from nfcodec.fitting.engines.torch import TorchEngine
+from tests.fitting.engines.starts import first, tables_of
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 LEVELS = (HashLevel(7.25, 9, 88, 2), HashLevel(20.5, 22, 128, 2), HashLevel(40.5, 42, 1 << 9, 2))
-SPECS = {
+FIELDS = {
     "siren": Siren(width=12, hidden_layers=2),
     "encoded siren": Siren(width=12, hidden_layers=2, frequencies=3),
     "encoding alone": Siren(width=1, hidden_layers=0, frequencies=2),
@@ -37,10 +38,10 @@ SPECS = {
 @pytest.fixture
 def make_field():
     def make(problem):
-        if isinstance(problem.spec, Siren):
-            return FlatSiren(problem.spec, problem.geometry, DEVICE)
+        if isinstance(problem.field, Siren):
+            return FlatSiren(problem.field, problem.geometry, DEVICE)
         pytest.importorskip("triton")
-        return FlatNgp(problem.spec, problem.geometry, DEVICE)
+        return FlatNgp(problem.field, problem.geometry, DEVICE)
 
     return make
 
@@ -48,12 +49,12 @@ def make_field():
 def start(problem, seed: int = 0):
     """Parameters that are not too small for any of them to matter."""
     rng = np.random.default_rng(seed)
-    initial = problem.spec.initial(problem.geometry, seed)
-    scale = 0.01 if isinstance(problem.spec, Siren) else 0.3
-    return {name: value + rng.normal(0, scale, value.shape).astype(np.float32) for name, value in initial.items()}
+    scale = 0.01 if isinstance(problem.field, Siren) else 0.3
+    parameters = first(problem, seed)
+    return {name: value + rng.normal(0, scale, value.shape).astype(np.float32) for name, value in parameters.items()}
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS.keys())
+@pytest.mark.parametrize("spec", FIELDS.values(), ids=FIELDS.keys())
 @pytest.mark.parametrize("shape", [(24, 20, 3), (11, 70, 1), (1, 1, 1), (150, 1, 2)])
 def test_outputs_and_gradients_are_the_reference_s(make_problem, make_field, spec, shape):
     problem = make_problem(spec, *shape)
@@ -71,12 +72,12 @@ def test_outputs_and_gradients_are_the_reference_s(make_problem, make_field, spe
         assert np.abs(found[name] - expected).max() <= 2e-4 * np.abs(expected).max() + 1e-9, name
 
 
-@pytest.mark.parametrize("spec", [SPECS["siren"], SPECS["two layers, fused"]], ids=["siren", "ngp"])
+@pytest.mark.parametrize("spec", [FIELDS["siren"], FIELDS["two layers, fused"]], ids=["siren", "ngp"])
 def test_bands_do_not_change_the_gradient(make_problem, make_field, monkeypatch, spec):
     problem = make_problem(spec)
     flat, gradients = None, []
     for floats in (1 << 31, 6000):
-        monkeypatch.setattr(flat_engine, "BAND_FLOATS", floats)
+        monkeypatch.setattr(flat_fields, "BAND_FLOATS", floats)
         field = make_field(problem)
         flat = torch.from_numpy(field.flatten(start(problem))).to(DEVICE)
         gradients.append(torch.zeros(field.size, device=DEVICE))
@@ -88,7 +89,7 @@ def test_bands_do_not_change_the_gradient(make_problem, make_field, monkeypatch,
 
 
 def test_gradients_are_added_up(make_problem, make_field):
-    problem = make_problem(SPECS["two layers, fused"])
+    problem = make_problem(FIELDS["two layers, fused"])
     field = make_field(problem)
     flat, gradient = torch.from_numpy(field.flatten(start(problem))).to(DEVICE), torch.zeros(field.size, device=DEVICE)
     for _ in range(2):
@@ -99,20 +100,20 @@ def test_gradients_are_added_up(make_problem, make_field):
 
 
 def test_vectors_hold_all_parameters_levels_first(make_problem, make_field):
-    for spec in (SPECS["siren"], SPECS["three layers"]):
+    for spec in (FIELDS["siren"], FIELDS["three layers"]):
         problem = make_problem(spec)
         field, parameters = make_field(problem), start(problem)
         flat = field.flatten(parameters)
         assert flat.size == field.size == sum(value.size for value in parameters.values())
         back = field.unflatten(flat)
         assert all(np.array_equal(back[name], value) for name, value in parameters.items())
-        n_grid = sum(value.size for name, value in parameters.items() if name.startswith("level"))
+        n_grid = sum(parameters[name].size for name in tables_of(problem))
         assert field.grid == slice(0, n_grid)
 
 
 def test_kernels_are_for_networks_of_their_shape(make_problem, make_field):
     kinds = {
-        name: type(make_field(make_problem(spec))._network) for name, spec in SPECS.items() if isinstance(spec, Ngp)
+        name: type(make_field(make_problem(spec))._network) for name, spec in FIELDS.items() if isinstance(spec, Ngp)
     }
     assert kinds == {
         "two layers, fused": FusedNetwork, "one layer, fused": FusedNetwork, "three layers": PlainNetwork,
@@ -120,22 +121,22 @@ def test_kernels_are_for_networks_of_their_shape(make_problem, make_field):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("spec", "reason"),
-    [
-        (Ngp((DenseLevel(0, 2),)), "hash levels only"),
-        (Ngp((LEVELS[0], HashLevel(20.5, 22, 128, 4))), "as many features"),
-        (Ngp(LEVELS, bias=True), "without biases"),
-        (Ngp(LEVELS, hidden=(), skip=True), "hidden layers"),
-    ],
-)
-def test_other_fields_are_refused(spec, reason):
-    with pytest.raises(EngineError, match=reason):
-        FlatNgp(spec, Geometry(8, 8, 1), DEVICE)
+def test_levels_of_several_widths_are_refused():
+    with pytest.raises(EngineError, match="as many features"):
+        FlatNgp(Ngp((LEVELS[0], HashLevel(20.5, 22, 128, 4))), Geometry(8, 8, 1), DEVICE)
 
 
 def test_without_triton_there_is_no_ngp(monkeypatch):
     monkeypatch.setitem(sys.modules, "nfcodec.fields.ngp.triton_kernels", None)
-    assert not FlatNgp.available()
     with pytest.raises(EngineError, match="Triton cannot be imported"):
-        FlatNgp(SPECS["three layers"], Geometry(8, 8, 1), DEVICE)
+        FlatNgp(FIELDS["three layers"], Geometry(8, 8, 1), DEVICE)
+
+
+@pytest.mark.parametrize("name", ["siren", "encoded siren", "three layers"])
+def test_examples_are_of_any_size(make_problem, make_field, name):
+    problem = make_problem(FIELDS[name])
+    for channels in (1, 3):
+        example = make_field(problem).example(Geometry(5, 4, channels))
+        layout = problem.field.layout(Geometry(5, 4, channels))
+        assert {name: value.shape for name, value in example.items()} == {each.name: each.shape for each in layout}
+        assert all(value.any() for value in example.values())

@@ -11,26 +11,22 @@ import pytest
 import torch
 
 from nfcodec.errors import EngineError
+from nfcodec.fields.ngp import tinycudann as tcnn_field
 from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, hash_levels
+from nfcodec.fields.ngp.levels import hash_levels
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Objective, Rates
-from nfcodec.fitting.engines import tinycudann as tcnn_engine
 from nfcodec.fitting.engines.tinycudann import TcnnEngine
 from nfcodec.fitting.engines.torch import TorchEngine
 from tests.fitting.engines import fake_tinycudann
+from tests.fitting.engines.starts import first, rough, tables_of
 
-SPEC = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
+FIELD = Ngp(hash_levels(3, 2, 8, 8, 2.0), hidden=(16, 16))
 
 
 def start(problem, seed: int = 0):
-    rng = np.random.default_rng(seed)
-    initial = problem.spec.initial(problem.geometry, seed)
-    return {
-        name: rng.normal(0, 0.3, value.shape).astype(np.float32) if name.startswith("level") else value
-        for name, value in initial.items()
-    }
+    return rough(problem, seed, shift=0.0)
 
 
 @pytest.fixture
@@ -50,11 +46,11 @@ def half(parameters):
 
 
 def test_gradients_and_outputs_are_the_reference_s(make_problem, engine_for, monkeypatch):
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     parameters = half(start(problem))
     reference = TorchEngine(problem, parameters, Objective(), 0)
     for band in (1 << 20, 100):
-        monkeypatch.setattr(tcnn_engine, "BAND_PIXELS", band)
+        monkeypatch.setattr(tcnn_field, "BAND_PIXELS", band)
         engine = engine_for(problem, parameters)
         ours, theirs = engine.gradient(), reference.gradient()
         assert ours.mse == pytest.approx(theirs.mse, rel=2e-3)
@@ -66,8 +62,8 @@ def test_gradients_and_outputs_are_the_reference_s(make_problem, engine_for, mon
 
 
 def test_a_fit_gets_as_far_as_the_reference_s(make_problem, engine_for):
-    problem = make_problem(SPEC)
-    parameters = problem.spec.initial(problem.geometry, 0)
+    problem = make_problem(FIELD)
+    parameters = first(problem)
     mses = []
     for engine in (engine_for(problem, parameters), TorchEngine(problem, parameters, Objective(), 0)):
         for _ in range(60):
@@ -78,7 +74,7 @@ def test_a_fit_gets_as_far_as_the_reference_s(make_problem, engine_for):
 
 
 def test_parameters_come_and_go(make_problem, engine_for):
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     parameters = start(problem)
     engine = engine_for(problem, parameters)
     for name, value in engine.parameters().items():
@@ -92,18 +88,18 @@ def test_parameters_come_and_go(make_problem, engine_for):
 
 
 def test_grid_and_network_have_their_own_rates(make_problem, engine_for):
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     parameters = start(problem)
-    for rates, moved in ((Rates(0.01, 0.0), "level"), (Rates(0.0, 0.01), "weight")):
+    for rates, moves_tables in ((Rates(0.01, 0.0), True), (Rates(0.0, 0.01), False)):
         engine = engine_for(problem, parameters)
         engine.gradient()
         engine.update(rates)
         for name, value in engine.parameters().items():
-            assert np.array_equal(value, parameters[name]) == (not name.startswith(moved)), name
+            assert np.array_equal(value, parameters[name]) == ((name in tables_of(problem)) != moves_tables), name
 
 
 def test_objective_rounds_parameters(make_problem, engine_for):
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     parameters = start(problem)
     steps = {"level1": 0.25, "weight0": 0.125}
     rounded = {
@@ -118,7 +114,7 @@ def test_objective_rounds_parameters(make_problem, engine_for):
 
 
 def test_scales_that_overflow_are_lowered(make_problem, engine_for):
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     engine = engine_for(problem, start(problem))
     engine.gradient()
     expected = engine.gradients()
@@ -129,8 +125,8 @@ def test_scales_that_overflow_are_lowered(make_problem, engine_for):
 
 
 def test_an_encoding_that_is_not_ours_is_noticed(make_problem, engine_for, monkeypatch):
-    problem = make_problem(SPEC)
-    tcnn_engine.check(engine_for, problem)
+    problem = make_problem(FIELD)
+    engine_for(problem, start(problem)).get_ready(print)
 
     class Off(fake_tinycudann.NetworkWithInputEncoding):
         def __init__(self, *arguments, **named):
@@ -141,31 +137,31 @@ def test_an_encoding_that_is_not_ours_is_noticed(make_problem, engine_for, monke
 
     monkeypatch.setattr(fake_tinycudann, "NetworkWithInputEncoding", Off)
     with pytest.raises(EngineError, match="outputs differ from the reference"):
-        tcnn_engine.check(engine_for, problem)
+        engine_for(problem, start(problem)).get_ready(print)
 
 
 def test_gradients_that_are_not_ours_are_noticed(make_problem, engine_for, monkeypatch):
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     monkeypatch.setattr(fake_tinycudann, "LOSS_SCALE", 32.0)
     monkeypatch.setattr(fake_tinycudann._Rounded, "backward", lambda context, gradient: gradient / 2)
     with pytest.raises(EngineError, match="gradient of level0 differs from the reference"):
-        tcnn_engine.check(engine_for, problem)
+        engine_for(problem, start(problem)).get_ready(print)
 
 
 def test_kernels_are_fused_where_they_can_be(make_problem, engine_for, monkeypatch):
-    problem = make_problem(SPEC)
-    assert not engine_for(problem, start(problem)).jit_fusion
+    problem = make_problem(FIELD)
+    assert not engine_for(problem, start(problem))._field.jit_fusion
     monkeypatch.setattr(fake_tinycudann, "supports_jit_fusion", lambda: True, raising=False)
-    engine = engine_for(problem, start(problem))
-    assert engine.jit_fusion
-    engine._field._model.jit_fusion = False  # what the binding does when compiling fails
-    assert not engine.jit_fusion
+    field = engine_for(problem, start(problem))._field
+    assert field.jit_fusion
+    field._model.jit_fusion = False  # what the binding does when compiling fails
+    assert not field.jit_fusion
 
 
 def test_scratch_memory_is_freed(make_problem, engine_for, monkeypatch):
     freed = []
     monkeypatch.setattr(fake_tinycudann, "free_temporary_memory", lambda: freed.append(True), raising=False)
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     engine = engine_for(problem, start(problem))
     assert freed == []
     del engine
@@ -185,28 +181,39 @@ def test_imports_that_fail_are_explained(monkeypatch, failure, make_problem):
     monkeypatch.delitem(sys.modules, "tinycudann", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(EngineError, match=f"cannot be imported: {failure}"):
-        tcnn_engine.describe()
+        TcnnEngine.describe()
     assert dict(engines.report())["tinycudann"] == f"not available: tinycudann cannot be imported: {failure}"
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     with pytest.raises(EngineError, match="cannot be imported"):
-        engines.create("tinycudann", "auto", problem, start(problem), Objective(), 0)
+        TcnnEngine(problem, start(problem), Objective(), 0, "cpu")
 
 
 def test_what_it_has_not_is_refused(make_problem, stand_in):
-    for spec, reason in ((Siren(8), "no siren"), (Ngp((DenseLevel(0, 2),)), "pixel-aligned")):
-        problem = make_problem(spec)
-        with pytest.raises(EngineError, match=reason):
-            TcnnEngine(problem, problem.spec.initial(problem.geometry, 0), Objective(), 0, "cpu")
-    problem = make_problem(SPEC)
+    siren, problem = make_problem(Siren(8)), make_problem(FIELD)
+    with pytest.raises(EngineError, match="'tinycudann' cannot fit a Siren; engines that can: cuda, numba, torch"):
+        TcnnEngine(siren, first(siren), Objective(), 0, "cpu")
     with pytest.raises(EngineError, match="CUDA devices only"):
         engines.create("tinycudann", "cpu", problem, start(problem), Objective(), 0)
+    with pytest.raises(EngineError, match="no gradients of some pixels of a Ngp"):
+        TcnnEngine(problem, start(problem), Objective(), 0, "cpu").sampled_gradient(np.arange(2), np.arange(2))
+
+
+def test_getting_ready_says_where_kernels_could_not_be_fused(make_problem, engine_for, monkeypatch):
+    problem, messages = make_problem(FIELD), []
+    monkeypatch.setattr(fake_tinycudann, "supports_jit_fusion", lambda: True, raising=False)
+    engine = engine_for(problem, start(problem))
+    engine.get_ready(messages.append)
+    assert messages == []
+    engine._field._model.jit_fusion = False
+    engine.get_ready(messages.append)
+    assert messages == ["tinycudann could not fuse its kernels for this field and takes the slower ones"]
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_real_one(make_problem):
     pytest.importorskip("tinycudann")
-    problem = make_problem(SPEC)
+    problem = make_problem(FIELD)
     parameters = half(start(problem))
     engine = engines.create("tinycudann", "cuda", problem, parameters, Objective(), 0)
     reference = TorchEngine(problem, parameters, Objective(), 0)

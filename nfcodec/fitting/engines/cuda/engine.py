@@ -9,21 +9,20 @@ The gradients of hash tables are sums over pixels in any order, so fits of their
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
 
 import torch
 
 from nfcodec.errors import EngineError
 from nfcodec.exact.field import Parameters
-from nfcodec.fields.ngp.cuda import FlatNgp
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.siren.cuda import FlatSiren
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates, Stats
-from nfcodec.fitting.engines.cuda.flat import FlatEngine, FlatField
+from nfcodec.fitting.engines.base import Halt, Objective, Rates, Stats
+from nfcodec.fitting.engines.cuda.fields import FlatField
+from nfcodec.fitting.engines.cuda.flat import FlatEngine, arithmetic
 from nfcodec.fitting.engines.self_check import check_against_reference
 from nfcodec.fitting.problem import Problem
+from nfcodec.lazy import load
 
 BLOCK = 32
 """Steps between looks from the host; a fit that stops inside a block wastes half of one on average."""
@@ -38,44 +37,29 @@ TOLERANCE = 1e-3
 """Allowed difference from the reference at the start, relative to values over 1, in 32 bits."""
 
 
-def describe() -> str:
-    """Version and devices, for `nfcodec doctor`. Raises EngineError where it cannot run."""
-    if not torch.cuda.is_available():
-        raise EngineError("no CUDA device is available to torch")
-    kernels = "with Triton" if FlatNgp.available() else "without Triton, so for siren only"
-    return f"torch {torch.__version__} on cuda:0 ({torch.cuda.get_device_name(0)}), {kernels}"
+@dataclass(frozen=True)
+class Recording:
+    """A step, and what it is a step of: the objective and the tensors made from it, which it goes on reading."""
+
+    graph: torch.cuda.CUDAGraph
+    objective: Objective
+    steps: torch.Tensor | None
+    targets: torch.Tensor
 
 
-def create(
-    device: str,
-    problem: Problem,
-    parameters: Parameters,
-    objective: Objective,
-    seed: int,
-    notify: Callable[[str], object] = lambda message: None,
-) -> Engine:
-    """Make the engine on "auto" or "cuda". Raises EngineError."""
-    if device == "cpu":
-        raise EngineError("the engine 'cuda' runs on CUDA devices only")
-    if not torch.cuda.is_available():
-        raise EngineError("no CUDA device is available to torch")
-    engine = CudaEngine(problem, parameters, objective, seed)
-    check_against_reference(lambda small, start: CudaEngine(small, start, Objective(), seed), problem, TOLERANCE)
-    return engine
-
-
-class CudaEngine(FlatEngine):
+@final
+class CudaEngine(FlatEngine[FlatField]):
     """Adam on the full batch in blocks of steps."""
 
-    name = "cuda"
-    block = BLOCK
+    name: ClassVar[str] = "cuda"
+    block: ClassVar[int] = BLOCK
 
     def __init__(
         self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "cuda"
     ) -> None:
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._recording: Recording | None = None
         self._fast = True
-        super().__init__(problem, parameters, objective, device)
+        super().__init__(problem, parameters, objective, seed, device)
         self._at = torch.zeros(1, dtype=torch.int64, device=self._device)
         """Of the block: the step."""
         self._plan = torch.zeros(BLOCK, 2, device=self._device)
@@ -85,36 +69,28 @@ class CudaEngine(FlatEngine):
         self._limits = torch.zeros(2, dtype=torch.float64, device=self._device)
         """Sums that freeze: the first at least, the second at most."""
 
-    def _make_field(self) -> FlatField:
-        spec, geometry = self._problem.spec, self._problem.geometry
-        if isinstance(spec, Siren):
-            return FlatSiren(spec, geometry, self._device)
-        if isinstance(spec, Ngp):
-            return FlatNgp(spec, geometry, self._device)
-        raise EngineError(f"the engine 'cuda' has no {spec.name}")
+    @classmethod
+    def describe(cls) -> str:
+        if not torch.cuda.is_available():
+            raise EngineError("no CUDA device is available to torch")
+        kernels = "with Triton" if _has_triton() else "without Triton"
+        return f"torch {torch.__version__} on cuda:0 ({torch.cuda.get_device_name(0)}), {kernels}"
 
-    def set_objective(self, objective: Objective) -> None:
-        super().set_objective(objective)
-        self._graph = None
+    def get_ready(self, notify: Callable[[str], object]) -> None:
+        def make(problem: Problem, parameters: Parameters) -> CudaEngine:
+            return CudaEngine(problem, parameters, Objective(), 0, self.device)
+
+        check_against_reference(make, self._field.example, self._problem, TOLERANCE)
 
     def gradient(self) -> Stats:
-        with arithmetic(fast=False):
-            return super().gradient()
-
-    def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
-        with arithmetic(fast=False):
-            return super().sampled_gradient(rows, cols)
-
-    def evaluate(self) -> Stats:
-        with arithmetic(fast=False):
-            return super().evaluate()
+        return self._full_gradient()
 
     def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
         seen = self._play(rates[:BLOCK], halt)
         if self._fast:
             fast, seen[-1] = seen[-1], self.evaluate()
             if abs(seen[-1].mse - fast.mse) > NO_DIFFERENCE * seen[-1].mse:
-                self._fast, self._graph = False, None
+                self._fast, self._recording = False, None
             if not self._fast or (halt.at(fast) and not halt.at(seen[-1])):
                 seen[-1] = self.gradient()  # the one at hand was not good enough
         rest = rates[len(seen) :]
@@ -122,8 +98,7 @@ class CudaEngine(FlatEngine):
 
     def _play(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
         """Steps until one halts, all of them on the device."""
-        if self._graph is None and self._device.type == "cuda":
-            self._graph = self._recorded()
+        graph = self._graph() if self._device.type == "cuda" else None
         plan = torch.tensor([[each.grid, each.network] for each in rates])
         limits = torch.tensor([halt.mse * self._targets.numel(), halt.squared_error], dtype=torch.float64)
         self._plan[: len(rates)].copy_(plan)
@@ -132,7 +107,7 @@ class CudaEngine(FlatEngine):
         self._frozen.zero_()
         with arithmetic(fast=self._fast):
             for _ in rates:
-                self._step() if self._graph is None else self._graph.replay()
+                self._step() if graph is None else graph.replay()
         self._frozen.zero_()
         seen: list[Stats] = []
         for sums in self._log[: len(rates)].cpu().numpy():  # waits for the device
@@ -153,8 +128,21 @@ class CudaEngine(FlatEngine):
         self._frozen.copy_(torch.where(goes_on, self._frozen, torch.ones_like(self._frozen)))
         self._at += 1
 
+    def _graph(self) -> torch.cuda.CUDAGraph:
+        """The step as a graph, recorded again where the objective has been set since."""
+        kept = self._recording
+        if (
+            kept is None
+            or kept.objective is not self._objective
+            or kept.steps is not self._steps
+            or (kept.targets is not self._targets)
+        ):
+            kept = Recording(self._recorded(), self._objective, self._steps, self._targets)
+            self._recording = kept
+        return kept.graph
+
     def _recorded(self) -> torch.cuda.CUDAGraph:
-        """The step as a graph. Warming up and recording leave parameters, gradient and Adam's state as they are."""
+        """A recording of the step. Warming up and recording leave parameters, gradient and Adam's state as they are."""
         gradient = self._gradient.clone()
         stream, graph = torch.cuda.Stream(self._device), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(self._device))
@@ -173,12 +161,9 @@ class CudaEngine(FlatEngine):
         return graph
 
 
-@contextlib.contextmanager
-def arithmetic(*, fast: bool) -> Generator[None, None, None]:
-    """Matrix products in TF32, or in 32 bits."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if fast else "highest")
+def _has_triton() -> bool:
     try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+        load("triton:jit")
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return True

@@ -1,13 +1,13 @@
 """What engines on a device have in common: one flat vector of parameters, Adam, and statistics that stay there.
 
-How the vector is laid out and what a field makes of it is a `FlatField`'s business.
+How the vector is laid out and what a field makes of it is the business of the field's counterpart.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any
+import contextlib
+from collections.abc import Generator, Iterator, Mapping
+from typing import Generic, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,89 +16,35 @@ from torch import Tensor
 
 from nfcodec.errors import EngineError
 from nfcodec.exact.arithmetic import OUTPUT_UNIT
-from nfcodec.exact.field import FieldSpec, Parameters
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
+from nfcodec.exact.field import Parameters
+from nfcodec.fitting.engines.base import Engine, Objective, Places, Rates, Stats, adam_of
+from nfcodec.fitting.engines.cuda.fields import FlatField, Sampling
+from nfcodec.fitting.engines.registry import counterpart
 from nfcodec.fitting.problem import Problem
 
-BAND_FLOATS = 1 << 29
-"""Numbers that a band's activations may have: 2 GiB. They bound memory, whatever the picture."""
+FieldT = TypeVar("FieldT", bound=FlatField)
 
 
-class FlatField(ABC):
-    """A field as a function of a flat vector, with the gradient.
-
-    Attributes:
-        size: length of the vector.
-        grid: where the entries of grid levels stand; empty without levels.
-        bands: how the pixels, in raster order, are cut into parts that fit into memory.
-    """
-
-    size: int
-    grid: slice
-    bands: list[slice]
-
-    @abstractmethod
-    def flatten(self, parameters: Parameters) -> npt.NDArray[np.float32]:
-        """The vector for some parameters."""
-
-    @abstractmethod
-    def unflatten(self, flat: npt.NDArray[np.float32]) -> Parameters:
-        """The parameters in a vector, by name; copies."""
-
-    @abstractmethod
-    def forward(self, flat: Tensor, band: slice, *, keep: bool) -> Tensor:
-        """Outputs (n, C), float32, of a band; with `keep`, what `backward` needs is kept until then."""
-
-    def forward_at(self, flat: Tensor, rows: Tensor, cols: Tensor) -> Tensor | None:
-        """Outputs where rows and columns cross, kept as those of a band are; None where only bands will do."""
-        return None
-
-    @abstractmethod
-    def backward(self, slopes: Tensor, gradient: Tensor) -> None:
-        """Add to a vector (size,) the gradient of a loss whose derivatives by the last band's outputs are `slopes`."""
-
-
-class InOrder(FlatField):
-    """A field whose vector is its tensors one after the other, levels first.
+class FlatEngine(Engine, Generic[FieldT]):
+    """Adam on the full batch; one gradient or update at a time.
 
     Args:
-        floats: numbers a pixel that a band holds at a time.
+        device: "auto" and "cuda" mean the CUDA device; on "cpu" the steps are the same, for tests.
+
+    Raises:
+        EngineError: there is no device.
     """
 
-    def __init__(self, spec: FieldSpec, geometry: Geometry, floats: int) -> None:
-        self._layout = spec.layout(geometry)
-        self.size = sum(tensor.size for tensor in self._layout)
-        self.grid = slice(0, sum(tensor.size for tensor in self._layout if tensor.name.startswith("level")))
-        rows = max(1, BAND_FLOATS // (floats * geometry.width))
-        self.bands = [
-            slice(first * geometry.width, min(first + rows, geometry.height) * geometry.width)
-            for first in range(0, geometry.height, rows)
-        ]
-
-    def flatten(self, parameters: Parameters) -> npt.NDArray[np.float32]:
-        return np.concatenate([parameters[tensor.name].reshape(-1) for tensor in self._layout])
-
-    def unflatten(self, flat: npt.NDArray[np.float32]) -> Parameters:
-        return {name: part.copy() for name, part in self._split(flat)}
-
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """The tensors inside a vector."""
-        return dict(self._split(flat))
-
-    def _split(self, flat: Any) -> Iterator[tuple[str, Any]]:
-        at = 0
-        for tensor in self._layout:
-            yield tensor.name, flat[at : at + tensor.size].reshape(tensor.shape)
-            at += tensor.size
-
-
-class FlatEngine(Engine):
-    """Adam on the full batch; one gradient or update at a time."""
-
-    def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, device: str) -> None:
-        self.device, self._device, self._problem = device, torch.device(device), problem
-        self._field = field = self._make_field()
+    def __init__(
+        self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "cuda"
+    ) -> None:
+        self.device = "cuda" if device == "auto" else device
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise EngineError("no CUDA device is available to torch")
+        self._device, self._problem = torch.device(self.device), problem
+        self._objective: Objective = Objective()
+        flat_field: type[FieldT] = counterpart(problem.field, self.name)
+        self._field = field = flat_field(problem.field, problem.geometry, self._device)
         self._targets = torch.from_numpy(problem.targets).to(self._device)
         self._samples = torch.from_numpy(problem.samples.astype(np.float32)).to(self._device)
         thresholds = (problem.value_map.thresholds * OUTPUT_UNIT).astype(np.float32)
@@ -113,35 +59,39 @@ class FlatEngine(Engine):
         self._frozen = torch.zeros((), device=self._device)
         """1 makes updates do nothing."""
         self._optimizer: torch.optim.Optimizer | None = None
-        self.adam = GRID_ADAM if n_grid else Adam()
+        self.adam = adam_of(problem.field.layout(problem.geometry))
         self.set_objective(objective)
         self.restore(parameters)
 
-    @abstractmethod
-    def _make_field(self) -> FlatField: ...
-
+    @final
     def restore(self, parameters: Parameters) -> None:
         self._flat.copy_(torch.from_numpy(self._field.flatten(parameters)))
         for state in self._optimizer.state.values() if self._optimizer else ():
             for value in state.values():
                 value.zero_()
 
+    @final
     def parameters(self) -> Parameters:
         return self._field.unflatten(self._flat.cpu().numpy())
 
+    @final
     def gradients(self) -> Parameters:
         return self._field.unflatten(self._gradient.cpu().numpy())
 
+    @final
     def set_objective(self, objective: Objective) -> None:
         if objective.rate_weight or objective.softness:
             raise EngineError(f"the engine {self.name!r} has no rate model")
-        units = {tensor.name: tensor.unit for tensor in self._problem.spec.layout(self._problem.geometry)}
+        units = {tensor.name: tensor.unit for tensor in self._problem.field.layout(self._problem.geometry)}
         steps = {name: step / units[name] for name, step in objective.steps.items()}
+        if objective.targets is not self._objective.targets:
+            targets = self._problem.targets if objective.targets is None else objective.targets
+            self._targets = torch.from_numpy(targets).to(self._device)
         self._objective, self._steps = objective, self._filled(steps) if steps else None
 
     def _filled(self, values: Mapping[str, float]) -> Tensor:
         """A vector (size,) of a value for each tensor; 0 for others."""
-        layout = self._problem.spec.layout(self._problem.geometry)
+        layout = self._problem.field.layout(self._problem.geometry)
         tensors = {tensor.name: np.full(tensor.shape, values.get(tensor.name, 0.0), np.float32) for tensor in layout}
         return torch.from_numpy(self._field.flatten(tensors)).to(self._device)
 
@@ -154,24 +104,32 @@ class FlatEngine(Engine):
         safe = torch.where(self._steps > 0, self._steps, 1.0)
         return torch.where(self._steps > 0, torch.round(self._flat / safe) * safe, self._flat)
 
-    def gradient(self) -> Stats:
-        self._pass(differentiate=True)
+    @final
+    def _full_gradient(self) -> Stats:
+        """See `gradient`."""
+        with arithmetic(fast=False):
+            self._pass(differentiate=True)
         return self._stats()
 
+    @final
     def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
+        if not isinstance(self._field, Sampling):
+            field = type(self._problem.field).__name__
+            raise EngineError(f"the engine {self.name!r} has no gradients of some pixels of a {field}")
         y, x = (torch.from_numpy(each).to(self._device) for each in (rows, cols))
-        out = self._field.forward_at(self._seen(), y, x)
-        if out is None:
-            return self.gradient()
         pixels = (y[:, None] * self._problem.geometry.width + x).reshape(-1)
-        errors = out - self._targets[pixels]
-        self._sums[0], self._sums[1] = errors.square().sum(dtype=torch.float64), self._squared_error(out, pixels)
-        self._gradient.zero_()
-        self._field.backward(errors * (2 / errors.numel()), self._gradient)
+        with arithmetic(fast=False):
+            out = self._field.forward_at(self._seen(), y, x)
+            errors = out - self._targets[pixels]
+            self._sums[0], self._sums[1] = errors.square().sum(dtype=torch.float64), self._squared_error(out, pixels)
+            self._gradient.zero_()
+            self._field.backward(errors * (2 / errors.numel()), self._gradient)
         return self._stats_of(self._sums.cpu().numpy() * (self._targets.numel() / errors.numel()))
 
+    @final
     def evaluate(self) -> Stats:
-        self._pass(differentiate=False)
+        with arithmetic(fast=False):
+            self._pass(differentiate=False)
         return self._stats()
 
     def _stats(self) -> Stats:
@@ -212,6 +170,7 @@ class FlatEngine(Engine):
         ]
         return (torch.stack(decoded, 1) - self._samples[pixels]).square().sum(dtype=torch.float64)
 
+    @final
     def outputs(self) -> npt.NDArray[np.float32]:
         return np.concatenate([out.cpu().numpy() for out in self._outputs()])
 
@@ -220,6 +179,7 @@ class FlatEngine(Engine):
         for band in self._field.bands:
             yield self._field.forward(seen, band, keep=False)
 
+    @final
     def update(self, rates: Rates) -> None:
         for name, rate in self._rates.items():
             rate.fill_(rates.grid if name == "grid" else rates.network)
@@ -239,3 +199,14 @@ class FlatEngine(Engine):
             group["params"][0].grad = self._gradient[part]
         optimizer.grad_scale, optimizer.found_inf = None, self._frozen  # pyright: ignore[reportAttributeAccessIssue]
         return optimizer
+
+
+@contextlib.contextmanager
+def arithmetic(*, fast: bool) -> Generator[None, None, None]:
+    """Matrix products in TF32, or in 32 bits."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if fast else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -6,30 +6,26 @@ optimiser's state and the picture is bounded by chunks of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from functools import cache
+from typing import ClassVar, final
 
 import numba
 import numpy as np
 
 from nfcodec.errors import EngineError
 from nfcodec.exact.arithmetic import OUTPUT_BITS
-from nfcodec.exact.field import FieldSpec, Parameters
+from nfcodec.exact.field import Parameters, Role
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.numba import SirenProgram
-from nfcodec.fields.wavelet.field import WaveletLevel
-from nfcodec.fields.wavelet.numba import WaveletProgram
-from nfcodec.fitting.engines.base import GRID_ADAM, Adam, Engine, Objective, Places, Rates, Stats
-from nfcodec.fitting.engines.numba.grids import NgpProgram
-from nfcodec.fitting.engines.numba.program import Floats, Pass, Picture, Program
-from nfcodec.fitting.engines.numba.tables import NONE, Priors, Tables, by_plane
+from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates, Stats, adam_of, one_by_one
+from nfcodec.fitting.engines.numba.program import Floats, Pass, Picture, Program, Rating, Sampling
+from nfcodec.fitting.engines.numba.tables import NONE, Tables
+from nfcodec.fitting.engines.registry import counterpart
 from nfcodec.fitting.kernels import quantizer
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.starts import uniform_start
 from nfcodec.transforms import Chain
 from nfcodec.workers import Workers, n_threads
 
@@ -40,73 +36,18 @@ SILENCE_S = 1.0
 """Getting the kernels ready may take this long before the listener is told; longer means that they are compiled."""
 
 
-def describe() -> str:
-    """Version and threads, for `nfcodec doctor`."""
-    return f"numba {numba.__version__} on cpu, threads: {n_threads()}"
-
-
-def create(
-    device: str,
-    problem: Problem,
-    parameters: Parameters,
-    objective: Objective,
-    seed: int,
-    notify: Callable[[str], object] = lambda message: None,
-) -> Engine:
-    """Make the engine on "auto" or "cpu".
-
-    Args:
-        notify: told when the kernels have to be compiled first, as after installation.
-
-    Raises:
-        EngineError: another device or field, or the kernels cannot be compiled here.
-    """
-    if device not in ("auto", "cpu"):
-        raise EngineError(f"the numba engine runs on the cpu, not on {device}")
-    engine = NumbaEngine(problem, parameters, objective, seed)
-    with ThreadPoolExecutor(1) as pool:
-        ready = pool.submit(_get_ready, engine.program)
-        try:
-            ready.result(SILENCE_S)
-        except TimeoutError:
-            notify("compiling the numba kernels, once after installation")
-            ready.result()
-    return engine
-
-
-def _program(problem: Problem, picture: Picture, workers: Workers) -> Program:
-    """The compiled counterpart of a problem's field. Raises EngineError."""
-    spec, geometry = problem.spec, problem.geometry
-    if isinstance(spec, Siren):
-        return SirenProgram(spec, geometry, picture, workers)
-    if isinstance(spec, Ngp) and isinstance(spec.levels[0], WaveletLevel) and spec.skip and not spec.shipped:
-        return WaveletProgram(spec, geometry, picture, workers)
-    if isinstance(spec, Ngp) and not isinstance(spec.levels[0], WaveletLevel):
-        return NgpProgram(spec, geometry, picture, workers)
-    raise EngineError(f"the numba engine has no counterpart of this {type(spec).__name__}")
-
-
-_LEVELS = (HashLevel(2.5, 4, 16, 1), HashLevel(40.5, 42, 8, 1), DenseLevel(1, 1), DenseLevel(0, 1))
-_TINY: dict[type[Program], FieldSpec] = {
-    SirenProgram: Siren(4, 1),
-    NgpProgram: Ngp(_LEVELS, hidden=(4,), bias=True, skip=True),
-    WaveletProgram: Ngp((WaveletLevel(2, 1),), hidden=(4,), bias=True, skip=True),
-}
-"""A field that needs all kernels of each program."""
-
-
 @cache
-def _get_ready(program: type[Program]) -> None:
+def _compile(program: type[Program]) -> None:
     """Load or compile all kernels that a program needs, by taking a step on a picture of 64 pixels."""
-    tiny = _TINY[program]
     samples = np.zeros((8, 8, 1), np.uint8)
     value_map = Chain.prepare([], samples, 0).value_map(8, 1, OUTPUT_BITS)
-    problem = Problem(tiny, Geometry(8, 8, 1), samples.reshape(-1, 1), value_map)
-    steps = {tensor.name: 1.0 for tensor in tiny.layout(problem.geometry)}
     try:
-        priors: tuple[Floats, Floats] = (np.zeros((8, 8, 1), np.float32), np.ones((8, 8, 1), np.float32))
-        objective = Objective(steps, 1.0, 0.3, priors=priors)
-        engine = NumbaEngine(problem, tiny.initial(problem.geometry, 0), objective, 0)
+        example = program.example()
+        problem = Problem(example.field, Geometry(8, 8, 1), samples.reshape(-1, 1), value_map)
+        layout = example.field.layout(problem.geometry)
+        rate_weight = 1.0 if issubclass(program, Rating) else 0.0
+        objective = Objective({tensor.name: 1.0 for tensor in layout}, rate_weight, 0.3, rate_model=example.rate_model)
+        engine = NumbaEngine(problem, uniform_start(layout, 0), objective, 0)
         engine.gradient()
         engine.update(Rates(0.0, 0.0))
         engine.evaluate()
@@ -118,34 +59,45 @@ def _halved(values: Floats) -> Floats:
     return values.astype(np.float16).astype(np.float32)
 
 
+@final
 class NumbaEngine(Engine):
-    """Adam on the full batch."""
+    """Adam on the full batch. A field's counterpart is a `Program`."""
 
-    name = "numba"
-    device = "cpu"
+    name: ClassVar[str] = "numba"
+    block: ClassVar[int] = 1
 
-    def __init__(self, problem: Problem, parameters: Parameters, objective: Objective, seed: int) -> None:
+    def __init__(
+        self, problem: Problem, parameters: Parameters, objective: Objective, seed: int, device: str = "cpu"
+    ) -> None:
+        self.device = "cpu"
         self._problem, self._objective, self._seed = problem, Objective(), seed
-        self._priors: Priors | None = None
         self._picture = Picture.of(problem)
-        self.set_objective(objective)
-        self._layout = problem.spec.layout(problem.geometry)
-        levels = [tensor for tensor in self._layout if tensor.name.startswith("level")]
-        self._others = [tensor for tensor in self._layout if not tensor.name.startswith("level")]
+        self._layout = problem.field.layout(problem.geometry)
+        self._others = [tensor for tensor in self._layout if tensor.role is not Role.TABLE]
         widest = max([1, *(max(tensor.shape) for tensor in self._others)])
         self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else n_threads())
-        self._program = _program(problem, self._picture, self._workers)
-        self._tables = Tables(levels, problem.geometry.n_pixels, self._workers)
+        program: type[Program] = counterpart(problem.field, self.name)
+        self._program = program(problem.field, problem.geometry, self._picture, self._workers)
+        self.set_objective(objective)
+        self._tables = Tables([tensor for tensor in self._layout if tensor.role is Role.TABLE], self._workers)
         self._network: Parameters = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self._others}
         self._network_gradient = {name: np.zeros_like(value) for name, value in self._network.items()}
         self._passes = 0
-        self.adam = GRID_ADAM if levels else Adam()
+        self.adam = adam_of(self._layout)
         self.restore(parameters)
 
-    @property
-    def program(self) -> type[Program]:
-        """What this engine compiles."""
-        return type(self._program)
+    @classmethod
+    def describe(cls) -> str:
+        return f"numba {numba.__version__} on cpu, threads: {n_threads()}"
+
+    def get_ready(self, notify: Callable[[str], object]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            ready = pool.submit(_compile, type(self._program))
+            try:
+                ready.result(SILENCE_S)
+            except TimeoutError:
+                notify("compiling the numba kernels, once after installation")
+                ready.result()
 
     def restore(self, parameters: Parameters) -> None:
         self._tables.fill(parameters)
@@ -169,8 +121,8 @@ class NumbaEngine(Engine):
         return {tensor.name: tensors[tensor.name] for tensor in self._layout}
 
     def set_objective(self, objective: Objective) -> None:
-        if objective.priors is not self._objective.priors or self._priors is None:
-            self._priors = None if objective.priors is None else by_plane(*objective.priors)
+        if objective.rate_weight > 0 and not isinstance(self._program, Rating):
+            raise EngineError(f"a {type(self._problem.field).__name__} has no rate in the engine {self.name!r}")
         if objective.targets is not self._objective.targets:
             self._picture.targets[:] = self._problem.targets.T if objective.targets is None else objective.targets.T
         self._objective = objective
@@ -180,7 +132,7 @@ class NumbaEngine(Engine):
         bits = 0.0
         if self._objective.rate_weight > 0:
             self._tables.harden(self._objective)
-            bits = self._tables.rate(self._objective, self._priors, None)
+            bits = self._rate(None)
         return self._stats(self._program.run(self._seen_tables(), self._tables.steps(self._objective), None), bits)
 
     def outputs(self) -> Floats:
@@ -200,7 +152,7 @@ class NumbaEngine(Engine):
                 tables.soften(objective, (self._seed * 0x9E3779B1 + self._passes * 0x85EBCA77) & 0xFFFFFFFF)
             else:
                 tables.harden(objective)
-            bits = tables.rate(objective, self._priors, tables.gradient)
+            bits = self._rate(tables.gradient)
             seen, steps = tables.softened, np.zeros_like(steps)
         else:
             tables.gradient.fill(0)
@@ -208,14 +160,28 @@ class NumbaEngine(Engine):
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
         return self._stats(result, bits)
 
+    def _rate(self, gradient: Floats | None) -> float:
+        """Bits of what the field sees of the tables; the gradient, if asked for, becomes theirs, weighted."""
+        objective = self._objective
+        if objective.rate_weight > 0 and isinstance(self._program, Rating):
+            weight, steps = objective.rate_weight / self._picture.n_pixels, self._tables.steps(objective)
+            return self._program.rate(self._tables.softened, steps, weight, objective.rate_model, gradient)
+        if gradient is not None:
+            gradient.fill(0)
+        return 0.0
+
     def sampled_gradient(self, rows: Places, cols: Places) -> Stats:
-        if not isinstance(self._program, SirenProgram):
-            return self.gradient()
+        if not isinstance(self._program, Sampling):
+            field = type(self._problem.field).__name__
+            raise EngineError(f"the engine {self.name!r} has no gradients of some pixels of a {field}")
         self._pack_network()
         result, share = self._program.run_sample(rows, cols), len(rows) * len(cols) / self._picture.n_pixels
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
         mse = result.squared_error / (share * self._problem.samples.size)
         return Stats(mse, 0.0, result.decoded_squared_error / share)
+
+    def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
+        return one_by_one(self, rates, halt)
 
     def update(self, rates: Rates) -> None:
         self._updates += 1

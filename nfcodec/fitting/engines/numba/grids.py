@@ -1,61 +1,110 @@
-"""Hashed and dense levels for the numba engine: rows of pixels through levels and network, and the way back."""
+"""Grid levels and a ReLU network for the numba engine: rows of pixels through both, and the way back.
+
+What kinds of levels there are is for the families to say, each a `GridLevel`.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+
+from nfcodec.exact.field import Tensor
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import GridLevel, Ngp
-from nfcodec.fields.ngp.levels import DenseLevel, HashLevel
-from nfcodec.fitting.engines.numba.program import (
-    TASK_ROWS,
-    Floats,
-    Indices,
-    Network,
-    Pass,
-    Picture,
-    Program,
-    Sums,
-    ngp_maps,
-    ngp_places,
-)
+from nfcodec.fitting.engines.numba.program import TASK_ROWS, Floats, Indices, Pass, Picture, Program, Sums
+from nfcodec.fitting.engines.numba.relu import Relu
 from nfcodec.fitting.kernels import grids
-from nfcodec.fitting.kernels.blocks import padded
-from nfcodec.fitting.kernels.jit import BLOCK, U
-from nfcodec.fitting.kernels.relu import ngp_rows
+from nfcodec.fitting.kernels.jit import U
+from nfcodec.fitting.kernels.relu import grid_rows
 from nfcodec.workers import Workers
 
 CHUNK_FLOATS = 1 << 21
 """Bound on the encoding gradients that one chunk of rows holds; they should stay in a shared cache."""
 
 
-class NgpProgram(Program):
-    """Encoding and network row by row, then the transposed interpolation level by level, chunk after chunk."""
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of pixels first .. end - 1 and the gradient of their encoding.
 
-    def __init__(self, spec: Ngp, geometry: Geometry, picture: Picture, workers: Workers) -> None:
-        self._geometry, self._picture, self._workers = geometry, picture, workers
-        self._levels, self._axes = _level_rows(spec, geometry), _hash_axes(spec, geometry)
-        self._n_hidden, self._has_skip = len(spec.hidden), spec.skip
-        widths = [spec.encoding_size, *spec.hidden, geometry.channels]
-        self.network = Network(ngp_maps(spec, widths))
-        self._sizes = np.array([padded(width) for width in widths], np.uintp)
-        self._at = ngp_places(spec, self.network)
-        n_features = sum(level.features for level in spec.levels)
+    Attributes:
+        levels: all levels of the grid, as the kernels read them.
+        slopes: (features, pixels), of all levels.
+    """
+
+    first: int
+    end: int
+    width: int
+    levels: Indices
+    slopes: Floats
+
+
+@dataclass(frozen=True)
+class AxisCells:
+    """Where pixels along an axis fall in a hashed level: in which cells, never decreasing, and how far in them."""
+
+    cells: Indices
+    fractions: Floats
+
+
+class GridLevel(ABC):
+    """A level as the kernels read it.
+
+    Attributes:
+        size: numbers in its table.
+        features: numbers an entry has.
+        row_floats: scratch that a row of pixels needs, of each of its features.
+        columns: of the kernels' description (`kernels.grids`), but for OFFSET, FEATURES and FIRST; 0 for all others.
+        axes: along y and along x; None for levels that need none.
+        n_scatters: tasks that the transposed interpolation is cut into.
+    """
+
+    size: int
+    features: int
+    row_floats: int
+    columns: Mapping[int, int]
+    axes: tuple[AxisCells, AxisCells] | None
+    n_scatters: int
+
+    @abstractmethod
+    def scatter(self, chunk: Chunk, level: int, task: int, gradient: Floats, scratch: Floats) -> None:
+        """Add to the gradient of all tables what a chunk makes of that of this level.
+
+        Args:
+            level: the level's number.
+            scratch: two rows of `row_floats` floats.
+        """
+
+
+class GridProgram(Program):
+    """Encoding and network row by row, then the transposed interpolation level by level, chunk after chunk.
+
+    Args:
+        levels: of the field, in the order of their tensors in the layout.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence[GridLevel],
+        layout: Sequence[Tensor],
+        geometry: Geometry,
+        picture: Picture,
+        workers: Workers,
+    ) -> None:
+        self._grid, self._geometry, self._picture, self._workers = levels, geometry, picture, workers
+        self._levels, self._axes = _rows(levels), _axes(levels, geometry)
+        self._relu = Relu.of(layout, workers)
+        self.network = self._relu.network
+        n_features = sum(level.features for level in levels)
         row_floats = max(1, n_features * geometry.width)
         self._chunk_rows = max(TASK_ROWS, CHUNK_FLOATS // row_floats // TASK_ROWS * TASK_ROWS)
         chunk_pixels = min(self._chunk_rows, geometry.height) * geometry.width
         self._d_encoding: Floats = np.zeros((n_features, chunk_pixels), np.float32)
-        longest = max([_row_floats(level, geometry) for level in spec.levels])
-        scratch = BLOCK * int(2 * self._sizes.sum() + 2 * self._sizes.max())
-        self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
-        self._rows = [np.zeros((2 * n_features, longest), np.float32) for _ in range(workers.n)]
-        self._cells = [np.zeros(len(spec.levels), np.uintp) for _ in range(workers.n)]
-        self._scatters = [
-            (i, f)
-            for i, level in enumerate(spec.levels)
-            for f in range(level.features if isinstance(level, DenseLevel) else 1)
-        ]
+        longest = max(level.row_floats for level in levels)
+        self._rows: list[Floats] = [np.zeros((2 * n_features, longest), np.float32) for _ in range(workers.n)]
+        self._cells: list[Indices] = [np.zeros(len(levels), np.uintp) for _ in range(workers.n)]
+        self._scatters = [(i, task) for i, level in enumerate(levels) for task in range(level.n_scatters)]
 
     def run(
         self,
@@ -65,83 +114,56 @@ class NgpProgram(Program):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        geometry, picture, network = self._geometry, self._picture, self.network
+        geometry, picture, relu, network = self._geometry, self._picture, self._relu, self.network
         n_slots = -(-min(self._chunk_rows, geometry.height) // TASK_ROWS)
         sums = Sums(network, n_slots)
         scale = np.float32(2 / picture.targets.size)
-        w_at, b_at = self._at
         kept = picture.no_outputs if outputs is None else outputs
 
-        for chunk in range(0, geometry.height, self._chunk_rows):
-            end = min(chunk + self._chunk_rows, geometry.height)
+        for first in range(0, geometry.height, self._chunk_rows):
+            end = min(first + self._chunk_rows, geometry.height)
+            chunk = Chunk(first, end, geometry.width, self._levels, self._d_encoding)
 
-            def rows(worker: int, slot: int, chunk: int = chunk, end: int = end) -> None:
-                first = chunk + slot * TASK_ROWS
-                ngp_rows(
-                    U(first), U(min(first + TASK_ROWS, end)), U(chunk), U(geometry.width), self._levels, tables, steps,
-                    *self._axes, self._sizes, U(self._n_hidden), self._has_skip, network.weights, network.transposed,
-                    w_at, network.biases, b_at, picture.targets, picture.samples, scale, np.float32(quantum),
-                    picture.value_map, picture.thresholds, gradient is not None, self._d_encoding,
-                    sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, self._scratch[worker],
+            def rows(worker: int, slot: int, chunk: Chunk = chunk) -> None:
+                top = chunk.first + slot * TASK_ROWS
+                grid_rows(
+                    U(top), U(min(top + TASK_ROWS, chunk.end)), U(chunk.first), U(chunk.width), self._levels, tables,
+                    steps, *self._axes, relu.sizes, U(relu.n_hidden), relu.has_skip, network.weights,
+                    network.transposed, relu.w_at, network.biases, relu.b_at, picture.targets, picture.samples, scale,
+                    np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None, chunk.slopes,
+                    sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, relu.scratch[worker],
                     self._rows[worker], self._cells[worker],
                 )  # fmt: skip
 
-            def scatter(worker: int, i: int, chunk: int = chunk, end: int = end) -> None:
+            def scatter(worker: int, i: int, chunk: Chunk = chunk) -> None:
                 assert gradient is not None
-                level, f = self._scatters[i]
-                row = self._levels[level]
-                if row[grids.IS_HASH]:
-                    axes = [axis[level] for axis in self._axes]
-                    flat, n = self._d_encoding.reshape(-1), U(self._d_encoding.shape[1])
-                    grids.hash_scatter(
-                        self._levels, U(level), flat, n, U(chunk), U(end), *axes, gradient, self._rows[worker][0]
-                    )
-                else:
-                    d, (below, above) = self._d_encoding[int(row[grids.FIRST]) + f], self._rows[worker][:2]
-                    grids.dense_scatter(
-                        self._levels, U(level), U(f), d, U(chunk), U(end), U(geometry.width), gradient, below, above
-                    )
+                level, task = self._scatters[i]
+                self._grid[level].scatter(chunk, level, task, gradient, self._rows[worker][:2])
 
-            self._workers.run(-(-(end - chunk) // TASK_ROWS), rows)
+            self._workers.run(-(-(end - first) // TASK_ROWS), rows)
             if gradient is not None:
                 self._workers.run(len(self._scatters), scatter)
         return sums.total()
 
 
-def _level_rows(spec: Ngp, geometry: Geometry) -> Indices:
-    """The description of levels that the grid kernels read."""
-    rows = np.zeros((len(spec.levels), grids.N_COLUMNS), np.uintp)
+def _rows(levels: Sequence[GridLevel]) -> Indices:
+    """The description of levels that the kernels read."""
+    rows = np.zeros((len(levels), grids.N_COLUMNS), np.uintp)
     offset = first = 0
-    for row, level in zip(rows, spec.levels, strict=True):
+    for row, level in zip(rows, levels, strict=True):
         row[grids.OFFSET], row[grids.FEATURES], row[grids.FIRST] = offset, level.features, first
-        if isinstance(level, HashLevel):
-            in_rows, x = level.resolution**2 <= level.size, level.axis(geometry.width)
-            row[grids.IS_HASH], row[grids.COLS] = 1, level.size
-            row[grids.ROWS] = level.resolution if in_rows else 0
-            row[grids.MASK] = 0 if level.size & (level.size - 1) else level.size - 1
-            row[grids.IS_FINE] = int(x.high[-1] - x.low[0]) + 1 > geometry.width + 2
-        elif isinstance(level, DenseLevel):
-            row[grids.LOG2_STRIDE] = level.log2_stride
-            row[grids.ROWS], row[grids.COLS], _ = level.shape(geometry)
-        offset, first = offset + int(np.prod(level.shape(geometry))), first + level.features
+        for column, value in level.columns.items():
+            row[column] = value
+        offset, first = offset + level.size, first + level.features
     return rows
 
 
-def _hash_axes(spec: Ngp, geometry: Geometry) -> tuple[Indices, Floats, Indices, Floats]:
-    """Cells and fractions of the hash levels along y and along x, a row a level."""
-    axes: list[npt.NDArray[np.uintp] | Floats] = []
-    for n in (geometry.height, geometry.width):
-        cells, fractions = np.zeros((len(spec.levels), n), np.uintp), np.zeros((len(spec.levels), n), np.float32)
-        for i, level in enumerate(spec.levels):
-            if isinstance(level, HashLevel):
-                axis = level.axis(n)
-                cells[i], fractions[i] = axis.low, axis.fraction / (1 << axis.bits)
-        axes += [cells, fractions]
-    return tuple(axes)  # pyright: ignore[reportReturnType]
-
-
-def _row_floats(level: GridLevel, geometry: Geometry) -> int:
-    """Scratch that a row of pixels needs in a level."""
-    if isinstance(level, DenseLevel):
-        return (level.shape(geometry)[1] + 1) << level.log2_stride
-    return geometry.width + 4
+def _axes(levels: Sequence[GridLevel], geometry: Geometry) -> tuple[Indices, Floats, Indices, Floats]:
+    """Cells and fractions along y, and along x, a row a level; 0 for levels without."""
+    n_levels, sizes = len(levels), (geometry.height, geometry.width)
+    cells: list[Indices] = [np.zeros((n_levels, n), np.uintp) for n in sizes]
+    fractions: list[Floats] = [np.zeros((n_levels, n), np.float32) for n in sizes]
+    for i, level in enumerate(levels):
+        for axis, found in enumerate(level.axes or ()):
+            cells[axis][i], fractions[axis][i] = found.cells, found.fractions
+    return cells[0], fractions[0], cells[1], fractions[1]

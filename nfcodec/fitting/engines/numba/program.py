@@ -1,4 +1,7 @@
-"""What the numba engine's fields have in common: packed networks, the picture, and what a pass over it is."""
+"""A field's counterpart in the numba engine, a `Program`: a pass over all pixels, and what it may do besides.
+
+What programs have in common is here: packed networks, the picture, and the sums of a pass.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import OUTPUT_UNIT
-from nfcodec.exact.field import Parameters
-from nfcodec.fields.ngp.field import Ngp
+from nfcodec.exact.field import Field, Parameters
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fitting.engines.base import Places
 from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.problem import Problem
+from nfcodec.workers import Workers
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uintp]
@@ -136,10 +141,35 @@ class Sums:
         return Pass(float(error), float(decoded_error), self.weights.sum(axis=0), self.biases.sum(axis=0))
 
 
+@dataclass(frozen=True)
+class Example:
+    """A field that needs all kernels of a program, for a picture of 8 x 8 pixels with one channel.
+
+    Attributes:
+        rate_model: see `Objective`.
+    """
+
+    field: Field
+    rate_model: object | None = None
+
+
 class Program(ABC):
-    """One kind of field, compiled: a pass over all pixels."""
+    """One kind of field, compiled: a pass over all pixels. See also `Sampling` and `Rating`.
+
+    Attributes:
+        network: where the tensors are packed that are no tables; before each pass, by the engine.
+    """
 
     network: Network
+
+    @abstractmethod
+    def __init__(self, field: Field, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+        """Raises EngineError for a field that is not of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> Example:
+        """What the kernels are compiled with."""
 
     @abstractmethod
     def run(
@@ -153,24 +183,34 @@ class Program(ABC):
         """Evaluate with the packed network and flat tables, whose entries are rounded to `steps` (0: not) as read.
 
         Args:
+            tables: see `Tables`.
+            steps: one for each table.
             gradient: of the flat tables, added to; None to only evaluate.
             quantum: gradients see the outputs' errors rounded to multiples of it; 0 for none.
             outputs: (C, H * W), becomes the field's values.
         """
 
 
-def ngp_maps(spec: Ngp, widths: Sequence[int]) -> list[Map]:
-    """The linear maps of an `ngp` network whose layers have these widths, inputs first and outputs last."""
-    bias = [f"bias{i}" for i in range(len(spec.hidden))] + ["bias_out"]
-    maps = [
-        Map(f"weight{i}", (widths[i + 1], widths[i]), bias[i] if spec.bias else None)
-        for i in range(len(spec.hidden) + 1 if spec.hidden else 0)
-    ]
-    skip = Map("skip", (widths[-1], widths[0]), None if spec.hidden or not spec.bias else bias[0])
-    return [*maps, skip] if spec.skip else maps
+class Sampling(ABC):
+    """A program that can do with some of the pixels, of a field without tables."""
+
+    @abstractmethod
+    def run_sample(self, rows: Places, cols: Places) -> Pass:
+        """`Program.run` with the gradient of the network, over the pixels where these rows and columns cross."""
 
 
-def ngp_places(spec: Ngp, network: Network) -> tuple[Indices, Indices]:
-    """Where the kernels find each matrix and each bias."""
-    w_at, b_at = network.w_at, network.b_at
-    return (w_at, b_at) if spec.hidden else (np.append(w_at, w_at), b_at)
+class Rating(ABC):
+    """A program that knows what the entries of its field's tables take."""
+
+    @abstractmethod
+    def rate(
+        self, tables: Floats, steps: Floats, weight: float, model: object | None, gradient: Floats | None
+    ) -> float:
+        """The bits of all entries that have a step.
+
+        Args:
+            tables: flat, see `Tables`; steps: one for each table, 0 for none.
+            weight: of a bit, in the gradient.
+            model: see `Objective.rate_model`.
+            gradient: of the flat tables, becomes that of the bits times `weight`; None for no gradient.
+        """

@@ -1,0 +1,76 @@
+"""What an encode has to say: a file's bytes, and how they came about."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nfcodec.codec.info import CLOSED_FORM, side_info_bytes
+from nfcodec.codec.options import EncodeOptions
+from nfcodec.fields.registry import family_name
+from nfcodec.fitting.family import Plan
+from nfcodec.fitting.request import Solution
+from nfcodec.format import Chunks, Header
+from nfcodec.transforms import Chain, warnings
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file's bytes and the report of how it came about (the keys of `nfcodec encode --json`)."""
+
+    data: bytes
+    report: dict[str, Any]
+
+    @property
+    def psnr_db(self) -> float:
+        """Infinite for a file without loss."""
+        return math.inf if self.report["psnr_db"] is None else self.report["psnr_db"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that there is to report about an encode.
+
+    Attributes:
+        reached_db: what the very bytes decode to.
+    """
+
+    chain: Chain
+    plan: Plan
+    solution: Solution
+    chunks: Chunks
+    header: Header
+    data: bytes
+    reached_db: float
+
+
+def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
+    """The report of an encode: plain values, an infinite PSNR as None."""
+    header, solution = outcome.header, outcome.solution
+    n_pixels = solution.problem.geometry.n_pixels
+    return {
+        "bytes": len(outcome.data),
+        "bpp": 8 * len(outcome.data) / n_pixels,
+        "pixels": n_pixels,
+        "width": header.width,
+        "height": header.height,
+        "channels": header.channels,
+        "depth": header.depth,
+        "psnr_db": None if math.isinf(outcome.reached_db) else outcome.reached_db,
+        "target_psnr_db": None if math.isinf(header.target_psnr_db) else header.target_psnr_db,
+        "reached": outcome.reached_db >= header.target_psnr_db,
+        "field": family_name(solution.field),
+        "fitted": f"by {solution.steps} gradient steps" if solution.steps else CLOSED_FORM,
+        "recipe": asdict(outcome.plan.recipe),
+        "parameters": solution.field.n_parameters(solution.problem.geometry),
+        "transform": str(outcome.chain),
+        "seed": options.seed,
+        "steps": solution.steps,
+        "fit_steps": solution.fit_steps,
+        "fit_seconds": solution.fit_seconds,
+        "engine": solution.engine,
+        "device": solution.device,
+        "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
+        "warnings": warnings(outcome.chain),
+    }

@@ -1,0 +1,52 @@
+"""A part of the payload of a field's symbols: some tensors, how they are modelled, and what must be known before."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.wire import ByteReader
+
+Symbols = Mapping[str, npt.NDArray[np.int64]]
+"""Integers as a file holds them, by the names of their tensors."""
+
+
+class SymbolCoder(Protocol):
+    """One direction of coding; the models run the same code for encoding, decoding and estimating."""
+
+    def code(
+        self, symbols: npt.NDArray[np.int32] | None, frequencies: npt.NDArray[np.int64], n: int
+    ) -> npt.NDArray[np.int32]:
+        """Code `n` symbols, indices into at least two `frequencies`, and return them; a decoder ignores `symbols`."""
+        ...
+
+
+class Part(ABC):
+    """Codes some of a field's tensors. Made afresh for each payload, as `head` and `read_head` set its model.
+
+    The heads of all parts come first in a payload, then their symbols in one stream, both in the order of the parts.
+    So a part may use the symbols of those before it, as where a network that predicts symbols is in the file itself.
+    """
+
+    @abstractmethod
+    def head(self, symbols: Symbols) -> bytes:
+        """What a decoder must know of the model before the stream; an encoder calls it first."""
+
+    @abstractmethod
+    def read_head(self, reader: ByteReader) -> None:
+        """The inverse of `head`. Raises FormatError."""
+
+    @abstractmethod
+    def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
+        """Code this part's tensors, and return them in their shapes; a decoder passes None for `symbols`.
+
+        Args:
+            known: the tensors of the parts before this one.
+
+        Raises:
+            FormatError: decoded symbols that no encoder writes.
+        """

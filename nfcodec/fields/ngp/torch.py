@@ -1,0 +1,59 @@
+"""Instant-NGP for the torch engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nfcodec.exact.field import Role
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.ngp.levels import HashLevel
+from nfcodec.fitting.engines.relu import ReluLayers
+from nfcodec.fitting.engines.torch_fields import Band, Tensors, TorchField, relu_outputs
+
+
+class TorchNgp(TorchField):
+    """Hashed levels, concatenated, then the ReLU network."""
+
+    def __init__(self, field: Ngp, geometry: Geometry, device: torch.device) -> None:
+        layout = field.layout(geometry)
+        names = [tensor.name for tensor in layout if tensor.role is Role.TABLE]
+        self._lookups = [
+            (name, _Lookup(level, geometry, device)) for name, level in zip(names, field.levels, strict=True)
+        ]
+        self._relu = ReluLayers.of(layout)
+
+    def rows_used(self, name: str, band: Band) -> slice | None:
+        return None
+
+    def __call__(self, parameters: Tensors, band: Band) -> Tensor:
+        features = [lookup(parameters[name], band) for name, lookup in self._lookups]
+        return relu_outputs(self._relu, parameters, torch.cat(features, 1))
+
+
+class _Lookup:
+    """Interpolation in one level."""
+
+    def __init__(self, level: HashLevel, geometry: Geometry, device: torch.device) -> None:
+        self._index: Any = level.index  # made of operators that tensors have, too
+        y, x = level.axis(geometry.height), level.axis(geometry.width)
+        self._x, self._y = (torch.from_numpy(axis.low).to(device) for axis in (x, y))
+        self._fx, self._fy = (
+            torch.from_numpy((axis.fraction / (1 << axis.bits)).astype(np.float32)).to(device) for axis in (x, y)
+        )
+
+    def __call__(self, table: Tensor, band: Band) -> Tensor:
+        y, fy = self._y[band.start : band.stop, None], self._fy[band.start : band.stop, None]
+        out: Tensor | None = None
+        for down, weight_y in ((0, 1 - fy), (1, fy)):
+            for right, weight_x in ((0, 1 - self._fx), (1, self._fx)):
+                index = self._index(self._x + right, y + down).reshape(-1)
+                term = functional.embedding(index, table) * (weight_y * weight_x).reshape(-1, 1)
+                out = term if out is None else out + term
+        assert out is not None
+        return out

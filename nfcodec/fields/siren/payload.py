@@ -1,0 +1,44 @@
+"""How a file holds the symbols of a network: a part for each tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nfcodec.coding.matrices import has_path
+from nfcodec.coding.tensors import AdaptivePart, ColumnsPart, coded_values
+from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.field import Role, Tensor
+from nfcodec.exact.part import Part, Symbols
+
+ADAPTIVE, COLUMNS, CODED_COLUMNS = 1, 7, 8
+"""Orders of symbols: one adaptive table a tensor; scales of columns; the same with parities that a code gives."""
+
+
+def matrix_orders(layout: Sequence[Tensor], symbols: Symbols | None, *, differences: bool = False) -> tuple[int, ...]:
+    """The orders worth trying for a network's symbols; without `symbols`, all that there are.
+
+    Args:
+        differences: whether biases are coded as differences, each from the one before.
+    """
+    if symbols is None:
+        return ADAPTIVE, COLUMNS, CODED_COLUMNS
+    coded = [coded_values(each, symbols, differences=differences and each.role is Role.BIAS) for each in layout]
+    if any(np.abs(values).max(initial=0) > MAX_SYMBOL for values in coded):
+        return (ADAPTIVE,)
+    on_path = all(has_path(symbols[each.name]) for each in layout if each.role is Role.MATRIX)
+    return (CODED_COLUMNS,) if on_path else (ADAPTIVE, COLUMNS)
+
+
+def matrix_parts(layout: Sequence[Tensor], order: int, *, differences: bool = False) -> list[Part]:
+    """A part for each tensor; see `matrix_orders`."""
+    parts: list[Part] = []
+    for tensor in layout:
+        apart = differences and tensor.role is Role.BIAS
+        if order == ADAPTIVE:
+            parts.append(AdaptivePart(tensor, differences=apart))
+        else:
+            coded = order == CODED_COLUMNS and tensor.role is Role.MATRIX
+            parts.append(ColumnsPart(tensor, coded=coded, differences=apart))
+    return parts

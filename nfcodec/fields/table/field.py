@@ -1,0 +1,166 @@
+"""Fields of pixel-aligned entries: a table of one entry a pixel, and a pyramid of coarser and coarser levels."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from nfcodec.coding.convolutional import path_of
+from nfcodec.coding.levels import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, LevelsPart
+from nfcodec.coding.tensors import AdaptivePart
+from nfcodec.errors import FormatError, UsageError
+from nfcodec.exact.arithmetic import ExactArray, Quantized
+from nfcodec.exact.field import Field, Role, Tensor
+from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.part import Part, Symbols
+from nfcodec.exact.relu import ReluNetwork, layers_of, relu_macs, relu_tensors
+from nfcodec.fields.table.levels import MAX_LOG2_STRIDE, DenseLevel
+from nfcodec.limits import Limits
+from nfcodec.wire import ByteReader
+
+MAX_HIDDEN = 4096
+
+LEVEL_MACS = 5
+"""Multiplications that the interpolation of a feature takes."""
+
+
+class LevelsField(Field):
+    """Levels of as many features as the picture has channels, a linear map of them, and perhaps a hidden layer.
+
+    The linear map and the layers have biases.
+    """
+
+    @property
+    @abstractmethod
+    def log2_strides(self) -> tuple[int, ...]:
+        """Of the levels, from coarse to fine; the last one is 0."""
+
+    @property
+    @abstractmethod
+    def hidden_widths(self) -> tuple[int, ...]:
+        """Of the hidden layers; empty for a linear map alone."""
+
+    def levels(self, channels: int) -> list[DenseLevel]:
+        """From coarse to fine."""
+        return [DenseLevel(stride, channels) for stride in self.log2_strides]
+
+    def encoding_size(self, channels: int) -> int:
+        """Numbers a pixel that the linear map and the layers get."""
+        return channels * len(self.log2_strides)
+
+    def layout(self, geometry: Geometry) -> list[Tensor]:
+        channels = geometry.channels
+        tables = [
+            Tensor(f"level{i}", level.shape(geometry), Role.TABLE) for i, level in enumerate(self.levels(channels))
+        ]
+        return tables + relu_tensors(self.encoding_size(channels), self.hidden_widths, channels, linear=True)
+
+    def macs_per_pixel(self, geometry: Geometry) -> int:
+        n_inputs = self.encoding_size(geometry.channels)
+        return LEVEL_MACS * n_inputs + relu_macs(n_inputs, self.hidden_widths, geometry.channels)
+
+    def check(self, geometry: Geometry, limits: Limits) -> None:
+        limits.check("levels", len(self.log2_strides))
+        limits.check("width", max(self.hidden_widths, default=0))
+        self.check_cost(geometry, limits)
+
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
+        names = [f"level{i}" for i in range(len(self.log2_strides))]
+        coded = symbols is None or all(path_of(symbols[name]) is not None for name in names)
+        return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
+
+    def parts(self, geometry: Geometry, order: int) -> list[Part]:
+        layout = self.layout(geometry)
+        shapes = {
+            f"level{i}": LevelShape(*level.shape(geometry), level.log2_stride)
+            for i, level in enumerate(self.levels(geometry.channels))
+        }
+        return [LevelsPart(order, shapes), *(AdaptivePart(tensor) for tensor in layout if tensor.name not in shapes)]
+
+    def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
+        levels, n = self.levels(geometry.channels), len(self.hidden_widths)
+        grids = [level.evaluator(geometry, weights[f"level{i}"]) for i, level in enumerate(levels)]
+        bound = max(grid_bound for _, grid_bound in grids)
+        bias = weights["bias_out"]
+        last = (weights[f"weight{n}"], bias) if n else None
+        skip = (weights["skip"], None if n else bias)
+        network = ReluNetwork(layers_of(weights, n), last, skip, bound)
+
+        def rows(start: int, stop: int) -> ExactArray:
+            return network(np.concatenate([level(start, stop) for level, _ in grids]))
+
+        return rows
+
+
+@dataclass(frozen=True)
+class Table(LevelsField):
+    """One entry a pixel and a linear map of colours: for permuted pictures, whose pixels say nothing of each other."""
+
+    wire_id: ClassVar[int] = 5
+    counterparts: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def log2_strides(self) -> tuple[int, ...]:
+        return (0,)
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        return ()
+
+    def pack(self) -> bytes:
+        return b""
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Table:
+        ByteReader(data).finish()
+        return cls()
+
+
+@dataclass(frozen=True)
+class Pyramid(LevelsField):
+    """Levels at each power of two from 2^coarsest pixels to one pixel, and perhaps a hidden layer.
+
+    Attributes:
+        coarsest: log2 of the coarsest level's stride, 0 .. 7.
+        hidden: width of the hidden layer, 1 .. 4096; 0 for none.
+    """
+
+    coarsest: int
+    hidden: int = 0
+
+    wire_id: ClassVar[int] = 6
+    counterparts: ClassVar[Mapping[str, str]] = {
+        "numba": "nfcodec.fields.table.numba:PyramidProgram",
+        "torch": "nfcodec.fields.table.torch:TorchPyramid",
+    }
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.coarsest <= MAX_LOG2_STRIDE:
+            raise UsageError(f"a pyramid's coarsest level has a log2 stride of 0 to {MAX_LOG2_STRIDE}")
+        if not 0 <= self.hidden <= MAX_HIDDEN:
+            raise UsageError(f"a pyramid's hidden layer has up to {MAX_HIDDEN} neurons")
+
+    @property
+    def log2_strides(self) -> tuple[int, ...]:
+        return tuple(range(self.coarsest, -1, -1))
+
+    @property
+    def hidden_widths(self) -> tuple[int, ...]:
+        return (self.hidden,) if self.hidden else ()
+
+    def pack(self) -> bytes:
+        return bytes([self.coarsest]) + self.hidden.to_bytes(2, "little")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Pyramid:
+        reader = ByteReader(data)
+        coarsest, hidden = reader.u8(), reader.u16()
+        reader.finish()
+        try:
+            return cls(coarsest, hidden)
+        except UsageError as error:
+            raise FormatError(str(error)) from error

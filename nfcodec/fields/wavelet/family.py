@@ -1,0 +1,81 @@
+"""The family `wavelet`: the default, for pictures whose pixels keep their places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from nfcodec.errors import UsageError
+from nfcodec.exact.field import Field
+from nfcodec.fields.wavelet.field import Wavelet
+from nfcodec.fields.wavelet.fit import solve
+from nfcodec.fields.wavelet.plan import offers
+from nfcodec.fields.wavelet.recipes import RECIPES, Recipe
+from nfcodec.fields.wavelet.restoration import Filtered
+from nfcodec.fitting import engines
+from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
+from nfcodec.fitting.goals import Goal, Psnr
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request, Solution
+
+LOSSLESS_ERROR = 0.8
+"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
+
+LOSSLESS_DB = 90.0
+"""How far to fit before a residual, at most: less far than fits go."""
+
+LIMIT_DB = 94.0
+"""Fits of 16-bit samples do not go much further."""
+
+LOSSLESS_GAP_DB = 9.0
+"""So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
+
+
+class WaveletFamily(Family):
+    """Analysis, weighing of errors against bits, shipped filters, and gradient steps on the coefficients."""
+
+    name: ClassVar[str] = "wavelet"
+    stands_in: ClassVar[bool] = False
+    recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
+
+    def suits(self, picture: Picture) -> bool:
+        return not picture.permutes
+
+    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
+        if engines.usable(Wavelet, engine, device):
+            return None
+        able = " or ".join(map(repr, Wavelet.counterparts))
+        return f"wavelets are fitted by the engine {able}, not by {engine!r} on the device {device!r}"
+
+    def lossless(self, depth: int) -> LosslessPolicy:
+        peak = (1 << depth) - 1
+        fit_db = min(LOSSLESS_DB, 20 * math.log10(peak / LOSSLESS_ERROR))
+        return LosslessPolicy(fit_db, min(fit_db + LOSSLESS_GAP_DB, LIMIT_DB))
+
+    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
+        if given is not None and not isinstance(given, Wavelet):
+            raise UsageError(f"the field {given!r} is none of the family {self.name!r}")
+        return WaveletSession(offers(picture, given))
+
+
+class WaveletSession(Session):
+    """Fits of one picture.
+
+    Args:
+        choices: what a fit chooses from, see `restoration.choose`.
+    """
+
+    native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
+
+    def __init__(self, choices: Sequence[Filtered]) -> None:
+        self._choices = choices
+
+    def plans(self, request: Request) -> list[Plan]:
+        return [Plan(self._choices[0].problem.field, RECIPES[request.effort])]
+
+    def fit(self, plan: Plan, request: Request) -> Solution:
+        return solve(self._choices, request, plan.recipe)
+
+    def estimated_bytes(self, request: Request) -> float | None:
+        return None

@@ -1,0 +1,145 @@
+"""What a family is: a way to choose, fit and round fields. A family owns its planning, recipes and policies.
+
+`codec` asks a family for a session with a picture, the session for plans, and has one of them fitted:
+
+    session = family.begin(picture, context)
+    plan = session.plans(request)[0]
+    solution = session.fit(plan, request)
+
+docs/extend/field.md shows a whole family in 40 lines; tests/contract has what every family must pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any, ClassVar
+
+from nfcodec.errors import UsageError
+from nfcodec.exact.field import Field
+from nfcodec.fitting.goals import Goal
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request, Solution
+
+MAX_EFFORT = 9
+
+TileBytes = Callable[[int, int], Sequence[float]]
+"""About how many bytes each tile of a grid of so many rows and columns takes, row by row; infinite for out of reach."""
+
+Estimator = Callable[[Picture, Request], TileBytes]
+"""Tells, without a fit, how much there is to a picture at a request's PSNR, and where."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a session gets besides its picture.
+
+    Attributes:
+        estimator: handed in, so that families need not import each other.
+    """
+
+    estimator: Estimator
+
+
+@dataclass(frozen=True)
+class LosslessPolicy:
+    """Where a family leaves the rest of a picture to a residual of all samples.
+
+    Attributes:
+        fit_db: the PSNR that a file without loss is fitted to.
+        from_db: a PSNR target over it is met without loss, as that takes fewer bytes; infinite for none.
+    """
+
+    fit_db: float
+    from_db: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a session would do for a request.
+
+    Attributes:
+        field: to be fitted; where a fit chooses among several, the smallest of them.
+        recipe: of the request's effort, a dataclass of the family's own.
+        n_bytes: promised, about; None where only a fit tells.
+        seconds, memory_bytes: that the fit will take, about; None where nothing tells yet.
+    """
+
+    field: Field
+    recipe: Any
+    n_bytes: float | None = None
+    seconds: float | None = None
+    memory_bytes: float | None = None
+
+
+class Session(ABC):
+    """Fits of one picture. It may keep what serves again: a search for a size asks it for one PSNR after another.
+
+    Attributes:
+        native: the kinds of goals that `fit` reaches by itself; others are made of PSNRs by whoever asks.
+    """
+
+    native: ClassVar[frozenset[type[Goal]]]
+
+    @abstractmethod
+    def plans(self, request: Request) -> list[Plan]:
+        """What could be done for a request, without a fit; where there are several, one is to be chosen."""
+
+    @abstractmethod
+    def fit(self, plan: Plan, request: Request) -> Solution:
+        """Fit to the request's goal, one of `native`. The result may miss it; the caller decides what that means.
+
+        Raises FormatError where no quantizer steps suit the format's arithmetic.
+        """
+
+    @abstractmethod
+    def estimated_bytes(self, request: Request) -> float | None:
+        """About what a file takes at the request's PSNR, without a fit; None where quick fits tell better.
+
+        Infinite for what is out of reach.
+        """
+
+
+class Family(ABC):
+    """A way to choose, fit and round fields, made without arguments.
+
+    Attributes:
+        name: of `--field NAME`, and what a file's report says.
+        stands_in: whether `auto` takes the family where none that suits the picture can be fitted.
+        recipes: by effort, 1 .. 9: documented dataclasses of the family's own.
+    """
+
+    name: ClassVar[str]
+    stands_in: ClassVar[bool]
+    recipes: ClassVar[Mapping[int, Any]]
+
+    @abstractmethod
+    def suits(self, picture: Picture) -> bool:
+        """Whether `auto` should take the family for the picture."""
+
+    @abstractmethod
+    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
+        """Why the family cannot fit the picture with this engine on this device, for people; None if it can."""
+
+    @abstractmethod
+    def lossless(self, depth: int) -> LosslessPolicy:
+        """The policy for samples of so many bits."""
+
+    @abstractmethod
+    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
+        """A session with a picture.
+
+        Args:
+            given: the field to fit, of the family's own; None to choose one.
+
+        Raises:
+            UsageError: the field does not suit the picture.
+        """
+
+
+def described(recipe: Any) -> str:
+    """A recipe in a line: each setting and its value."""
+    if not is_dataclass(recipe) or isinstance(recipe, type):
+        raise UsageError("a recipe is a dataclass")
+    return ", ".join(f"{name} {value}" for name, value in asdict(recipe).items())

@@ -1,0 +1,160 @@
+"""Which families try a picture, and which file is taken."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nfcodec.codec import Encoded, EncodeOptions, encode
+from nfcodec.codec.contest import Entrant, best_of, entrants
+from nfcodec.errors import EngineError, UsageError
+from nfcodec.fields import Pyramid, Siren, Table, registry
+from nfcodec.fields.table.family import TableFamily
+from nfcodec.fields.wavelet.family import WaveletFamily
+from nfcodec.fitting.family import Context
+from nfcodec.fitting.goals import Lossless, Psnr, Size
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request
+from nfcodec.transforms import Chain, parse_chain
+from tests.codec.pictures import picture
+from tests.contract.toy_family import Mosaic
+
+
+def transformed(transform: str = "none", height: int = 9, width: int = 11) -> Picture:
+    raster = picture(height, width)
+    return Picture.of(raster, Chain.prepare(parse_chain(transform), raster.samples, 0))
+
+
+def names(entered: list[Entrant]) -> list[str]:
+    return [each.family.name for each in entered]
+
+
+@pytest.mark.parametrize(
+    ("transform", "engine", "expected"),
+    [
+        ("none", "auto", "wavelet"),
+        ("inversion", "numba", "wavelet"),
+        ("rpp", "auto", "table"),
+        ("zigzag", "numba", "table"),
+        ("none", "torch", "table"),
+        ("rpp", "torch", "table"),
+    ],
+)
+def test_auto_takes_whoever_suits_the_picture_and_the_engine(transform, engine, expected):
+    entered = entrants("auto", transformed(transform), engine, "cpu")
+    assert names(entered) == [expected]
+    assert entered[0].given is None
+
+
+def test_auto_takes_pyramids_where_wavelets_cannot_be_fitted_on_the_device():
+    assert names(entrants("auto", transformed(), "auto", "cuda")) == ["table"]
+
+
+def test_auto_without_anybody():
+    with pytest.raises(EngineError, match="no field can be fitted by the engine 'tinycudann' on the device 'cuda'"):
+        entrants("auto", transformed(), "tinycudann", "cuda")
+
+
+@pytest.mark.parametrize("name", registry.FAMILIES)
+def test_a_name_is_one_entrant(name):
+    assert names(entrants(name, transformed(), "auto", "auto")) == [name]
+
+
+def test_a_field_is_one_entrant_of_its_family():
+    field = Siren(8, 1)
+    entered = entrants(field, transformed(), "auto", "auto")
+    assert (names(entered), entered[0].given) == (["siren"], field)
+
+
+@pytest.mark.parametrize(("field", "engine"), [("wavelet", "torch"), ("table", "cuda"), ("siren", "tinycudann")])
+def test_whoever_is_named_and_cannot_says_why(field, engine):
+    with pytest.raises(EngineError, match=f"{engine}.* cannot fit|fitted by .* not by '{engine}'"):
+        entrants(field, transformed(), engine, "auto")
+
+
+def test_tables_of_permuted_pictures_need_no_engine():
+    assert names(entrants("table", transformed("rpp"), "cuda", "auto")) == ["table"]
+
+
+def test_unknown_names_and_fields():
+    with pytest.raises(UsageError, match="known: auto, wavelet, table, siren, ngp"):
+        entrants("frog", transformed(), "auto", "auto")
+    with pytest.raises(UsageError, match="belongs to no family"):
+        entrants(Mosaic(2), transformed(), "auto", "auto")
+
+
+def file_of(n_bytes: int, psnr_db: float | None, *, reached: bool = True) -> Encoded:
+    return Encoded(bytes(n_bytes), {"psnr_db": psnr_db, "reached": reached})
+
+
+@pytest.mark.parametrize("goal", [Psnr(40.0), Lossless()], ids=str)
+def test_the_smallest_file_that_reaches_the_goal_is_taken(goal):
+    files = [file_of(10, 38.0, reached=False), file_of(30, 40.1), file_of(20, 40.0), file_of(25, None)]
+    assert best_of(files, goal) is files[2]
+    assert best_of(files[:1], goal) is files[0]
+
+
+def test_the_best_of_a_size_is_taken():
+    files = [file_of(99, 50.0, reached=False), file_of(20, 40.0), file_of(18, 41.0), file_of(16, 41.0)]
+    assert best_of(files, Size(20)) is files[3]
+    exact = file_of(19, None)
+    assert math.isinf(exact.psnr_db)
+    assert best_of([*files, exact], Size(20)) is exact
+
+
+@pytest.fixture
+def contest_of_two(monkeypatch):
+    """Both wavelets and tables suit any picture."""
+    for family in (WaveletFamily, TableFamily):
+        monkeypatch.setattr(family, "suits", lambda self, picture: True)
+
+
+@pytest.mark.parametrize("shape", [(7, 9, 3), (20, 20, 1)])
+def test_the_smaller_file_of_two_families_is_the_answer(shape, contest_of_two):
+    raster = picture(*shape)
+    alone = {name: encode(raster, EncodeOptions(35.0, name, effort=1)) for name in ("wavelet", "table")}
+    best = min(alone.values(), key=lambda each: len(each.data))
+    found = encode(raster, EncodeOptions(35.0, effort=1))
+    assert found.data == best.data
+    assert found.report["field"] == best.report["field"]
+
+
+def test_the_better_file_of_a_size_is_the_answer(contest_of_two):
+    raster = picture(9, 11, 1)
+    alone = [encode(raster, EncodeOptions(field=name, size_bytes=140, effort=1)) for name in ("wavelet", "table")]
+    found = encode(raster, EncodeOptions(size_bytes=140, effort=1))
+    assert found.data == max(alone, key=lambda each: (each.psnr_db, -len(each.data))).data
+    assert found.report["target_bytes"] == 140
+
+
+def test_families_share_the_time(contest_of_two, monkeypatch):
+    deadlines = []
+    for family in (WaveletFamily, TableFamily):
+        begin = family.begin
+
+        def noting(self, picture, context, given=None, begin=begin):
+            session = begin(self, picture, context, given)
+            plans = session.plans
+            session.plans = lambda request: deadlines.append(request.deadline - request.started) or plans(request)
+            return session
+
+        monkeypatch.setattr(family, "begin", noting)
+    encode(picture(7, 9, 1), EncodeOptions(30.0, effort=1, time_limit_s=1000.0))
+    assert deadlines[0] == pytest.approx(500.0, abs=20)
+    assert deadlines[1] == pytest.approx(1000.0, abs=1e-6)
+
+
+def test_the_plan_that_promises_least_is_fitted():
+    """A table and a pyramid, told apart by what their analyses would take."""
+    chosen = set()
+    for transform in ("rpp", "none"):
+        moved = transformed(transform, 24, 22)
+        session = TableFamily().begin(moved, Context(registry.estimator()))
+        plans = session.plans(Request(Psnr(30.0), effort=1, seed=0))
+        assert {type(plan.field) for plan in plans} == {Pyramid, Table}
+        fewest = min(plans, key=lambda plan: plan.n_bytes).field
+        report = encode(moved.raster, EncodeOptions(30.0, "table", transform, effort=1)).report
+        assert report["parameters"] == fewest.n_parameters(moved.geometry)
+        chosen.add(type(fewest))
+    assert chosen == {Pyramid, Table}

@@ -1,0 +1,163 @@
+"""The contract of nfcodec.exact.field, for every field."""
+
+import numpy as np
+import pytest
+
+from nfcodec.coding.payload import decode_payload, encode_payload, estimate_payload
+from nfcodec.errors import FormatError, LimitError
+from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.exact.field import Role
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields import Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet, hash_levels, registry
+from nfcodec.lazy import load
+from nfcodec.limits import DEFAULT_LIMITS, Limits
+from tests.contract.toy_family import Mosaic
+
+FIELDS = [
+    Siren(7, 2), Siren(5, 1, frequencies=3), TiledSiren(2, 1, (4, 6), 1, 2), Ngp(hash_levels(3, 2, 6, 4, 2.0), (5, 4)),
+    Wavelet(2), Wavelet(3, 9), Table(), Pyramid(2), Pyramid(3, 6), Mosaic(4),
+]  # fmt: skip
+GEOMETRIES = [Geometry(9, 14, 3), Geometry(13, 6, 1)]
+each_field = pytest.mark.parametrize("field", FIELDS, ids=repr)
+each_geometry = pytest.mark.parametrize("geometry", GEOMETRIES, ids=["RGB", "gray"])
+
+
+def random_symbols(field, geometry, size=6.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        tensor.name: np.round(rng.laplace(0, size, tensor.shape)).astype(np.int64) for tensor in field.layout(geometry)
+    }
+
+
+def random_weights(field, geometry, exponent=-14):
+    symbols = random_symbols(field, geometry)
+    return {name: Quantized(values, Step(128 + i, exponent)) for i, (name, values) in enumerate(symbols.items())}
+
+
+def test_every_field_is_here():
+    paths = {path for entry in registry.FAMILIES.values() for path in entry.fields.values()}
+    assert {load(path) for path in paths} == {type(field) for field in FIELDS}
+
+
+def test_wire_ids_are_unique():
+    ids = [wire_id for entry in registry.FAMILIES.values() for wire_id in entry.fields]
+    assert len(ids) == len(set(ids))
+    for entry in registry.FAMILIES.values():
+        for wire_id, path in entry.fields.items():
+            assert load(path).wire_id == wire_id
+
+
+@each_field
+def test_the_description_is_the_field(field):
+    assert registry.unpack_field(field.wire_id, field.pack()) == field
+
+
+@each_field
+def test_a_description_that_is_cut_or_too_long_is_refused(field):
+    data = field.pack()
+    for damaged in (*(data[:n] for n in range(len(data))), data + b"\0"):
+        with pytest.raises(FormatError):
+            type(field).unpack(damaged)
+
+
+@each_field
+def test_any_description_is_a_field_or_refused(field):
+    rng = np.random.default_rng(1)
+    for n in [*range(12)] * 8:
+        try:
+            found = type(field).unpack(rng.bytes(n))
+        except FormatError:
+            continue
+        assert type(field).unpack(found.pack()) == found
+
+
+@each_field
+@each_geometry
+def test_tensors_have_roles_and_shapes(field, geometry):
+    layout = field.layout(geometry)
+    assert len({tensor.name for tensor in layout}) == len(layout)
+    assert field.n_parameters(geometry) == sum(int(np.prod(tensor.shape)) for tensor in layout)
+    n_axes = {Role.TABLE: (2, 3), Role.MATRIX: (2,), Role.BIAS: (1,)}
+    assert all(len(tensor.shape) in n_axes[tensor.role] for tensor in layout)
+
+
+@each_field
+@each_geometry
+def test_payloads_hold_any_symbols(field, geometry):
+    for size in (0.0, 6.0, 3000.0):
+        symbols = random_symbols(field, geometry, size)
+        orders = field.orders(geometry, symbols)
+        assert set(orders) <= set(field.orders(geometry))
+        for order in orders:
+            data = encode_payload(order, field.parts(geometry, order), symbols)
+            found = decode_payload(field, geometry, data)
+            assert all(np.array_equal(found[name], values) for name, values in symbols.items())
+            assert abs(estimate_payload(order, field.parts(geometry, order), symbols) - len(data)) < 24
+
+
+@each_field
+def test_payloads_that_are_damaged_end_in_a_value_or_an_error(field):
+    geometry, rng = GEOMETRIES[1], np.random.default_rng(2)
+    symbols = random_symbols(field, geometry)
+    for order in field.orders(geometry, symbols):
+        data = bytearray(encode_payload(order, field.parts(geometry, order), symbols))
+        for _ in range(30):
+            damaged = bytearray(data)
+            damaged[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+            cut = len(damaged) if rng.integers(2) else int(rng.integers(len(damaged)))
+            try:
+                found = decode_payload(field, geometry, bytes(damaged[:cut]))
+            except FormatError:
+                continue
+            shapes = {tensor.name: tensor.shape for tensor in field.layout(geometry)}
+            assert {name: values.shape for name, values in found.items()} == shapes
+
+
+@each_field
+@each_geometry
+def test_rows_come_alike_in_any_pieces(field, geometry):
+    weights = random_weights(field, geometry)
+    whole = field.evaluate(geometry, weights)
+    assert whole.shape == (geometry.n_pixels, geometry.channels)
+    assert np.array_equal(field.evaluate(geometry, weights, tile_pixels=1), whole)
+    assert np.array_equal(field.evaluate(geometry, weights, tile_pixels=3 * geometry.width), whole)
+
+
+@each_field
+def test_weights_that_would_overflow_are_refused(field):
+    geometry = GEOMETRIES[0]
+    weights = {
+        tensor.name: Quantized(np.full(tensor.shape, 1 << 24), Step(255, 60)) for tensor in field.layout(geometry)
+    }
+    with pytest.raises(FormatError):
+        field.evaluate(geometry, weights)
+
+
+@each_field
+def test_limits_hold(field):
+    field.check(GEOMETRIES[0], DEFAULT_LIMITS)
+    with pytest.raises(LimitError):
+        field.check(GEOMETRIES[0], Limits(max_macs=0))
+
+
+@each_field
+def test_counterparts_are_there(field):
+    from nfcodec.fitting.engines import engine_names
+
+    assert set(field.counterparts) <= set(engine_names())
+    for path in field.counterparts.values():
+        if "triton" not in path and "tinycudann" not in path:
+            assert load(path)
+
+
+def test_decoding_loads_one_field_and_no_fitting():
+    import subprocess
+    import sys
+
+    script = (
+        "import sys, numpy as np, nfcodec; from nfcodec.fields import registry; registry.unpack_field(5, b'');"
+        "loaded = [m for m in sys.modules if m.startswith(('nfcodec.fitting', 'nfcodec.fields.siren', 'torch', 'numba'))];"
+        "print(loaded)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

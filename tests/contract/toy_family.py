@@ -1,0 +1,103 @@
+"""A whole family: tiles of a picture, each of the colour of its first pixel. docs/extend/field.md walks through it."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from nfcodec.coding.tensors import AdaptivePart
+from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import OUTPUT_BITS, check_exact, rescale
+from nfcodec.exact.field import Field, Role, Tensor
+from nfcodec.fitting.family import Family, LosslessPolicy, Plan, Session
+from nfcodec.fitting.goals import Psnr
+from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.request import Solution
+from nfcodec.fitting.search import land_by_step
+from nfcodec.wire import ByteReader
+
+
+@dataclass(frozen=True)
+class Mosaic(Field):
+    side: int  # of a tile, in pixels
+    wire_id, counterparts = 200, {}
+
+    def pack(self):
+        return bytes([self.side])
+
+    @classmethod
+    def unpack(cls, data):
+        reader = ByteReader(data)
+        side = reader.u8()
+        reader.finish()
+        if not side:
+            raise FormatError("a tile has at least one pixel a side")
+        return cls(side)
+
+    def layout(self, geometry):
+        rows, cols = -(-geometry.height // self.side), -(-geometry.width // self.side)
+        return [Tensor("tiles", (rows, cols, geometry.channels), Role.TABLE)]
+
+    def macs_per_pixel(self, geometry):
+        return geometry.channels
+
+    def check(self, geometry, limits):
+        self.check_cost(geometry, limits)
+
+    def orders(self, geometry, symbols=None):
+        return (1,)
+
+    def parts(self, geometry, order):
+        return [AdaptivePart(tensor) for tensor in self.layout(geometry)]
+
+    def evaluator(self, geometry, weights):
+        tiles = weights["tiles"]
+        check_exact(tiles.limit(), tiles.step, OUTPUT_BITS)
+        colours = rescale(tiles.symbols.astype(np.float64), tiles.step, OUTPUT_BITS)
+        places = [np.arange(n) // self.side for n in (geometry.height, geometry.width)]
+        return lambda start, stop: colours[places[0][start:stop]][:, places[1]].reshape(-1, geometry.channels).T
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where the search for the quantizer step begins, over the root mean squared error that the target allows."""
+
+    first_step: float
+
+
+class MosaicSession(Session):
+    native = frozenset({Psnr})
+
+    def __init__(self, picture, field):
+        self._problem = Problem.of(picture, field)
+
+    def plans(self, request):
+        return [Plan(self._problem.field, MosaicFamily.recipes[request.effort])]
+
+    def fit(self, plan, request):
+        began, problem, side = time.monotonic(), self._problem, plan.field.side
+        lattice = problem.geometry
+        tiles = problem.targets.reshape(lattice.height, lattice.width, -1)[::side, ::side]
+        step = plan.recipe.first_step * np.sqrt(problem.allowed_mse(request.psnr_db))
+        trial = land_by_step(problem, request, lambda factor: ({"tiles": tiles}, {"tiles": factor * step}))
+        return Solution.closed_form(problem, trial, time.monotonic() - began)
+
+    def estimated_bytes(self, request):
+        return None
+
+
+class MosaicFamily(Family):
+    name, stands_in = "mosaic", False
+    recipes = dict.fromkeys(range(1, 10), Recipe(3.0))
+
+    def suits(self, picture):
+        return False
+
+    def refuses(self, picture, engine, device):
+        return None
+
+    def lossless(self, depth):
+        return LosslessPolicy(fit_db=40.0, from_db=np.inf)
+
+    def begin(self, picture, context, given=None):
+        return MosaicSession(picture, Mosaic(1) if given is None else given)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nfcodec.errors import UsageError
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.table.family import TableFamily
+from nfcodec.fields.table.field import Pyramid, Table
+from nfcodec.fitting.family import Context
+from nfcodec.fitting.goals import Psnr
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request
+from nfcodec.raster import Raster
+from nfcodec.transforms import Chain, parse_chain
+
+REQUEST = Request(Psnr(36.0), 3, 0)
+
+
+def picture(transform: str, height: int = 40, width: int = 36) -> Picture:
+    y, x = np.mgrid[:height, :width]
+    samples = (128 + 60 * np.sin(x / 5)[..., None] * np.cos(y / 7)[..., None] + [[[0, 9, 20]]]).astype(np.uint8)
+    return Picture.of(Raster(samples), Chain.prepare(parse_chain(transform), samples, 0))
+
+
+def session(given=None, transform: str = "rpp"):
+    return TableFamily().begin(picture(transform), Context(lambda *_: None), given)
+
+
+def test_a_pyramid_and_a_table_are_promised():
+    plans = session().plans(REQUEST)
+    assert [plan.field for plan in plans] == [Pyramid(5), Table()]
+    assert plans[0].n_bytes > plans[1].n_bytes  # pixels without order
+    ordered = session(transform="none").plans(REQUEST)
+    assert ordered[0].n_bytes < ordered[1].n_bytes
+
+
+def test_a_given_field_is_the_only_plan():
+    (plan,) = session(Pyramid(1, 4)).plans(REQUEST)
+    assert (plan.field, plan.n_bytes) == (Pyramid(1, 4), None)
+    with pytest.raises(UsageError, match="table"):
+        session(Siren(8))
+
+
+@pytest.mark.parametrize(("engine", "device", "taken"), [("auto", "cpu", True), ("tinycudann", "auto", False)])
+def test_where_no_engine_has_pyramids(engine, device, taken):
+    family = TableFamily()
+    assert (family.refuses(picture("none"), engine, device) is None) == taken
+    assert family.refuses(picture("rpp"), engine, device) is None
+    large = TableFamily().begin(picture("rpp", 70, 64), Context(lambda *_: None))
+    fields = [plan.field for plan in large.plans(Request(Psnr(36.0), 3, 0, engine=engine, device=device))]
+    assert fields == ([Pyramid(5, 16), Table()] if taken else [Table()])
+
+
+def test_the_lossless_policy_follows_the_depth():
+    eight, sixteen = (TableFamily().lossless(depth) for depth in (8, 16))
+    assert 49 < eight.fit_db < 51
+    assert eight.fit_db < eight.from_db < 60
+    assert (sixteen.fit_db, sixteen.from_db) == (90.0, 94.0)

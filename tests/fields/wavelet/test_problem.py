@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nfcodec.coding.payload import decode_payload, encode_payload, estimate_payload
+from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.exact.geometry import Geometry, part_of
+from nfcodec.fields.wavelet.field import Wavelet
+from nfcodec.fields.wavelet.payload import PREDICTED
+from nfcodec.fields.wavelet.problem import WaveletProblem
+from nfcodec.fields.wavelet.rate import Priors
+from nfcodec.fitting.picture import Picture
+from nfcodec.raster import Raster
+from nfcodec.transforms import Chain
+
+
+def test_of_a_picture_and_of_a_part_of_it():
+    samples = np.random.default_rng(0).integers(0, 256, (9, 14, 3)).astype(np.uint8)
+    picture = Picture.of(Raster(samples), Chain.prepare([], samples, 0))
+    problem = WaveletProblem.of(picture, Wavelet(2))
+    assert problem.geometry == Geometry(9, 14, 3)
+    assert problem.held is None
+    place = (slice(2, 9), slice(0, 5))
+    part = problem.part(place, Wavelet(1))
+    assert isinstance(part, WaveletProblem)
+    assert part.geometry == part_of(problem.geometry, place)
+    assert np.array_equal(part.samples.reshape(7, 5, 3), samples[place])
+
+
+def test_bits_are_of_distributions():
+    location = np.array([0.0, 0.25, -3.5, 40.0], np.float32)
+    for scale in (0.1, 1.0, 30.0):
+        symbols = np.arange(-2000, 2001)[:, None]
+        priors = Priors(location[None], np.full((1, 4), scale, np.float32))
+        assert np.allclose(np.exp2(-priors.bits(symbols)).sum(axis=0), 1, atol=0.02)  # the floor under 4001 symbols
+
+
+def test_priors_are_those_of_the_coder(make_problem, solved):
+    """Bits under the priors are the bits of the file, but for the tables' rounding."""
+    problem = make_problem(Wavelet(3), 64, 64)
+    weights = solved(problem, 38.0).trial.weights
+    bits = problem.priors(weights["level0"]).bits(weights["level0"].symbols).sum()
+    assert 0.98 * bits < 8 * problem.estimated_bytes(weights) < 1.02 * bits + 8 * 40  # and the linear part
+
+
+def test_the_regime_follows_the_step(make_problem):
+    problem = make_problem(Wavelet(2))
+    steps = [Step(128, exponent) for exponent in (-128, -23, -13, -12, -7, 8, 127)]
+    assert [problem.regime(step) for step in steps] == [72, 72, 80, 88, 116, 116, 116]
+
+
+def test_the_regime_does_not_depend_on_the_scale_of_the_values(make_problem):
+    found = [
+        make_problem(Wavelet(2), transform=transform).regime(Step.nearest(step))
+        for transform, step in (("none", 2.0**-6), ("scale:2", 2.0**-5), ("scale:0.5", 2.0**-7), ("inversion", 2.0**-6))
+    ]
+    assert found == [80] * 4
+
+
+def test_the_payload_is_of_its_regime(make_problem, solved):
+    problem = make_problem(Wavelet(2))
+    weights = solved(problem, 36.0, 3).trial.weights
+    payload, regime = problem.payload(weights), problem.regime(weights["level0"].step)
+    assert payload[:2] == bytes([PREDICTED, regime])
+    assert abs(problem.estimated_bytes(weights) - len(payload)) <= 8
+    symbols = {name: weight.symbols for name, weight in weights.items()}
+    decoded = decode_payload(problem.field, problem.geometry, payload)
+    assert all(np.array_equal(decoded[name], values) for name, values in symbols.items())
+
+    def parts(told: int):
+        return problem.field.parts(problem.geometry, PREDICTED, told)
+
+    assert payload == encode_payload(PREDICTED, parts(regime), symbols)
+    far_off = estimate_payload(PREDICTED, parts(255), symbols)
+    assert estimate_payload(PREDICTED, parts(regime), symbols) < far_off
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_coefficients_are_those_of_the_targets(make_problem, channels):
+    """Through whatever linear map a file holds; in steps so fine that rounding does not show."""
+    problem = make_problem(Wavelet(3), 40, 37, channels)
+    rng, fine = np.random.default_rng(0), 2.0**-16
+    linear = {
+        "skip": (np.eye(channels) + rng.uniform(-0.2, 0.2, (channels, channels))).astype(np.float32),
+        "bias_out": rng.normal(0, 1, channels).astype(np.float32),
+    }
+    exact = problem.coefficients(linear, dict.fromkeys(linear, fine))
+    weights = {"level0": Quantized(np.round(exact / fine).astype(np.int64), Step.nearest(fine))} | {
+        name: Quantized(np.round(value / fine).astype(np.int64), Step.nearest(fine)) for name, value in linear.items()
+    }
+    outputs = problem.field.evaluate(problem.geometry, weights) * 2.0**-24
+    assert np.abs(outputs - problem.targets).max() < 1e-3
+
+
+def test_wishes_lead_to_the_picture(make_problem, solved):
+    """Symbols moved as they wish give the targets, but for the rounding of wishes."""
+    problem = make_problem(Wavelet(2), 40, 37)
+    weights = solved(problem, 30.0).trial.weights
+    outputs = problem.field.evaluate(problem.geometry, weights)
+    level, finer = weights["level0"], 64
+    wishes = problem.wishes(weights, outputs)
+    moved = np.round((level.symbols + wishes) * finer).astype(np.int64)
+    granted = {**weights, "level0": Quantized(moved, replace(level.step, exponent=level.step.exponent - 6))}
+    before, after = (
+        np.abs(problem.field.evaluate(problem.geometry, each) * 2.0**-24 - problem.targets).max()
+        for each in (weights, granted)
+    )
+    assert after < 0.05 * before

@@ -1,0 +1,31 @@
+import time
+from dataclasses import replace
+
+import pytest
+
+from nfcodec.fields.table.field import Table
+from nfcodec.fitting.goals import Lossless, Psnr, Size
+from nfcodec.fitting.request import Request
+
+
+def test_long_fits_are_announced(make_problem):
+    problem, events = make_problem(Table()), []
+    request = Request(Psnr(36.0), 5, 0, listen=events.append)
+    request.announce(problem, 5.0)
+    assert not events
+    request.announce(problem, 75.0)
+    request.announce(problem, 600.0)
+    replace(request, deadline=time.monotonic() + 30).announce(problem, 600.0)
+    first, second, third = (event.message for event in events)
+    assert first.startswith("about 75 s and 0.2 GB")
+    assert second.startswith("about 10 minutes and")
+    assert third.startswith("about 30 s")
+
+
+def test_only_a_psnr_is_a_psnr():
+    request = Request(Psnr(36.0), 5, 0)
+    assert (request.psnr_db, request.at(30.0).psnr_db) == (36.0, 30.0)
+    for goal in (Size(100), Lossless()):
+        with pytest.raises(TypeError):
+            _ = replace(request, goal=goal).psnr_db
+    assert [str(goal) for goal in (Psnr(40), Size(9), Lossless())] == ["40 dB", "9 bytes", "no loss"]
