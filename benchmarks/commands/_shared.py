@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import click
 
-from benchmarks import datasets, records
-from benchmarks.datasets import Picture
-from benchmarks.executors import Executor, Processes, Ray, here
-from benchmarks.records import Job, Store
+from benchmarks.data import datasets
+from benchmarks.data.datasets import Picture
+from benchmarks.records.executors import Executor, Processes, Ray, here
+from benchmarks.records.store import Job, Store, commit, run_jobs
 from nfcodec.errors import NfcError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,7 +79,7 @@ def run_all(jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor =
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
     done, start = 0, time.monotonic()
-    for rows in where(records.run_jobs, _calls(missing, batch, records.commit())):
+    for rows in where(run_jobs, _calls(missing, batch, commit())):
         for row in rows:
             store.append(row)
             done += 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
-from benchmarks.lossless import OTHERS, LosslessFile
-from benchmarks.rate_distortion import OURS
-from benchmarks.records import Store
+from benchmarks.rates.lossless import OTHERS, LosslessFile
+from benchmarks.rates.rate_distortion import OURS
+from benchmarks.records.store import Store
 
 
 @click.command("lossless")

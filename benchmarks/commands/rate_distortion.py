@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
-from benchmarks.rate_distortion import CODECS, OURS, TARGETS_DB, RatePoint
-from benchmarks.records import Store
+from benchmarks.rates.rate_distortion import CODECS, OURS, TARGETS_DB, RatePoint
+from benchmarks.records.store import Store
 
 _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 

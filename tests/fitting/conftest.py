@@ -35,7 +35,7 @@ def make_problem():
 @pytest.fixture
 def photograph(make_problem):
     """The problem of fitting a field, of as many features as channels, to a part of the sample picture."""
-    path = Path(__file__).parents[2] / "benchmarks" / "sample.png"
+    path = Path(__file__).parents[2] / "benchmarks" / "data" / "sample.png"
 
     def make(spec, channels: int = 3):
         samples = np.asarray(Image.open(path).convert("RGB" if channels == 3 else "L"))[20:180, 40:200]

@@ -1,0 +1,190 @@
+"""Train the context networks that ship with the package, on crops of CLIC and DIV2K pictures (never Kodak).
+
+    python -m benchmarks.train_contexts FOLDER... --out nfcodec/coding/slope_networks.bin
+
+Symbols are those of fits at random quality, with and without gradient steps, which weigh bits by the networks
+installed: train, install, and train again. Training minimises their bits. Files depend on the weights: networks that
+have been released are never replaced, better ones become another order of docs/format.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from benchmarks.speed.workloads import problem
+from nfcodec.coding.context_networks import (
+    N_KINDS,
+    N_ORIENTATIONS,
+    N_PASSES,
+    SLOPE_SET,
+    WEIGHT_BITS,
+    Network,
+    n_inputs,
+    unpack_networks,
+)
+from nfcodec.coding.laplace import MAX_SCALE, SMALLEST_LOG2
+from nfcodec.coding.wavelets import WaveletShape, runs
+from nfcodec.fields import Geometry, Ngp, WaveletLevel
+from nfcodec.fitting import Request
+from nfcodec.fitting.plan import wavelet_ngps
+from nfcodec.fitting.rate import regime_of
+from nfcodec.fitting.wavelet import solve_wavelet
+from nfcodec.raster import Samples
+
+Key = tuple[int, int, int]
+KEYS = [(o, k, p) for o in range(N_ORIENTATIONS) for k in range(N_KINDS) for p in range(N_PASSES)]
+Coded = tuple[WaveletShape, int, np.ndarray]
+"""Coefficients of a picture, with their shape and regime."""
+
+Data = dict[Key, tuple[Tensor, Tensor]]
+"""Inputs (n, inputs) int16 and symbols (n,) of each network."""
+
+QUALITIES_DB = (28.0, 50.0)
+EFFORTS = (1, 2, 2, 2)
+GRAY_EVERY = 8
+INPUT_UNIT, OUTPUT_UNIT = 2.0**-5, 2.0**-3
+LEAST_PROBABILITY = 2.0**-18
+
+
+def fitted(picture: Samples, seed: int) -> Coded:
+    """A fit at random quality; one in eight is of a gray picture."""
+    rng = np.random.default_rng(seed)
+    if seed % GRAY_EVERY == 0:
+        picture = np.ascontiguousarray(picture.mean(axis=2, keepdims=True).round().astype(np.uint8))
+    request = Request(float(rng.uniform(*QUALITIES_DB)), int(rng.choice(EFFORTS)), seed)
+    problems = [problem(picture, spec) for spec in wavelet_ngps(Geometry(*picture.shape))]
+    solution, chosen = solve_wavelet(problems, request)
+    weight = solution.trial.weights["level0"]
+    assert isinstance(chosen.spec, Ngp)
+    assert isinstance(chosen.spec.levels[0], WaveletLevel)
+    rows, cols, features = weight.symbols.shape
+    shape = WaveletShape(rows, cols, features, chosen.spec.levels[0].n_levels)
+    return shape, regime_of(chosen, weight.step), weight.symbols
+
+
+def collect(pictures: Iterable[Coded], share: float, rng: np.random.Generator) -> Data:
+    """What each network sees of some of the coefficients, and what they are."""
+    found: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in KEYS}
+    for shape, regime, symbols in pictures:
+        for run in runs(shape, SLOPE_SET, regime, np.zeros_like(symbols)):
+            values = symbols[run.place].reshape(-1)
+            used = rng.random(len(values)) < share
+            found[run.key].append((run.inputs()[:, used].T.astype(np.int16), values[used].astype(np.float32)))
+            run.put(values)
+    return {
+        key: (torch.from_numpy(np.concatenate(inputs)), torch.from_numpy(np.concatenate(values)))
+        for key, (inputs, values) in ((key, zip(*parts, strict=True)) for key, parts in found.items() if parts)
+    }
+
+
+def bits(outputs: Tensor, values: Tensor) -> Tensor:
+    """Of each symbol, for locations and log2 of scales (n, 2)."""
+    location = outputs[:, 0]
+    scale = torch.exp2(outputs[:, 1].clamp(SMALLEST_LOG2, SMALLEST_LOG2 + MAX_SCALE / 8))
+
+    def below(x: Tensor) -> Tensor:
+        return 0.5 + 0.5 * torch.sign(x) * (1 - torch.exp(-x.abs()))
+
+    mass = below((values - location + 0.5) / scale) - below((values - location - 0.5) / scale)
+    return -torch.log2(mass.clamp(min=0) + LEAST_PROBABILITY)
+
+
+def train(key: Key, data: tuple[Tensor, Tensor], hidden: int, steps: int, batch: int, rate: float) -> nn.Sequential:
+    """One network, on this thread alone."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    inputs, values = data
+    network = nn.Sequential(
+        nn.Linear(n_inputs(*key, sees_slopes=True), hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, 2),
+    )
+    optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-5
+        chosen = torch.randint(0, len(values), (batch,))
+        loss = bits(network(inputs[chosen].float() * INPUT_UNIT), values[chosen]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network
+
+
+def pack(nets: dict[Key, nn.Sequential], hidden: int) -> bytes:
+    """The inverse of `unpack_networks`, with weights rounded to integers."""
+    parts = [np.array([hidden])]
+    for key in KEYS:
+        parts += [tensor.detach().double().numpy().reshape(-1) * 2**WEIGHT_BITS for tensor in nets[key].parameters()]
+    values = np.round(np.concatenate(parts))
+    if np.abs(values).max() >= 2**15:
+        raise SystemExit("a weight does not fit 16 bits")
+    return values.astype("<i2").tobytes()
+
+
+def score(network_of: dict[Key, Network], data: Data) -> float:
+    """Bits a symbol with the networks in integers."""
+    total = 0.0
+    for key, (inputs, values) in data.items():
+        locations, scales = network_of[key].predict(inputs.double().numpy().T)
+        outputs = torch.from_numpy(np.stack([locations, scales], 1) * OUTPUT_UNIT)
+        total += float(bits(outputs, values.double()).sum())
+    return total / sum(len(values) for _, values in data.values())
+
+
+def crops(folders: list[Path], n: int, side: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Random square crops, (side, side, 3) uint8 or smaller, of the pictures in some folders."""
+    paths = sorted(path for folder in folders for path in folder.iterdir() if path.suffix == ".png")
+    found: list[np.ndarray] = []
+    for _ in range(n):
+        with Image.open(paths[rng.integers(len(paths))]) as image:
+            left, top = (int(rng.integers(0, max(1, size - side + 1))) for size in image.size)
+            box = (left, top, min(left + side, image.width), min(top + side, image.height))
+            found.append(np.asarray(image.convert("RGB").crop(box)))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--crops", type=int, default=280)
+    parser.add_argument("--held-out", type=int, default=40)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--share", type=float, default=0.5, help="of the coefficients to train on")
+    parser.add_argument("--hidden", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--batch", type=int, default=2048)
+    parser.add_argument("--rate", type=float, default=5e-3)
+    parser.add_argument("--processes", type=int, default=2, help="with OMP_NUM_THREADS=1 for each to have one thread")
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    pictures = crops(options.folders, options.crops + options.held_out, options.side, rng)
+    with ProcessPoolExecutor(options.processes) as pool:
+        coded = list(pool.map(fitted, pictures, range(len(pictures))))
+        print(f"{len(coded)} pictures fitted", flush=True)
+        data = collect(coded[options.held_out :], options.share, rng)
+        recipe = partial(train, hidden=options.hidden, steps=options.steps, batch=options.batch, rate=options.rate)
+        networks = dict(zip(data, pool.map(recipe, data, data.values()), strict=True))
+    blob = pack(networks, options.hidden)
+    options.out.write_bytes(blob)
+    held_out = collect(coded[: options.held_out], 1.0, rng)
+    print(f"held out: {score(unpack_networks(blob, sees_slopes=True), held_out):.4f} bits a symbol in integers")
+    print(f"{len(blob)} bytes, SHA-256 {hashlib.sha256(blob).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()
