@@ -1,4 +1,7 @@
-"""The paper's preprocessing: centre square, Lanczos, gray, and (in `linear`) sRGB code values to linear light."""
+"""Pictures from files as they are measured: whole, cropped, or as the paper has them.
+
+The paper's preprocessing is `square`: centre square, Lanczos, gray; and `linear`: sRGB code values to linear light.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,27 @@ Reals = npt.NDArray[np.float64]
 
 
 def square(path: Path, side: int, *, gray: bool = True) -> Bytes:
-    """The centre square of a picture, resized (Lanczos, also where that enlarges): (side, side), or with 3 channels."""
+    """The centre square of a picture, resized in RGB, then made gray: (side, side), or with 3 channels."""
+    with Image.open(path) as image:
+        resized = _centre_square(image.convert("RGB"), side)
+    return np.asarray(resized.convert("L") if gray else resized)
+
+
+def prepared(path: Path, *, crop: int | None = None, side: int | None = None, gray: bool = False) -> Image.Image:
+    """A picture in RGB or gray; of it the centre crop, or the centre square resized, where a size is given."""
     with Image.open(path) as opened:
-        image = opened.convert("RGB")
+        image = opened.convert("L" if gray else "RGB")
+    if crop:
+        left, top = (image.width - crop) // 2, (image.height - crop) // 2
+        image = image.crop((left, top, left + crop, top + crop))
+    return _centre_square(image, side) if side else image
+
+
+def _centre_square(image: Image.Image, side: int) -> Image.Image:
+    """Resized by Lanczos, also where that enlarges."""
     shorter = min(image.size)
     left, top = (image.width - shorter) // 2, (image.height - shorter) // 2
-    image = image.crop((left, top, left + shorter, top + shorter))
-    image = image.resize((side, side), Image.Resampling.LANCZOS)
-    return np.asarray(image.convert("L") if gray else image)
+    return image.crop((left, top, left + shorter, top + shorter)).resize((side, side), Image.Resampling.LANCZOS)
 
 
 def linear(samples: Bytes) -> Reals:

@@ -18,12 +18,12 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from benchmarks.data.pictures import Bytes, square
+from benchmarks.data.pictures import Bytes, prepared, square
 from benchmarks.paper.arms import arm
 from benchmarks.paper.candidates import CANDIDATES
 from benchmarks.paper.programs import EXACT, EngineProgram, Program, Run, StackedSiren
 from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
-from benchmarks.rates import encode_table
+from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.store import Job, Row
 from nfcodec.errors import UsageError
 from nfcodec.fields import FieldSpec, Ngp, Siren
@@ -207,8 +207,7 @@ class Encode(Job):
     def load(self, path: Path) -> Bytes:
         if self.side:
             return square(path, self.side, gray=self.gray)
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L" if self.gray else "RGB"))
+        return np.asarray(prepared(path, gray=self.gray))
 
     def run(self, picture: Bytes) -> Row:
         options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
@@ -216,7 +215,7 @@ class Encode(Job):
         with tempfile.TemporaryDirectory() as folder:
             source, out = Path(folder) / "in.png", Path(folder) / "out.nfc"
             Image.fromarray(picture).save(source)
-            text, seconds, megabytes = encode_table.run(["encode", str(source), str(out), *options])
+            text, seconds, megabytes = nfcodec_process(["encode", str(source), str(out), *options])
         report = json.loads(text)
         keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine")
         return {

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from PIL import Image
 
-import nfcodec
-from benchmarks.data.pictures import Bytes
-from benchmarks.rates.rate_distortion import CODECS, OURS, library_version, prepare
+from benchmarks.data.pictures import Bytes, prepared
+from benchmarks.rates.codecs import LOSSLESS, OURS, Ours, there_and_back
 from benchmarks.records.store import Job, Row
-
-OTHERS: dict[str, Mapping[str, Any]] = {
-    "png": {"format": "PNG", "optimize": True},
-    "webp": {"format": "WEBP", "lossless": True, "quality": 100, "method": 6},
-    "jxl": {"format": "JXL", "lossless": True, "effort": 7},
-}
-"""Pillow's options."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +18,7 @@ class LosslessFile(Job):
     """One file.
 
     Attributes:
-        codec: `OURS` or a key of `OTHERS`.
+        codec: `OURS` or a key of `LOSSLESS`.
         effort: of ours.
     """
 
@@ -40,31 +28,13 @@ class LosslessFile(Job):
     study: ClassVar[str] = "lossless"
 
     def load(self, path: Path) -> Bytes:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
+        return np.asarray(prepared(path))
 
     def run(self, picture: Bytes) -> Row:
         """Raises RuntimeError if the picture does not come back."""
-        began = time.perf_counter()
-        data, more = self._encoded(picture)
-        encoded = time.perf_counter()
-        decoded = nfcodec.decode(data) if self.codec == OURS else Image.open(io.BytesIO(data))
-        same = np.array_equal(np.asarray(decoded), picture)
-        done = time.perf_counter()
-        if not same:
+        ours = self.codec == OURS
+        codec = Ours({"lossless": True, "effort": self.effort}) if ours else LOSSLESS[self.codec]
+        decoded, row = there_and_back(codec, picture)
+        if not np.array_equal(decoded, picture):
             raise RuntimeError(f"{self.codec} is not lossless on {self.image}")
-        return {
-            "bytes": len(data), "bpp": 8 * len(data) / (picture.shape[0] * picture.shape[1]),
-            "encode_seconds": round(encoded - began, 3), "decode_seconds": round(done - encoded, 3), **more,
-        }  # fmt: skip
-
-    def _encoded(self, picture: Bytes) -> tuple[bytes, Row]:
-        if self.codec == OURS:
-            return nfcodec.encode(picture, lossless=True, effort=self.effort), {}
-        more: Row = {}
-        if self.codec in CODECS:
-            prepare(self.codec)
-            more["library"] = library_version(CODECS[self.codec].library)
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, **OTHERS[self.codec])
-        return buffer.getvalue(), more
+        return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.rates.rate_distortion import OURS
+from benchmarks.rates.codecs import OURS
 from benchmarks.records.store import Row
 from benchmarks.report.table import Cell, Table
 

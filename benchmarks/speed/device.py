@@ -10,13 +10,14 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from benchmarks.speed.workloads import matrix_flops, print_row, problem, seconds
+from benchmarks.data.problems import problem
+from benchmarks.records.store import Row
+from benchmarks.speed.workloads import matrix_flops, seconds
 from nfcodec.errors import EngineError
 from nfcodec.fields import FieldSpec, Geometry, HashLevel, Ngp, Siren
 from nfcodec.fitting import Problem
@@ -36,16 +37,8 @@ FIT_RATES = {"siren": Rates(2.0**-10, 2.0**-10), "ngp": Rates(2.0**-6, 2.0**-6)}
 PRODUCT_SIDE, COPY_FLOATS, REPEATS = 8192, 1 << 28, 10
 
 
-def rows(samples: Samples, device: str, rounds: int, engines: tuple[str, ...] = ENGINES) -> list[dict[str, Any]]:
+def rows(samples: Samples, device: str, rounds: int, engines: tuple[str, ...] = ENGINES) -> Iterator[Row]:
     """All rows for one gray picture, square."""
-    found: list[dict[str, Any]] = []
-    for row in _rows(samples, device, rounds, engines):
-        print_row(row)
-        found.append(row)
-    return found
-
-
-def _rows(samples: Samples, device: str, rounds: int, engines: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     limits = device_limits(torch.device(device))
     yield {"part": "limits", "device": device_name(device), **limits}
     side = samples.shape[0]
@@ -85,7 +78,7 @@ def device_limits(device: torch.device) -> dict[str, float]:
     return found
 
 
-def fastest(call: Any, device: torch.device) -> float:
+def fastest(call: Callable[[], object], device: torch.device) -> float:
     """Seconds of the fastest of some calls, each waited for."""
 
     def whole() -> None:
@@ -114,7 +107,7 @@ def least_bytes(spec: FieldSpec, geometry: Geometry) -> int:
 
 def step_rows(
     name: str, each: Problem, engines: dict[str, Engine], rounds: int, limits: dict[str, float]
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Row]:
     """Medians over rounds, in which the engines take turns."""
     taken: dict[str, list[float]] = {key: [] for key in engines}
     for engine in engines.values():
@@ -135,7 +128,7 @@ def step_rows(
         yield row
 
 
-def fit_row(name: str, each: Problem, engine_name: str, device: str) -> dict[str, Any]:
+def fit_row(name: str, each: Problem, engine_name: str, device: str) -> Row:
     """Steps and seconds from random weights to 50 dB with one rate; seconds without making the engine."""
     engine = start(engine_name, device, each)
     schedule = Schedule(GOAL_DB, MAX_STEPS, FIT_RATES[name])
