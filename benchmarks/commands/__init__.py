@@ -11,6 +11,10 @@ from benchmarks.commands.dynamics import dynamics
 from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
 from benchmarks.commands.report import report
+from benchmarks.commands.sample import sample
+from benchmarks.commands.speed import speed
+from benchmarks.commands.table import table
+from benchmarks.commands.train import train
 
 
 @click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
@@ -21,5 +25,7 @@ def main() -> None:
     """
 
 
-for command in (download, acceleration, dynamics, rate_distortion, lossless, report, analyze):
+for command in (
+    download, acceleration, dynamics, rate_distortion, lossless, table, speed, report, analyze, train, sample,
+):  # fmt: skip
     main.add_command(command)

@@ -1,12 +1,12 @@
-"""Draw benchmarks/data/sample.png: a landscape that is the same on every machine and belongs to nobody."""
+"""What sample.png shows: a landscape that is the same on every machine and belongs to nobody."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+SAMPLE = Path(__file__).with_name("sample.png")
 WIDTH, HEIGHT, SCALE = 320, 213, 2
 HORIZON = 0.60
 SUN = (0.70, 0.47)
@@ -152,9 +152,3 @@ def draw():
     image = image * (1 - 0.16 * (x * x + y * y) / 2)[..., None]
     grain = rng.normal(0, 1.6 / 255, (HEIGHT, WIDTH, 1)) + rng.normal(0, 0.8 / 255, (HEIGHT, WIDTH, 3))
     return np.round(np.clip(image + grain, 0, 1) * 255).astype(np.uint8)
-
-
-if __name__ == "__main__":
-    path = Path(__file__).with_name("sample.png")
-    Image.fromarray(draw()).save(path, optimize=True)
-    print(f"{path.name}: {path.stat().st_size} bytes")

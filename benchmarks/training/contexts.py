@@ -1,7 +1,5 @@
 """Train the context networks that ship with the package, on crops of CLIC and DIV2K pictures (never Kodak).
 
-    python -m benchmarks.train_contexts FOLDER... --out nfcodec/coding/slope_networks.bin
-
 Symbols are those of fits at random quality, with and without gradient steps, which weigh bits by the networks
 installed: train, install, and train again. Training minimises their bits. Files depend on the weights: networks that
 have been released are never replaced, better ones become another order of docs/format.md.
@@ -9,20 +7,19 @@ have been released are never replaced, better ones become another order of docs/
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.speed.workloads import problem
+from benchmarks.data.problems import problem
+from benchmarks.training.crops import QUALITIES_DB, crops, packed
 from nfcodec.coding.context_networks import (
     N_KINDS,
     N_ORIENTATIONS,
@@ -50,11 +47,31 @@ Coded = tuple[WaveletShape, int, np.ndarray]
 Data = dict[Key, tuple[Tensor, Tensor]]
 """Inputs (n, inputs) int16 and symbols (n,) of each network."""
 
-QUALITIES_DB = (28.0, 50.0)
 EFFORTS = (1, 2, 2, 2)
 GRAY_EVERY = 8
 INPUT_UNIT, OUTPUT_UNIT = 2.0**-5, 2.0**-3
 LEAST_PROBABILITY = 2.0**-18
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the networks are trained.
+
+    Attributes:
+        hidden: width of both hidden layers.
+        steps, batch, rate: of Adam.
+        share: of the coefficients to train on.
+        held_out: number of crops that are not trained on.
+        processes: that fit and train; with OMP_NUM_THREADS=1 each has one thread.
+    """
+
+    hidden: int
+    steps: int
+    batch: int
+    rate: float
+    share: float
+    held_out: int
+    processes: int
 
 
 def fitted(picture: Samples, seed: int) -> Coded:
@@ -100,23 +117,23 @@ def bits(outputs: Tensor, values: Tensor) -> Tensor:
     return -torch.log2(mass.clamp(min=0) + LEAST_PROBABILITY)
 
 
-def train(key: Key, data: tuple[Tensor, Tensor], hidden: int, steps: int, batch: int, rate: float) -> nn.Sequential:
+def train(key: Key, data: tuple[Tensor, Tensor], recipe: Recipe) -> nn.Sequential:
     """One network, on this thread alone."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     inputs, values = data
     network = nn.Sequential(
-        nn.Linear(n_inputs(*key, sees_slopes=True), hidden),
+        nn.Linear(n_inputs(*key, sees_slopes=True), recipe.hidden),
         nn.ReLU(),
-        nn.Linear(hidden, hidden),
+        nn.Linear(recipe.hidden, recipe.hidden),
         nn.ReLU(),
-        nn.Linear(hidden, 2),
+        nn.Linear(recipe.hidden, 2),
     )
-    optimizer = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
-    for step in range(steps):
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.rate, fused=True)
+    for step in range(recipe.steps):
         for group in optimizer.param_groups:
-            group["lr"] = rate * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-5
-        chosen = torch.randint(0, len(values), (batch,))
+            group["lr"] = recipe.rate * (0.5 + 0.5 * math.cos(math.pi * step / recipe.steps)) + 1e-5
+        chosen = torch.randint(0, len(values), (recipe.batch,))
         loss = bits(network(inputs[chosen].float() * INPUT_UNIT), values[chosen]).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -129,10 +146,7 @@ def pack(nets: dict[Key, nn.Sequential], hidden: int) -> bytes:
     parts = [np.array([hidden])]
     for key in KEYS:
         parts += [tensor.detach().double().numpy().reshape(-1) * 2**WEIGHT_BITS for tensor in nets[key].parameters()]
-    values = np.round(np.concatenate(parts))
-    if np.abs(values).max() >= 2**15:
-        raise SystemExit("a weight does not fit 16 bits")
-    return values.astype("<i2").tobytes()
+    return packed(np.concatenate(parts))
 
 
 def score(network_of: dict[Key, Network], data: Data) -> float:
@@ -145,46 +159,14 @@ def score(network_of: dict[Key, Network], data: Data) -> float:
     return total / sum(len(values) for _, values in data.values())
 
 
-def crops(folders: list[Path], n: int, side: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Random square crops, (side, side, 3) uint8 or smaller, of the pictures in some folders."""
-    paths = sorted(path for folder in folders for path in folder.iterdir() if path.suffix == ".png")
-    found: list[np.ndarray] = []
-    for _ in range(n):
-        with Image.open(paths[rng.integers(len(paths))]) as image:
-            left, top = (int(rng.integers(0, max(1, size - side + 1))) for size in image.size)
-            box = (left, top, min(left + side, image.width), min(top + side, image.height))
-            found.append(np.asarray(image.convert("RGB").crop(box)))
-    return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--crops", type=int, default=280)
-    parser.add_argument("--held-out", type=int, default=40)
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--share", type=float, default=0.5, help="of the coefficients to train on")
-    parser.add_argument("--hidden", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--batch", type=int, default=2048)
-    parser.add_argument("--rate", type=float, default=5e-3)
-    parser.add_argument("--processes", type=int, default=2, help="with OMP_NUM_THREADS=1 for each to have one thread")
-    options = parser.parse_args()
+def trained(folders: Sequence[Path], n_crops: int, side: int, recipe: Recipe) -> tuple[bytes, float]:
+    """The networks' weights, packed, and their bits a symbol on crops held out: `n_crops` and those are random."""
     rng = np.random.default_rng(0)
-    pictures = crops(options.folders, options.crops + options.held_out, options.side, rng)
-    with ProcessPoolExecutor(options.processes) as pool:
+    pictures = crops(folders, n_crops + recipe.held_out, side, rng)
+    with ProcessPoolExecutor(recipe.processes) as pool:
         coded = list(pool.map(fitted, pictures, range(len(pictures))))
-        print(f"{len(coded)} pictures fitted", flush=True)
-        data = collect(coded[options.held_out :], options.share, rng)
-        recipe = partial(train, hidden=options.hidden, steps=options.steps, batch=options.batch, rate=options.rate)
-        networks = dict(zip(data, pool.map(recipe, data, data.values()), strict=True))
-    blob = pack(networks, options.hidden)
-    options.out.write_bytes(blob)
-    held_out = collect(coded[: options.held_out], 1.0, rng)
-    print(f"held out: {score(unpack_networks(blob, sees_slopes=True), held_out):.4f} bits a symbol in integers")
-    print(f"{len(blob)} bytes, SHA-256 {hashlib.sha256(blob).hexdigest()}")
-
-
-if __name__ == "__main__":
-    main()
+        data = collect(coded[recipe.held_out :], recipe.share, rng)
+        networks = dict(zip(data, pool.map(partial(train, recipe=recipe), data, data.values()), strict=True))
+    blob = pack(networks, recipe.hidden)
+    held_out = collect(coded[: recipe.held_out], 1.0, rng)
+    return blob, score(unpack_networks(blob, sees_slopes=True), held_out)

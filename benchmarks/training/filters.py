@@ -1,7 +1,5 @@
 """Train the filters that ship with the package, on crops of CLIC and DIV2K pictures (never Kodak).
 
-    python -m benchmarks.train_filters FOLDER... --out nfcodec/fields/filters.bin
-
 The filters are the first layer of a network that restores what quantization took from a picture; the second layer is
 the file's own, by least squares. So the filters are trained for what least squares can make of them: the loss is the
 error that remains after the solution, through which gradients flow. Files depend on the weights: filters that have
@@ -10,9 +8,8 @@ been released are never replaced.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,18 +18,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.speed.workloads import problem
-from benchmarks.training.contexts import QUALITIES_DB, crops
+from benchmarks.data.problems import problem
+from benchmarks.training.crops import QUALITIES_DB, crops, packed
 from nfcodec.fields import Geometry, Ngp
 from nfcodec.fields.filters import MAX_FILTERS, N_INPUTS, SIDE, WEIGHT_BITS
 from nfcodec.fitting import Request
 from nfcodec.fitting.plan import wavelet_ngp
 from nfcodec.fitting.wavelet import solve_wavelet
+from nfcodec.raster import Samples
 
 NUMBERS = (16, 32, 64, MAX_FILTERS)
 """Files use the first so many filters; each number is trained for."""
 
 RIDGE = 1e-3
+BATCH, BATCH_SIDE = 6, 96
+HELD_OUT = 16
 MARGIN = SIDE // 2
 
 
@@ -44,7 +44,7 @@ class Pair:
     wanted: Tensor
 
 
-def collect(pictures: list[np.ndarray], rng: np.random.Generator) -> list[Pair]:
+def collect(pictures: list[Samples], rng: np.random.Generator) -> list[Pair]:
     """Quantized and true features of pictures at random quality, without gradient steps."""
     found: list[Pair] = []
     for i, picture in enumerate(pictures):
@@ -114,6 +114,7 @@ def augmented(pairs: list[Pair], n: int, side: int, rng: np.random.Generator) ->
 
 def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng: np.random.Generator) -> np.ndarray:
     """Filters and biases, (MAX_FILTERS, 3 * SIDE^2 + 1), as integers in units of 2^-WEIGHT_BITS."""
+    side = min(BATCH_SIDE, *(size for pair in pairs for size in pair.seen.shape[1:]))
     bound = math.sqrt(3 / N_INPUTS)
     weights = torch.empty(MAX_FILTERS, 3, SIDE, SIDE).uniform_(-bound, bound).requires_grad_()
     biases = torch.randn(MAX_FILTERS).requires_grad_()
@@ -121,7 +122,7 @@ def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng:
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = rate * (0.5 + 0.5 * math.cos(math.pi * step / steps)) + 1e-5
-        seen, wanted = augmented(pairs, 6, 96, rng)
+        seen, wanted = augmented(pairs, BATCH, side, rng)
         response, missing = responses(without_mean(weights), biases, seen), wanted - seen
         loss = torch.zeros(())
         for number in NUMBERS:
@@ -146,27 +147,11 @@ def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng:
     return rows.numpy()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--crops", type=int, default=400)
-    parser.add_argument("--side", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--rate", type=float, default=5e-3)
-    options = parser.parse_args()
+def trained(folders: Sequence[Path], n_crops: int, side: int, steps: int, rate: float) -> bytes:
+    """The filters' weights, packed, from random crops; crops of twice the side are held out."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    pairs = collect(crops(options.folders, options.crops, options.side, rng), rng)
-    pairs = [pair for pair in pairs if min(pair.seen.shape[1:]) >= options.side]
-    held_out = collect(crops(options.folders, 16, 2 * options.side, rng), rng)
-    values = train(pairs, held_out, options.steps, options.rate, rng)
-    if np.abs(values).max() >= 2**15:
-        raise SystemExit("a weight does not fit 16 bits")
-    blob = values.astype("<i2").tobytes()
-    options.out.write_bytes(blob)
-    print(f"{len(blob)} bytes, SHA-256 {hashlib.sha256(blob).hexdigest()}")
-
-
-if __name__ == "__main__":
-    main()
+    pairs = collect(crops(folders, n_crops, side, rng), rng)
+    pairs = [pair for pair in pairs if min(pair.seen.shape[1:]) >= side]
+    held_out = collect(crops(folders, HELD_OUT, 2 * side, rng), rng)
+    return packed(train(pairs, held_out, steps, rate, rng))
