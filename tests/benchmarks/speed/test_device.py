@@ -9,12 +9,12 @@ from benchmarks.speed import device
 from nfcodec.fields import Geometry, Ngp, Siren
 
 
-def test_rows_of_every_engine(monkeypatch, capsys):
+def test_rows_of_every_engine(monkeypatch):
     """On the CPU: the engines for it, a small picture, and those that are not there named with the reason."""
     monkeypatch.setattr(device, "MAX_STEPS", 3)
     monkeypatch.setattr(device, "BLOCK", 2)
     samples = np.random.default_rng(0).integers(0, 256, (16, 16, 1), np.uint8)
-    rows = device.rows(samples, "cpu", 2, ("cuda", "torch", "numba"))
+    rows = list(device.rows(samples, "cpu", 2, ("cuda", "torch", "numba")))
     assert [(row["part"], row.get("field"), row.get("engine")) for row in rows] == [
         ("limits", None, None),
         *(
@@ -33,7 +33,6 @@ def test_rows_of_every_engine(monkeypatch, capsys):
             assert row["torch_over_this"] == 1 or row["engine"] != "torch"
         elif row["part"] == "fit":
             assert (row["steps"], row["reached"]) == (3, False)
-    assert len(capsys.readouterr().out.splitlines()) == len(rows)
 
 
 def test_least_bytes():
