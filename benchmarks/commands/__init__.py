@@ -19,7 +19,7 @@ from benchmarks.commands.train import train
 
 @click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Benchmarks of nfcodec. Most verbs append records to JSONL files, which `report` turns into tables, plots and a page.
+    """Benchmarks of nfcodec. Most verbs append records to JSONL files; `report` makes tables, plots and a page of them.
 
     A record has a key: started again with the same options, a verb runs what its --records file lacks.
     """

@@ -21,8 +21,9 @@ from PIL import Image
 from benchmarks.data.pictures import Bytes, prepared, square
 from benchmarks.paper.arms import arm
 from benchmarks.paper.candidates import CANDIDATES
-from benchmarks.paper.programs import EXACT, EngineProgram, Program, Run, StackedSiren
+from benchmarks.paper.programs import EXACT, EngineProgram, Program, Run
 from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
+from benchmarks.paper.stacked import StackedSiren
 from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.store import Job, Row
 from nfcodec.errors import UsageError

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.paper.arms import arm
-from benchmarks.paper.programs import EngineProgram, Run, Runs, StackedSiren
+from benchmarks.paper.programs import EngineProgram, Run, Runs
 from benchmarks.paper.race import Entry, best_rate, bracket, whole
+from benchmarks.paper.stacked import StackedSiren
 from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting.engines import Objective
 from nfcodec.fitting.engines.numba_engine import NumbaEngine
