@@ -47,9 +47,9 @@ def test_networks_learn(folder: Path) -> None:
     rng = np.random.default_rng(0)
     coded = [contexts.fitted(picture, seed) for seed, picture in enumerate(crops([folder], 2, 40, rng), 1)]
     data = contexts.collect(coded, 1.0, rng)
-    recipe = contexts.Recipe(hidden=4, steps=1, batch=512, rate=1e-2, share=1.0, held_out=0, processes=1)
+    recipe = contexts.Recipe(hidden=4, steps=1, batch=256, rate=2e-2, share=1.0, held_out=0, processes=1)
     scores: list[float] = []
-    for steps in (1, 60):
+    for steps in (1, 20):
         networks = {key: contexts.train(key, each, replace(recipe, steps=steps)) for key, each in data.items()}
         blob = contexts.pack(networks, recipe.hidden)
         scores.append(contexts.score(unpack_networks(blob, sees_slopes=True), data))
