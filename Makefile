@@ -15,7 +15,7 @@ setup: .venv/.installed  ## create .venv and install nfcodec with its developmen
 	touch $@
 
 demo: .venv/.installed  ## compress the sample picture with and without RPP and look at the numbers
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python examples/demo.py
 
 check: .venv/.installed  ## lint, formatting, types, layers
 	$(BIN)/ruff check .
@@ -31,7 +31,7 @@ test-all: .venv/.installed  ## run all tests
 	$(BIN)/python -m pytest
 
 bench: .venv/.installed  ## what the paper's transforms do to the sample picture: bench-output/report.html (minutes)
-	$(BIN)/python -m benchmarks analyze benchmarks/sample.png --out bench-output --processes 2
+	$(BIN)/python -m benchmarks analyze benchmarks/data/sample.png --out bench-output --processes 2
 
 clean:  ## remove everything that can be made again
 	rm -rf .venv build dist demo-output bench-output htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache

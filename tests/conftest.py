@@ -46,7 +46,7 @@ def make_problem():
 @pytest.fixture
 def photograph(make_problem):
     """The problem of fitting a field, of as many features as channels, to a part of the sample picture."""
-    path = Path(__file__).parents[1] / "benchmarks" / "sample.png"
+    path = Path(__file__).parents[1] / "benchmarks" / "data" / "sample.png"
 
     def make(field, channels: int = 3):
         samples = np.asarray(Image.open(path).convert("RGB" if channels == 3 else "L"))[20:180, 40:200]

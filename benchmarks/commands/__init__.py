@@ -11,15 +11,21 @@ from benchmarks.commands.dynamics import dynamics
 from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
 from benchmarks.commands.report import report
+from benchmarks.commands.sample import sample
+from benchmarks.commands.speed import speed
+from benchmarks.commands.table import table
+from benchmarks.commands.train import train
 
 
 @click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Benchmarks of nfcodec. Records go to JSONL files, which `report` turns into tables, plots and a page.
+    """Benchmarks of nfcodec. Most verbs append records to JSONL files; `report` makes tables, plots and a page of them.
 
-    Every run has a key: started again with the same options, a command does what is missing.
+    A record has a key: started again with the same options, a verb runs what its --records file lacks.
     """
 
 
-for command in (download, acceleration, dynamics, rate_distortion, lossless, report, analyze):
+for command in (
+    download, acceleration, dynamics, rate_distortion, lossless, table, speed, report, analyze, train, sample,
+):  # fmt: skip
     main.add_command(command)

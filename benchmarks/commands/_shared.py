@@ -11,17 +11,20 @@ from typing import Any, TypeVar
 
 import click
 
-from benchmarks import datasets, records
-from benchmarks.datasets import Picture
-from benchmarks.executors import Executor, Processes, Ray, here
-from benchmarks.records import Job, Store
-from nfcodec.errors import NfcError
+from benchmarks.data import datasets
+from benchmarks.data.datasets import Picture
+from benchmarks.records.executors import Executor, Processes, Ray, here
+from benchmarks.records.store import Job, Store, commit, run_jobs
+from nfcodec.errors import NfcError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Folder with the datasets; else $NFCODEC_DATA, else the cache."
 )
+
+set_option = click.option("--set", "name", default="kodak", show_default=True, metavar="NAME",
+                          help="A dataset, or any folder of pictures.")  # fmt: skip
 
 picture_options = (
     data_option,
@@ -74,12 +77,25 @@ def chosen_pictures(sets: Sequence[str], images: int | None, data: Path | None) 
     return chosen
 
 
+def named_pictures(name: str, data: Path | None, *wanted: str) -> dict[str, Path]:
+    """The files of a set by the pictures' names, in this order.
+
+    Raises:
+        UsageError: one of the pictures wanted is not there.
+    """
+    found = {picture.name: picture.path for picture in chosen_pictures([name], None, data)}
+    for each in wanted:
+        if each not in found:
+            raise UsageError(f"the set {name} has no picture {each}; it has {', '.join(found)}")
+    return found
+
+
 def run_all(jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor = here, batch: int = 1) -> None:
     """Run the jobs that the store lacks, up to `batch` companions in one program."""
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
     done, start = 0, time.monotonic()
-    for rows in where(records.run_jobs, _calls(missing, batch, records.commit())):
+    for rows in where(run_jobs, _calls(missing, batch, commit())):
         for row in rows:
             store.append(row)
             done += 1

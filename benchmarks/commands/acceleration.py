@@ -8,8 +8,6 @@ from typing import Any
 
 import click
 
-from benchmarks.acceleration import ARMS_ON_TRIAL, PRECISIONS, RATES, Encode, Search, first_rate
-from benchmarks.arms import ARMS
 from benchmarks.commands._shared import (
     chosen_pictures,
     executor,
@@ -19,8 +17,10 @@ from benchmarks.commands._shared import (
     place_options,
     run_all,
 )
-from benchmarks.datasets import Picture
-from benchmarks.records import Job, Store
+from benchmarks.data.datasets import Picture
+from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PRECISIONS, RATES, Encode, Search, first_rate
+from benchmarks.paper.arms import ARMS
+from benchmarks.records.store import Job, Store
 from nfcodec.fitting.engines import engine_names
 from nfcodec.transforms import parse_chain
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks.acceleration import RATES, Encode, Search, first_rate
-from benchmarks.arms import ARMS
 from benchmarks.commands._shared import executor, field_option, options, place_options, run_all
 from benchmarks.commands.dynamics import watching
-from benchmarks.datasets import Picture
-from benchmarks.dynamics import Gallery
-from benchmarks.records import Store, read
+from benchmarks.data.datasets import Picture
+from benchmarks.paper.acceleration import RATES, Encode, Search, first_rate
+from benchmarks.paper.arms import ARMS
+from benchmarks.paper.dynamics import Gallery
+from benchmarks.records.store import Store, read
 from benchmarks.report import write
 
 PLANE_SIDE = 13

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks import datasets
 from benchmarks.commands._shared import data_option, options
+from benchmarks.data import datasets
 
 
 @click.command()

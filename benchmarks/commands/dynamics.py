@@ -16,9 +16,9 @@ from benchmarks.commands._shared import (
     place_options,
     run_all,
 )
-from benchmarks.datasets import Picture
-from benchmarks.dynamics import Dynamics
-from benchmarks.records import Job, Row, Store, read
+from benchmarks.data.datasets import Picture
+from benchmarks.paper.dynamics import Dynamics
+from benchmarks.records.store import Job, Row, Store, read
 
 
 @click.command()

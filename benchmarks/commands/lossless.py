@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
-from benchmarks.lossless import OTHERS, LosslessFile
-from benchmarks.rate_distortion import OURS
-from benchmarks.records import Store
+from benchmarks.rates.codecs import LOSSLESS, OURS
+from benchmarks.rates.lossless import LosslessFile
+from benchmarks.records.store import Store
 
 
 @click.command("lossless")
-@click.option("--codec", "codecs", type=click.Choice([OURS, *OTHERS]), multiple=True, help="Repeatable; else all.")
+@click.option("--codec", "codecs", type=click.Choice([OURS, *LOSSLESS]), multiple=True, help="Repeatable; else all.")
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Of nfcodec.")
 @options(*picture_options)
 def lossless(
@@ -24,6 +24,6 @@ def lossless(
     jobs = [
         (LosslessFile(picture.dataset, picture.name, picture.sha256, codec, effort if codec == OURS else 0), picture)
         for picture in chosen_pictures(sets, images, data)
-        for codec in codecs or (OURS, *OTHERS)
+        for codec in codecs or (OURS, *LOSSLESS)
     ]
     run_all(jobs, Store(path))

@@ -9,14 +9,15 @@ from typing import Any
 import click
 
 from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
-from benchmarks.rate_distortion import CODECS, OURS, TARGETS_DB, RatePoint
-from benchmarks.records import Store
+from benchmarks.rates.codecs import LOSSY, OURS
+from benchmarks.rates.rate_distortion import TARGETS_DB, RatePoint
+from benchmarks.records.store import Store
 
 _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 
 
 @click.command("rate-distortion")
-@click.option("--codec", "codecs", type=click.Choice([OURS, *CODECS]), multiple=True, help="Repeatable; else all.")
+@click.option("--codec", "codecs", type=click.Choice([OURS, *LOSSY]), multiple=True, help="Repeatable; else all.")
 @click.option(
     "--psnr", "targets_db", type=float, multiple=True, metavar="DB", help=f"Ours; repeatable; else {_TARGETS}."
 )
@@ -38,11 +39,11 @@ def rate_distortion(
     jobs = [
         (RatePoint(picture.dataset, picture.name, picture.sha256, codec, **settings), picture)
         for picture in chosen_pictures(sets, images, data)
-        for codec in codecs or (OURS, *CODECS)
+        for codec in codecs or (OURS, *LOSSY)
         for settings in (ours if codec == OURS else _settings(codec))
     ]
     run_all(jobs, Store(path))
 
 
 def _settings(codec: str) -> list[dict[str, Any]]:
-    return [{"setting": setting} for setting in CODECS[codec].settings]
+    return [{"setting": setting} for setting in LOSSY[codec].settings]

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from benchmarks.commands._shared import options
-from benchmarks.records import read
+from benchmarks.records.store import read
 from benchmarks.report import write
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.records import Row
+from benchmarks.records.store import Row
 from benchmarks.report.page import comparisons, page
 from benchmarks.report.plots import plots
 from benchmarks.report.table import markdown

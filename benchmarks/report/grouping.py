@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks import paper
-from benchmarks.estimates import Ratio
-from benchmarks.records import Row
+from benchmarks.paper import published
+from benchmarks.records.store import Row
+from benchmarks.report.estimates import Ratio
 
 
 class ImageKey(NamedTuple):
@@ -146,8 +146,8 @@ def by_dataset(images: dict[ImageKey, Arms]) -> dict[str, list[Arms]]:
 
 
 def _place(dataset: str) -> int:
-    known = [name for field, name in paper.ACCELERATION if field == "siren"]
-    name = paper.dataset(dataset)
+    known = [name for field, name in published.ACCELERATION if field == "siren"]
+    name = published.dataset(dataset)
     return known.index(name) if name else len(known)
 
 

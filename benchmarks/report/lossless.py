@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.rate_distortion import OURS
-from benchmarks.records import Row
+from benchmarks.rates.codecs import OURS
+from benchmarks.records.store import Row
 from benchmarks.report.table import Cell, Table
 
 NOTES = ("Bytes of whole files, mean over pictures; every file gave the picture back bit for bit. Seconds: medians.",)

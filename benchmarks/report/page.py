@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from benchmarks.estimates import Mean
-from benchmarks.records import Row
+from benchmarks.records.store import Row
+from benchmarks.report.estimates import Mean
 from benchmarks.report.grouping import Setup, by_image, setups
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot
 from benchmarks.report.table import Cell, Table, order, shown

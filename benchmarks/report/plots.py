@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.records import Row
+from benchmarks.records.store import Row
 from benchmarks.report import rates
 from benchmarks.report.grouping import by_image, codec_setups, setups
 from benchmarks.report.plot import Plot
@@ -17,7 +17,7 @@ __all__ = ["Plot", "plots"]
 
 
 def plots(rows: Sequence[Row]) -> list[Plot]:
-    """One plot each, set-up by set-up, of what the rows have; rows as `records.read` gives them."""
+    """One plot each, set-up by set-up, of what the rows have; rows as `read` gives them."""
     found: list[Plot | None] = []
     for setup, group in setups(rows, "paper", "dynamics").items():
         searches, watched = (by_image(row for row in group if row["study"] == study) for study in ("paper", "dynamics"))

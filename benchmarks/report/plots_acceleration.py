@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from benchmarks import paper
-from benchmarks.arms import ARMS
-from benchmarks.estimates import Mean
-from benchmarks.records import Row
+from benchmarks.paper import published
+from benchmarks.paper.arms import ARMS
+from benchmarks.records.store import Row
+from benchmarks.report.estimates import Mean
 from benchmarks.report.grouping import Arms, CodecSetup, ImageKey, Setup, accelerations, by_dataset
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot, count, drawn, label, plain_log
 
@@ -75,8 +75,8 @@ def known_first(groups: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _papers(setup: Setup, dataset: str) -> dict[str, float]:
-    known = paper.dataset(dataset) if setup.target_db == 50 else None
-    return paper.ACCELERATION.get((setup.field, known), {}) if known else {}
+    known = published.dataset(dataset) if setup.target_db == 50 else None
+    return published.ACCELERATION.get((setup.field, known), {}) if known else {}
 
 
 def _paper_mark(axes: Axes, setup: Setup, dataset: str, chain: str, y: float, marker: str, colour: str) -> None:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MultipleLocator
 
-from benchmarks import paper
-from benchmarks.estimates import interval
-from benchmarks.pictures import Reals
+from benchmarks.data.pictures import Reals
+from benchmarks.paper import published
+from benchmarks.report.estimates import interval
 from benchmarks.report.grouping import Arms, ImageKey, Setup, having
 from benchmarks.report.plot import COLOURS, INK, Plot, count, drawn, label, plain_log
 
@@ -95,9 +95,9 @@ def error_variance(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
             for x, db in enumerate(levels):
                 at = x + (i - 0.5) * 0.26
                 _variance_mark(axes, at, values[chain][db], chain)
-                if papers and db in paper.VARIANCE[chain]:
+                if papers and db in published.VARIANCE[chain]:
                     axes.plot(
-                        at + 0.07, paper.VARIANCE[chain][db], "os"[i], markersize=6.5, markerfacecolor="none",
+                        at + 0.07, published.VARIANCE[chain][db], "os"[i], markersize=6.5, markerfacecolor="none",
                         markeredgecolor=COLOURS[chain],
                     )  # fmt: skip
         plain_log(axes, "y")
@@ -147,7 +147,7 @@ def barrier(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
             mean = np.mean([np.interp(pairs[0][0], xs, ys) for xs, ys in pairs], axis=0)
             _thin_and_thick(axes, pairs, (pairs[0][0], mean), chain)
             at = float(np.mean([xs[int(ys.argmin())] for xs, ys in pairs]))
-            _lowest_marks(axes, at, lowest[chain], paper.LOWEST_ON_LINE_DB[chain] if papers else None, chain)
+            _lowest_marks(axes, at, lowest[chain], published.LOWEST_ON_LINE_DB[chain] if papers else None, chain)
         axes.set_xlim(0, 1)
         axes.set_ylim(max(-20.0, axes.get_ylim()[0] - 2), axes.get_ylim()[1])
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["weights at 30 dB", "¼", "½", "¾", "weights at 50 dB"])
@@ -161,7 +161,7 @@ def barrier(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
         f"picture's line is {_of_both(lowest)}, in the mean over pictures (dots)."
     )
     if papers:
-        caption += f" The paper, SIREN 512 wide on Kodak: {_of_both(paper.LOWEST_ON_LINE_DB)} (hollow)."
+        caption += f" The paper, SIREN 512 wide on Kodak: {_of_both(published.LOWEST_ON_LINE_DB)} (hollow)."
     return drawn(f"barrier-{setup.name}", f"Loss barrier. {setup.title}", caption, draw, height_in=3.9)
 
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
 
-from benchmarks.pictures import Bytes, Reals
-from benchmarks.records import Row
+from benchmarks.data.pictures import Bytes, Reals
+from benchmarks.records.store import Row
 from benchmarks.report.grouping import Arms, ImageKey, Setup, having
 from benchmarks.report.plot import COLOURS, Plot, count, drawn, label
 from benchmarks.report.plots_acceleration import known_first

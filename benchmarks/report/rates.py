@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.curves import BD_METHOD, Curve, bd_rate, mean_bpp_at, published
-from benchmarks.rate_distortion import OURS, TARGETS_DB
-from benchmarks.records import Row
+from benchmarks.rates.codecs import OURS
+from benchmarks.rates.curves import BD_METHOD, Curve, bd_rate, mean_bpp_at, published
+from benchmarks.rates.rate_distortion import TARGETS_DB
+from benchmarks.records.store import Row
 from benchmarks.report.plot import COLOURS, Plot, drawn, plain_log
 from benchmarks.report.table import Cell, Table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from benchmarks.estimates import Mean
+from benchmarks.report.estimates import Mean
 
 Cell = str | float | int | Mean | None
 

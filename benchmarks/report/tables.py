@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from benchmarks import paper
-from benchmarks.arms import TABLE_1
-from benchmarks.estimates import Mean, Ratio
-from benchmarks.records import Row
+from benchmarks.paper import published
+from benchmarks.paper.arms import TABLE_1
+from benchmarks.records.store import Row
 from benchmarks.report import lossless, rates
+from benchmarks.report.estimates import Mean, Ratio
 from benchmarks.report.grouping import (
     Arms,
     CodecSetup,
@@ -51,7 +51,7 @@ def table_1(setup: Setup, images: dict) -> Table | None:
         if all(mean is None for mean in ours):
             continue
         rows.append((dataset, "ours", max(mean.n for mean in ours if mean is not None), *ours))
-        known = paper.ACCELERATION.get((setup.field, paper.dataset(dataset) or ""))
+        known = published.ACCELERATION.get((setup.field, published.dataset(dataset) or ""))
         if known:
             rows.append((dataset, "paper", None, *(known[transform] for transform in TABLE_1)))
     if not rows:
@@ -114,8 +114,8 @@ def table_2(setup: Setup, images: dict) -> Table | None:
             rows.append(
                 (dataset, transform, "ours", len(marks), *row, _mean(each["30"] / each["50"] for each in marks))
             )
-            if setup.field == "siren" and paper.dataset(dataset) == "kodak":
-                known = paper.STEPS[transform]
+            if setup.field == "siren" and published.dataset(dataset) == "kodak":
+                known = published.STEPS[transform]
                 rows.append((dataset, transform, "paper", 24, known["30"], known["50"], known["ratio"]))
     if not rows:
         return None
@@ -145,19 +145,19 @@ def table_3(setup: Setup, images: dict) -> Table | None:
     levels = ("20", "30", "40", "50")
     rows: list[tuple[Cell, ...]] = []
     for dataset, arms in by_dataset(having(images, BOTH, "squared_error_variance")).items():
-        is_paper_s = setup.field == "siren" and paper.dataset(dataset) == "kodak"
+        is_paper_s = setup.field == "siren" and published.dataset(dataset) == "kodak"
         n = len(arms)
         values = {t: [each[t]["squared_error_variance"] for each in arms] for t in BOTH}
         for transform in BOTH:
             means = (_mean(each[db] for each in values[transform] if db in each) for db in levels)
             rows.append((dataset, transform, "ours", n, *means))
             if is_paper_s:
-                rows.append((dataset, transform, "paper", 24, *paper.VARIANCE[transform].values()))
+                rows.append((dataset, transform, "paper", 24, *published.VARIANCE[transform].values()))
         pairs = list(zip(*values.values(), strict=True))
         ratios = (_mean(a[db] / b[db] for a, b in pairs if db in a and db in b) for db in levels)
         rows.append((dataset, "none / rpp, mean of the ratios", "ours", n, *ratios))
         if is_paper_s:
-            rows.append((dataset, "none / rpp, mean of the ratios", "paper", 24, *paper.VARIANCE["ratio"].values()))
+            rows.append((dataset, "none / rpp, mean of the ratios", "paper", 24, *published.VARIANCE["ratio"].values()))
     if not rows:
         return None
     columns = ("pictures", "transform", "source", "n", *(f"at {db} dB" for db in levels))
@@ -173,8 +173,8 @@ def barrier(setup: Setup, images: dict) -> Table | None:
         for transform in BOTH:
             lowest = [min(each[transform]["line"]) for each in arms]
             rows.append((dataset, transform, "ours", len(arms), _mean(lowest), min(lowest)))
-            if setup.field == "siren" and paper.dataset(dataset) == "kodak":
-                rows.append((dataset, transform, "paper", 24, paper.LOWEST_ON_LINE_DB[transform], None))
+            if setup.field == "siren" and published.dataset(dataset) == "kodak":
+                rows.append((dataset, transform, "paper", 24, published.LOWEST_ON_LINE_DB[transform], None))
     if not rows:
         return None
     columns = ("pictures", "transform", "source", "n", "lowest PSNR in dB, mean", "lowest of all")

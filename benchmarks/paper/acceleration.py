@@ -1,0 +1,227 @@
+"""What a transform buys: the steps and seconds to a PSNR, against fitting the picture as it is (the paper's Table 1).
+
+Two protocols. *paper*: real numbers in linear light, one gray channel, unclamped PSNR, full-batch Adam at the best of a
+grid of learning rates for each picture and transform. *codec*: what `nfcodec encode` does, whole processes, from a
+picture file to a finished .nfc file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.data.pictures import Bytes, prepared, square
+from benchmarks.paper.arms import arm
+from benchmarks.paper.candidates import CANDIDATES
+from benchmarks.paper.programs import EXACT, EngineProgram, Program, Run
+from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
+from benchmarks.paper.stacked import StackedSiren
+from benchmarks.records.measured import nfcodec_process
+from benchmarks.records.store import Job, Row
+from nfcodec.errors import UsageError
+from nfcodec.exact.field import FieldSpec
+from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.siren.field import Siren
+from nfcodec.fitting.engines import Adam, Objective
+
+RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
+"""log2 of the paper's learning rates."""
+
+PRECISIONS = {
+    "fp32": EXACT,
+    "fp16": Objective(half=True),
+    "fp16-loss": Objective(half=True, error_quantum=2.0**-7),
+}
+"""fp16: the forward pass sees parameters in 16 bits. fp16-loss: also, the gradient of a mean over the paper's 2^18
+pixels meets an output in 16 bits unscaled: 2 error / 2^18 becomes a multiple of 2^-24, the smallest such number, and
+so the error one of 2^-7."""
+
+ARMS_ON_TRIAL = ("rpp", *CANDIDATES)
+"""For the search for better transforms; importing them here lets every worker know them."""
+
+
+def first_rate(field: str, width: int) -> int:
+    """log2 of a rate to begin the search with: 2^-9 for a SIREN 128 wide, and less for wider ones."""
+    return -6 if field == "ngp" else min(RATES["siren"][0], -round(math.log2(width)) - 2)
+
+
+PAPER_PIXELS = 2**18
+
+MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
+
+CURVE_POINTS = 40
+
+
+@dataclass(frozen=True)
+class Fit(Job):
+    """The paper's protocol for one picture and one transform.
+
+    Attributes:
+        side: of the square that is fitted.
+        field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table).
+        width: of a SIREN; 0 for ngp.
+        precision: a key of `PRECISIONS`.
+        log2_rates: learning rates.
+        adam: "field" for the constants that suit the field, "usual" for betas 0.9 and 0.999 and an eps of 1e-8 at the
+            paper's 2^18 pixels (gradients of the mean are larger with fewer pixels, and eps with them).
+        engine: one of the codec's, or "stacked" for batched matrix products (torch).
+    """
+
+    side: int
+    field: str
+    width: int
+    precision: str
+    transform: str
+    seed: int = 0
+    target_db: float = 50.0
+    max_steps: int = 10_000
+    log2_rates: tuple[int, ...] = ()
+    adam: str = "field"
+    engine: str = "numba"
+    device: str = "cpu"
+
+    @property
+    def spec(self) -> FieldSpec:
+        return Siren(self.width) if self.field == "siren" else Ngp.instant(self.side)
+
+    def load(self, path: Path) -> Bytes:
+        return square(path, self.side)
+
+    def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
+        """These runs, not yet begun; `ahead` as for `EngineProgram`."""
+        if self.engine == "stacked":
+            if not isinstance(self.spec, Siren) or (self.precision, self.adam) != ("fp32", "field"):
+                raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam")
+            return StackedSiren(self.spec, self.side, runs, self.seed, self.device)
+        adam = Adam(eps=1e-8 * PAPER_PIXELS / self.side**2) if self.adam == "usual" else None
+        objective = PRECISIONS[self.precision]
+        return EngineProgram(
+            self.spec, self.side, runs, self.seed, objective=objective, adam=adam, engine=self.engine,
+            device=self.device, ahead=ahead,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Search(Fit):
+    """The search for the best of the learning rates.
+
+    Attributes:
+        first_log2_rate: where the bracket starts (this rate and the next lower one); None races the whole grid.
+    """
+
+    first_log2_rate: int | None = None
+
+    study: ClassVar[str] = "paper"
+
+    @property
+    def companions(self) -> object:
+        """Searches of one shape share a program of batched products."""
+        if self.engine != "stacked":
+            return None
+        same = replace(self, dataset="", image="", sha256="", transform="none")
+        return asdict(same)
+
+    def run(self, picture: Bytes) -> Row:
+        return self.run_together([self], [picture])[0]
+
+    @classmethod
+    def run_together(cls, jobs: Sequence[Search], pictures: Sequence[Bytes]) -> list[Row]:
+        """One race for each job; all races in one program where the engine stacks runs."""
+        if jobs[0].engine != "stacked" and len(jobs) > 1:
+            return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
+        one, rates = jobs[0], jobs[0].log2_rates
+        arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
+
+        def start(entries: Sequence[Entry]) -> Program:
+            return one.program([Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries], ahead=True)
+
+        if one.first_log2_rate is None:
+            found = whole(start, len(jobs), len(rates), one.target_db, one.max_steps)
+        else:
+            first = rates.index(one.first_log2_rate)
+            found = bracket(start, len(jobs), len(rates), first, one.target_db, one.max_steps)
+        return [job.result(outcomes) for job, outcomes in zip(jobs, found, strict=True)]
+
+    def result(self, outcomes: Mapping[int, Outcome]) -> Row:
+        """The results of a search, for a record."""
+        runs = [
+            {
+                "log2_rate": self.log2_rates[rate], "ending": each.ending, "steps": each.steps,
+                "psnr_db": rounded(each.psnr_db), "seconds": round(each.seconds, 3),
+            }
+            for rate, each in sorted(outcomes.items())
+        ]  # fmt: skip
+        best = best_rate(outcomes)
+        if best is None:
+            return {"reached": False, "runs": runs, "steps": max(each.steps for each in outcomes.values())}
+        winner = outcomes[best]
+        return {
+            "reached": True, "runs": runs, "steps": winner.steps, "seconds": round(winner.seconds, 3),
+            "log2_rate": self.log2_rates[best], "milestones": milestones(winner.curve), "curve": thinned(winner.curve),
+        }  # fmt: skip
+
+
+def milestones(curve: list[float]) -> dict[str, int]:
+    """The first step at which each round PSNR was reached."""
+    reached = {str(db): next((i for i, psnr in enumerate(curve) if psnr >= db), None) for db in MILESTONES_DB}
+    return {db: step for db, step in reached.items() if step is not None}
+
+
+def thinned(curve: list[float]) -> list[list[float]]:
+    """Some points (step, PSNR) of a curve, evenly spaced in the logarithm of the step, first and last included."""
+    last = len(curve) - 1
+    steps = np.unique(np.geomspace(1, last + 1, CURVE_POINTS).round().astype(int)) - 1
+    return [[int(step), rounded(curve[step])] for step in steps]
+
+
+def rounded(psnr_db: float) -> float:
+    """For a record: JSON has no infinities."""
+    return round(min(max(psnr_db, -999.0), 999.0), 3)
+
+
+@dataclass(frozen=True)
+class Encode(Job):
+    """The codec's protocol: one run of `nfcodec encode`.
+
+    Attributes:
+        side: of the centre square, resized; 0 for the whole picture as it is.
+        gray: one channel.
+        repeat: number of this repetition.
+    """
+
+    side: int
+    gray: bool
+    field: str
+    transform: str
+    target_db: float
+    effort: int = 5
+    repeat: int = 0
+
+    study: ClassVar[str] = "codec"
+
+    def load(self, path: Path) -> Bytes:
+        if self.side:
+            return square(path, self.side, gray=self.gray)
+        return np.asarray(prepared(path, gray=self.gray))
+
+    def run(self, picture: Bytes) -> Row:
+        options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
+        options += ["--effort", str(self.effort), "--best-effort", "-f", "-q", "--json"]
+        with tempfile.TemporaryDirectory() as folder:
+            source, out = Path(folder) / "in.png", Path(folder) / "out.nfc"
+            Image.fromarray(picture).save(source)
+            text, seconds, megabytes = nfcodec_process(["encode", str(source), str(out), *options])
+        report = json.loads(text)
+        keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine")
+        return {
+            **{key: report[key] for key in keys}, "encode_seconds": round(report["seconds"], 3),
+            "process_seconds": round(seconds, 3), "MB": round(megabytes, 1),
+        }  # fmt: skip

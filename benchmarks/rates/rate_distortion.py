@@ -1,0 +1,64 @@
+"""Bytes against quality: nfcodec at several targets beside ordinary image codecs at several settings, same pictures.
+
+PSNR is over all RGB samples at 8 bits; MS-SSIM the mean over channels. Bits a pixel are those of whole files, as
+written by the encoder with no metadata.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from benchmarks.data.pictures import Bytes, prepared
+from benchmarks.rates.codecs import LOSSY, OURS, Codec, Ours, there_and_back
+from benchmarks.records.store import Job, Row
+from nfcodec.errors import UsageError
+from nfcodec.metrics import ms_ssim, psnr_db
+
+TARGETS_DB = (30.0, 32.0, 35.0, 40.0, 45.0, 50.0)
+
+
+@dataclass(frozen=True)
+class RatePoint(Job):
+    """One file.
+
+    Attributes:
+        codec: `OURS` or a key of `LOSSY`.
+        setting: the target, or what the codec is given.
+        effort, field, transform: of ours.
+        target: of ours, what `setting` is: "psnr", in dB, or "bpp", bits a pixel.
+    """
+
+    codec: str
+    setting: float
+    effort: int = 0
+    field: str = ""
+    transform: str = "none"
+    target: str = "psnr"
+
+    study: ClassVar[str] = "rate"
+
+    def load(self, path: Path) -> Bytes:
+        return np.asarray(prepared(path))
+
+    def run(self, picture: Bytes) -> Row:
+        decoded, row = there_and_back(self._codec(), picture)
+        psnr = psnr_db(picture, decoded, 255)
+        return {**row, "psnr_db": round(min(psnr, 999.0), 4), "ms_ssim": _ms_ssim(picture, decoded)}
+
+    def _codec(self) -> Codec:
+        if self.codec != OURS:
+            return LOSSY[self.codec].at(self.setting)
+        given = {"effort": self.effort, "field": self.field, "transform": self.transform}
+        return Ours({self.target: self.setting, **given})
+
+
+def _ms_ssim(a: Bytes, b: Bytes) -> float | None:
+    """None for pictures too small for it."""
+    try:
+        return round(ms_ssim(a, b, 255), 6)
+    except UsageError:
+        return None

@@ -1,0 +1,47 @@
+"""Whole processes of nfcodec: what they print, their seconds, start-up included, and their peak memory.
+
+A child's peak memory counts from its parent's. So this module is also a small program, run in a process of its own,
+which starts the command and measures it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+
+class Measured(NamedTuple):
+    """What a process printed, how long it took, and the most memory that it held."""
+
+    out: str
+    seconds: float
+    megabytes: float
+
+
+def nfcodec_process(arguments: list[str]) -> Measured:
+    """Run nfcodec with these arguments; its failure ends this program with a message."""
+    command = [sys.executable, "-m", __name__, sys.executable, "-m", "nfcodec", *arguments]
+    row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    if row["status"]:
+        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {row['status']}")
+    return Measured(row["out"], row["seconds"], row["MB"])
+
+
+def _measure(command: list[str]) -> dict[str, object]:
+    with tempfile.TemporaryFile("w+") as out:
+        start = time.perf_counter()
+        child = subprocess.Popen(command, stdout=out)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        return {"seconds": seconds, "MB": usage.ru_maxrss / 1024, "status": child.returncode, "out": out.read()}
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(sys.argv[1:])))

@@ -1,0 +1,139 @@
+"""Records: one JSON line a run, with everything that is needed to repeat it; and files of them that can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+from benchmarks.data.pictures import Bytes
+from nfcodec.workers import n_threads
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job(ABC):
+    """Something to run on one picture. The fields of a job, all JSON values, are what it takes to repeat it.
+
+    Attributes:
+        dataset, image: names, for people.
+        sha256: of the picture's file.
+    """
+
+    dataset: str
+    image: str
+    sha256: str
+
+    study: ClassVar[str]
+
+    @property
+    def key(self) -> str:
+        """Identifies a run: a hash of all settings but the names, and but those at their defaults.
+
+        So a setting that is added later, with a default, leaves the keys of old records as they are.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        settings = {name: value for name, value in asdict(self).items() if value != defaults[name]}
+        settings = {"study": self.study, **settings, "dataset": "", "image": ""}
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+
+    @abstractmethod
+    def load(self, path: Path) -> Bytes:
+        """Read and prepare the picture; done where the pictures are, not where the job runs."""
+
+    @abstractmethod
+    def run(self, picture: Bytes) -> Row:
+        """Do the work: JSON values only."""
+
+    @property
+    def companions(self) -> object:
+        """Jobs for which this is equal and not None run better in one call of `run_together`."""
+        return None
+
+    @classmethod
+    def run_together(cls, jobs: Sequence[Any], pictures: Sequence[Bytes]) -> list[Row]:
+        """Do the work of several jobs, all of this class."""
+        return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
+
+
+def run_jobs(jobs: Sequence[Job], pictures: Sequence[Bytes], commit: str) -> list[Row]:
+    """The records of jobs of one study: key, settings, results, surroundings."""
+    results = type(jobs[0]).run_together(jobs, pictures)
+    return [
+        {"key": job.key, "study": job.study, **asdict(job), **result, **surroundings(), "commit": commit}
+        for job, result in zip(jobs, results, strict=True)
+    ]
+
+
+@cache
+def surroundings() -> Mapping[str, Any]:
+    """What figures were taken on and with."""
+    model = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    return {
+        "processor": model, "system": platform.system(), "threads": n_threads(), "python": platform.python_version(),
+        **{name: version(name) for name in ("nfcodec", "numpy", "torch", "numba")},
+    }  # fmt: skip
+
+
+def commit() -> str:
+    """The commit that runs, with a + where files differ from it; empty outside a repository."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+class Store:
+    """A file of records, appended to row by row. A last line that an interruption cut short is dropped."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.keys = {row["key"] for row in read(path)} if path.exists() else set()
+        if path.exists():
+            whole = path.read_bytes()
+            kept = whole[: whole.rfind(b"\n") + 1]
+            if kept != whole:
+                with path.open("r+b") as file:
+                    file.truncate(len(kept))
+
+    def append(self, row: Row) -> None:
+        """Write one record through to the disk."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.keys.add(row["key"])
+
+
+def read(*paths: Path) -> Iterator[Row]:
+    """The records of some files, each key once: the last one counts. Raises ValueError for a damaged line."""
+    rows: dict[str, Row] = {}
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        complete, _, _ = text.rpartition("\n")
+        for number, line in enumerate(complete.splitlines(), 1):
+            try:
+                row = json.loads(line)
+                rows[row["key"]] = row
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}, line {number}: not a record") from error
+    yield from rows.values()

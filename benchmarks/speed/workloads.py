@@ -1,0 +1,33 @@
+"""What the speed benchmarks fit, and how they time and print."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data.pictures import prepared
+from nfcodec.exact.field import FieldSpec
+from nfcodec.exact.geometry import Geometry
+from nfcodec.raster import Samples
+
+
+def picture(path: Path, side: int | None = None, *, gray: bool = False) -> Samples:
+    """A picture (H, W, C); with a side, the centre square resized."""
+    samples = np.asarray(prepared(path, side=side, gray=gray))
+    return samples[:, :, None] if samples.ndim == 2 else samples
+
+
+def matrix_flops(spec: FieldSpec, geometry: Geometry) -> int:
+    """Operations of a step's matrix products: forward, and the gradients of inputs and of weights."""
+    matrices = [t for t in spec.layout(geometry) if not t.name.startswith(("level", "bias"))]
+    return 6 * geometry.n_pixels * sum(tensor.size for tensor in matrices)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start

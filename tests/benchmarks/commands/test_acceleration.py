@@ -1,0 +1,75 @@
+"""The verb with both protocols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmarks.commands import main
+from benchmarks.records.store import read
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+
+
+def test_the_command_resumes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.fromarray(PICTURE + ord(name)).save(tmp_path / f"{name}.png")
+    records = tmp_path / "records" / "r.jsonl"
+    options = ["acceleration", "--set", str(tmp_path), "--side", "16", "--width", "8", "--psnr", "25"]
+    options += ["--transform", "rpp", "--max-steps", "50", "--records", str(records)]
+    first = CliRunner().invoke(main, [*options, "--images", "1"])
+    assert first.exit_code == 0, first.output
+    assert "2 runs, 0 of them recorded already" in first.output
+    second = CliRunner().invoke(main, options)
+    assert "4 runs, 2 of them recorded already" in second.output
+    assert len(list(read(records))) == 4
+    assert "4 runs, 4 of them recorded already" in CliRunner().invoke(main, options).output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--transform", "sort"], "unknown transform"),
+        (["--protocol", "codec", "--processes", "2"], "one at a time"),
+        (["--set", "no-such-set"], "no-such-set"),
+        (["--side", "0"], "needs a --side"),
+        (["--engine", "stacked", "--precision", "fp16"], "fp32"),
+    ],
+)
+def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    command = ["acceleration", "--set", str(tmp_path), "--records", str(tmp_path / "r.jsonl"), "--side", "16", *options]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code != 0
+    assert message in result.output
+
+
+def test_the_codec_protocol_measures_whole_encodes(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    records = tmp_path / "r.jsonl"
+    command = [
+        "acceleration",
+        "--protocol",
+        "codec",
+        "--field",
+        "ngp",
+        "--set",
+        str(tmp_path),
+        "--side",
+        "16",
+        "--gray",
+    ]
+    command += ["--transform", "rpp", "--psnr", "35", "--effort", "1", "--records", str(records)]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    rows = {row["transform"]: row for row in read(records)}
+    assert set(rows) == {"none", "rpp"}
+    for row in rows.values():
+        assert row["reached"]
+        assert row["psnr_db"] >= 35
+        assert 0 < row["encode_seconds"] <= row["process_seconds"]
+        assert row["bpp"] == pytest.approx(8 * row["bytes"] / 256)

@@ -1,0 +1,43 @@
+"""From a picture to a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmarks.commands import main
+from benchmarks.records.store import read
+
+SIDE = 20
+Y, X = np.mgrid[:SIDE, :SIDE]
+PICTURE = (128 + 60 * np.sin(X / 3) + 50 * np.cos(Y / 4 + X / 9)).astype(np.uint8)
+
+
+@pytest.mark.slow
+def test_analyze_goes_from_a_picture_to_a_page_and_resumes(tmp_path: Path) -> None:
+    Image.fromarray(np.stack([PICTURE, PICTURE[::-1], 255 - PICTURE], 2)).save(tmp_path / "picture.png")
+    command = ["analyze", str(tmp_path / "picture.png"), "--out", str(tmp_path / "out"), "--side", str(SIDE)]
+    command += ["--width", "24", "--transform", "scale:2", "--max-steps", "2000"]
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0, first.output
+    rows = list(read(tmp_path / "out" / "records.jsonl"))
+    assert sorted(row["study"] for row in rows) == ["codec"] * 2 + ["dynamics"] * 2 + ["gallery"] + ["paper"] * 3
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Table 1" in page
+    assert "scale:2" in page
+    assert (tmp_path / "out" / "tables.md").read_text().count("###") >= 5
+    assert list((tmp_path / "out" / "plots").glob("*.svg"))
+    again = CliRunner().invoke(main, command)
+    assert again.output.count(" of them recorded already") == 4
+    assert len(list(read(tmp_path / "out" / "records.jsonl"))) == len(rows)
+
+
+def test_a_report_without_records_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "none.jsonl").write_text("")
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "nothing to report" in result.output

@@ -1,0 +1,60 @@
+"""Rival codecs, each with a few of its settings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.rates import codecs
+from benchmarks.rates.codecs import LOSSLESS, LOSSY, there_and_back
+from benchmarks.rates.encode_table import AS_GOOD, lossy_bytes
+from nfcodec.errors import UsageError
+from nfcodec.metrics import psnr_db
+
+Y, X = np.mgrid[0:64, 0:80]
+SMOOTH = np.stack([110 + 70 * np.sin(X / (5 + c)) * np.cos(Y / 9) for c in range(3)], 2)
+PICTURE = (SMOOTH + np.random.default_rng(0).normal(0, 6, SMOOTH.shape)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("codec", list(LOSSY))
+def test_more_quality_takes_more_bytes(codec: str) -> None:
+    if codec == "jxl":
+        pytest.importorskip("pillow_jxl")
+    settings = LOSSY[codec].settings
+    (low, small), (high, large) = (there_and_back(LOSSY[codec].at(settings[i]), PICTURE) for i in (2, -2))
+    assert small["bytes"] < large["bytes"]
+    assert psnr_db(PICTURE, low, 255) < psnr_db(PICTURE, high, 255)
+    assert small["bpp"] == 8 * small["bytes"] / (64 * 80)
+    assert small["library"] == large["library"] != ""
+
+
+@pytest.mark.parametrize("codec", list(LOSSLESS))
+@pytest.mark.parametrize("picture", [PICTURE, PICTURE[:, :, 0]], ids=["rgb", "gray"])
+def test_lossless_ones_are(codec: str, picture: np.ndarray) -> None:
+    if codec == "jxl":
+        pytest.importorskip("pillow_jxl")
+    data, _ = LOSSLESS[codec].encode(picture)
+    decoded = LOSSLESS[codec].decode(data).convert("L" if picture.ndim == 2 else "RGB")
+    np.testing.assert_array_equal(np.asarray(decoded), picture)
+
+
+@pytest.mark.parametrize("codec", AS_GOOD.values())
+def test_the_lowest_quality_that_is_as_good(codec: str) -> None:
+    rival = LOSSY[codec]
+    sizes = {
+        quality: row["bytes"]
+        for quality in range(101)
+        for decoded, row in [there_and_back(rival.at(quality), PICTURE[:16, :16])]
+        if psnr_db(PICTURE[:16, :16], decoded, 255) >= 30
+    }
+    assert lossy_bytes(PICTURE[:16, :16], 30.0, rival) == sizes[min(sizes)]
+    assert lossy_bytes(PICTURE[:16, :16], 90.0, rival) is None
+    assert lossy_bytes(PICTURE[:16, :16, 0], 30.0, rival)
+
+
+def test_a_codec_that_pillow_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codecs.features, "check", lambda name: False)
+    codecs._library_version.cache_clear()
+    with pytest.raises(UsageError, match="cannot write webp"):
+        LOSSY["webp"].at(50).encode(np.zeros((8, 8, 3), np.uint8))
+    codecs._library_version.cache_clear()

@@ -1,0 +1,45 @@
+"""Curves of rate and quality."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.rates.curves import Curve, bd_rate, mean_bpp_at, published
+
+
+def test_curves_leave_out_what_is_beaten() -> None:
+    curve = Curve.of([(1.0, 30.0), (2.0, 36.0), (1.5, 29.0), (2.0, 35.0), (4.0, 42.0)])
+    assert curve == Curve((1.0, 2.0, 4.0), (30.0, 36.0, 42.0))
+    assert curve.bpp_at(33.0) == pytest.approx(2**0.5)
+    assert curve.bpp_at(36.0) == pytest.approx(2.0)
+    assert curve.quality_at(2**0.5) == pytest.approx(33.0)
+    assert curve.quality_at(0.9) is curve.quality_at(4.1) is None
+    assert curve.bpp_at(29.9) is None
+    assert curve.bpp_at(29.96) == curve.bpp_at(30.0)
+    assert curve.bpp_at(42.1) is None
+
+
+def test_means_need_all_pictures() -> None:
+    a, b = Curve((1.0, 2.0), (30.0, 40.0)), Curve((3.0, 4.0), (30.0, 35.0))
+    assert mean_bpp_at([a, b], 30.0) == pytest.approx(2.0)
+    assert mean_bpp_at([a, b], 38.0) is None
+    assert mean_bpp_at([], 30.0) is None
+
+
+def test_bd_rates() -> None:
+    reference = Curve((0.5, 1.0, 2.0, 4.0, 8.0), (28.0, 32.0, 36.0, 40.0, 44.0))
+    smaller = Curve(tuple(0.75 * bpp for bpp in reference.bpp), reference.quality)
+    assert bd_rate(reference, smaller) == pytest.approx(-25.0, abs=0.5)
+    assert bd_rate(smaller, reference) == pytest.approx(100 / 3, abs=0.7)
+    assert bd_rate(reference, Curve((1.0, 2.0, 3.0), (30.0, 31.0, 32.0))) is None
+    assert bd_rate(reference, Curve(reference.bpp, tuple(q + 50 for q in reference.quality))) is None
+
+
+def test_published_curves_increase() -> None:
+    curves = published()
+    assert {"AVIF", "WebP", "C3", "Cool-chic 5"} <= set(curves)
+    for name, curve in curves.items():
+        assert list(curve.bpp) == sorted(curve.bpp), name
+        assert list(curve.quality) == sorted(curve.quality), name
+    assert curves["AVIF"].bpp_at(32.0) == pytest.approx(0.367, abs=0.005)
+    assert curves["WebP"].bpp_at(40.0) == pytest.approx(2.17, abs=0.02)

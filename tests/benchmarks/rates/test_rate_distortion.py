@@ -1,0 +1,99 @@
+"""Bytes against quality, from pictures to a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from benchmarks.commands import main
+from benchmarks.rates.codecs import LOSSY, OURS
+from benchmarks.rates.rate_distortion import RatePoint
+from benchmarks.records.store import read
+from benchmarks.report import rates
+
+
+def invoke(*command: str) -> str:
+    result = CliRunner().invoke(main, list(command))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    y, x = np.mgrid[0:24, 0:32]
+    folder = tmp_path / "few"
+    folder.mkdir()
+    for i in range(2):
+        noise = np.random.default_rng(i).normal(0, 6, (24, 32, 3))
+        smooth = np.stack([110 + 70 * np.sin(x / (5 + c + i)) * np.cos(y / 9) for c in range(3)], 2)
+        Image.fromarray((smooth + noise).clip(0, 255).astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_from_pictures_to_a_report(pictures: Path, tmp_path: Path) -> None:
+    records, out = tmp_path / "rate.jsonl", tmp_path / "out"
+    command = ["rate-distortion", "--set", str(pictures), "--records", str(records), "--effort", "1", "--images", "1"]
+    codecs = ["--codec", OURS, "--codec", "webp", "--codec", "jpeg"]
+    invoke(*command, *codecs, *(f"--psnr={target}" for target in (28, 32, 35, 40)))
+    rows = list(read(records))
+    assert len(rows) == 4 + len(LOSSY["webp"].settings) + len(LOSSY["jpeg"].settings)
+    assert all(row["psnr_db"] >= row["setting"] for row in rows if row["codec"] == OURS)
+    assert all(0 < row["ms_ssim"] <= 1 for row in rows)
+    (table,) = rates.tables(rows)
+    ours = dict(zip(table.columns, next(line for line in table.rows if line[0] == "nfcodec -e 1"), strict=True))
+    assert ours["BD-rate over webp, %"] is not None
+    assert ours["by MS-SSIM over webp, %"] is not None
+    assert ours["BD-rate over avif, %"] is None
+
+    assert f"{len(rows)} runs, {len(rows)} of them recorded already" in invoke(
+        *command, *codecs, *(f"--psnr={target}" for target in (28, 32, 35, 40))
+    )
+    invoke("report", str(records), "--out", str(out))
+    text = (out / "tables.md").read_text(encoding="utf-8")
+    assert "| nfcodec -e 1 | 1 |" in text
+    assert "published" not in text  # these are not the Kodak pictures
+    assert "rate-few.svg" in {path.name for path in (out / "plots").iterdir()}
+
+
+def test_what_a_size_buys(pictures: Path, tmp_path: Path) -> None:
+    records = tmp_path / "rate.jsonl"
+    command = ["rate-distortion", "--set", str(pictures), "--records", str(records), "--effort", "1", "--codec", OURS]
+    invoke(*command, "--images", "1", "--bpp", "4", "--psnr", "30")
+    for_a_psnr, row = sorted(read(records), key=lambda row: row["target"], reverse=True)
+    assert (for_a_psnr["target"], row["target"]) == ("psnr", "bpp")
+    assert 3.5 < row["bpp"] <= row["setting"] == 4
+    other = {**row, "image": "1", "bpp": 3.6, "psnr_db": row["psnr_db"] + 2}
+    (table, sizes) = rates.tables([for_a_psnr, row, other])
+    assert [line[:2] for line in table.rows] == [("nfcodec -e 1", 1)]  # without the rows made for a size
+    ((codec, n, at_most, bpp, psnr, lowest, highest, *_),) = sizes.rows
+    assert (codec, n, at_most) == ("nfcodec -e 1", 2, 4)
+    assert bpp == pytest.approx((row["bpp"] + 3.6) / 2)
+    assert (lowest, highest) == (row["psnr_db"], row["psnr_db"] + 2)
+    assert psnr == pytest.approx(row["psnr_db"] + 1)
+    assert sizes.title == "Quality in a size: few"
+
+
+def test_pictures_too_small_for_ms_ssim() -> None:
+    row = RatePoint("", "", "", "jpeg", 50).run(np.zeros((8, 8, 3), np.uint8))
+    assert row["ms_ssim"] is None
+
+
+def test_published_figures_at_a_size() -> None:
+    row = {"study": "rate", "dataset": "kodak", "image": "0", "codec": OURS, "setting": 0.3, "effort": 5, "bpp": 0.3,
+           "field": "siren", "transform": "none", "target": "bpp", "psnr_db": 30.0, "ms_ssim": 0.9,
+           "encode_seconds": 1.0, "decode_seconds": 1.0}  # fmt: skip
+    (table,) = rates.tables([row])
+    found = {line[0]: line[4] for line in table.rows}
+    assert found["nfcodec siren -e 5"] == 30.0
+    assert 29.5 < found["NIF25, published"] < 30.3
+
+
+def test_codecs_are_named_with_what_is_unusual() -> None:
+    row = {"codec": OURS, "field": "siren", "transform": "rpp", "effort": 5}
+    assert rates.name_of(row) == "nfcodec siren rpp -e 5"
+    assert rates.name_of({**row, "field": "ngp", "transform": "none"}) == "nfcodec -e 5"
+    assert rates.name_of({**row, "codec": "webp", "field": "", "transform": "none"}) == "webp"

@@ -1,0 +1,63 @@
+"""Records: keys, files that were cut short, resuming."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.paper.acceleration import Encode, Search
+from benchmarks.records.store import Store, read, run_jobs
+
+SEARCH = Search(
+    "set", "image", "abc", side=16, field="siren", width=8, precision="fp32", transform="rpp", target_db=25.0,
+    max_steps=60, log2_rates=(-8, -9, -10, -11), first_log2_rate=-9,
+)  # fmt: skip
+PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+
+
+def test_keys_are_of_what_matters() -> None:
+    assert replace(SEARCH, dataset="other", image="name").key == SEARCH.key
+    for change in (
+        {"sha256": "d"}, {"side": 17}, {"width": 9}, {"transform": "none"}, {"seed": 1}, {"max_steps": 61},
+        {"log2_rates": (-8,)}, {"precision": "fp16"}, {"first_log2_rate": None},
+    ):  # fmt: skip
+        assert replace(SEARCH, **change).key != SEARCH.key
+    assert Encode("set", "image", "abc", 16, True, "siren", "rpp", 25.0).key != SEARCH.key
+
+
+def test_a_record_holds_the_settings_the_results_and_the_surroundings() -> None:
+    row = run_jobs([SEARCH], [PICTURE], "c0ffee")[0]
+    assert json.loads(json.dumps(row))["key"] == SEARCH.key
+    assert {"study", "transform", "log2_rates", "runs", "steps", "commit", "processor", "torch", "threads"} <= set(row)
+    again = run_jobs([SEARCH], [PICTURE], "c0ffee")[0]
+    assert [run["psnr_db"] for run in row["runs"]] == [run["psnr_db"] for run in again["runs"]]
+
+
+def test_a_store_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "records.jsonl"
+    store = Store(path)
+    store.append({"key": "a", "value": 1})
+    store.append({"key": "b", "value": 2})
+    with path.open("a") as file:
+        file.write('{"key": "c", "val')
+    again = Store(path)
+    assert again.keys == {"a", "b"}
+    again.append({"key": "c", "value": 3})
+    assert [row["value"] for row in read(path)] == [1, 2, 3]
+
+
+def test_of_two_records_with_one_key_the_last_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path / "r.jsonl")
+    store.append({"key": "a", "value": 1})
+    store.append({"key": "a", "value": 2})
+    assert [row["value"] for row in read(tmp_path / "r.jsonl")] == [2]
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"key": "a"}\n{"no": "key"}\n')
+    with pytest.raises(ValueError, match="line 2: not a record"):
+        list(read(tmp_path / "r.jsonl"))

@@ -1,0 +1,122 @@
+"""Ratios, their means and intervals, and the tables made of records."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.paper.arms import TABLE_1
+from benchmarks.paper.published import ACCELERATION, dataset
+from benchmarks.records.store import Row
+from benchmarks.report.estimates import Mean, Ratio, interval
+from benchmarks.report.table import Table, markdown, shown
+from benchmarks.report.tables import tables
+
+
+def paper_row(image: str, transform: str, steps: int, *, reached: bool = True, folder: str = "kodak") -> Row:
+    settings = {"field": "siren", "width": 128, "side": 128, "precision": "fp32", "target_db": 50.0, "seed": 0}
+    row = {"key": f"{folder}{image}{transform}", "study": "paper", "dataset": folder, "image": image, **settings}
+    row |= {"transform": transform, "max_steps": 1000, "reached": reached, "steps": steps}
+    found = {"seconds": steps / 10, "log2_rate": -9, "milestones": {"30": steps // 2, "50": steps}, "curve": [[0, 1.0]]}
+    return row | (found if reached else {})
+
+
+def of(name: str, rows: list[Row]) -> Table:
+    return next(table for table in tables(rows) if table.name.startswith(name))
+
+
+def test_table_1_is_the_mean_of_the_ratios() -> None:
+    rows = [
+        paper_row("a", "none", 100),
+        paper_row("a", "rpp", 50),
+        paper_row("b", "none", 90),
+        paper_row("b", "rpp", 90),
+    ]
+    table = of("table-1", rows)
+    ours, theirs = table.rows
+    mean = ours[3 + TABLE_1.index("rpp")]
+    assert isinstance(mean, Mean)
+    assert (mean.value, mean.low, mean.high, mean.n, mean.sign) == (1.5, 1.0, 2.0, 2, "")
+    assert ours[:3] == ("kodak", "ours", 2)
+    assert theirs == ("kodak", "paper", None, *ACCELERATION["siren", "kodak"].values())
+    assert "1.50 [1.00, 2.00]" in markdown(table)
+
+
+def test_runs_that_hit_the_cap_make_bounds() -> None:
+    reference, slow = paper_row("a", "none", 100), paper_row("a", "gamma:0.5", 1000, reached=False)
+    table = of("table-1", [reference, slow])
+    mean = table.rows[0][3 + TABLE_1.index("gamma:0.5")]
+    assert isinstance(mean, Mean)
+    assert (mean.value, mean.sign, mean.n_bounds) == (0.1, "<=", 1)
+    assert of("steps", [reference, slow]).rows == (("kodak", "a", 100, "> 1000"),)
+
+
+def test_bounds_both_ways_and_unknown_ratios() -> None:
+    ratios = [Ratio.of(100, True, 50, True), Ratio.of(1000, False, 50, True), Ratio.of(100, True, 1000, False)]
+    mean = Mean.of([*ratios, Ratio.of(1000, False, 1000, False)])
+    assert mean is not None
+    assert (mean.sign, mean.n, mean.n_bounds, mean.n_unknown) == ("~", 3, 2, 1)
+    assert Mean.of([Ratio.of(1, False, 1, False)]) is None
+    assert Mean.of(ratios[:2]) == pytest.approx(Mean.of(ratios[:2]))
+    assert str(Mean.of(ratios[1:2])) == ">= 20.00"
+
+
+def test_the_interval_is_the_bootstrap_s() -> None:
+    values = np.random.default_rng(1).normal(2.0, 0.5, 40)
+    low, high = interval(values)
+    normal = 1.96 * values.std() / math.sqrt(40)
+    assert low == pytest.approx(values.mean() - normal, abs=0.03)
+    assert high == pytest.approx(values.mean() + normal, abs=0.03)
+    assert math.isnan(interval(values[:1])[0])
+
+
+def test_all_transforms_are_ranked_and_held_against_rpp() -> None:
+    rows = [
+        paper_row("a", chain, steps) for chain, steps in {"none": 120, "rpp": 60, "blocks:8": 40, "lines": 240}.items()
+    ]
+    table = of("transforms", rows)
+    assert [row[0] for row in table.rows] == ["blocks:8", "rpp", "lines"]
+    assert [row[3].value for row in table.rows] == [1.5, 1.0, 0.25]  # pyright: ignore
+    assert [row[5] for row in table.rows] == ["1 of 1", "1 of 1", "0 of 1"]
+
+
+def test_table_2_has_the_paper_beside_ours() -> None:
+    rows = [
+        paper_row("a", "none", 100),
+        paper_row("a", "rpp", 60),
+        paper_row("b", "none", 50),
+        paper_row("b", "rpp", 50),
+    ]
+    assert of("table-2", rows).rows == (
+        ("kodak", "none", "ours", 2, 37.5, 75.0, 0.5),
+        ("kodak", "none", "paper", 24, 105.8, 1371.4, 0.08),
+        ("kodak", "rpp", "ours", 2, 27.5, 55.0, 0.5),
+        ("kodak", "rpp", "paper", 24, 851.8, 1100.5, 0.79),
+    )
+
+
+def test_encodes_are_medians_over_repetitions() -> None:
+    rows: list[Row] = []
+    for transform, seconds, size in (("none", (4.0, 9.0, 4.2), 1000), ("rpp", (2.1, 2.0, 2.2), 3000)):
+        for repeat, each in enumerate(seconds):
+            row = {"key": f"{transform}{repeat}", "study": "codec", "dataset": "kodak", "image": "a", "side": 0}
+            row |= {"gray": False, "field": "ngp", "target_db": 40.0, "effort": 5, "transform": transform}
+            rows.append(
+                row | {"repeat": repeat, "encode_seconds": each, "bytes": size, "fit_steps": 7, "reached": True}
+            )
+    table = of("codec", rows)
+    assert [row[4] for row in table.rows] == [4.2, 2.1]
+    assert table.rows[1][5].value == pytest.approx(2.0)  # pyright: ignore
+    assert table.rows[1][8].value == 3.0  # pyright: ignore
+
+
+def test_the_paper_s_datasets_are_known_by_the_folder() -> None:
+    assert [dataset(name) for name in ("kodak", "clic-512", "div2k-lr-x2", "mine")] == ["kodak", "clic", "div2k", None]
+
+
+def test_cells() -> None:
+    assert [shown(cell) for cell in (None, float("nan"), 3, 2.345, 12345.6, 1.5e-5, "x")] == [
+        "-", "-", "3", "2.35", "12346", "1.50e-05", "x",
+    ]  # fmt: skip
