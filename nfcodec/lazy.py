@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -13,3 +14,20 @@ def load(path: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except AttributeError as error:
         raise ImportError(f"{module} has no {attribute}") from error
+
+
+def exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
+    """The `__getattr__` of a package whose public names are loaded when they are asked for.
+
+    Args:
+        package: its name.
+        places: the module of each name; "module:attribute" where it has another name there.
+    """
+
+    def attribute_of(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        place = places[name]
+        return load(place if ":" in place else f"{place}:{name}")
+
+    return attribute_of

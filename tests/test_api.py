@@ -2,21 +2,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import nfcodec
-from nfcodec import FormatError, ImageReadError, NfcError, TargetNotReachedError, UsageError, WriteError
-from nfcodec.fields.siren.field import Siren
+from nfcodec import EngineError, FormatError, ImageReadError, TargetNotReachedError, UsageError, WriteError
+from nfcodec.fields import Ngp, Pyramid, Siren, hash_levels, registry
 from nfcodec.limits import Limits
 from nfcodec.metrics import psnr_db
 
 SIREN = Siren(width=16, hidden_layers=1)
+QUICK = {"effort": 1}
 
 
-def array(mode: str = "RGB", depth: int = 8, height: int = 12, width: int = 10) -> np.ndarray:
+def array(mode: str = "RGB", depth: int = 8, height: int = 10, width: int = 9) -> np.ndarray:
     y, x = np.mgrid[0:height, 0:width]
     planes = [120 + 60 * np.sin(x / (3 + c)) + 5 * y for c in range(len(mode))]
     stacked = np.stack(planes, axis=2) * ((1 << depth) - 1) / 255
@@ -26,17 +28,17 @@ def array(mode: str = "RGB", depth: int = 8, height: int = 12, width: int = 10) 
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
-    return nfcodec.encode(array(), psnr=30)
+    return nfcodec.encode(array(), psnr=30, **QUICK)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 def test_pil_images(mode):
     image = Image.fromarray(array(mode))
     assert image.mode == mode
-    decoded = nfcodec.decode(nfcodec.encode(image, psnr=35))
+    decoded = nfcodec.decode(nfcodec.encode(image, psnr=35, **QUICK))
     assert (decoded.mode, decoded.size) == (mode, image.size)
     n_color = len(mode.rstrip("A"))
-    ours, source = (np.asarray(each).reshape(12, 10, -1) for each in (decoded, image))
+    ours, source = (np.asarray(each).reshape(10, 9, -1) for each in (decoded, image))
     assert psnr_db(ours[:, :, :n_color], source[:, :, :n_color], 255) >= 35
     assert np.array_equal(ours[:, :, n_color:], source[:, :, n_color:])
 
@@ -45,7 +47,7 @@ def test_pil_images(mode):
 @pytest.mark.parametrize("depth", [8, 16])
 def test_arrays(mode, depth):
     source = array(mode, depth)
-    decoded = nfcodec.decode_array(nfcodec.encode(source, psnr=45))
+    decoded = nfcodec.decode_array(nfcodec.encode(source, psnr=45, **QUICK))
     assert (decoded.shape, decoded.dtype) == (source.shape, source.dtype)
     if mode in ("L", "RGB"):
         assert psnr_db(decoded, source, (1 << depth) - 1) >= 45
@@ -56,13 +58,13 @@ def test_arrays(mode, depth):
 
 def test_a_gray_16_bit_picture_is_a_pil_image():
     source = array("L", 16)
-    decoded = nfcodec.decode(nfcodec.encode(Image.fromarray(source), psnr=50))
+    decoded = nfcodec.decode(nfcodec.encode(Image.fromarray(source), psnr=50, **QUICK))
     assert decoded.mode.startswith("I")
     assert psnr_db(np.asarray(decoded).astype(np.uint16), source, 65_535) >= 50
 
 
 def test_16_bit_colour_is_no_pil_image():
-    data = nfcodec.encode(array("RGB", 16), psnr=30)
+    data = nfcodec.encode(array("RGB", 16), psnr=30, **QUICK)
     with pytest.raises(UsageError):
         nfcodec.decode(data)
     assert nfcodec.decode_array(data).dtype == np.uint16
@@ -73,7 +75,7 @@ def test_metadata_travels_with_pil_images():
     exif = Image.Exif()
     exif[0x010E] = "a picture"
     image.info.update(icc_profile=b"profile" * 30, exif=exif.tobytes(), xmp=b"<x:xmpmeta/>")
-    decoded = nfcodec.decode(nfcodec.encode(image, psnr=30))
+    decoded = nfcodec.decode(nfcodec.encode(image, psnr=30, **QUICK))
     for key in ("icc_profile", "exif", "xmp"):
         assert decoded.info[key] == image.info[key]
     assert decoded.getexif()[0x010E] == "a picture"
@@ -89,23 +91,55 @@ def test_lossless(mode, depth):
     assert (info.psnr_db, info.target_psnr_db) == (float("inf"), float("inf"))
 
 
-def test_sizes():
-    for budget in ({"size": 250}, {"bpp": 8 * 250 / 120}):
-        encoded = nfcodec.encode_with_report(array(), **budget, effort=1)
-        assert 200 < len(encoded.data) <= 250
-        assert encoded.report["target_bytes"] == 250
+@pytest.mark.parametrize("budget", [{"size": 190}, {"bpp": 8 * 190 / 90}], ids=str)
+def test_sizes(budget):
+    encoded = nfcodec.encode_with_report(array(), **budget, **QUICK)
+    assert 170 < len(encoded.data) <= 190
+    assert encoded.report["target_bytes"] == 190
+
+
+def test_sizes_out_of_reach():
     with pytest.raises(TargetNotReachedError):
-        nfcodec.encode(array(), size=40, effort=1)
+        nfcodec.encode(array(), size=40, **QUICK)
 
 
-def test_40_db_unless_told():
-    assert nfcodec.inspect(nfcodec.encode(array(), effort=1)).target_psnr_db == 40
+def test_what_is_done_unless_told():
+    encoded = nfcodec.encode_with_report(array())
+    info = nfcodec.inspect(encoded.data)
+    assert (info.target_psnr_db, info.field, info.transform) == (40, "wavelet", "none")
+    assert encoded.report["recipe"] == asdict(registry.family("wavelet").recipes[5])
+
+
+@pytest.mark.parametrize(
+    ("field", "transform", "name"),
+    [
+        ("auto", "none", "wavelet"),
+        ("auto", "rpp", "table"),
+        ("wavelet", "rpp", "wavelet"),
+        ("table", "none", "table"),
+        ("siren", "none", "siren"),
+        ("ngp", "none", "ngp"),
+        (SIREN, "rpp", "siren"),
+        (Pyramid(1), "none", "table"),
+        (Ngp(hash_levels(2, 2, 6, 4, 2.0), (8,)), "none", "ngp"),
+    ],
+    ids=str,
+)
+def test_fields(field, transform, name):
+    encoded = nfcodec.encode_with_report(array("L"), psnr=20, field=field, transform=transform, **QUICK)
+    assert encoded.report["field"] == nfcodec.inspect(encoded.data).field == name
+    assert psnr_db(nfcodec.decode_array(encoded.data), array("L"), 255) >= 20
+
+
+def test_a_field_that_the_engine_cannot_fit():
+    with pytest.raises(EngineError, match="wavelets"):
+        nfcodec.encode(array(), field="wavelet", engine="torch")
 
 
 def test_fields_transforms_and_seeds():
     data = nfcodec.encode(array(), psnr=25, field=SIREN, transform="standardize+rpp", seed=9, effort=1)
     info = nfcodec.inspect(data)
-    assert (info.field, info.seed, info.width, info.height) == ("siren", 9, 10, 12)
+    assert (info.field, info.seed, info.width, info.height) == ("siren", 9, 9, 10)
     assert info.transform.startswith("standardize")
     assert psnr_db(nfcodec.decode_array(data), array(), 255) >= 25
 
@@ -114,6 +148,7 @@ def test_report():
     events = []
     encoded = nfcodec.encode_with_report(array(), psnr=25, field=SIREN, effort=1, on_event=events.append)
     assert encoded.report["bytes"] == len(encoded.data)
+    assert encoded.report["fitted"] == f"by {encoded.report['steps']} gradient steps"
     assert max(event.psnr_db for event in events) >= 25
 
 
@@ -162,10 +197,10 @@ def test_bad_arrays(image):
 
 def test_limits(data):
     with pytest.raises(nfcodec.LimitError):
-        nfcodec.encode(array(), limits=Limits(max_pixels=100))
+        nfcodec.encode(array(), limits=Limits(max_pixels=89))
     for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect):
         with pytest.raises(nfcodec.LimitError):
-            read(data, limits=Limits(max_pixels=100))
+            read(data, limits=Limits(max_pixels=89))
 
 
 @pytest.mark.parametrize("bad", [b"", b"hello", b"\x8bNFC\r\n\x1a\n", b"\x8bNFC\r\n\x1a\n\1\0HEAD"])
@@ -177,11 +212,11 @@ def test_other_bytes(bad):
 
 def test_files(tmp_path, data):
     path = tmp_path / "a.nfc"
-    nfcodec.save(array(), path, psnr=30)
+    nfcodec.save(array(), path, psnr=30, **QUICK)
     assert path.read_bytes() == data
     with pytest.raises(WriteError):
         nfcodec.save(array(), path, psnr=30)
-    nfcodec.save(array(), path, overwrite=True, psnr=20)
+    nfcodec.save(array(), path, overwrite=True, psnr=20, **QUICK)
     assert path.read_bytes() != data
     file = nfcodec.open(path)
     assert file.info.target_psnr_db == 20
@@ -198,24 +233,11 @@ def test_a_failed_save_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_everything_public_is_there():
-    for name in nfcodec.__all__:
-        assert hasattr(nfcodec, name)
-    errors = [getattr(nfcodec, name) for name in nfcodec.__all__ if name.endswith("Error")]
-    assert all(issubclass(error, NfcError) for error in errors)
-
-
 def loaded_after(code: str, *arguments: str) -> set[str]:
     """The top-level modules that a fresh interpreter has loaded after running some code."""
     program = f"import sys\n{code}\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
     command = [sys.executable, "-c", program, *arguments]
     return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-
-
-def test_importing_loads_nothing_heavy():
-    loaded = loaded_after("import nfcodec")
-    assert "nfcodec" in loaded
-    assert not loaded & {"torch", "numba", "PIL", "numpy", "constriction", "zstandard", "click", "rich"}
 
 
 def test_decoding_needs_no_torch(tmp_path, data):

@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,21 @@ def test_alpha_must_match():
         Raster(samples, np.zeros((3, 2), np.uint8))
     with pytest.raises(UsageError):
         Raster(samples, np.zeros((2, 3), np.uint16))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_the_digest_is_of_the_samples_then_alpha_in_raster_order(dtype, alpha):
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, np.iinfo(dtype).max, (3, 5, 3)).astype(dtype)
+    plane = rng.integers(0, np.iinfo(dtype).max, (3, 5)).astype(dtype) if alpha else None
+    little = np.dtype(dtype).newbyteorder("<")
+    content = b"".join(each.astype(little).tobytes() for each in (samples, plane) if each is not None)
+    expected = hashlib.sha256(content).digest()[:8]
+    assert Raster(samples, plane, {"icc": b"not part of it"}).digest() == expected
+    strided = np.asfortranarray(np.repeat(samples, 2, axis=1))[:, ::2]
+    assert Raster(strided, plane).digest() == expected
+    assert Raster(samples ^ samples.dtype.type(1), plane).digest() != expected
 
 
 def test_unknown_metadata_is_refused():

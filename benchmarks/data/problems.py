@@ -1,20 +1,32 @@
-"""A picture as the fitting problem that the codec makes of it."""
+"""A picture as the fitting problem that the codec makes of it, and where fits of it begin."""
 
 from __future__ import annotations
 
-from nfcodec.exact.arithmetic import OUTPUT_BITS
-from nfcodec.exact.field import FieldSpec
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fitting.problem import Problem
-from nfcodec.raster import Samples
+from nfcodec.fields import Field, Geometry, Parameters, Siren, estimator, family
+from nfcodec.fields.siren import initial
+from nfcodec.fitting import Context, Picture, Problem, Request, Solution, uniform_start
+from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain
 
 
-def problem(samples: Samples, spec: FieldSpec, transform: str = "none") -> Problem:
-    """For samples (H, W, C) at 8 bits, a field, and a chain of transforms as the command line has it."""
-    height, width, channels = samples.shape
-    chain = Chain.prepare(parse_chain(transform), samples, 0)
-    order = chain.order(height, width, chain.planes)
-    flat = samples.reshape(-1, channels)
-    value_map = chain.value_map(8, channels, OUTPUT_BITS)
-    return Problem(spec, Geometry(height, width, channels), flat if order is None else flat[order], value_map)
+def picture(samples: Samples, transform: str = "none") -> Picture:
+    """Samples (H, W, C) at 8 bits, transformed by a chain as the command line has it."""
+    return Picture.of(Raster(samples), Chain.prepare(parse_chain(transform), samples, 0))
+
+
+def problem(samples: Samples, field: Field, transform: str = "none") -> Problem:
+    """To fit a field to such a picture."""
+    return Problem.of(picture(samples, transform), field)
+
+
+def random_weights(field: Field, geometry: Geometry, seed: int) -> Parameters:
+    """Where the papers' fits of a SIREN and of Instant-NGP begin."""
+    if isinstance(field, Siren):
+        return initial(field, geometry, seed)
+    return uniform_start(field.layout(geometry), seed)
+
+
+def solved(picture: Picture, family_name: str, request: Request, field: Field | None = None) -> Solution:
+    """What a family makes of a picture, with a field given or one that it chooses."""
+    session = family(family_name).begin(picture, Context(estimator()), field)
+    return session.fit(session.plans(request)[0], request)

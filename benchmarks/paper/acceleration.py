@@ -27,10 +27,8 @@ from benchmarks.paper.stacked import StackedSiren
 from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.store import Job, Row
 from nfcodec.errors import UsageError
-from nfcodec.exact.field import FieldSpec
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting.engines import Adam, Objective
+from nfcodec.fields import Ngp, Siren
+from nfcodec.fitting import Adam, Objective
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
@@ -89,7 +87,7 @@ class Fit(Job):
     device: str = "cpu"
 
     @property
-    def spec(self) -> FieldSpec:
+    def model(self) -> Siren | Ngp:
         return Siren(self.width) if self.field == "siren" else Ngp.instant(self.side)
 
     def load(self, path: Path) -> Bytes:
@@ -98,13 +96,13 @@ class Fit(Job):
     def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
         """These runs, not yet begun; `ahead` as for `EngineProgram`."""
         if self.engine == "stacked":
-            if not isinstance(self.spec, Siren) or (self.precision, self.adam) != ("fp32", "field"):
+            if not isinstance(self.model, Siren) or (self.precision, self.adam) != ("fp32", "field"):
                 raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam")
-            return StackedSiren(self.spec, self.side, runs, self.seed, self.device)
+            return StackedSiren(self.model, self.side, runs, self.seed, self.device)
         adam = Adam(eps=1e-8 * PAPER_PIXELS / self.side**2) if self.adam == "usual" else None
         objective = PRECISIONS[self.precision]
         return EngineProgram(
-            self.spec, self.side, runs, self.seed, objective=objective, adam=adam, engine=self.engine,
+            self.model, self.side, runs, self.seed, objective=objective, adam=adam, engine=self.engine,
             device=self.device, ahead=ahead,
         )  # fmt: skip
 

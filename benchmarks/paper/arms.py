@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.data.pictures import Bytes, Reals, linear
 from nfcodec.transforms import (
@@ -23,7 +24,6 @@ from nfcodec.transforms import (
     SymmetricPower,
     parse_chain,
 )
-from nfcodec.transforms.orders import Int64Array
 
 TABLE_1: tuple[str, ...] = (
     "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5", "gamma:2",
@@ -76,7 +76,7 @@ class Arm:
     values: Reals
     targets: Reals
     maps: tuple[Affine | Power, ...]
-    order: Int64Array | None
+    order: npt.NDArray[np.int64] | None
 
     @property
     def gain(self) -> float | None:

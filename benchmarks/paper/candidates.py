@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.raster import Samples
-from nfcodec.transforms import Permutation, register
-from nfcodec.transforms.orders import Int64Array, seeded_permutation
+from nfcodec.transforms import Permutation, register, seeded_permutation
 
 CANDIDATES = (
     "blocks:8", "blocks:16", "blocks:32", "blocks:64", "lines", "tiles:4", "tiles:16", "polyphase:2", "polyphase:8",
@@ -55,7 +55,7 @@ class _Sized(Permutation):
 class Blocks(_Sized):
     """RPP inside blocks: pixels leave their place, but not their block."""
 
-    def order(self, height: int, width: int, plane: Samples | None) -> Int64Array:
+    def order(self, height: int, width: int, plane: Samples | None) -> npt.NDArray[np.int64]:
         rows, cols = np.divmod(np.arange(height * width), width)
         block = rows // self.size * -(-width // self.size) + cols // self.size
         shuffled = seeded_permutation(height * width, self.seed)
@@ -68,7 +68,7 @@ class Blocks(_Sized):
 class Tiles(_Sized):
     """Whole tiles change places; what does not fill a tile, right and below, stays."""
 
-    def order(self, height: int, width: int, plane: Samples | None) -> Int64Array:
+    def order(self, height: int, width: int, plane: Samples | None) -> npt.NDArray[np.int64]:
         order = np.arange(height * width).reshape(height, width)
         n, down, across = self.size, height // self.size, width // self.size
         whole = order[: down * n, : across * n].reshape(down, n, across, n).swapaxes(1, 2).reshape(-1, n, n)
@@ -81,7 +81,7 @@ class Tiles(_Sized):
 class Polyphase(_Sized):
     """Pixels whose coordinates are equal modulo the factor come together: a mosaic of subsampled pictures."""
 
-    def order(self, height: int, width: int, plane: Samples | None) -> Int64Array:
+    def order(self, height: int, width: int, plane: Samples | None) -> npt.NDArray[np.int64]:
         rows, cols = (np.argsort(np.arange(n) % self.size, kind="stable") for n in (height, width))
         return (rows[:, None] * width + cols).reshape(-1)
 
@@ -97,7 +97,7 @@ class Lines(Permutation):
     def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> Lines:
         return cls(seed)
 
-    def order(self, height: int, width: int, plane: Samples | None) -> Int64Array:
+    def order(self, height: int, width: int, plane: Samples | None) -> npt.NDArray[np.int64]:
         both = seeded_permutation(height + width, self.seed)
         rows, cols = both[both < height], both[both >= height] - height
         return (rows[:, None] * width + cols).reshape(-1)

@@ -23,7 +23,7 @@ from benchmarks.paper.acceleration import Fit, milestones, rounded, thinned
 from benchmarks.paper.arms import ARMS, Arm, arm
 from benchmarks.paper.programs import Program, Run
 from benchmarks.records.store import Job, Row
-from nfcodec.exact.field import Parameters
+from nfcodec.fields import Parameters
 
 LEVELS_DB = (20, 30, 40, 50)
 

@@ -16,13 +16,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.data.problems import random_weights
 from benchmarks.paper.arms import Arm, psnr_of_mse
-from nfcodec.exact.arithmetic import OUTPUT_BITS
-from nfcodec.exact.field import FieldSpec, Parameters
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.engines import Adam, Halt, Objective, Rates, Stats
-from nfcodec.fitting.problem import Problem
+from nfcodec.fields import Field, Parameters
+from nfcodec.fitting import Adam, Halt, Objective, Picture, Problem, Rates, Stats, engines
+from nfcodec.raster import Raster
 from nfcodec.transforms import Chain
 
 
@@ -76,10 +74,12 @@ class RealProblem(Problem):
         return self.real_targets
 
     @classmethod
-    def of(cls, spec: FieldSpec, height: int, width: int, targets: npt.NDArray[np.float64]) -> RealProblem:
-        samples = np.zeros((height * width, 1), np.uint8)
-        value_map = Chain.prepare([], samples[:, :, None], 0).value_map(8, 1, OUTPUT_BITS)
-        return cls(spec, Geometry(height, width, 1), samples, value_map, targets[:, None].astype(np.float32))
+    def to(cls, targets: npt.NDArray[np.float64], field: Field, height: int, width: int) -> RealProblem:
+        """Fit a field to numbers (height * width,)."""
+        samples = np.zeros((height, width, 1), np.uint8)
+        picture = Picture.of(Raster(samples), Chain.prepare([], samples))
+        reals = targets[:, None].astype(np.float32)
+        return cls(field, picture.geometry, picture.samples, picture.value_map, reals)
 
 
 EXACT = Objective()
@@ -96,7 +96,7 @@ class EngineProgram(Program):
 
     def __init__(
         self,
-        spec: FieldSpec,
+        field: Field,
         side: int,
         runs: Sequence[Run],
         seed: int = 0,
@@ -108,10 +108,10 @@ class EngineProgram(Program):
         ahead: bool = False,
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
-        problems = [RealProblem.of(spec, side, side, run.arm.targets) for run in runs]
+        problems = [RealProblem.to(run.arm.targets, field, side, side) for run in runs]
         self._engines = [
-            fitting_engines.create(engine, device, problem, spec.initial(problem.geometry, seed), objective, seed)
-            for problem in problems
+            engines.create(engine, device, each, random_weights(field, each.geometry, seed), objective, seed)
+            for each in problems
         ]
         for each in self._engines:
             each.adam = adam or each.adam

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from benchmarks.paper.arms import psnr_of_mse
 from benchmarks.paper.programs import Program, Run
-from nfcodec.exact.field import Parameters
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields import Geometry, Parameters, Siren
+from nfcodec.fields.siren import OMEGA_0, initial
 
 
 class StackedSiren(Program):
@@ -24,13 +23,13 @@ class StackedSiren(Program):
     CHUNK_FLOATS = 1 << 26
     """Activations of a layer that are held at a time."""
 
-    def __init__(self, spec: Siren, side: int, runs: Sequence[Run], seed: int = 0, device: str = "cpu") -> None:
-        self._spec, self._arms, self._device = spec, [run.arm for run in runs], torch.device(device)
-        initial = spec.initial(Geometry(side, side, 1), seed)
+    def __init__(self, field: Siren, side: int, runs: Sequence[Run], seed: int = 0, device: str = "cpu") -> None:
+        self._field, self._arms, self._device = field, [run.arm for run in runs], torch.device(device)
+        start = initial(field, Geometry(side, side, 1), seed)
         n = len(runs)
         self._parameters = {
             name: torch.from_numpy(value).to(self._device).expand(n, *value.shape).clone()
-            for name, value in initial.items()
+            for name, value in start.items()
         }
         self._means = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
         self._squares = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
@@ -104,17 +103,16 @@ class StackedSiren(Program):
 
     def _chunks(self) -> list[slice]:
         n = self._coordinates.shape[1]
-        size = max(1, self.CHUNK_FLOATS // (len(self._slots) * self._spec.width))
+        size = max(1, self.CHUNK_FLOATS // (len(self._slots) * self._field.width))
         return [slice(first, min(n, first + size)) for first in range(0, n, size)]
 
     def _forward(self, parameters: dict[str, Tensor], pixels: slice) -> Tensor:
         """Outputs (runs, pixels)."""
-        omega = self._spec.omega_0
         x = self._coordinates[:, pixels]
-        for i in range(1 + self._spec.hidden_layers):
-            weight, bias = parameters[f"weight{i}"], parameters[f"bias{i}"]
-            x = torch.sin(omega * (weight @ x + bias[:, :, None]))
-        return (parameters["weight_out"] @ x + parameters["bias_out"][:, :, None])[:, 0]
+        *sine_layers, last = self._field.trained
+        for name in sine_layers:
+            x = torch.sin(OMEGA_0 * (parameters[f"weight{name}"] @ x + parameters[f"bias{name}"][:, :, None]))
+        return (parameters[f"weight{last}"] @ x + parameters[f"bias{last}"][:, :, None])[:, 0]
 
     def _keep(self, alive: Sequence[int]) -> None:
         """Drop the state of all other runs."""

@@ -15,20 +15,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from benchmarks.data.problems import problem
+from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
 from benchmarks.speed.workloads import matrix_flops, seconds
 from nfcodec.errors import EngineError
-from nfcodec.exact.field import FieldSpec
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import HashLevel
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.engines import Engine, Halt, Objective, Rates
-from nfcodec.fitting.loop import Schedule, fit
-from nfcodec.fitting.problem import Problem
-from nfcodec.fitting.request import Clock
+from nfcodec.fields import Geometry, Ngp, Siren
+from nfcodec.fitting import Clock, Engine, Halt, Objective, Problem, Rates, Schedule, engines, fit
 from nfcodec.raster import Samples
 
 ENGINES = ("tinycudann", "cuda", "torch")
@@ -42,15 +34,15 @@ FIT_RATES = {"siren": Rates(2.0**-10, 2.0**-10), "ngp": Rates(2.0**-6, 2.0**-6)}
 PRODUCT_SIDE, COPY_FLOATS, REPEATS = 8192, 1 << 28, 10
 
 
-def rows(samples: Samples, device: str, rounds: int, engines: tuple[str, ...] = ENGINES) -> Iterator[Row]:
+def rows(samples: Samples, device: str, rounds: int, names: tuple[str, ...] = ENGINES) -> Iterator[Row]:
     """All rows for one gray picture, square."""
     limits = device_limits(torch.device(device))
     yield {"part": "limits", "device": device_name(device), **limits}
     side = samples.shape[0]
-    for name, spec in (("siren", Siren(side)), ("ngp", Ngp.instant(side))):
-        each = problem(samples, spec)
+    for name, field in (("siren", Siren(side)), ("ngp", Ngp.instant(side))):
+        each = problem(samples, field)
         running: dict[str, Engine] = {}
-        for engine_name in engines:
+        for engine_name in names:
             try:
                 running[engine_name] = start(engine_name, device, each)
             except EngineError as error:
@@ -61,7 +53,7 @@ def rows(samples: Samples, device: str, rounds: int, engines: tuple[str, ...] = 
 
 
 def start(name: str, device: str, each: Problem) -> Engine:
-    return fitting_engines.create(name, device, each, each.spec.initial(each.geometry, 0), Objective(), 0)
+    return engines.create(name, device, each, random_weights(each.field, each.geometry, 0), Objective(), 0)
 
 
 def device_limits(device: torch.device) -> dict[str, float]:
@@ -95,7 +87,7 @@ def fastest(call: Callable[[], object], device: torch.device) -> float:
     return min(seconds(whole) for _ in range(REPEATS))
 
 
-def least_bytes(spec: FieldSpec, geometry: Geometry) -> int:
+def least_bytes(field: Siren | Ngp, geometry: Geometry) -> int:
     """What a step must at least move if matrix products are kernels of their own, in 32-bit numbers.
 
     SIREN: a layer's sums are written and read, its sines and cosines written and read, sines again for the weights'
@@ -103,11 +95,9 @@ def least_bytes(spec: FieldSpec, geometry: Geometry) -> int:
     encodings written and read twice, their derivatives written and read; four entries a level read, their gradient
     read and written.
     """
-    if isinstance(spec, Siren):
-        return 4 * 10 * geometry.n_pixels * spec.width * (spec.hidden_layers + 1)
-    assert isinstance(spec, Ngp)
-    entries = sum(level.features for level in spec.levels if isinstance(level, HashLevel))
-    return 4 * geometry.n_pixels * (5 * spec.encoding_size + 4 * 3 * entries)
+    if isinstance(field, Siren):
+        return 4 * 10 * geometry.n_pixels * field.width * (field.hidden_layers + 1)
+    return 4 * geometry.n_pixels * (5 + 4 * 3) * field.encoding_size
 
 
 def step_rows(

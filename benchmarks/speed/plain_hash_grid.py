@@ -8,21 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.levels import HashLevel
+from nfcodec.fields import Geometry, HashLevel, Ngp
 
 
 class PlainHashGrid(nn.Module):
     """Per level: corner coordinates, hashes, embedding lookups, bilinear weights; then a ReLU network; full batch."""
 
-    def __init__(self, spec: Ngp, geometry: Geometry, targets: np.ndarray) -> None:
+    def __init__(self, field: Ngp, geometry: Geometry, targets: np.ndarray) -> None:
         super().__init__()
-        self._levels = [level for level in spec.levels if isinstance(level, HashLevel)]
+        self._levels = field.levels
         self.tables = nn.ModuleList(nn.Embedding(level.size, level.features) for level in self._levels)
         for table in self.tables:
             nn.init.uniform_(table.weight, -1e-4, 1e-4)  # pyright: ignore[reportArgumentType]
-        widths = [spec.encoding_size, *spec.hidden]
+        widths = [field.encoding_size, *field.hidden]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(widths):
             layers += [nn.Linear(n_in, n_out, bias=False), nn.ReLU()]

@@ -14,7 +14,7 @@ from benchmarks.data.pictures import prepared
 from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.store import Row
 from nfcodec.codec import EncodeOptions, encode
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields import Siren
 from nfcodec.raster import Raster, Samples
 
 SQUARE = 512

@@ -11,21 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfcodec.fields.plan import well_started
-
-from benchmarks.data.problems import problem
+from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
 from benchmarks.speed.workloads import picture
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.engines import Objective, Rates
-from nfcodec.fitting.fine_tuning import default_rates, optimizer_of, start_general
-from nfcodec.fitting.loop import Schedule, fit
-from nfcodec.fitting.problem import Problem
-from nfcodec.fitting.request import Clock, Request
+from nfcodec.fields import Parameters, Siren
+from nfcodec.fields.siren import KFAC_RATES, Kfac, initial_for, well_started
+from nfcodec.fitting import Clock, Objective, Optimizer, Problem, Rates, Schedule, engines, fit
 
 GOAL_DB = 50.0
+OUR_MAX_STEPS = 1000
 PAPER_RATE = 2.0**-10
 PAPER_MAX_STEPS = 3000
 OTHER_RATES = (2.0**-8.5, 2.0**-9, 2.0**-9.5)
@@ -56,32 +50,42 @@ def rows(paths: Sequence[Path], extent: Extent) -> Iterator[Row]:
         samples = picture(path, extent.side, gray=True)
         for transform in ("none", "rpp"):
             row: Row = {"part": "recipe", "image": path.stem, "side": extent.side, "transform": transform}
-            ours = problem(samples, well_started(Siren(extent.side), Geometry(*samples.shape)), transform)
-            row |= {f"default_{key}": value for key, value in _run(ours).items()}
+            each = problem(samples, Siren(extent.side), transform)
+            row |= {f"default_{key}": value for key, value in _ours(each).items()}
             if i < extent.images:
-                theirs = problem(samples, Siren(extent.side), transform)
-                row |= _papers(theirs, row["default_steps"], row["default_seconds"], extent.cap)
+                row |= _papers(each, row["default_steps"], row["default_seconds"], extent.cap)
             yield row
 
 
 def _papers(each: Problem, default_steps: int, default_seconds: float, cap: float) -> Row:
     """The paper's recipe at its rate, and if it arrives also at the best of all rates."""
-    paper = _run(each, PAPER_RATE, min(PAPER_MAX_STEPS, math.ceil(cap * default_steps)))
+    paper = _adam(each, PAPER_RATE, min(PAPER_MAX_STEPS, math.ceil(cap * default_steps)))
     row: Row = {f"paper_{key}": value for key, value in paper.items()}
     row |= {"steps_ratio": paper["steps"] / default_steps, "seconds_ratio": paper["seconds"] / default_seconds}
     if paper["reached"]:
         best = paper["steps"]
         for rate in OTHER_RATES:
-            best = min(best, _run(each, rate, best)["steps"])
+            best = min(best, _adam(each, rate, best)["steps"])
         row["paper_steps_at_best_rate"] = best
     return row
 
 
-def _run(each: Problem, rate: float | None = None, max_steps: int = 1000) -> Row:
-    """Steps and seconds to the goal: by default ours; with a rate the paper's, Adam from its own initial weights."""
-    start = start_general(each, 0) if rate is None else each.spec.initial(each.geometry, 0)
-    engine = fitting_engines.create("numba", "cpu", each, start, Objective(), 0)
-    optimizer = optimizer_of(each, Request(GOAL_DB, 5, 0)) if rate is None else None
-    schedule = Schedule(GOAL_DB, max_steps, default_rates(each) if rate is None else Rates(rate, rate))
+def _ours(each: Problem) -> Row:
+    """Steps and seconds to the goal with the settings of `nfcodec encode`."""
+    field = each.field
+    assert isinstance(field, Siren)
+    start = initial_for(each, 0, well_started(field, each.geometry))
+    optimizer = Kfac(field, each.geometry, 0, each.gain)
+    return _run(each, start, Schedule(GOAL_DB, OUR_MAX_STEPS, KFAC_RATES), optimizer)
+
+
+def _adam(each: Problem, rate: float, max_steps: int) -> Row:
+    """Steps and seconds to the goal with Adam at one rate, from the paper's initial weights."""
+    start = random_weights(each.field, each.geometry, 0)
+    return _run(each, start, Schedule(GOAL_DB, max_steps, Rates(rate, rate)))
+
+
+def _run(each: Problem, start: Parameters, schedule: Schedule, optimizer: Optimizer | None = None) -> Row:
+    engine = engines.create("numba", "cpu", each, start, Objective(), 0)
     result = fit(each, engine, schedule, Clock("fit", GOAL_DB, 0.0), optimizer=optimizer)
     return {"steps": result.steps, "seconds": result.seconds, "reached": result.reached}

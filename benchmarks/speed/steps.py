@@ -10,24 +10,20 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from nfcodec.fields.plan import default_ngp
 
-from benchmarks.data.problems import problem
+from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
 from benchmarks.speed.plain_hash_grid import PlainHashGrid
 from benchmarks.speed.workloads import matrix_flops, picture, seconds
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.table.pyramid import start_dense
-from nfcodec.fitting import engines as fitting_engines
-from nfcodec.fitting.engines import Engine, Objective, Rates
-from nfcodec.fitting.problem import Problem
-from nfcodec.fitting.request import Request
+from nfcodec.fields import Geometry, Ngp, Parameters, Siren
+from nfcodec.fields.table import default_pyramid, start
+from nfcodec.fitting import Engine, Objective, Problem, Psnr, Rates, Request, engines
+from nfcodec.raster import Samples
 
 PAUSE_S = 0.3
 """Between contestants: OpenMP's threads keep a processor busy for a while after their work."""
@@ -37,18 +33,48 @@ SQUARE = 512
 SIREN_SIDES = (128, 256, 512)
 """Of the gray squares, and of a SIREN's width."""
 
+RATED_DB = 40.0
+"""The target whose account of bits is part of a pyramid's step."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What steps are timed of.
+
+    Attributes:
+        name: for people.
+        parameters: where the steps begin.
+    """
+
+    name: str
+    problem: Problem
+    parameters: Parameters
+    objective: Objective = Objective()
+
+    @classmethod
+    def unrated(cls, name: str, problem: Problem) -> Work:
+        """From random weights, without a rate model."""
+        return cls(name, problem, random_weights(problem.field, problem.geometry, 0))
+
+    @classmethod
+    def rated(cls, color: Samples) -> Work:
+        """A pyramid of a picture, with the rate in the loss."""
+        field = default_pyramid(Geometry(*color.shape))
+        each = problem(color, field)
+        parameters, steps = start(field, each, Request(Psnr(RATED_DB), 5, 0))
+        name = f"pyramid, {each.geometry.width} x {each.geometry.height} RGB, with rate"
+        return cls(name, each, parameters, Objective(steps, each.allowed_mse(RATED_DB), 0.3))
+
 
 def rows(path: Path, rounds: int, square: int = SQUARE, siren_sides: Sequence[int] = SIREN_SIDES) -> Iterator[Row]:
     """A row for each workload made of a picture; `square` is the side for Instant-NGP."""
-    color, gray = picture(path), picture(path, square, gray=True)
-    height, width, _ = color.shape
+    gray = problem(picture(path, square, gray=True), Ngp.instant(square))
     name = f"ngp, 16 hash levels x 2, 2 x 64, {square} x {square} gray"
-    yield _row(name, problem(gray, Ngp.instant(square)), rounds, plain=True)
-    name = f"ngp, dense levels, {width} x {height} RGB, with rate"
-    yield _row(name, problem(color, default_ngp(Geometry(*color.shape))), rounds, rated=True)
+    yield _row(Work.unrated(name, gray), rounds, plain=True)
+    yield _row(Work.rated(picture(path)), rounds)
     for side in siren_sides:
         siren = problem(picture(path, side, gray=True), Siren(side))
-        yield _row(f"siren, width {side}, {side} x {side} gray", siren, rounds)
+        yield _row(Work.unrated(f"siren, width {side}, {side} x {side} gray", siren), rounds)
 
 
 def fp32_rate() -> float:
@@ -61,29 +87,23 @@ def fp32_rate() -> float:
     return best
 
 
-def _row(name: str, each: Problem, rounds: int, *, rated: bool = False, plain: bool = False) -> Row:
+def _row(work: Work, rounds: int, *, plain: bool = False) -> Row:
     """Medians of the step times, and of the ratios within rounds.
 
     Args:
-        rated: the rate model is part of the loss.
         plain: the plain PyTorch hash grid takes part.
     """
-    objective, rates = Objective(), Rates(1e-4, 1e-4)
-    if rated:
-        parameters, steps = start_dense(each, Request(40.0, 5, 0))
-        objective = Objective(steps, each.allowed_mse(40.0), 0.3)
-    else:
-        parameters = each.spec.initial(each.geometry, 0)
+    each, field, rates = work.problem, work.problem.field, Rates(1e-4, 1e-4)
     contestants: dict[str, Callable[[], object]] = {}
     for engine_name in ("numba", "torch"):
-        engine = fitting_engines.create(engine_name, "cpu", each, parameters, objective, 0)
+        engine = engines.create(engine_name, "cpu", each, work.parameters, work.objective, 0)
         contestants[engine_name] = lambda engine=engine: _one_step(engine, rates)
     if plain:
-        assert isinstance(each.spec, Ngp)
-        contestants["plain"] = PlainHashGrid(each.spec, each.geometry, each.targets).step
+        assert isinstance(field, Ngp)
+        contestants["plain"] = PlainHashGrid(field, each.geometry, each.targets).step
     for contestant in contestants.values():
         contestant()
-    flops = matrix_flops(each.spec, each.geometry)
+    flops = matrix_flops(field, each.geometry)
     taken: dict[str, list[float]] = {key: [] for key in ("products", *contestants)}
     for _ in range(rounds):
         taken["products"].append(flops / fp32_rate())
@@ -94,7 +114,7 @@ def _row(name: str, each: Problem, rounds: int, *, rated: bool = False, plain: b
     def ratio(key: str, other: str) -> float:
         return statistics.median(a / b for a, b in zip(taken[key], taken[other], strict=True))
 
-    row: Row = {"part": "steps", "workload": name, "rounds": rounds}
+    row: Row = {"part": "steps", "workload": work.name, "rounds": rounds}
     row |= {f"{key}_ms": 1e3 * statistics.median(times) for key, times in taken.items()}
     row |= {f"{key}_over_numba": ratio(key, "numba") for key in contestants if key != "numba"}
     row["numba_over_products"] = ratio("numba", "products")

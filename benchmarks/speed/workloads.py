@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.pictures import prepared
-from nfcodec.exact.field import FieldSpec
-from nfcodec.exact.geometry import Geometry
+from nfcodec.fields import Field, Geometry, Role
 from nfcodec.raster import Samples
 
 
@@ -20,9 +19,9 @@ def picture(path: Path, side: int | None = None, *, gray: bool = False) -> Sampl
     return samples[:, :, None] if samples.ndim == 2 else samples
 
 
-def matrix_flops(spec: FieldSpec, geometry: Geometry) -> int:
+def matrix_flops(field: Field, geometry: Geometry) -> int:
     """Operations of a step's matrix products: forward, and the gradients of inputs and of weights."""
-    matrices = [t for t in spec.layout(geometry) if not t.name.startswith(("level", "bias"))]
+    matrices = [tensor for tensor in field.layout(geometry) if tensor.role is Role.MATRIX]
     return 6 * geometry.n_pixels * sum(tensor.size for tensor in matrices)
 
 

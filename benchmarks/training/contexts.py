@@ -16,29 +16,28 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from nfcodec.fields.plan import wavelet_ngps
 from torch import Tensor, nn
 
-from benchmarks.data.problems import problem
+from benchmarks.data.problems import picture, solved
 from benchmarks.training.crops import QUALITIES_DB, crops, packed
-from nfcodec.coding.laplace import MAX_SCALE, SMALLEST_LOG2
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.wavelet.contexts import (
+from nfcodec.fields.wavelet import (
+    CONTEXT_INPUT_BITS,
+    CONTEXT_OUTPUT_BITS,
+    CONTEXT_WEIGHT_BITS,
+    MAX_SCALE,
     N_KINDS,
     N_ORIENTATIONS,
     N_PASSES,
-    SLOPE_SET,
-    WEIGHT_BITS,
+    SMALLEST_LOG2,
+    UNEXPECTED,
     Network,
+    WaveletProblem,
+    WaveletShape,
     n_inputs,
+    runs,
     unpack_networks,
 )
-from nfcodec.fields.wavelet.field import WaveletLevel
-from nfcodec.fields.wavelet.fit import solve_wavelet
-from nfcodec.fields.wavelet.payload import WaveletShape, runs
-from nfcodec.fields.wavelet.rate import regime_of
-from nfcodec.fitting.request import Request
+from nfcodec.fitting import Psnr, Request
 from nfcodec.raster import Samples
 
 Key = tuple[int, int, int]
@@ -51,8 +50,7 @@ Data = dict[Key, tuple[Tensor, Tensor]]
 
 EFFORTS = (1, 2, 2, 2)
 GRAY_EVERY = 8
-INPUT_UNIT, OUTPUT_UNIT = 2.0**-5, 2.0**-3
-LEAST_PROBABILITY = 2.0**-18
+INPUT_UNIT, OUTPUT_UNIT = 2.0**-CONTEXT_INPUT_BITS, 2.0**-CONTEXT_OUTPUT_BITS
 
 
 @dataclass(frozen=True)
@@ -76,27 +74,25 @@ class Recipe:
     processes: int
 
 
-def fitted(picture: Samples, seed: int) -> Coded:
+def fitted(samples: Samples, seed: int) -> Coded:
     """A fit at random quality; one in eight is of a gray picture."""
     rng = np.random.default_rng(seed)
     if seed % GRAY_EVERY == 0:
-        picture = np.ascontiguousarray(picture.mean(axis=2, keepdims=True).round().astype(np.uint8))
-    request = Request(float(rng.uniform(*QUALITIES_DB)), int(rng.choice(EFFORTS)), seed)
-    problems = [problem(picture, spec) for spec in wavelet_ngps(Geometry(*picture.shape))]
-    solution, chosen = solve_wavelet(problems, request)
-    weight = solution.trial.weights["level0"]
-    assert isinstance(chosen.spec, Ngp)
-    assert isinstance(chosen.spec.levels[0], WaveletLevel)
+        samples = np.ascontiguousarray(samples.mean(axis=2, keepdims=True).round().astype(np.uint8))
+    request = Request(Psnr(float(rng.uniform(*QUALITIES_DB))), int(rng.choice(EFFORTS)), seed)
+    solution = solved(picture(samples), "wavelet", request)
+    problem, weight = solution.problem, solution.trial.weights["level0"]
+    assert isinstance(problem, WaveletProblem)
     rows, cols, features = weight.symbols.shape
-    shape = WaveletShape(rows, cols, features, chosen.spec.levels[0].n_levels)
-    return shape, regime_of(chosen, weight.step), weight.symbols
+    shape = WaveletShape(rows, cols, features, problem.field.n_levels)
+    return shape, problem.regime(weight.step), weight.symbols
 
 
 def collect(pictures: Iterable[Coded], share: float, rng: np.random.Generator) -> Data:
     """What each network sees of some of the coefficients, and what they are."""
     found: dict[Key, list[tuple[np.ndarray, np.ndarray]]] = {key: [] for key in KEYS}
     for shape, regime, symbols in pictures:
-        for run in runs(shape, SLOPE_SET, regime, np.zeros_like(symbols)):
+        for run in runs(shape, regime, np.zeros_like(symbols)):
             values = symbols[run.place].reshape(-1)
             used = rng.random(len(values)) < share
             found[run.key].append((run.inputs()[:, used].T.astype(np.int16), values[used].astype(np.float32)))
@@ -116,7 +112,7 @@ def bits(outputs: Tensor, values: Tensor) -> Tensor:
         return 0.5 + 0.5 * torch.sign(x) * (1 - torch.exp(-x.abs()))
 
     mass = below((values - location + 0.5) / scale) - below((values - location - 0.5) / scale)
-    return -torch.log2(mass.clamp(min=0) + LEAST_PROBABILITY)
+    return -torch.log2(mass.clamp(min=0) + UNEXPECTED)
 
 
 def train(key: Key, data: tuple[Tensor, Tensor], recipe: Recipe) -> nn.Sequential:
@@ -125,7 +121,7 @@ def train(key: Key, data: tuple[Tensor, Tensor], recipe: Recipe) -> nn.Sequentia
     torch.manual_seed(0)
     inputs, values = data
     network = nn.Sequential(
-        nn.Linear(n_inputs(*key, sees_slopes=True), recipe.hidden),
+        nn.Linear(n_inputs(*key), recipe.hidden),
         nn.ReLU(),
         nn.Linear(recipe.hidden, recipe.hidden),
         nn.ReLU(),
@@ -147,7 +143,9 @@ def pack(nets: dict[Key, nn.Sequential], hidden: int) -> bytes:
     """The inverse of `unpack_networks`, with weights rounded to integers."""
     parts = [np.array([hidden])]
     for key in KEYS:
-        parts += [tensor.detach().double().numpy().reshape(-1) * 2**WEIGHT_BITS for tensor in nets[key].parameters()]
+        parts += [
+            tensor.detach().double().numpy().reshape(-1) * 2**CONTEXT_WEIGHT_BITS for tensor in nets[key].parameters()
+        ]
     return packed(np.concatenate(parts))
 
 
@@ -171,4 +169,4 @@ def trained(folders: Sequence[Path], n_crops: int, side: int, recipe: Recipe) ->
         networks = dict(zip(data, pool.map(partial(train, recipe=recipe), data, data.values()), strict=True))
     blob = pack(networks, recipe.hidden)
     held_out = collect(coded[: recipe.held_out], 1.0, rng)
-    return blob, score(unpack_networks(blob, sees_slopes=True), held_out)
+    return blob, score(unpack_networks(blob), held_out)

@@ -15,17 +15,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from nfcodec.fields.plan import wavelet_ngp
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.data.problems import problem
+from benchmarks.data.problems import picture, solved
 from benchmarks.training.crops import QUALITIES_DB, crops, packed
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.wavelet.filters import MAX_FILTERS, N_INPUTS, SIDE, WEIGHT_BITS
-from nfcodec.fields.wavelet.fit import solve_wavelet
-from nfcodec.fitting.request import Request
+from nfcodec.fields import Geometry
+from nfcodec.fields.wavelet import (
+    ACTIVATION_BITS,
+    FILTER_SIDE,
+    FILTER_WEIGHT_BITS,
+    MAX_FILTERS,
+    N_INPUTS,
+    default_field,
+    synthesis,
+)
+from nfcodec.fitting import Psnr, Request
 from nfcodec.raster import Samples
 
 NUMBERS = (16, 32, 64, MAX_FILTERS)
@@ -34,7 +39,7 @@ NUMBERS = (16, 32, 64, MAX_FILTERS)
 RIDGE = 1e-3
 BATCH, BATCH_SIDE = 6, 96
 HELD_OUT = 16
-MARGIN = SIDE // 2
+MARGIN = FILTER_SIDE // 2
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,16 @@ class Pair:
 def collect(pictures: list[Samples], rng: np.random.Generator) -> list[Pair]:
     """Quantized and true features of pictures at random quality, without gradient steps."""
     found: list[Pair] = []
-    for i, picture in enumerate(pictures):
-        fitted = problem(picture, wavelet_ngp(Geometry(*picture.shape)))
-        request = Request(float(rng.uniform(*QUALITIES_DB)), 1, i)
-        weights = solve_wavelet([fitted], request)[0].trial.weights
-        spec, step = fitted.spec, weights["level0"].step.value
-        assert isinstance(spec, Ngp)
-        rows, _ = spec.levels[0].evaluator(fitted.geometry, weights["level0"])
-        seen = rows(0, picture.shape[0]) * 2.0**-16
-        true = np.linalg.pinv(weights["skip"].values) @ (fitted.targets - weights["bias_out"].values).T
-        shape = (3, *picture.shape[:2])
+    for i, samples in enumerate(pictures):
+        field = default_field(Geometry(*samples.shape))
+        request = Request(Psnr(float(rng.uniform(*QUALITIES_DB))), 1, i)
+        solution = solved(picture(samples), "wavelet", request, field)
+        problem, weights = solution.problem, solution.trial.weights
+        step = weights["level0"].step.value
+        rows, _ = synthesis(problem.geometry, weights["level0"], field.n_levels)
+        seen = rows(0, problem.geometry.height) * 2.0**-ACTIVATION_BITS
+        true = np.linalg.pinv(weights["skip"].values) @ (problem.targets - weights["bias_out"].values).T
+        shape = (3, *samples.shape[:2])
         pair = (torch.from_numpy((each / step).astype(np.float32)).reshape(shape) for each in (seen, true))
         found.append(Pair(*pair))
         print(f"{i + 1} of {len(pictures)} pictures", end="\r", flush=True)
@@ -114,10 +119,10 @@ def augmented(pairs: list[Pair], n: int, side: int, rng: np.random.Generator) ->
 
 
 def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng: np.random.Generator) -> np.ndarray:
-    """Filters and biases, (MAX_FILTERS, 3 * SIDE^2 + 1), as integers in units of 2^-WEIGHT_BITS."""
+    """Filters and biases, (MAX_FILTERS, 3 * FILTER_SIDE^2 + 1), as integers in units of 2^-FILTER_WEIGHT_BITS."""
     side = min(BATCH_SIDE, *(size for pair in pairs for size in pair.seen.shape[1:]))
     bound = math.sqrt(3 / N_INPUTS)
-    weights = torch.empty(MAX_FILTERS, 3, SIDE, SIDE).uniform_(-bound, bound).requires_grad_()
+    weights = torch.empty(MAX_FILTERS, 3, FILTER_SIDE, FILTER_SIDE).uniform_(-bound, bound).requires_grad_()
     biases = torch.randn(MAX_FILTERS).requires_grad_()
     optimizer = torch.optim.Adam([weights, biases], lr=rate)
     for step in range(steps):
@@ -138,12 +143,14 @@ def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng:
                 of_all = gain_db(without_mean(weights), biases, held_out, 1e-5)
             print(f"step {step + 1}: {-float(loss.detach()):.3f} dB, held out {of_all:.3f} dB", flush=True)
     with torch.no_grad():
-        kernels = torch.round(without_mean(weights) * 2**WEIGHT_BITS)
+        kernels = torch.round(without_mean(weights) * 2**FILTER_WEIGHT_BITS)
         kernels[:, :, MARGIN, MARGIN] -= kernels.sum((2, 3))
         # in the order of docs/format.md: offsets in raster order, then features
-        rows = torch.cat([kernels.permute(0, 2, 3, 1).flatten(1), torch.round(biases * 2**WEIGHT_BITS)[:, None]], 1)
+        rows = torch.cat(
+            [kernels.permute(0, 2, 3, 1).flatten(1), torch.round(biases * 2**FILTER_WEIGHT_BITS)[:, None]], 1
+        )
         for number in NUMBERS:
-            unit = 2.0**-WEIGHT_BITS
+            unit = 2.0**-FILTER_WEIGHT_BITS
             print(f"first {number}: {gain_db(kernels[:number] * unit, biases[:number], held_out, 1e-5):.3f} dB")
     return rows.numpy()
 

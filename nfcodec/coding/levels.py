@@ -1,16 +1,9 @@
-"""Coding the symbols of dense grid levels: which context each symbol gets, and in which order they come.
+"""Coding the symbols of dense levels: which context each symbol gets, and in which order they come.
 
-Four orders exist, chosen by the encoder and named in the file:
-
-* `NEIGHBOURS`, for fields of pictures: coarse levels first; a level's features one after the other; a feature in four
-  interleaved passes, so that whole passes decode at once. The context is the weighted mean magnitude of what is
-  already known around the symbol: neighbours of earlier passes, the feature before it, the coarser level.
-* `FEATURES`, for permuted pictures, where neighbours say nothing: a level's features one after the other in raster
-  order; the context is the pair of the two features coded before at the same place.
-* `NESTED`, the same with narrower contexts inside wider ones: more to learn, and more to know in large pictures.
-* `TRELLIS`, the same for symbols whose parities a convolutional code gives (see `coding.convolutional`).
-
-docs/format.md, "Dense levels", is the normative text.
+Coarse levels come first; a level's features one after the other; a feature in four interleaved passes, so that whole
+passes decode at once. The context is the weighted mean magnitude of what is already known around the symbol:
+neighbours of earlier passes, the feature before it, the coarser level. docs/format.md, "Dense levels", is the normative
+text.
 """
 
 from __future__ import annotations
@@ -21,15 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
-from nfcodec.coding.convolutional import code_trellis, trellis_model
+from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Int64Array
-from nfcodec.coding.nesting import around, feature_contexts
 from nfcodec.exact.arithmetic import MAX_SYMBOL
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.wire import ByteReader, put_varint
 
-NEIGHBOURS, FEATURES, NESTED, TRELLIS = 1, 2, 4, 5
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
 _SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -38,8 +28,6 @@ _KNOWN = ((), _CORNERS, _SIDES, _SIDES + _CORNERS)
 
 CLASS_BOUNDS = np.array([1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224])  # sixteenths of a symbol
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21]  # prior scales for these classes
-N_BUCKETS = 16
-NESTED_BUCKETS = (16, 32, 128)
 _CLASSES: npt.NDArray[np.int16] = np.searchsorted(CLASS_BOUNDS, np.arange(225), side="right").astype(np.int16)
 """The class of every mean magnitude up to the last bound."""
 _SMALL = 1 << 18
@@ -57,17 +45,16 @@ class LevelShape:
 
 
 class LevelsPart(Part):
-    """Dense levels, from coarse to fine.
+    """Dense levels, from coarse to fine, each symbol by the magnitudes around it.
 
     The head is the largest magnitude of each feature over all levels (varints).
 
     Args:
-        order: NEIGHBOURS, FEATURES, NESTED or TRELLIS.
         shapes: of the levels, by the names of their tensors.
     """
 
-    def __init__(self, order: int, shapes: Mapping[str, LevelShape]) -> None:
-        self._order, self._shapes = order, shapes
+    def __init__(self, shapes: Mapping[str, LevelShape]) -> None:
+        self._shapes = shapes
         self._limits: list[int] = []
 
     def head(self, symbols: Symbols) -> bytes:
@@ -82,7 +69,7 @@ class LevelsPart(Part):
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         given = None if symbols is None else [symbols[name] for name in self._shapes]
-        found = code_levels(coder, self._order, list(self._shapes.values()), self._limits, given)
+        found = code_levels(coder, list(self._shapes.values()), self._limits, given)
         return dict(zip(self._shapes, found, strict=True))
 
     @property
@@ -91,50 +78,24 @@ class LevelsPart(Part):
 
 
 def code_levels(
-    coder: SymbolCoder,
-    order: int,
-    shapes: Sequence[LevelShape],
-    limits: Sequence[int],
-    levels: Sequence[Int64Array] | None,
+    coder: SymbolCoder, shapes: Sequence[LevelShape], limits: Sequence[int], levels: Sequence[Int64Array] | None
 ) -> list[Int64Array]:
     """Code the symbols of dense levels, given coarse to fine; a decoder passes None for `levels`.
 
     Args:
         limits: for each feature index, the largest magnitude over all levels.
 
-    Raises:
-        ValueError: the order is `TRELLIS`, and the parities are none of the code's.
-
     Returns:
         One int64 array (rows, cols, features) a level.
     """
-    if order == NEIGHBOURS:
-        models = [AdaptiveModel(limit, CLASS_SCALES * 2) for limit in limits]
-    elif order == FEATURES:
-        models = [
-            AdaptiveModel(limit, [prior_scale(2 * limit)] * N_BUCKETS ** min(f, 2)) for f, limit in enumerate(limits)
-        ]
-    elif order == NESTED:
-        models = [
-            AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, NESTED_BUCKETS)) for f, limit in enumerate(limits)
-        ]
-    else:
-        models = [trellis_model(f, limit) for f, limit in enumerate(limits)]
+    models = [AdaptiveModel(limit, CLASS_SCALES * 2) for limit in limits]
     done: list[Int64Array] = []
     for i, shape in enumerate(shapes):
         level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
-        if order == TRELLIS:
-            done.append(code_trellis(coder, models, limits, level.shape, None if levels is None else levels[i]))
-            continue
         for f in range(shape.features):
             values = None if levels is None else levels[i][:, :, f]
-            if order == NEIGHBOURS:
-                coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
-                _code_in_passes(coder, models[f], level, f, coarser, values)
-            else:
-                contexts = feature_contexts(level, f, limits, N_BUCKETS if order == FEATURES else NESTED_BUCKETS[-1])
-                flat = None if values is None else values.reshape(-1)
-                level[:, :, f] = models[f].code(coder, contexts, flat).reshape(level.shape[:2])
+            coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
+            _code_in_passes(coder, models[f], level, f, coarser, values)
         done.append(level)
     return done
 
@@ -155,7 +116,7 @@ def _code_in_passes(
     coarser: Int64Array | None,
     values: Int64Array | None,
 ) -> None:
-    """Code feature `f` into `level` in the four passes of `NEIGHBOURS`."""
+    """Code feature `f` into `level` in four passes."""
     largest = max(model.largest, 0 if coarser is None else int(coarser.max()))
     for run in neighbour_runs(level, f, largest, coarser):
         chosen = None if values is None else values[run.place].reshape(-1)
@@ -187,7 +148,7 @@ class NeighbourRun:
 def neighbour_runs(
     level: Int64Array, f: int, largest: int, coarser: Int64Array | None = None
 ) -> Iterator[NeighbourRun]:
-    """The four passes of `NEIGHBOURS` over feature `f` of `level`; each must be `put` before the next is asked for.
+    """The four passes over feature `f` of `level`; each must be `put` before the next is asked for.
 
     Args:
         level: (rows, cols, features); features before f are known.

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Decoder, Encoder, Int64Array
 from nfcodec.coding.levels import CLASS_SCALES, neighbour_runs
-from nfcodec.errors import FormatError
 from nfcodec.exact.part import SymbolCoder
 from nfcodec.wire import ByteReader, put_varint
 

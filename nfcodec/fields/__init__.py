@@ -1,22 +1,24 @@
-"""Neural fields: for `nfcodec.encode(field=...)`, and to look at what a file holds.
+"""Neural fields: for `nfcodec.encode(field=...)`, to look at what a file holds, and for experiments.
 
     nfcodec.encode(image, field=nfcodec.fields.Siren(width=128))
 
 A field is what a file describes and a decoder evaluates; the families that choose and fit them have names, which
-`nfcodec.encode(field="siren")` takes (nfcodec.fields.registry).
+`nfcodec.encode(field="siren")` takes. What an experiment needs of one family is in its package, as
+`nfcodec.fields.siren`. Names are loaded when they are asked for: decoding a field needs no other.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nfcodec.lazy import load
+from nfcodec import lazy
 
 if TYPE_CHECKING:
-    from nfcodec.exact.field import Field
+    from nfcodec.exact.field import Field, Parameters, Role, Tensor
     from nfcodec.exact.geometry import Geometry
     from nfcodec.fields.ngp.field import Ngp
     from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
+    from nfcodec.fields.registry import estimator, family, family_name, field_names
     from nfcodec.fields.siren.field import Siren
     from nfcodec.fields.siren.tiled import TiledSiren
     from nfcodec.fields.table.field import Pyramid, Table
@@ -27,32 +29,42 @@ __all__ = [
     "Geometry",
     "HashLevel",
     "Ngp",
+    "Parameters",
     "Pyramid",
+    "Role",
     "Siren",
     "Table",
+    "Tensor",
     "TiledSiren",
     "Wavelet",
+    "estimator",
+    "family",
+    "family_name",
+    "field_names",
     "hash_levels",
     "safe_scale",
 ]
 
-_MODULES = {
-    "Field": "nfcodec.exact.field",
-    "Geometry": "nfcodec.exact.geometry",
-    "HashLevel": "nfcodec.fields.ngp.levels",
-    "Ngp": "nfcodec.fields.ngp.field",
-    "Pyramid": "nfcodec.fields.table.field",
-    "Siren": "nfcodec.fields.siren.field",
-    "Table": "nfcodec.fields.table.field",
-    "TiledSiren": "nfcodec.fields.siren.tiled",
-    "Wavelet": "nfcodec.fields.wavelet.field",
-    "hash_levels": "nfcodec.fields.ngp.levels",
-    "safe_scale": "nfcodec.fields.ngp.levels",
-}
-
-
-def __getattr__(name: str) -> object:
-    """Load a field when it is asked for: decoding one needs no other."""
-    if name in _MODULES:
-        return load(f"{_MODULES[name]}:{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy.exports(
+    __name__,
+    {
+        "Field": "nfcodec.exact.field",
+        "Geometry": "nfcodec.exact.geometry",
+        "HashLevel": "nfcodec.fields.ngp.levels",
+        "Ngp": "nfcodec.fields.ngp.field",
+        "Parameters": "nfcodec.exact.field",
+        "Pyramid": "nfcodec.fields.table.field",
+        "Role": "nfcodec.exact.field",
+        "Siren": "nfcodec.fields.siren.field",
+        "Table": "nfcodec.fields.table.field",
+        "Tensor": "nfcodec.exact.field",
+        "TiledSiren": "nfcodec.fields.siren.tiled",
+        "Wavelet": "nfcodec.fields.wavelet.field",
+        "estimator": "nfcodec.fields.registry",
+        "family": "nfcodec.fields.registry",
+        "family_name": "nfcodec.fields.registry",
+        "field_names": "nfcodec.fields.registry",
+        "hash_levels": "nfcodec.fields.ngp.levels",
+        "safe_scale": "nfcodec.fields.ngp.levels",
+    },
+)

@@ -11,6 +11,7 @@ docs/extend/field.md shows a whole family in 40 lines; tests/contract has what e
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -23,6 +24,12 @@ from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request, Solution
 
 MAX_EFFORT = 9
+
+LOSSLESS_ERROR = 0.8
+"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
+
+HIGHEST_FIT_DB = 90.0
+"""How far to fit before a residual, at most."""
 
 TileBytes = Callable[[int, int], Sequence[float]]
 """About how many bytes each tile of a grid of so many rows and columns takes, row by row; infinite for out of reach."""
@@ -53,6 +60,17 @@ class LosslessPolicy:
 
     fit_db: float
     from_db: float
+
+    @classmethod
+    def by_error(cls, depth: int, *, gap_db: float = math.inf, limit_db: float = math.inf) -> LosslessPolicy:
+        """For fields whose bits buy as much as a residual's until about one sample is left, of so many bits.
+
+        Args:
+            gap_db: so far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes.
+            limit_db: so it does over this PSNR, which fits hardly reach.
+        """
+        fit_db = min(HIGHEST_FIT_DB, 20 * math.log10(((1 << depth) - 1) / LOSSLESS_ERROR))
+        return cls(fit_db, min(fit_db + gap_db, limit_db))
 
 
 @dataclass(frozen=True)

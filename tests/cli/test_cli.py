@@ -230,7 +230,7 @@ def test_a_size_with_room_for_everything(run):
 
 
 def test_a_size_through_pipes(run):
-    result = run("encode", "-", "-", "--size", 200, "-e", 1, "-q", stdin=PNG)
+    result = run("encode", "-", "-", "--size", 200, "--field", "table", "-e", 1, "-q", stdin=PNG)
     assert (result.code, result.err) == (0, "")
     assert 180 < len(result.out) <= 200
 

@@ -24,10 +24,10 @@ CLASSES = [1, 2, 5, 7, 10, 13, 16, 21, 27, 35, 48, 64, 96, 144, 224]
 CLASS_SCALES = [0, 0, 0, 0, 0, 1, 3, 4, 6, 7, 9, 11, 13, 15, 17, 21] * 2
 B = [(4 + c % 4) << c // 4 for c in range(64)]
 SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for i in range(65536)])
-RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.6.1 and 5.7
+RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.6.1 and 5.8
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 BIT = [0, 2**23, 2**24]
-ORDERS = {1: (1, 7, 8), 2: (1, 7, 8), 3: (1,), 4: (6,), 5: (1, 2, 4, 5), 6: (1, 2, 4, 5)}  # section 5, by field id
+ORDERS = {1: (0, 1), 2: (0, 1), 3: (0,), 4: (0,), 5: (0, 1), 6: (0,)}  # section 5, by field id
 NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
@@ -205,23 +205,26 @@ def read_weights(data, kind, own, layout):  # section 5
     regime = read(stream, "B")[0] if kind == 4 else 0
     levels = [symbols[f"level{i}"] for i in range(len(own))] if kind > 4 else []
     limits = [varint(stream) for _ in range(levels[0].shape[2])] if levels else []
-    heads, columns = {}, order in (7, 8)
+    heads, coded = {}, order == 1
+    as_matrices = coded and kind < 3
     for name, q in symbols.items():
         if q.ndim < 3:
-            heads[name] = 0 if columns else varint(stream), *read(stream, "B")
+            heads[name] = 0 if as_matrices else varint(stream), *read(stream, "B")
             require(heads[name][0] <= 2 ** (24 + (".bias" in name)), "bad limit")
-            require(heads[name][1] < (153 if columns else 64), "bad scale")
+            require(heads[name][1] < (153 if as_matrices else 64), "bad scale")
     require(max([0, *limits]) <= 2**24, "bad limit")
     decode_symbol = range_decoder(stream.read())
-    if levels:
-        read_levels(decode_symbol, order, levels, limits)
     if kind == 4:
         read_wavelet(decode_symbol, own, symbols["level0"], regime)
+    elif kind == 5:
+        read_table(decode_symbol, symbols["level0"], limits, coded)
+    elif kind == 6:
+        read_levels(decode_symbol, levels, limits)
     for name, (limit, scale) in heads.items():
         q = symbols[name]
-        if columns:
-            path = order == 8 and q.ndim > 1
-            q[...] = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, path).reshape(q.shape)
+        if as_matrices:
+            matrix = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, q.ndim > 1)
+            q[...] = matrix.reshape(q.shape)
         else:
             q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
         q[...] = q.cumsum() if ".bias" in name else q
@@ -229,36 +232,35 @@ def read_weights(data, kind, own, layout):  # section 5
     return symbols
 
 
-def read_levels(decode_symbol, order, levels, limits):  # section 5.6
-    models = [level_model(decode_symbol, order, f, limit) for f, limit in enumerate(limits)]
+def read_levels(decode_symbol, levels, limits):  # section 5.6
+    models = [Model(decode_symbol, limit, CLASS_SCALES) for limit in limits]
     for q, coarser in zip(levels, [None, *levels], strict=False):
-        parity = read_parities(decode_symbol, q.shape) if order == 5 else None
         for f in range(q.shape[2]):
-            known, buckets = np.zeros((2, *q.shape[:2]), np.int64)
-            if order == 1:
-                for row, col in RUNS:
-                    part = np.s_[row::2, col::2]
-                    q[..., f][part] = models[f].run(neighbour_contexts(q, coarser, f, known)[part])
-                    known[part] = 1
-                continue
-            n = {2: 16, 4: 128, 5: 192}[order]
-            for g in range(f):
-                buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
-            if order == 5:
-                q[..., f] = 2 * models[f].run(2 * buckets + parity[..., f]) + parity[..., f]
-                require(np.all(abs(q[..., f]) <= limits[f]), "value over its limit")
-            else:
-                q[..., f] = models[f].run(buckets)
+            known = np.zeros(q.shape[:2], np.int64)
+            for row, col in RUNS:
+                part = np.s_[row::2, col::2]
+                q[..., f][part] = models[f].run(neighbour_contexts(q, coarser, f, known)[part])
+                known[part] = 1
 
 
-def level_model(decode_symbol, order, f, limit):  # section 5.6
-    if order == 1:
-        return Model(decode_symbol, limit, CLASS_SCALES)
-    limit = (limit + 1) // 2 if order == 5 else limit
-    model = Model(decode_symbol, limit, [bisect_right(B[1:], 2 * limit)] * (16**f if order == 2 else 1))
-    if order == 2 or (order, f) == (4, 0):
-        return model
-    n0, n1, n2 = (16, 32, 128) if order == 4 else (16, 48, 192)
+def read_table(decode_symbol, q, limits, coded):  # section 5.7
+    n = 192 if coded else 128
+    parity = read_parities(decode_symbol, q.shape) if coded else None
+    for f, limit in enumerate(limits):
+        buckets, model = np.zeros(q.shape[:2], np.int64), table_model(decode_symbol, f, limit, coded)
+        for g in range(f):
+            buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
+        if coded:
+            q[..., f] = 2 * model.run(2 * buckets + parity[..., f]) + parity[..., f]
+            require(np.all(abs(q[..., f]) <= limit), "value over its limit")
+        else:
+            q[..., f] = model.run(buckets)
+
+
+def table_model(decode_symbol, f, limit, coded):  # section 5.7
+    limit = (limit + 1) // 2 if coded else limit
+    model = Model(decode_symbol, limit, [bisect_right(B[1:], 2 * limit)])
+    n0, n1, n2 = (16, 48, 192) if coded else (16, 32, 128)
     pairs = [
         np.array([i // (n // o) * o + j // (n // o) for i in range(n) for j in range(n)])
         for o, n in ((n0, n1), (n1, n2))
@@ -268,7 +270,7 @@ def level_model(decode_symbol, order, f, limit):  # section 5.6
         [np.zeros(n0, np.int64), np.arange(n2) // (n2 // n0)],
         [np.zeros(n0, np.int64), np.arange(n0 * n0) % n0, *pairs],
     ][f]
-    if order == 5:
+    if coded:
         chain = [np.zeros(2, np.int64), *((2 * each[:, None] + [0, 1]).ravel() for each in chain)]
         model.a, model.b = 8, 4
     model.around = chain
@@ -297,7 +299,7 @@ def read_matrix(decode_symbol, like, scale, differences, coded):  # section 5.5
     return np.where(out < 0, -2 * out - 1, 2 * out) if rises else out
 
 
-def read_parities(decode_symbol, shape):  # section 5.6, order 5
+def read_parities(decode_symbol, shape):  # section 5.7
     n = shape[0] * shape[1] * shape[2]
     generators = [(367, 435, 457), (369, 491, 0)][decode_symbol(BIT)]
     path = [decode_symbol(BIT) for _ in range(-(-n // 3))]
@@ -335,12 +337,12 @@ def bands(s):  # section 4.6: (orientation HL, LH, HH or LL, l, places)
         yield from ((o, level, np.s_[y :: 2 * h, x :: 2 * h]) for o, (y, x) in enumerate(((0, h), (h, 0), (h, h))))
 
 
-def earlier(p):  # section 5.7, offsets of known entries of the same band and feature
+def earlier(p):  # section 5.8, offsets of known entries of the same band and feature
     offsets = product(range(-2, 3), repeat=2)
     return [(y, x) for y, x in offsets if RUNS.index(((RUNS[p][0] + y) % 2, (RUNS[p][1] + x) % 2)) < p]
 
 
-def smooth_picture(s, q, level):  # section 5.7
+def smooth_picture(s, q, level):  # section 5.8
     plane = np.zeros_like(q)
     for o, coarser, place in bands(s):
         if o == 3 or coarser > level:
@@ -349,7 +351,7 @@ def smooth_picture(s, q, level):  # section 5.7
     return plane[:: 2**level, :: 2**level]
 
 
-def slopes(smooth, o, y, x):  # section 5.7
+def slopes(smooth, o, y, x):  # section 5.8
     along_x = product({0: (-1, 0, 1), 1: (), 2: (0, 1)}[o], (-1, 0, 1))
     along_y = product((-1, 0, 1), {0: (), 1: (-1, 0, 1), 2: (0, 1)}[o])
     pairs = [(dy, dx, 0, 1) for dy, dx in along_x] + [(dy, dx, 1, 0) for dy, dx in along_y]
@@ -361,7 +363,7 @@ def slopes(smooth, o, y, x):  # section 5.7
         yield np.sign(d) * (32 * e + (32 * (abs(d) + 16) >> e) - 160)
 
 
-def read_wavelet(decode_symbol, s, q, regime):  # section 5.7
+def read_wavelet(decode_symbol, s, q, regime):  # section 5.8
     known, networks, places = (
         np.zeros_like(q),
         read_networks(),
@@ -392,7 +394,7 @@ def read_wavelet(decode_symbol, s, q, regime):  # section 5.7
             known[place][y, x, f] = np.sign(v) * (32 * e + (32 * (abs(v) + 1) >> e) - 32)
 
 
-def read_networks():  # section 5.8
+def read_networks():  # section 5.9
     blob, networks, at = NETWORKS.read_bytes(), {}, 1
     blob = np.frombuffer(blob, "<i2").astype(np.int64)
     for o, f, p in product(range(4), range(3), range(4)):
@@ -406,7 +408,7 @@ def read_networks():  # section 5.8
     return networks
 
 
-def predict(layers, x):  # section 5.8: location, index of scale
+def predict(layers, x):  # section 5.9: location, index of scale
     for (matrix, bias), (u, v) in zip(layers, ((5, 8), (8, 8), (8, 3)), strict=True):
         x = matrix @ x + (bias << u) + (1 << u + 9 - v) >> u + 10 - v
         x = x if v == 3 else np.maximum(x, 0)

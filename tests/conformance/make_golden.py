@@ -20,13 +20,11 @@ import numpy as np
 import nfcodec
 from nfcodec.codec import verify
 from nfcodec.coding.convolutional import parities
-from nfcodec.coding.levels import TRELLIS
 from nfcodec.coding.matrices import COLUMN_CODE
-from nfcodec.coding.payload import encode_payload
+from nfcodec.coding.payload import CODED, encode_payload
 from nfcodec.exact.arithmetic import MAX_SYMBOL, Step
 from nfcodec.exact.field import Role, Tensor
 from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet, hash_levels
-from nfcodec.fields.siren.payload import CODED_COLUMNS
 from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 
@@ -191,7 +189,7 @@ def crafted_cases() -> dict[str, Crafted]:
         "siren-escapes": Crafted(Siren(5, 1), Geometry(6, 7, 3), 2.0**12),
         "tiled": Crafted(TiledSiren(2, 1, (12, 7), 2, 2), Geometry(13, 9, 1)),
         "ngp-levels": Crafted(Ngp(levels, hidden=(6, 5, 4)), Geometry(9, 13, 3), 20.0, gain=8.0),
-        "pyramid": Crafted(Pyramid(2, 5), Geometry(37, 31, 3), 20.0),
+        "pyramid-random": Crafted(Pyramid(2, 5), Geometry(37, 31, 3), 20.0),
         "table-wide": Crafted(Table(), Geometry(14, 11, 3), 900.0),
         "wavelet-shifts": Crafted(Wavelet(2), Geometry(19, 18, 1), 3000.0, 255),
         "wavelet-escapes": Crafted(Wavelet(2), Geometry(10, 9, 3), 2.0**19, 255),
@@ -240,11 +238,11 @@ def crafted(case: Crafted, order: int) -> bytes:
 
 
 def with_parities(symbols: np.ndarray, tensor: Tensor, order: int, rng: np.random.Generator) -> np.ndarray:
-    """The same symbols, or ones next to them with the parities of a random path if the order asks for them."""
-    if order == TRELLIS and tensor.role is Role.TABLE:
+    """The same symbols, or ones next to them with the parities of a random path if the order is of such ones."""
+    if order == CODED and tensor.role is Role.TABLE:
         path = rng.integers(0, 2, -(-symbols.size // 3)).astype(np.uint8)
         parity = parities(path, int(rng.integers(2))).reshape(-1)[: symbols.size].reshape(symbols.shape)
-    elif order == CODED_COLUMNS and tensor.role is Role.MATRIX:  # column after column
+    elif order == CODED and tensor.role is Role.MATRIX:  # column after column
         n_rows, n_cols = symbols.shape
         path = rng.integers(0, 2, n_cols * -(-n_rows // 3)).astype(np.uint8)
         parity = parities(path, COLUMN_CODE, len(path)).reshape(n_cols, -1)[:, :n_rows].T

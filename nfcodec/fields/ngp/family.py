@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from typing import ClassVar
@@ -23,12 +22,6 @@ from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
 from nfcodec.fitting.starts import uniform_start
 
-LOSSLESS_ERROR = 0.8
-"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
-
-HIGHEST_FIT_DB = 90.0
-"""How far to fit before a residual, at most."""
-
 
 class NgpFamily(Family):
     """Fitted by gradient steps from random weights."""
@@ -46,8 +39,7 @@ class NgpFamily(Family):
         return f"the engine {engine!r} on the device {device!r} cannot fit Instant-NGP"
 
     def lossless(self, depth: int) -> LosslessPolicy:
-        peak = (1 << depth) - 1
-        return LosslessPolicy(min(HIGHEST_FIT_DB, 20 * math.log10(peak / LOSSLESS_ERROR)), math.inf)
+        return LosslessPolicy.by_error(depth)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
         field = default_ngp(picture.geometry) if given is None else given

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from nfcodec.coding.tensors import AdaptivePart
+from nfcodec.coding.payload import ANY, COLUMNS
+from nfcodec.coding.tensors import AdaptivePart, ColumnsPart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
 from nfcodec.exact.field import Field, Role, Tensor
@@ -22,9 +23,6 @@ from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
 
 MAX_LEVELS, MAX_HIDDEN, MAX_WIDTH = 32, 16, 4096
-ADAPTIVE = 1
-"""The order of symbols: one adaptive table a tensor."""
-
 LEVEL_MACS = 5
 """Multiplications that the interpolation of a feature takes."""
 
@@ -80,10 +78,11 @@ class Ngp(Field):
         self.check_cost(geometry, limits)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
-        return (ADAPTIVE,)
+        return ANY, COLUMNS
 
     def parts(self, geometry: Geometry, order: int) -> list[Part]:
-        return [AdaptivePart(tensor) for tensor in self.layout(geometry)]
+        part = ColumnsPart if order == COLUMNS else AdaptivePart
+        return [part(tensor) for tensor in self.layout(geometry)]
 
     def pack(self) -> bytes:
         levels = b"".join(struct.pack("<BfI", each.features, each.scale, each.size) for each in self.levels)

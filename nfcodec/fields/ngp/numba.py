@@ -8,8 +8,9 @@ from nfcodec.exact.geometry import AxisLookup, Geometry
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fitting.engines.numba.grids import AxisCells, Chunk, GridLevel, GridProgram
-from nfcodec.fitting.engines.numba.program import Example, Floats, Picture
+from nfcodec.fitting.engines.numba.program import Example, Picture
 from nfcodec.fitting.kernels import grids
+from nfcodec.fitting.kernels.arguments import Floats
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.workers import Workers
 
@@ -35,7 +36,7 @@ class Hashed(GridLevel):
         in_rows = level.resolution**2 <= level.size
         self.size, self.features, self.n_scatters = level.size * level.features, level.features, 1
         self.row_floats = geometry.width + 4
-        self.axes = self._y, self._x = _cells(y), _cells(x)
+        self.axes = _cells(y), _cells(x)
         self.columns = {
             int(grids.IS_HASH): 1,
             int(grids.ROWS): level.resolution if in_rows else 0,
@@ -45,11 +46,7 @@ class Hashed(GridLevel):
         }
 
     def scatter(self, chunk: Chunk, level: int, task: int, gradient: Floats, scratch: Floats) -> None:
-        y, x = self._y, self._x
-        grids.hash_scatter(
-            chunk.levels, U(level), chunk.slopes.reshape(-1), U(chunk.slopes.shape[1]), U(chunk.first), U(chunk.end),
-            y.cells, y.fractions, x.cells, x.fractions, gradient, scratch[0],
-        )  # fmt: skip
+        grids.hash_scatter(chunk.grid, U(level), chunk.rows, chunk.slopes, gradient, scratch[0])
 
 
 def _cells(axis: AxisLookup) -> AxisCells:

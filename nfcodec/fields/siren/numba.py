@@ -6,11 +6,10 @@ import numpy as np
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.siren.field import OMEGA_0, Siren
-from nfcodec.fields.siren.numba_kernels import siren_pixels
+from nfcodec.fields.siren.numba_kernels import Lattice, SineNet, siren_pixels
 from nfcodec.fitting.engines.base import Places
 from nfcodec.fitting.engines.numba.program import (
     Example,
-    Floats,
     Map,
     Network,
     Pass,
@@ -19,6 +18,7 @@ from nfcodec.fitting.engines.numba.program import (
     Sampling,
     Sums,
 )
+from nfcodec.fitting.kernels.arguments import Floats, Goal
 from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.kernels.jit import BLOCK, U
 from nfcodec.workers import Workers
@@ -35,19 +35,21 @@ class SirenProgram(Program, Sampling):
         self._picture, self._workers = picture, workers
         self._n_cols = geometry.width
         sizes = field.sizes
-        self._sizes, self._n_out = np.array([padded(n) for n in sizes], np.uintp), padded(geometry.channels)
-        self._n_untrained = len(sizes) + 1 - len(field.trained)
+        padded_sizes, n_out = np.array([padded(n) for n in sizes], np.uintp), padded(geometry.channels)
+        n_untrained = len(sizes) + 1 - len(field.trained)
         maps = [
             Map(f"weight{i}", shape, f"bias{i}", OMEGA_0)
             for i, shape in enumerate(zip(sizes, [2, *sizes], strict=False))
         ]  # fmt: skip
         last = Map("weight_out", (geometry.channels, sizes[-1]), "bias_out")
         self.network = Network([*maps, last], field.untrained())
-        self._xs, self._ys = (
+        self._net = SineNet(padded_sizes, U(n_out), U(n_untrained), self.network.packed)
+        axes: list[Floats] = [
             np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
             for n in (geometry.width, geometry.height)
-        )
-        scratch = BLOCK * (4 + 2 * self._n_out + 2 * int(self._sizes.sum() + self._sizes.max()))
+        ]
+        self._lattice = Lattice(*axes)
+        scratch = BLOCK * (4 + 2 * n_out + 2 * int(padded_sizes.sum() + padded_sizes.max()))
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]
 
     @classmethod
@@ -62,39 +64,25 @@ class SirenProgram(Program, Sampling):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        return self._run(self._picture, self._xs, self._ys, gradient is not None, quantum, outputs)
+        goal = self._picture.goal(quantum, differentiate=gradient is not None)
+        return self._run(self._picture, self._lattice, goal, outputs)
 
     def run_sample(self, rows: Places, cols: Places) -> Pass:
         picture = self._picture.at((rows[:, None] * self._n_cols + cols).reshape(-1))
-        return self._run(picture, self._xs[cols], self._ys[rows], True)
+        lattice = Lattice(self._lattice.xs[cols], self._lattice.ys[rows])
+        return self._run(picture, lattice, picture.goal(0.0, differentiate=True))
 
-    def _run(
-        self,
-        picture: Picture,
-        xs: Floats,
-        ys: Floats,
-        differentiate: bool,
-        quantum: float = 0.0,
-        outputs: Floats | None = None,
-    ) -> Pass:
-        """A pass over a lattice with these coordinates."""
+    def _run(self, picture: Picture, lattice: Lattice, goal: Goal, outputs: Floats | None = None) -> Pass:
+        """A pass over a lattice."""
         network, blocks = self.network, -(-picture.n_pixels // BLOCK)
         n_tasks = max(1, min(TASKS, GRADIENT_FLOATS // network.weights.size, blocks))
         task_pixels = -(-blocks // n_tasks) * BLOCK
         n_tasks = -(-picture.n_pixels // task_pixels)
-        sums = Sums(network, n_tasks, n_tasks if differentiate else 1)
-        scale = np.float32(2 / picture.targets.size)
-        kept = picture.no_outputs if outputs is None else outputs
+        sums = Sums(network, n_tasks, n_tasks if goal.differentiate else 1)
 
         def pixels(worker: int, i: int) -> None:
-            first, slot = i * task_pixels, i if differentiate else 0
-            siren_pixels(
-                U(first), U(min(first + task_pixels, picture.n_pixels)), xs, ys, self._sizes,
-                U(self._n_untrained), network.weights, network.transposed, network.w_at, network.biases, network.b_at,
-                U(self._n_out), picture.targets, picture.samples, scale, np.float32(quantum), picture.value_map,
-                picture.thresholds, differentiate, sums.weights[slot], sums.biases[slot], sums.errors[i], kept,
-                self._scratch[worker],
-            )  # fmt: skip
+            mine = U(i * task_pixels), U(min((i + 1) * task_pixels, picture.n_pixels))
+            siren_pixels(mine, lattice, self._net, goal, picture.found(sums, i, outputs), self._scratch[worker])
 
         self._workers.run(n_tasks, pixels)
         return sums.total()

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+
+from nfcodec.fitting.kernels.arguments import Floats, Indices, Packed
 from nfcodec.fitting.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows
 from nfcodec.fitting.kernels.elementary import sine_cosine
 from nfcodec.fitting.kernels.jit import B1, FOUR, ONE, TWO, ZERO, F, U, kernel
@@ -18,21 +23,41 @@ def sine_layer(z, cosines, n_rows):
         cosines[i] = cosine
 
 
-@kernel
-def siren_pixels(
-    first, last, xs, ys, sizes, n_untrained, weights, transposed, w_at, biases, b_at, n_out,
-    targets, samples, scale, quantum, value_map, thresholds, differentiate, g_w, g_b, sums, outputs, scratch,
-):  # fmt: skip
-    """Pixels first .. last - 1, in raster order.
+class SineNet(NamedTuple):
+    """Sine layers and a linear one.
 
-    Args:
-        xs, ys: coordinates of the columns and rows.
+    Attributes:
         sizes: neurons of each sine layer, multiples of four; n_out: output rows, a multiple of four.
         n_untrained: so many of the first layers have no gradient.
-        weights: matrices, flat, the i-th at w_at[i], frequencies included; biases likewise.
-        g_w, g_b, sums: added to; outputs: as in `loss`.
+        packed: frequencies included.
+    """
+
+    sizes: Indices
+    n_out: np.uintp
+    n_untrained: np.uintp
+    packed: Packed
+
+
+class Lattice(NamedTuple):
+    """The coordinates of its columns and rows."""
+
+    xs: Floats
+    ys: Floats
+
+
+@kernel
+def siren_pixels(pixels, lattice, net, goal, found, scratch):
+    """Some pixels, in raster order.
+
+    Args:
+        pixels: the first one, and the one behind the last.
+        goal, found: see `kernels.arguments`.
         scratch: (4 + 2 n_out + 2 (all sizes and the largest)) BLOCK floats.
     """
+    first, last = pixels
+    xs, ys, sizes, n_untrained, n_out = lattice.xs, lattice.ys, net.sizes, net.n_untrained, net.n_out
+    weights, transposed, w_at, biases, b_at = net.packed
+    g_w, g_b = found.weights, found.biases
     n_cols, n_layers, widest, n_neurons = U(xs.size), U(sizes.size), ZERO, ZERO
     for i in range(n_layers):
         widest = max(widest, sizes[i])
@@ -42,7 +67,6 @@ def siren_pixels(
     d_b = d_a[widest * B1 :]
     sines = d_b[widest * B1 :]
     cosines = sines[n_neurons * B1 :]
-    n_channels = U(targets.shape[0])
     for i in range((FOUR + TWO * n_out) * B1):
         scratch[i] = F(0)
     for start in range(first, last, B1):
@@ -60,8 +84,8 @@ def siren_pixels(
             at += sizes[i]
         fill_rows(out, biases[b_at[n_layers] :], n_out)
         add_product(weights[w_at[n_layers] :], below, out, n_out, n_below)
-        loss(out, d_out, targets, samples, start, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs)
-        if not differentiate:
+        loss(goal, found, out, d_out, start, n)
+        if not goal.differentiate:
             continue
         d, n_d, other = d_out, n_out, d_a
         for back in range(n_layers + ONE - n_untrained):

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nfcodec.coding.matrices import has_path
+from nfcodec.coding.payload import ANY, CODED
 from nfcodec.coding.tensors import AdaptivePart, ColumnsPart, coded_values
 from nfcodec.exact.arithmetic import MAX_SYMBOL
 from nfcodec.exact.field import Role, Tensor
 from nfcodec.exact.part import Part, Symbols
-
-ADAPTIVE, COLUMNS, CODED_COLUMNS = 1, 7, 8
-"""Orders of symbols: one adaptive table a tensor; scales of columns; the same with parities that a code gives."""
 
 
 def matrix_orders(layout: Sequence[Tensor], symbols: Symbols | None, *, differences: bool = False) -> tuple[int, ...]:
@@ -23,22 +21,21 @@ def matrix_orders(layout: Sequence[Tensor], symbols: Symbols | None, *, differen
         differences: whether biases are coded as differences, each from the one before.
     """
     if symbols is None:
-        return ADAPTIVE, COLUMNS, CODED_COLUMNS
+        return ANY, CODED
     coded = [coded_values(each, symbols, differences=differences and each.role is Role.BIAS) for each in layout]
     if any(np.abs(values).max(initial=0) > MAX_SYMBOL for values in coded):
-        return (ADAPTIVE,)
+        return (ANY,)
     on_path = all(has_path(symbols[each.name]) for each in layout if each.role is Role.MATRIX)
-    return (CODED_COLUMNS,) if on_path else (ADAPTIVE, COLUMNS)
+    return (CODED,) if on_path else (ANY,)
 
 
 def matrix_parts(layout: Sequence[Tensor], order: int, *, differences: bool = False) -> list[Part]:
-    """A part for each tensor; see `matrix_orders`."""
+    """A part for each tensor: an adaptive table, or scales of columns where a code gives the parities of matrices."""
     parts: list[Part] = []
     for tensor in layout:
         apart = differences and tensor.role is Role.BIAS
-        if order == ADAPTIVE:
-            parts.append(AdaptivePart(tensor, differences=apart))
+        if order == CODED:
+            parts.append(ColumnsPart(tensor, coded=tensor.role is Role.MATRIX, differences=apart))
         else:
-            coded = order == CODED_COLUMNS and tensor.role is Role.MATRIX
-            parts.append(ColumnsPart(tensor, coded=coded, differences=apart))
+            parts.append(AdaptivePart(tensor, differences=apart))
     return parts

@@ -25,14 +25,8 @@ MAX_COARSEST = 6
 HIDDEN_WIDTH, HIDDEN_FROM_PIXELS = 16, 4096
 """A pyramid's hidden layer, and how many pixels repay it."""
 
-LOSSLESS_ERROR = 0.8
-"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
-
-HIGHEST_FIT_DB = 90.0
-"""How far to fit before a residual, at most."""
-
-LOSSLESS_GAP_DB, LOSSLESS_FROM_DB = 9.0, 94.0
-"""So far over the PSNR that a lossless file is fitted to, and over this PSNR, a lossy file takes more bytes."""
+LOSSLESS_GAP_DB, LIMIT_DB = 9.0, 94.0
+"""See `LosslessPolicy.by_error`."""
 
 
 def default_pyramid(geometry: Geometry) -> Pyramid:
@@ -58,9 +52,7 @@ class TableFamily(Family):
         return f"the engine {engine!r} on the device {device!r} cannot fit pyramids, and pixels keep their places"
 
     def lossless(self, depth: int) -> LosslessPolicy:
-        peak = (1 << depth) - 1
-        fit_db = min(HIGHEST_FIT_DB, 20 * math.log10(peak / LOSSLESS_ERROR))
-        return LosslessPolicy(fit_db, min(fit_db + LOSSLESS_GAP_DB, LOSSLESS_FROM_DB))
+        return LosslessPolicy.by_error(depth, gap_db=LOSSLESS_GAP_DB, limit_db=LIMIT_DB)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
         if given is not None:

@@ -10,7 +10,9 @@ from typing import ClassVar
 import numpy as np
 
 from nfcodec.coding.convolutional import path_of
-from nfcodec.coding.levels import FEATURES, NEIGHBOURS, NESTED, TRELLIS, LevelShape, LevelsPart
+from nfcodec.coding.features import FeaturesPart
+from nfcodec.coding.levels import LevelShape, LevelsPart
+from nfcodec.coding.payload import ANY, CODED
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
@@ -68,19 +70,6 @@ class LevelsField(Field):
         limits.check("width", max(self.hidden_widths, default=0))
         self.check_cost(geometry, limits)
 
-    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
-        names = [f"level{i}" for i in range(len(self.log2_strides))]
-        coded = symbols is None or all(path_of(symbols[name]) is not None for name in names)
-        return (NEIGHBOURS, FEATURES, NESTED, TRELLIS) if coded else (NEIGHBOURS, FEATURES, NESTED)
-
-    def parts(self, geometry: Geometry, order: int) -> list[Part]:
-        layout = self.layout(geometry)
-        shapes = {
-            f"level{i}": LevelShape(*level.shape(geometry), level.log2_stride)
-            for i, level in enumerate(self.levels(geometry.channels))
-        }
-        return [LevelsPart(order, shapes), *(AdaptivePart(tensor) for tensor in layout if tensor.name not in shapes)]
-
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         levels, n = self.levels(geometry.channels), len(self.hidden_widths)
         grids = [level.evaluator(geometry, weights[f"level{i}"]) for i, level in enumerate(levels)]
@@ -94,6 +83,11 @@ class LevelsField(Field):
             return network(np.concatenate([level(start, stop) for level, _ in grids]))
 
         return rows
+
+
+def _others(field: LevelsField, geometry: Geometry) -> list[Part]:
+    """Parts for what is no level."""
+    return [AdaptivePart(tensor) for tensor in field.layout(geometry) if tensor.role is not Role.TABLE]
 
 
 @dataclass(frozen=True)
@@ -110,6 +104,13 @@ class Table(LevelsField):
     @property
     def hidden_widths(self) -> tuple[int, ...]:
         return ()
+
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
+        coded = symbols is None or path_of(symbols["level0"]) is not None
+        return (ANY, CODED) if coded else (ANY,)
+
+    def parts(self, geometry: Geometry, order: int) -> list[Part]:
+        return [FeaturesPart(self.layout(geometry)[0], coded=order == CODED), *_others(self, geometry)]
 
     def pack(self) -> bytes:
         return b""
@@ -151,6 +152,16 @@ class Pyramid(LevelsField):
     @property
     def hidden_widths(self) -> tuple[int, ...]:
         return (self.hidden,) if self.hidden else ()
+
+    def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
+        return (ANY,)
+
+    def parts(self, geometry: Geometry, order: int) -> list[Part]:
+        shapes = {
+            f"level{i}": LevelShape(*level.shape(geometry), level.log2_stride)
+            for i, level in enumerate(self.levels(geometry.channels))
+        }
+        return [LevelsPart(shapes), *_others(self, geometry)]
 
     def pack(self) -> bytes:
         return bytes([self.coarsest]) + self.hidden.to_bytes(2, "little")

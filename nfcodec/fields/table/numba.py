@@ -7,11 +7,12 @@ import numpy as np
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.table.field import Pyramid
 from nfcodec.fields.table.levels import DenseLevel
-from nfcodec.fields.table.numba_kernels import rate
+from nfcodec.fields.table.numba_kernels import Piece, rate
 from nfcodec.fitting.engines.numba.grids import Chunk, GridLevel, GridProgram
-from nfcodec.fitting.engines.numba.program import Example, Floats, Picture, Rating
+from nfcodec.fitting.engines.numba.program import Example, Picture, Rating
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
 from nfcodec.fitting.kernels import grids
+from nfcodec.fitting.kernels.arguments import Floats
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.workers import Workers
 
@@ -52,7 +53,7 @@ class PyramidProgram(GridProgram, Rating):
             level, plane, y0, y1 = pieces[i]
             n_rows, n_cols, _ = self._shapes[level]
             bits[i] = rate(
-                tables, NONE if gradient is None else gradient, U(plane), U(n_rows), U(n_cols), U(y0), U(y1),
+                tables, NONE if gradient is None else gradient, Piece(U(plane), U(n_rows), U(n_cols), U(y0), U(y1)),
                 steps[level], weight_32, np.empty(n_cols + 2, np.float32), np.empty(n_cols, np.float32),
             )  # fmt: skip
 
@@ -76,7 +77,4 @@ class Dense(GridLevel):
         }
 
     def scatter(self, chunk: Chunk, level: int, task: int, gradient: Floats, scratch: Floats) -> None:
-        d, (below, above) = chunk.slopes[int(chunk.levels[level, grids.FIRST]) + task], scratch
-        grids.dense_scatter(
-            chunk.levels, U(level), U(task), d, U(chunk.first), U(chunk.end), U(chunk.width), gradient, below, above
-        )
+        grids.dense_scatter(chunk.grid.levels, U(level), U(task), chunk.rows, chunk.slopes, gradient, scratch)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from nfcodec.fitting.kernels.elementary import exp, log2
@@ -12,9 +14,19 @@ _LN_2 = F(np.log(2))
 MIN_SCALE = F(0.1)
 
 
+class Piece(NamedTuple):
+    """Rows row0 .. row1 - 1 of a plane of entries, (n_rows, n_cols), the first of them at `table`."""
+
+    table: np.uintp
+    n_rows: np.uintp
+    n_cols: np.uintp
+    row0: np.uintp
+    row1: np.uintp
+
+
 @kernel
-def rate(seen, gradient, table, n_rows, n_cols, row0, row1, step, weight, column_sums, column_slopes):
-    """Bits of rows row0 .. row1 - 1 of a plane, (n_rows, n_cols) at `table`.
+def rate(seen, gradient, piece, step, weight, column_sums, column_slopes):
+    """Bits of a piece of a plane.
 
     Laplace, whose scale is the mean magnitude among an entry and its neighbours, + 0.1, taken as constant.
 
@@ -25,6 +37,7 @@ def rate(seen, gradient, table, n_rows, n_cols, row0, row1, step, weight, column
     Returns:
         -log2 of the probabilities of all symbols, summed.
     """
+    table, n_rows, n_cols, row0, row1 = piece
     inverse, bits = F(1) / step, 0.0
     for r in range(row0, row1):
         at = table + r * n_cols

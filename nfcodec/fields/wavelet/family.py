@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -18,12 +17,6 @@ from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Sessio
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request, Solution
-
-LOSSLESS_ERROR = 0.8
-"""Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
-
-LOSSLESS_DB = 90.0
-"""How far to fit before a residual, at most: less far than fits go."""
 
 LIMIT_DB = 94.0
 """Fits of 16-bit samples do not go much further."""
@@ -49,9 +42,7 @@ class WaveletFamily(Family):
         return f"wavelets are fitted by the engine {able}, not by {engine!r} on the device {device!r}"
 
     def lossless(self, depth: int) -> LosslessPolicy:
-        peak = (1 << depth) - 1
-        fit_db = min(LOSSLESS_DB, 20 * math.log10(peak / LOSSLESS_ERROR))
-        return LosslessPolicy(fit_db, min(fit_db + LOSSLESS_GAP_DB, LIMIT_DB))
+        return LosslessPolicy.by_error(depth, gap_db=LOSSLESS_GAP_DB, limit_db=LIMIT_DB)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
         if given is not None and not isinstance(given, Wavelet):

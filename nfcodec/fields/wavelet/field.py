@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
@@ -22,7 +23,7 @@ from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import Layer, ReluNetwork
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
-from nfcodec.fields.wavelet.payload import PREDICTED, WaveletPart, WaveletShape
+from nfcodec.fields.wavelet.payload import WaveletPart, WaveletShape
 from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis
 from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
@@ -72,7 +73,7 @@ class Wavelet(Field):
         self.check_cost(geometry, limits)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
-        return (PREDICTED,)
+        return (ANY,)
 
     def parts(self, geometry: Geometry, order: int, regime: int = REGIME_ORIGIN) -> list[Part]:
         """See `Field.parts`.

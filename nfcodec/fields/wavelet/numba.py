@@ -10,9 +10,10 @@ from nfcodec.fields.wavelet import numba_kernels as wavelet
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.rate import Priors
 from nfcodec.fields.wavelet.transform import gains
-from nfcodec.fitting.engines.numba.program import TASK_ROWS, Example, Floats, Pass, Picture, Program, Rating, Sums
+from nfcodec.fitting.engines.numba.program import TASK_ROWS, Example, Pass, Picture, Program, Rating, Sums
 from nfcodec.fitting.engines.numba.relu import Relu
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
+from nfcodec.fitting.kernels.arguments import Floats, Rows
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.workers import Workers
 
@@ -55,7 +56,7 @@ class WaveletProgram(Program, Rating):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        planes, picture, relu, network = self._planes, self._picture, self._relu, self.network
+        planes = self._planes
         height = planes.shape[1]
         planes[:] = tables.reshape(planes.shape)
         if steps[0] > 0:
@@ -65,18 +66,14 @@ class WaveletProgram(Program, Rating):
         planes *= self._gains
         for level in range(self._n_levels, 0, -1):
             self._lift(planes, level, transposed=False)
-        sums = Sums(network, self._n_slots)
-        kept = picture.no_outputs if outputs is None else outputs
-        scale = np.float32(2 / picture.targets.size)
+        sums, net = Sums(self.network, self._n_slots), self._relu.net
+        goal = self._picture.goal(quantum, differentiate=gradient is not None)
 
         def rows(worker: int, slot: int) -> None:
             first = slot * TASK_ROWS
-            wavelet.wavelet_rows(
-                U(first), U(min(first + TASK_ROWS, height)), planes, relu.sizes, U(relu.n_hidden), network.weights,
-                network.transposed, relu.w_at, network.biases, relu.b_at, picture.targets, picture.samples, scale,
-                np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None, self._gradients,
-                sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, relu.scratch[worker],
-            )  # fmt: skip
+            mine = Rows(U(first), U(min(first + TASK_ROWS, height)))
+            found = self._picture.found(sums, slot, outputs)
+            wavelet.wavelet_rows(mine, planes, net, goal, self._gradients, found, self._relu.scratch[worker])
 
         self._workers.run(self._n_slots, rows)
         if gradient is not None:
@@ -116,13 +113,13 @@ class WaveletProgram(Program, Rating):
         self, tables: Floats, steps: Floats, weight: float, model: object | None, gradient: Floats | None
     ) -> float:
         """Under the distributions that `model`, of class `Priors`, states. Raises TypeError for any other."""
-        locations, sharpness = self._distributions(model)
+        priors = self._distributions(model)
         n, weight_32, step = tables.size, np.float32(weight), steps[0]
         bits = np.zeros(-(-n // ELEMENTS))
 
         def piece(worker: int, i: int) -> None:
             bits[i] = wavelet.laplace_rate(
-                tables, NONE if gradient is None else gradient, locations, sharpness, U(i * ELEMENTS),
+                tables, NONE if gradient is None else gradient, priors, U(i * ELEMENTS),
                 U(min(n, (i + 1) * ELEMENTS)), step, weight_32,
             )  # fmt: skip
 

@@ -135,17 +135,15 @@ def rows(planes, feature, stride, y0, y1, even, odd, transposed):
 
 
 @kernel
-def wavelet_rows(
-    y0, y1, planes, sizes, n_hidden, weights, transposed, w_at, biases, b_at,
-    targets, samples, scale, quantum, value_map, thresholds, differentiate, d_planes, g_w, g_b, sums, outputs, scratch,
-):  # fmt: skip
-    """Pixel rows y0 .. y1 - 1: the network, the error, and back to the gradient of the planes.
+def wavelet_rows(rows, planes, net, goal, d_planes, found, scratch):
+    """Some rows of pixels: the network, the error, and back to the gradient of the planes.
 
     Args:
+        rows, net, goal, found: see `kernels.arguments`.
         planes, d_planes: (features, H, W).
-        Others as in `kernels.relu.grid_rows`.
+        scratch: of `engines.numba.relu`.
     """
-    width, n_channels = U(planes.shape[2]), U(targets.shape[0])
+    sizes, n_hidden, width = net.sizes, net.n_hidden, U(planes.shape[2])
     total, widest = ZERO, sizes[ZERO]
     for i in range(n_hidden + TWO):
         total += sizes[i]
@@ -158,22 +156,17 @@ def wavelet_rows(
     spare_b = spare_a[widest * B1 :]
     for i in range((total + TWO * widest + sizes[n_hidden + ONE] + sizes[ZERO]) * B1):
         scratch[i] = F(0)
-    for y in range(y0, y1):
+    for y in range(rows.y0, rows.y1):
         for x0 in range(ZERO, width, B1):
             n = min(B1, width - x0)
             for f in range(U(planes.shape[0])):
                 line, at = planes[f, y], f * B1
                 for x in range(n):
                     e[at + x] = line[x0 + x]
-            forward(e, hidden, out, sizes, n_hidden, True, weights, w_at, biases, b_at)
-            first = y * width + x0
-            loss(
-                out, d_out, targets, samples, first, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs
-            )
-            if differentiate:
-                backward(
-                    e, hidden, d_out, d_e, spare_a, spare_b, sizes, n_hidden, True, transposed, w_at, b_at, g_w, g_b
-                )
+            forward(net, e, hidden, out)
+            loss(goal, found, out, d_out, y * width + x0, n)
+            if goal.differentiate:
+                backward(net, e, hidden, d_out, d_e, (spare_a, spare_b), found)
                 for f in range(U(planes.shape[0])):
                     line, at = d_planes[f, y], f * B1
                     for x in range(n):
@@ -181,13 +174,14 @@ def wavelet_rows(
 
 
 @kernel
-def laplace_rate(seen, gradient, locations, sharpness, start, stop, step, weight):
+def laplace_rate(seen, gradient, priors, start, stop, step, weight):
     """Bits of entries start .. stop - 1 of a flat table under Laplace distributions of their own.
 
     Args:
         gradient: becomes that of the bits times `weight`; may be empty.
-        locations, sharpness: in steps, and one over the scale in steps; constants.
+        priors: locations in steps, and one over the scales in steps; constants.
     """
+    locations, sharpness = priors
     inverse, bits = F(1) / step, F(0)
     for i in range(start, stop):
         value, sharp = seen[i] * inverse - locations[i], sharpness[i]

@@ -32,9 +32,6 @@ from nfcodec.fields.wavelet.transform import LL, Band, bands
 from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
-PREDICTED = 6
-"""The order of symbols: each coefficient as the networks predict it."""
-
 PREDICTED_TOGETHER = 4
 """Runs at a time where all symbols are known, so that memory is bounded."""
 

@@ -53,11 +53,12 @@ def collapse(g, n_cols, log2_stride, tables, start):
 
 
 @kernel
-def dense_lookup(levels, level, tables, step, y, rows, cells, width):
+def dense_lookup(grid, level, y, rows, cells):
     """Make `rows` hold the two rows of entries around pixel row y, expanded: (2 F, padded width) from row 2 FIRST.
 
     `cells` remembers, for each level, which rows are there; -1 for none.
     """
+    levels, tables, step = grid.levels, grid.tables, grid.steps[level]
     features, first, log2_stride = levels[level, FEATURES], levels[level, FIRST], levels[level, LOG2_STRIDE]
     n_rows, n_cols = levels[level, ROWS], levels[level, COLS]
     cell = (y + ((ONE << log2_stride) >> ONE)) >> log2_stride
@@ -73,8 +74,9 @@ def dense_lookup(levels, level, tables, step, y, rows, cells, width):
 
 
 @kernel
-def dense_encode(levels, level, tables, step, y, x0, n, rows, e):
+def dense_encode(grid, level, y, x0, n, rows, e):
     """The level's features of pixels x0 .. x0 + n - 1 of row y, into rows FIRST .. of the encoding `e`."""
+    levels, tables, step = grid.levels, grid.tables, grid.steps[level]
     features, first, log2_stride = levels[level, FEATURES], levels[level, FIRST], levels[level, LOG2_STRIDE]
     n_rows, n_cols = levels[level, ROWS], levels[level, COLS]
     half = (ONE << log2_stride) >> ONE
@@ -96,11 +98,15 @@ def dense_encode(levels, level, tables, step, y, x0, n, rows, e):
 
 
 @kernel
-def dense_scatter(levels, level, f, d, y0, y1, width, gradient, below, above):
-    """Add to the table of feature f the gradients `d` (n, width) of pixel rows y0 .. y1 - 1.
+def dense_scatter(levels, level, f, rows, slopes, gradient, scratch):
+    """Add to the table of the level's feature f the gradients of some rows of pixels, the first ones of `slopes`.
 
-    `below` and `above` are scratch for two expanded rows.
+    Args:
+        rows, slopes: see `Rows` and `Slopes`.
+        scratch: for two expanded rows.
     """
+    y0, y1, width, d = rows.y0, rows.y1, slopes.width, slopes.encoding[levels[level, FIRST] + f]
+    below, above = scratch[0], scratch[1]
     log2_stride, n_rows, n_cols = levels[level, LOG2_STRIDE], levels[level, ROWS], levels[level, COLS]
     table = levels[level, OFFSET] + f * n_rows * n_cols
     if log2_stride == ZERO:
@@ -142,13 +148,10 @@ def hash_entry(levels, level, x, y):
 
 
 @kernel
-def hash_lookup(levels, level, tables, step, row, fraction, col_cells, width, rows):
-    """Interpolate vertically: the vertices that a row of pixels touches, into `rows` (2 F rows from 2 FIRST).
-
-    Args:
-        row, fraction: cell of the pixel row along y, and where in it.
-        col_cells: (W,) cell of each pixel along x, never decreasing.
-    """
+def hash_lookup(grid, level, y, width, rows):
+    """Interpolate vertically: the vertices that a row of pixels touches, into `rows` (2 F rows from 2 FIRST)."""
+    levels, tables, step, col_cells = grid.levels, grid.tables, grid.steps[level], grid.col_cells[level]
+    row, fraction = grid.row_cells[level, y], grid.row_fractions[level, y]
     features, first, table = levels[level, FEATURES], levels[level, FIRST], levels[level, OFFSET]
     origin, n = col_cells[ZERO], col_cells[width - ONE] - col_cells[ZERO] + TWO
     for i in range(n):
@@ -160,8 +163,9 @@ def hash_lookup(levels, level, tables, step, row, fraction, col_cells, width, ro
 
 
 @kernel
-def hash_encode(levels, level, col_cells, col_fractions, x0, n, rows, e):
+def hash_encode(grid, level, x0, n, rows, e):
     """Interpolate horizontally, from what `hash_lookup` left."""
+    levels, col_cells, col_fractions = grid.levels, grid.col_cells[level], grid.col_fractions[level]
     features, first, origin = levels[level, FEATURES], levels[level, FIRST], col_cells[ZERO]
     for f in range(features):
         vertices, to = rows[TWO * (first + f)], (first + f) * B1
@@ -171,8 +175,11 @@ def hash_encode(levels, level, col_cells, col_fractions, x0, n, rows, e):
 
 
 @kernel
-def hash_encode_fine(levels, level, tables, step, row, fraction, col_cells, col_fractions, x0, n, e):
+def hash_encode_fine(grid, level, y, x0, n, e):
     """The same for levels with more vertices than pixels: four entries a pixel."""
+    levels, tables, step = grid.levels, grid.tables, grid.steps[level]
+    row, fraction = grid.row_cells[level, y], grid.row_fractions[level, y]
+    col_cells, col_fractions = grid.col_cells[level], grid.col_fractions[level]
     features, first, table = levels[level, FEATURES], levels[level, FIRST], levels[level, OFFSET]
     for x in range(n):
         col, f_x = col_cells[x0 + x], col_fractions[x0 + x]
@@ -188,15 +195,17 @@ def hash_encode_fine(levels, level, tables, step, row, fraction, col_cells, col_
 
 
 @kernel
-def hash_scatter(
-    levels, level, d, d_stride, y0, y1, row_cells, row_fractions, col_cells, col_fractions, gradient, sums
-):
-    """Add to a hash level's table the gradients of pixel rows y0 .. y1 - 1.
+def hash_scatter(grid, level, rows, slopes, gradient, sums):
+    """Add to a hash level's table the gradients of some rows of pixels, the first ones of `slopes`.
 
     Args:
-        d: flat; row FIRST + f, of d_stride floats, holds feature f's gradients, (y1 - y0, W).
+        grid, rows, slopes: see `Grid`, `Rows` and `Slopes`.
         sums: scratch, one float a vertex of a row.
     """
+    levels, y0, y1 = grid.levels, rows.y0, rows.y1
+    row_cells, row_fractions = grid.row_cells[level], grid.row_fractions[level]
+    col_cells, col_fractions = grid.col_cells[level], grid.col_fractions[level]
+    d, d_stride = slopes.encoding.reshape(-1), U(slopes.encoding.shape[1])
     features, first, table = levels[level, FEATURES], levels[level, FIRST], levels[level, OFFSET]
     width = U(col_cells.size)
     origin, n = col_cells[ZERO], col_cells[width - ONE] - col_cells[ZERO] + TWO

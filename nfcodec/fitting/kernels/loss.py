@@ -21,18 +21,17 @@ def count_below(thresholds, x):
 
 
 @kernel
-def loss(out, d, targets, samples, first, n, n_channels, scale, quantum, value_map, thresholds, sums, outputs):
+def loss(goal, found, out, d, first, n):
     """Errors of a block, and their gradient.
 
     Args:
+        goal, found: see `Goal` and `Found`; the errors are added to.
         out: (C, BLOCK) outputs; d: (C, BLOCK), becomes scale * (out - target), and 0 past the n-th pixel.
-        quantum: gradients see errors rounded to multiples of it; 0 for none.
-        targets, samples: (C, H * W); the block's pixels are first .. first + n - 1.
-        value_map: (C, 4): sign; first threshold; samples per unit of output, or 0 if thresholds must be searched; peak.
-        thresholds: (C, peak), of sign * output.
-        sums: (2,) float64: the sums of squared errors of the outputs and of the decoded samples; added to.
-        outputs: (C, H * W), becomes the outputs; or (C, 0).
+        first, n: the block's pixels are first .. first + n - 1.
     """
+    targets, samples, value_map, thresholds = goal.targets, goal.samples, goal.value_map, goal.thresholds
+    scale, quantum, sums, outputs = goal.scale, goal.quantum, found.errors, found.outputs
+    n_channels = U(targets.shape[0])
     total, decoded_total = F(0), F(0)
     for c in range(n_channels):
         row = c * B1

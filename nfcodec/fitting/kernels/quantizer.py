@@ -17,13 +17,14 @@ def floor(x):
 
 
 @kernel
-def soften(values, seen, slope, start, stop, step, softness, key):
+def soften(values, seen, slope, start, stop, how):
     """What the field sees in place of rounded values while it is fitted: soft rounding, noise, soft rounding again.
 
     Args:
         seen, slope: become the softened values and their derivative.
-        key: uint32 that selects the noise.
+        how: see `Softening`.
     """
+    step, softness, key = how
     height = F(0.5) / tanh(F(0.5) / softness)
     sharpness, spread = F(1) / softness, F(0.07) + F(0.43) * softness
     for i in range(start, stop):
@@ -49,12 +50,15 @@ def harden(values, seen, start, stop, step):
 
 
 @kernel
-def adam(values, gradient, slope, mean, square, start, stop, rate, beta_1, beta_2, correction_1, correction_2, eps):
+def adam(values, gradient, slope, moments, start, stop, how):
     """One step of Adam (Kingma & Ba 2015); the gradient is gradient * slope, or gradient alone for an empty slope.
 
     Args:
-        correction_1, correction_2: 1 - beta^t.
+        moments: averages of gradients and of their squares, updated.
+        how: see `AdamStep`.
     """
+    mean, square = moments
+    rate, beta_1, beta_2, correction_1, correction_2, eps = how
     size, root = rate / correction_1, F(1) / np.sqrt(correction_2)
     if slope.size > 0:
         for i in range(start, stop):

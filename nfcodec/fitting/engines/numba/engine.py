@@ -19,10 +19,11 @@ from nfcodec.exact.arithmetic import OUTPUT_BITS
 from nfcodec.exact.field import Parameters, Role
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates, Stats, adam_of, one_by_one
-from nfcodec.fitting.engines.numba.program import Floats, Pass, Picture, Program, Rating, Sampling
+from nfcodec.fitting.engines.numba.program import Pass, Picture, Program, Rating, Sampling
 from nfcodec.fitting.engines.numba.tables import NONE, Tables
 from nfcodec.fitting.engines.registry import counterpart
 from nfcodec.fitting.kernels import quantizer
+from nfcodec.fitting.kernels.arguments import AdamStep, Floats
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.starts import uniform_start
@@ -185,15 +186,14 @@ class NumbaEngine(Engine):
 
     def update(self, rates: Rates) -> None:
         self._updates += 1
-        betas, eps = (self.adam.beta_1, self.adam.beta_2), np.float32(self.adam.eps)
-        settings = [np.float32(x) for x in (*betas, *(1 - beta**self._updates for beta in betas))]
-        self._tables.adam(*self._moments[""], np.float32(rates.grid), *settings, eps)
+        beta_1, beta_2, n = self.adam.beta_1, self.adam.beta_2, self._updates
+        constants = [np.float32(x) for x in (beta_1, beta_2, 1 - beta_1**n, 1 - beta_2**n, self.adam.eps)]
+        of_tables, how = (AdamStep(*map(np.float32, (rate, *constants))) for rate in (rates.grid, rates.network))
+        self._tables.adam(self._moments[""], of_tables)
         for name, value in self._network.items():
-            quantizer.adam(
-                value.reshape(-1), self._network_gradient[name].reshape(-1), NONE,
-                *(moment.reshape(-1) for moment in self._moments[name]), U(0), U(value.size),
-                np.float32(rates.network), *settings, eps,
-            )  # fmt: skip
+            mean, square = (moment.reshape(-1) for moment in self._moments[name])
+            gradient = self._network_gradient[name].reshape(-1)
+            quantizer.adam(value.reshape(-1), gradient, NONE, (mean, square), U(0), U(value.size), how)
 
     def _stats(self, result: Pass, bits: float) -> Stats:
         mse = result.squared_error / self._problem.samples.size

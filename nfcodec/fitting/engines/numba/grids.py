@@ -13,9 +13,10 @@ import numpy as np
 
 from nfcodec.exact.field import Tensor
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fitting.engines.numba.program import TASK_ROWS, Floats, Indices, Pass, Picture, Program, Sums
+from nfcodec.fitting.engines.numba.program import TASK_ROWS, Pass, Picture, Program, Sums
 from nfcodec.fitting.engines.numba.relu import Relu
 from nfcodec.fitting.kernels import grids
+from nfcodec.fitting.kernels.arguments import Floats, Grid, GridScratch, Indices, Rows, Slopes
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.fitting.kernels.relu import grid_rows
 from nfcodec.workers import Workers
@@ -26,18 +27,11 @@ CHUNK_FLOATS = 1 << 21
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of pixels first .. end - 1 and the gradient of their encoding.
+    """Some rows of pixels, the gradient of their encoding, and all levels of the grid."""
 
-    Attributes:
-        levels: all levels of the grid, as the kernels read them.
-        slopes: (features, pixels), of all levels.
-    """
-
-    first: int
-    end: int
-    width: int
-    levels: Indices
-    slopes: Floats
+    rows: Rows
+    slopes: Slopes
+    grid: Grid
 
 
 @dataclass(frozen=True)
@@ -102,8 +96,10 @@ class GridProgram(Program):
         chunk_pixels = min(self._chunk_rows, geometry.height) * geometry.width
         self._d_encoding: Floats = np.zeros((n_features, chunk_pixels), np.float32)
         longest = max(level.row_floats for level in levels)
-        self._rows: list[Floats] = [np.zeros((2 * n_features, longest), np.float32) for _ in range(workers.n)]
-        self._cells: list[Indices] = [np.zeros(len(levels), np.uintp) for _ in range(workers.n)]
+        self._scratch = [
+            GridScratch(network, np.zeros((2 * n_features, longest), np.float32), np.zeros(len(levels), np.uintp))
+            for network in self._relu.scratch
+        ]
         self._scatters = [(i, task) for i, level in enumerate(levels) for task in range(level.n_scatters)]
 
     def run(
@@ -114,31 +110,25 @@ class GridProgram(Program):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        geometry, picture, relu, network = self._geometry, self._picture, self._relu, self.network
-        n_slots = -(-min(self._chunk_rows, geometry.height) // TASK_ROWS)
-        sums = Sums(network, n_slots)
-        scale = np.float32(2 / picture.targets.size)
-        kept = picture.no_outputs if outputs is None else outputs
+        geometry, relu = self._geometry, self._relu
+        sums = Sums(self.network, -(-min(self._chunk_rows, geometry.height) // TASK_ROWS))
+        goal = self._picture.goal(quantum, differentiate=gradient is not None)
+        grid, net = Grid(self._levels, tables, steps, *self._axes), relu.net
 
         for first in range(0, geometry.height, self._chunk_rows):
             end = min(first + self._chunk_rows, geometry.height)
-            chunk = Chunk(first, end, geometry.width, self._levels, self._d_encoding)
+            chunk = Chunk(Rows(U(first), U(end)), Slopes(U(first), U(geometry.width), self._d_encoding), grid)
 
-            def rows(worker: int, slot: int, chunk: Chunk = chunk) -> None:
-                top = chunk.first + slot * TASK_ROWS
-                grid_rows(
-                    U(top), U(min(top + TASK_ROWS, chunk.end)), U(chunk.first), U(chunk.width), self._levels, tables,
-                    steps, *self._axes, relu.sizes, U(relu.n_hidden), relu.has_skip, network.weights,
-                    network.transposed, relu.w_at, network.biases, relu.b_at, picture.targets, picture.samples, scale,
-                    np.float32(quantum), picture.value_map, picture.thresholds, gradient is not None, chunk.slopes,
-                    sums.weights[slot], sums.biases[slot], sums.errors[slot], kept, relu.scratch[worker],
-                    self._rows[worker], self._cells[worker],
-                )  # fmt: skip
+            def rows(worker: int, slot: int, chunk: Chunk = chunk, first: int = first, end: int = end) -> None:
+                top = first + slot * TASK_ROWS
+                mine = Rows(U(top), U(min(top + TASK_ROWS, end)))
+                found = self._picture.found(sums, slot, outputs)
+                grid_rows(mine, grid, net, goal, chunk.slopes, found, self._scratch[worker])
 
             def scatter(worker: int, i: int, chunk: Chunk = chunk) -> None:
                 assert gradient is not None
                 level, task = self._scatters[i]
-                self._grid[level].scatter(chunk, level, task, gradient, self._rows[worker][:2])
+                self._grid[level].scatter(chunk, level, task, gradient, self._scratch[worker].rows[:2])
 
             self._workers.run(-(-(end - first) // TASK_ROWS), rows)
             if gradient is not None:

@@ -6,7 +6,7 @@ What programs have in common is here: packed networks, the picture, and the sums
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,12 +16,10 @@ from nfcodec.exact.arithmetic import OUTPUT_UNIT
 from nfcodec.exact.field import Field, Parameters
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.base import Places
+from nfcodec.fitting.kernels.arguments import Floats, Found, Goal, Packed
 from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.problem import Problem
 from nfcodec.workers import Workers
-
-Floats = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.uintp]
 
 TASK_ROWS = 8
 """Rows of pixels that a thread takes at a time."""
@@ -42,6 +40,9 @@ class Network:
 
     Args:
         untrained: tensors that stay as they are, and have no gradients.
+
+    Attributes:
+        packed: what the kernels read.
     """
 
     def __init__(self, maps: Sequence[Map], untrained: Parameters | None = None) -> None:
@@ -49,31 +50,37 @@ class Network:
         shapes = [(padded(each.shape[0]), padded(each.shape[1])) for each in maps]
         ends = np.cumsum([0, *(rows * cols for rows, cols in shapes)])
         bias_ends = np.cumsum([0, *(rows for rows, _ in shapes)])
-        self._shapes, self.w_at, self.b_at = shapes, ends[:-1].astype(np.uintp), bias_ends[:-1].astype(np.uintp)
+        self._shapes, w_at, b_at = shapes, ends[:-1].astype(np.uintp), bias_ends[:-1].astype(np.uintp)
         self.weights: Floats = np.zeros(int(ends[-1]), np.float32)
         self.transposed: Floats = np.zeros(int(ends[-1]), np.float32)
         self.biases: Floats = np.zeros(int(bias_ends[-1]), np.float32)
+        self.packed = Packed(self.weights, self.transposed, w_at, self.biases, b_at)
+
+    def _places(self) -> Iterator[tuple[Map, tuple[int, int], int, int]]:
+        """Each map, its matrix's padded shape, and where the matrix and the bias are."""
+        w_at, b_at = (map(int, places) for places in (self.packed.w_at, self.packed.b_at))
+        return zip(self._maps, self._shapes, w_at, b_at, strict=True)
 
     def pack(self, tensors: Parameters) -> None:
         """Take over the tensors' values."""
         tensors = {**tensors, **self._untrained}
-        for each, (rows, cols), at, bias_at in zip(self._maps, self._shapes, self.w_at, self.b_at, strict=True):
-            (n_out, n_in), end = each.shape, int(at) + rows * cols
+        for each, (rows, cols), at, bias_at in self._places():
+            (n_out, n_in), end = each.shape, at + rows * cols
             matrix = tensors[each.weight] * np.float32(each.factor)
             self.weights[at:end].reshape(rows, cols)[:n_out, :n_in] = matrix
             self.transposed[at:end].reshape(cols, rows)[:n_in, :n_out] = matrix.T
             if each.bias is not None:
-                self.biases[bias_at : int(bias_at) + n_out] = tensors[each.bias] * np.float32(each.factor)
+                self.biases[bias_at : bias_at + n_out] = tensors[each.bias] * np.float32(each.factor)
 
     def unpack(self, weights: Floats, biases: Floats, gradients: Parameters) -> None:
         """Turn gradients of the packed values into those of the tensors."""
-        for each, (rows, cols), at, bias_at in zip(self._maps, self._shapes, self.w_at, self.b_at, strict=True):
+        for each, (rows, cols), at, bias_at in self._places():
             if each.weight in self._untrained:
                 continue
-            (n_out, n_in), end = each.shape, int(at) + rows * cols
+            (n_out, n_in), end = each.shape, at + rows * cols
             gradients[each.weight][:] = weights[at:end].reshape(rows, cols)[:n_out, :n_in] * np.float32(each.factor)
             if each.bias is not None:
-                gradients[each.bias][:] = biases[bias_at : int(bias_at) + n_out] * np.float32(each.factor)
+                gradients[each.bias][:] = biases[bias_at : bias_at + n_out] * np.float32(each.factor)
 
 
 @dataclass(frozen=True)
@@ -106,10 +113,16 @@ class Picture:
     def n_pixels(self) -> int:
         return self.targets.shape[1]
 
-    @property
-    def no_outputs(self) -> Floats:
-        """What a kernel gets that need not keep the field's values."""
-        return np.zeros((len(self.targets), 0), np.float32)
+    def goal(self, quantum: float, *, differentiate: bool) -> Goal:
+        """What the kernels compare outputs with in one pass; see `Program.run`."""
+        scale, quantum_32 = np.float32(2 / self.targets.size), np.float32(quantum)
+        return Goal(self.targets, self.samples, self.value_map, self.thresholds, scale, quantum_32, differentiate)
+
+    def found(self, sums: Sums, task: int, outputs: Floats | None) -> Found:
+        """Where the kernels leave what a task of a pass finds."""
+        kept = np.zeros((len(self.targets), 0), np.float32) if outputs is None else outputs
+        slot = min(task, len(sums.weights) - 1)  # one for all where there are no gradients
+        return Found(sums.weights[slot], sums.biases[slot], sums.errors[task], kept)
 
     def at(self, pixels: npt.NDArray[np.int64]) -> Picture:
         """Some pixels of it, by their places in raster order."""

@@ -8,29 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from nfcodec.exact.field import Tensor
-from nfcodec.fitting.engines.numba.program import Floats, Indices, Map, Network
+from nfcodec.fitting.engines.numba.program import Map, Network
 from nfcodec.fitting.engines.relu import Layer, ReluLayers
+from nfcodec.fitting.kernels.arguments import Floats, ReluNet
 from nfcodec.fitting.kernels.blocks import padded
-from nfcodec.fitting.kernels.jit import BLOCK
+from nfcodec.fitting.kernels.jit import BLOCK, U
 from nfcodec.workers import Workers
 
 
 @dataclass(frozen=True)
 class Relu:
-    """A network and where the kernels find its parts; see `kernels.relu.forward`.
+    """A network, as it is packed and as the kernels read it.
 
     Attributes:
-        sizes: rows of the inputs, of each hidden layer and of the outputs, multiples of four.
-        w_at, b_at: places of each matrix and of each bias.
         scratch: for each worker, what a block of pixels takes on its way there and back.
     """
 
     network: Network
-    sizes: Indices
-    n_hidden: int
-    has_skip: bool
-    w_at: Indices
-    b_at: Indices
+    net: ReluNet
     scratch: list[Floats]
 
     @classmethod
@@ -41,8 +36,10 @@ class Relu:
         sizes = np.array([padded(width) for width in relu.widths], np.uintp)
         floats = BLOCK * int(2 * sizes.sum() + 2 * sizes.max())
         scratch: list[Floats] = [np.zeros(floats, np.float32) for _ in range(workers.n)]
-        w_at = network.w_at if relu.layers else np.append(network.w_at, network.w_at)
-        return cls(network, sizes, relu.n_hidden, relu.skip is not None, w_at, network.b_at, scratch)
+        packed = network.packed
+        if not relu.layers:  # the linear map is the first matrix, and the one behind no layers
+            packed = packed._replace(w_at=np.append(packed.w_at, packed.w_at))
+        return cls(network, ReluNet(sizes, U(relu.n_hidden), relu.skip is not None, packed), scratch)
 
 
 def _map(layer: Layer) -> Map:

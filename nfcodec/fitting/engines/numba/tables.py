@@ -10,8 +10,8 @@ import numpy as np
 
 from nfcodec.exact.field import Parameters, Tensor
 from nfcodec.fitting.engines.base import Objective
-from nfcodec.fitting.engines.numba.program import Floats
 from nfcodec.fitting.kernels import quantizer
+from nfcodec.fitting.kernels.arguments import AdamStep, Floats, Softening
 from nfcodec.fitting.kernels.jit import U
 from nfcodec.workers import Workers
 
@@ -91,8 +91,8 @@ class Tables:
 
         def soften(level: int, start: int, stop: int) -> None:
             if self._tensors[level].is_spatial and steps[level] != 0:
-                arrays = self.values, self.softened, self.slope
-                quantizer.soften(*arrays, U(start), U(stop), steps[level], softness, np.uint32(key))
+                how = Softening(steps[level], softness, np.uint32(key))
+                quantizer.soften(self.values, self.softened, self.slope, U(start), U(stop), how)
             else:
                 self._harden(start, stop, steps[level])
                 self.slope[start:stop] = 1
@@ -108,11 +108,11 @@ class Tables:
         ]
         self._workers.run(len(pieces), lambda worker, i: task(*pieces[i]))
 
-    def adam(self, mean: Floats, square: Floats, rate: np.float32, *settings: np.float32) -> None:
+    def adam(self, moments: tuple[Floats, Floats], how: AdamStep) -> None:
         """A step of Adam with these moments, which it updates."""
 
         def step(worker: int, i: int) -> None:
             start, stop = U(i * ELEMENTS), U(min(self.values.size, (i + 1) * ELEMENTS))
-            quantizer.adam(self.values, self.gradient, self.slope, mean, square, start, stop, rate, *settings)
+            quantizer.adam(self.values, self.gradient, self.slope, moments, start, stop, how)
 
         self._workers.run(-(-self.values.size // ELEMENTS), step)

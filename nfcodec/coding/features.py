@@ -1,0 +1,58 @@
+"""Coding tables whose entries say nothing about their neighbours: each feature follows from those before it.
+
+docs/format.md, "Tables of features", is the normative text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
+from nfcodec.coding.convolutional import code_trellis, trellis_model
+from nfcodec.coding.entropy import Int64Array
+from nfcodec.coding.nesting import around, feature_contexts
+from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.field import Tensor
+from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.wire import ByteReader, put_varint
+
+BUCKETS = (16, 32, 128)
+"""How many wide, narrower and narrow ones there are of a feature's symbols; see `nesting.around`."""
+
+
+class FeaturesPart(Part):
+    """A table (rows, cols, features), one feature after the other in raster order.
+
+    The context of a symbol is the pair of the two features coded before at the same place, narrow contexts inside
+    wider ones. The head is the largest magnitude of each feature (varints).
+
+    Args:
+        coded: whether the parities of the symbols are those of a path through a convolutional code.
+    """
+
+    def __init__(self, tensor: Tensor, *, coded: bool) -> None:
+        self._tensor, self._coded = tensor, coded
+        self._limits: list[int] = []
+
+    def head(self, symbols: Symbols) -> bytes:
+        self._limits = [int(limit) for limit in np.abs(symbols[self._tensor.name]).max(axis=(0, 1))]
+        return b"".join(put_varint(limit) for limit in self._limits)
+
+    def read_head(self, reader: ByteReader) -> None:
+        self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._tensor.shape[2])]
+
+    def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
+        chosen = None if symbols is None else symbols[self._tensor.name]
+        if not self._coded:
+            return {self._tensor.name: self._code_nested(coder, chosen)}
+        models = [trellis_model(f, limit) for f, limit in enumerate(self._limits)]
+        return {self._tensor.name: code_trellis(coder, models, self._limits, self._tensor.shape, chosen)}
+
+    def _code_nested(self, coder: SymbolCoder, symbols: Int64Array | None) -> Int64Array:
+        table = np.zeros(self._tensor.shape, np.int64)
+        for f, limit in enumerate(self._limits):
+            model = AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, BUCKETS))
+            contexts = feature_contexts(table, f, self._limits, BUCKETS[-1])
+            flat = None if symbols is None else symbols[:, :, f].reshape(-1)
+            table[:, :, f] = model.code(coder, contexts, flat).reshape(table.shape[:2])
+        return table

@@ -1,0 +1,180 @@
+"""What of nfcodec is public: the names are listed here, so that a change of them is seen; and who may use what."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nfcodec
+
+ROOT = Path(__file__).parents[1]
+
+PUBLIC = {
+    "nfcodec": [
+        "EngineError",
+        "FormatError",
+        "ImageReadError",
+        "LimitError",
+        "NfcError",
+        "NfcFile",
+        "NotNfcError",
+        "TargetNotReachedError",
+        "UnsupportedError",
+        "UsageError",
+        "WriteError",
+        "__version__",
+        "decode",
+        "decode_array",
+        "encode",
+        "encode_with_report",
+        "inspect",
+        "load",
+        "open",
+        "save",
+    ],
+    "nfcodec.fields": [
+        "Field",
+        "Geometry",
+        "HashLevel",
+        "Ngp",
+        "Pyramid",
+        "Siren",
+        "Table",
+        "TiledSiren",
+        "Wavelet",
+        "hash_levels",
+        "safe_scale",
+    ],
+}
+
+MAY_BE_IMPORTED = {
+    "nfcodec",
+    "nfcodec.codec",
+    "nfcodec.errors",
+    "nfcodec.fields",
+    "nfcodec.fields.ngp",
+    "nfcodec.fields.siren",
+    "nfcodec.fields.table",
+    "nfcodec.fields.wavelet",
+    "nfcodec.fitting",
+    "nfcodec.fitting.engines",
+    "nfcodec.limits",
+    "nfcodec.metrics",
+    "nfcodec.raster",
+    "nfcodec.transforms",
+}
+"""All that benchmarks/ and examples/ take names from: those in `__all__` where there is one, else those without `_`."""
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_these_names_are_public(module):
+    assert importlib.import_module(module).__all__ == PUBLIC[module]
+
+
+@pytest.mark.parametrize("module", sorted(MAY_BE_IMPORTED))
+def test_every_public_name_is_there(module):
+    loaded = importlib.import_module(module)
+    names = getattr(loaded, "__all__", [])
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not hasattr(loaded, name)] == []
+
+
+@pytest.mark.parametrize("module", ["nfcodec", "nfcodec.codec", "nfcodec.fields"])
+def test_other_names_are_not(module):
+    with pytest.raises(AttributeError, match="frog"):
+        importlib.import_module(module).frog  # noqa: B018
+
+
+def test_all_errors_are_of_one_kind():
+    errors = [getattr(nfcodec, name) for name in nfcodec.__all__ if name.endswith("Error")]
+    assert errors
+    assert all(issubclass(error, nfcodec.NfcError) for error in errors)
+
+
+def loaded_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after running some code."""
+    program = f"{code}\nimport sys\nprint(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(found.stdout.split())
+
+
+@pytest.mark.parametrize("code", ["import nfcodec", "import nfcodec.fields"])
+def test_importing_loads_nothing_heavy(code):
+    loaded = loaded_after(code)
+    assert "nfcodec" in loaded
+    heavy = {"torch", "numba", "PIL", "numpy", "constriction", "zstandard", "click", "rich", "nfcodec.fitting"}
+    assert not loaded & heavy
+
+
+def test_fields_load_no_fitting():
+    loaded = loaded_after("from nfcodec.fields import *\nassert Siren and Wavelet")
+    assert "nfcodec.fields.siren.field" in loaded
+    assert not loaded & {"torch", "numba", "PIL", "click", "rich", "nfcodec.fitting", "nfcodec.codec"}
+
+
+def imported_names(path: Path) -> list[tuple[str, str]]:
+    """(module, name) of all that a file imports from nfcodec, with an empty name for the module itself."""
+    found: list[tuple[str, str]] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, "") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [(node.module, alias.name) for alias in node.names]
+    return [(module, name) for module, name in found if module.partition(".")[0] == "nfcodec"]
+
+
+def is_public(module: str, name: str) -> bool:
+    """Whether a name may be imported from a module, or a module that is one of its names."""
+    if name and importlib.util.find_spec(module) and _is_module(f"{module}.{name}"):
+        module, name = f"{module}.{name}", ""
+    if module not in MAY_BE_IMPORTED:
+        return False
+    names = getattr(importlib.import_module(module), "__all__", None)
+    return not name or (name in names if names is not None else not name.startswith("_"))
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the parent is no package
+        return False
+
+
+@pytest.mark.parametrize(
+    ("code", "strangers"),
+    [
+        ("import nfcodec, nfcodec.fields, numpy", []),
+        ("from nfcodec import encode\nfrom nfcodec.fields import Siren", []),
+        ("from nfcodec.fitting import engines\nfrom nfcodec.fitting.engines import create", []),
+        ("from nfcodec.raster import Raster", []),
+        ("from nfcodec.raster import _check", [("nfcodec.raster", "_check")]),
+        ("from nfcodec import _raster", [("nfcodec", "_raster")]),
+        ("def f():\n    from nfcodec.wire import ByteReader", [("nfcodec.wire", "ByteReader")]),
+        ("from nfcodec import wire", [("nfcodec", "wire")]),
+        ("import nfcodec.coding.laplace as laplace", [("nfcodec.coding.laplace", "")]),
+        ("from nfcodec.fields.wavelet import fit", [("nfcodec.fields.wavelet", "fit")]),
+    ],
+)
+def test_what_is_not_public_is_noticed(code, strangers, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(code, encoding="utf-8")
+    assert [each for each in imported_names(path) if not is_public(*each)] == strangers
+
+
+@pytest.mark.skipif(not (ROOT / "benchmarks/commands/speed.py").exists(), reason="benchmarks have no verb `speed`")
+def test_benchmarks_and_examples_use_public_names_only():
+    paths = [path for folder in ("benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert paths
+    strangers = {
+        f"{path.relative_to(ROOT)}: {module} {name}".rstrip()
+        for path in paths
+        for module, name in imported_names(path)
+        if not is_public(module, name)
+    }
+    assert sorted(strangers) == []
