@@ -13,6 +13,7 @@ from nfcodec import EngineError, FormatError, ImageReadError, TargetNotReachedEr
 from nfcodec.fields import Ngp, Pyramid, Siren, hash_levels, registry
 from nfcodec.limits import Limits
 from nfcodec.metrics import psnr_db
+from nfcodec.raster import Raster
 
 SIREN = Siren(width=16, hidden_layers=1)
 QUICK = {"effort": 1}
@@ -79,6 +80,11 @@ def test_metadata_travels_with_pil_images():
     for key in ("icc_profile", "exif", "xmp"):
         assert decoded.info[key] == image.info[key]
     assert decoded.getexif()[0x010E] == "a picture"
+
+
+def test_rasters(data):
+    raster = Raster.from_array(array())
+    assert nfcodec.encode(raster, psnr=30, **QUICK) == data
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA"])

@@ -13,6 +13,7 @@ import click
 
 from benchmarks.data import datasets
 from benchmarks.data.datasets import Picture
+from benchmarks.paper.acceleration import RATES
 from benchmarks.records.executors import Executor, Processes, Ray, here
 from benchmarks.records.store import Job, Store, commit, run_jobs
 from nfcodec.errors import NfcError, UsageError
@@ -40,7 +41,9 @@ place_options = (
     click.option("--ray", "ray", metavar="ADDRESS", help='Run on a Ray cluster; "auto" and "local" work, too.'),
 )
 
-field_option = click.option("--field", type=click.Choice(["siren", "ngp"]), default="siren", show_default=True)
+paper_field_option = click.option(
+    "--field", type=click.Choice(list(RATES)), default="siren", show_default=True, help="ngp: Instant-NGP."
+)
 
 
 def options(*chosen: Callable[[F], F]) -> Callable[[F], F]:
@@ -120,6 +123,7 @@ def _line(row: dict[str, Any], progress: str) -> str:
         "codec",
         "setting",
         "field",
+        "family",
         "side",
         "transform",
         "steps",

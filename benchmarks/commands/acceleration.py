@@ -11,7 +11,6 @@ import click
 from benchmarks.commands._shared import (
     chosen_pictures,
     executor,
-    field_option,
     options,
     picture_options,
     place_options,
@@ -21,6 +20,7 @@ from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PRECISIONS, RATES, Encode, Search, first_rate
 from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Job, Store
+from nfcodec.fields import field_names
 from nfcodec.fitting.engines import engine_names
 from nfcodec.transforms import parse_chain
 
@@ -33,7 +33,11 @@ from nfcodec.transforms import parse_chain
     show_default=True,
     help="paper: linear light, gray, Adam at the best of a grid of rates. codec: whole runs of nfcodec encode.",
 )
-@field_option
+@click.option(
+    "--field",
+    type=click.Choice(field_names()),
+    help="By default siren in the paper's protocol, which also knows ngp (Instant-NGP), and auto in the codec's.",
+)
 @click.option(
     "--side",
     type=click.IntRange(0),
@@ -95,8 +99,11 @@ def acceleration(
     for chain in arms:
         parse_chain(chain)
     make = _search if settings["protocol"] == "paper" else _encode
+    settings["field"] = settings["field"] or ("siren" if settings["protocol"] == "paper" else "auto")
     if settings["protocol"] == "codec" and (processes > 1 or ray):
         raise click.UsageError("whole encodes are timed one at a time: no --processes, no --ray")
+    if settings["protocol"] == "paper" and settings["field"] not in RATES:
+        raise click.UsageError(f"the paper's protocol is for {' and '.join(RATES)}")
     if settings["protocol"] == "paper" and not settings["side"]:
         raise click.UsageError("the paper's protocol needs a --side")
     pictures = chosen_pictures(sets, images, data)

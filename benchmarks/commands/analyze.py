@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.commands._shared import executor, field_option, options, place_options, run_all
+from benchmarks.commands._shared import executor, options, paper_field_option, place_options, run_all
 from benchmarks.commands.dynamics import watching
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import RATES, Encode, Search, first_rate
@@ -22,7 +22,7 @@ PLANE_SIDE = 13
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("analysis"), show_default=True)
-@field_option
+@paper_field_option
 @click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Of the square that is fitted.")
 @click.option("--width", type=click.IntRange(1), help="Of a SIREN; by default the side.")
 @click.option(
@@ -60,7 +60,7 @@ def analyze(
     rows = [row for row in read(out / "records.jsonl") if row["key"] in keys]
     run_all(watching(rows, [picture], ("none", "rpp"), PLANE_SIDE, True), store, where)
     encodes = [
-        Encode(*names, side=0, gray=False, field="ngp", transform=chain, target_db=40.0) for chain in ("none", "rpp")
+        Encode(*names, side=0, gray=False, field="auto", transform=chain, target_db=40.0) for chain in ("none", "rpp")
     ]
     run_all([(encode, picture) for encode in encodes], store)
     click.echo(write(list(read(out / "records.jsonl")), out, f"{image.name}: what transforms buy"))

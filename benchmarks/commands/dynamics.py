@@ -10,8 +10,8 @@ import click
 from benchmarks.commands._shared import (
     chosen_pictures,
     executor,
-    field_option,
     options,
+    paper_field_option,
     picture_options,
     place_options,
     run_all,
@@ -28,7 +28,7 @@ from benchmarks.records.store import Job, Row, Store, read
     required=True,
     help="Records of `acceleration`: they say which learning rate is the best for each picture.",
 )
-@field_option
+@paper_field_option
 @click.option("--side", type=click.IntRange(1), default=512, show_default=True)
 @click.option("--transform", "transforms", multiple=True, default=["none", "rpp"], show_default=True, metavar="CHAIN")
 @click.option(

@@ -14,12 +14,19 @@ import click
 from benchmarks.commands._shared import data_option, named_pictures, options, set_option
 from benchmarks.data.pictures import prepared
 from benchmarks.rates.encode_table import COLUMNS, line, measure
+from nfcodec.fields import field_names
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
-    "--field", "fields", multiple=True, default=["ngp"], show_default=True, metavar="NAME", help="Repeatable."
+    "--field",
+    "fields",
+    type=click.Choice(field_names()),
+    multiple=True,
+    default=["auto"],
+    show_default=True,
+    help="Repeatable.",
 )
 @click.option(
     "--transform", "transforms", multiple=True, default=["none"], show_default=True, metavar="CHAIN", help="Repeatable."

@@ -192,6 +192,7 @@ class Encode(Job):
     Attributes:
         side: of the centre square, resized; 0 for the whole picture as it is.
         gray: one channel.
+        field: as `--field` has it; a record also has the family that was used.
         repeat: number of this repetition.
     """
 
@@ -220,6 +221,7 @@ class Encode(Job):
         report = json.loads(text)
         keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine")
         return {
-            **{key: report[key] for key in keys}, "encode_seconds": round(report["seconds"], 3),
-            "process_seconds": round(seconds, 3), "MB": round(megabytes, 1),
+            "family": report["field"], **{key: report[key] for key in keys},
+            "encode_seconds": round(report["seconds"], 3), "process_seconds": round(seconds, 3),
+            "MB": round(megabytes, 1),
         }  # fmt: skip

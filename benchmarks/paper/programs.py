@@ -74,9 +74,9 @@ class RealProblem(Problem):
         return self.real_targets
 
     @classmethod
-    def to(cls, targets: npt.NDArray[np.float64], field: Field, height: int, width: int) -> RealProblem:
-        """Fit a field to numbers (height * width,)."""
-        samples = np.zeros((height, width, 1), np.uint8)
+    def square(cls, field: Field, side: int, targets: npt.NDArray[np.float64]) -> RealProblem:
+        """Fit a field to numbers (side * side,)."""
+        samples = np.zeros((side, side, 1), np.uint8)
         picture = Picture.of(Raster(samples), Chain.prepare([], samples))
         reals = targets[:, None].astype(np.float32)
         return cls(field, picture.geometry, picture.samples, picture.value_map, reals)
@@ -108,7 +108,7 @@ class EngineProgram(Program):
         ahead: bool = False,
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
-        problems = [RealProblem.to(run.arm.targets, field, side, side) for run in runs]
+        problems = [RealProblem.square(field, side, run.arm.targets) for run in runs]
         self._engines = [
             engines.create(engine, device, each, random_weights(field, each.geometry, seed), objective, seed)
             for each in problems

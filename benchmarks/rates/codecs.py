@@ -46,7 +46,7 @@ class Ours(Codec):
 
     def encode(self, picture: Bytes) -> tuple[bytes, Row]:
         encoded = nfcodec.encode_with_report(picture, **self.options)
-        return encoded.data, {"steps": encoded.report["steps"]}
+        return encoded.data, {"family": encoded.report["field"], "steps": encoded.report["steps"]}
 
     def decode(self, data: bytes) -> Image.Image:
         return nfcodec.decode(data)

@@ -28,7 +28,7 @@ class RatePoint(Job):
     Attributes:
         codec: `OURS` or a key of `LOSSY`.
         setting: the target, or what the codec is given.
-        effort, field, transform: of ours.
+        effort, field, transform: of ours; a record also has the family that `field` led to.
         target: of ours, what `setting` is: "psnr", in dB, or "bpp", bits a pixel.
     """
 

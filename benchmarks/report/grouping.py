@@ -71,6 +71,11 @@ class Setup:
         return "-".join(part for part in parts if part).replace(".", "_")
 
 
+def asked_field(row: Row) -> str:
+    """The `--field` of an encode. Records without the family that it led to say "ngp" for what is "auto" today."""
+    return "auto" if row["field"] == "ngp" and "family" not in row else row["field"]
+
+
 @dataclass(frozen=True, order=True)
 class CodecSetup:
     """The same for whole encodes, of the study "codec". Seconds only compare on one machine.
@@ -90,14 +95,15 @@ class CodecSetup:
     @classmethod
     def of(cls, row: Row) -> CodecSetup:
         return cls(
-            row["field"], row["side"], row["gray"], row["target_db"], row["effort"],
+            asked_field(row), row["side"], row["gray"], row["target_db"], row["effort"],
             row.get("processor", ""), row.get("threads", 0),
         )  # fmt: skip
 
     @property
     def title(self) -> str:
         size = f"{self.side} x {self.side}" if self.side else "whole pictures"
-        name = {"siren": "SIREN", "ngp": "Instant-NGP"}.get(self.field, self.field)
+        known = {"auto": "default field", "siren": "SIREN", "ngp": "Instant-NGP"}
+        name = known.get(self.field, f"field {self.field}")
         return f"{name}, {size}, {'gray' if self.gray else 'RGB'}, {self.target_db:g} dB, effort {self.effort}"
 
     @property

@@ -13,6 +13,7 @@ from benchmarks.rates.codecs import OURS
 from benchmarks.rates.curves import BD_METHOD, Curve, bd_rate, mean_bpp_at, published
 from benchmarks.rates.rate_distortion import TARGETS_DB
 from benchmarks.records.store import Row
+from benchmarks.report.grouping import asked_field
 from benchmarks.report.plot import COLOURS, Plot, drawn, plain_log
 from benchmarks.report.table import Cell, Table
 
@@ -47,7 +48,8 @@ def datasets(rows: Sequence[Row], target: str = "psnr") -> dict[str, list[Row]]:
 
 def name_of(row: Row) -> str:
     """The codec, and what is not usual about it."""
-    more = [row["field"]] if row["field"] not in ("", "ngp") else []
+    field = asked_field(row)
+    more = [field] if field not in ("", "auto") else []
     more += [row["transform"]] if row["transform"] != "none" else []
     return " ".join([row["codec"], *more, f"-e {row['effort']}"] if row["codec"] == OURS else [row["codec"]])
 

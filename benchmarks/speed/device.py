@@ -101,18 +101,19 @@ def least_bytes(field: Siren | Ngp, geometry: Geometry) -> int:
 
 
 def step_rows(
-    name: str, each: Problem, engines: dict[str, Engine], rounds: int, limits: dict[str, float]
+    name: str, each: Problem, running: dict[str, Engine], rounds: int, limits: dict[str, float]
 ) -> Iterator[Row]:
     """Medians over rounds, in which the engines take turns."""
-    taken: dict[str, list[float]] = {key: [] for key in engines}
-    for engine in engines.values():
+    field, taken = each.field, {key: list[float]() for key in running}
+    assert isinstance(field, Siren | Ngp)
+    for engine in running.values():
         engine.gradient()
         engine.advance([STILL] * BLOCK, Halt())  # kernels are compiled and graphs recorded now
     for _ in range(rounds):
-        for key, engine in engines.items():
+        for key, engine in running.items():
             taken[key].append(seconds(lambda engine=engine: engine.advance([STILL] * BLOCK, Halt())) / BLOCK)
-    products = matrix_flops(each.spec, each.geometry) / limits["tf32_flops"]
-    traffic = least_bytes(each.spec, each.geometry) / limits["bytes_per_second"]
+    products = matrix_flops(field, each.geometry) / limits["tf32_flops"]
+    traffic = least_bytes(field, each.geometry) / limits["bytes_per_second"]
     for key, times in taken.items():
         step = statistics.median(times)
         row = {"part": "steps", "field": name, "side": each.geometry.height, "engine": key, "rounds": rounds}

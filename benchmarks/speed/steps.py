@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ class Work:
     name: str
     problem: Problem
     parameters: Parameters
-    objective: Objective = Objective()
+    objective: Objective = field(default_factory=Objective)
 
     @classmethod
     def unrated(cls, name: str, problem: Problem) -> Work:
@@ -59,9 +59,9 @@ class Work:
     @classmethod
     def rated(cls, color: Samples) -> Work:
         """A pyramid of a picture, with the rate in the loss."""
-        field = default_pyramid(Geometry(*color.shape))
-        each = problem(color, field)
-        parameters, steps = start(field, each, Request(Psnr(RATED_DB), 5, 0))
+        pyramid = default_pyramid(Geometry(*color.shape))
+        each = problem(color, pyramid)
+        parameters, steps = start(pyramid, each, Request(Psnr(RATED_DB), 5, 0))
         name = f"pyramid, {each.geometry.width} x {each.geometry.height} RGB, with rate"
         return cls(name, each, parameters, Objective(steps, each.allowed_mse(RATED_DB), 0.3))
 
@@ -93,17 +93,17 @@ def _row(work: Work, rounds: int, *, plain: bool = False) -> Row:
     Args:
         plain: the plain PyTorch hash grid takes part.
     """
-    each, field, rates = work.problem, work.problem.field, Rates(1e-4, 1e-4)
+    each, rates = work.problem, Rates(1e-4, 1e-4)
     contestants: dict[str, Callable[[], object]] = {}
     for engine_name in ("numba", "torch"):
         engine = engines.create(engine_name, "cpu", each, work.parameters, work.objective, 0)
         contestants[engine_name] = lambda engine=engine: _one_step(engine, rates)
     if plain:
-        assert isinstance(field, Ngp)
-        contestants["plain"] = PlainHashGrid(field, each.geometry, each.targets).step
+        assert isinstance(each.field, Ngp)
+        contestants["plain"] = PlainHashGrid(each.field, each.geometry, each.targets).step
     for contestant in contestants.values():
         contestant()
-    flops = matrix_flops(field, each.geometry)
+    flops = matrix_flops(each.field, each.geometry)
     taken: dict[str, list[float]] = {key: [] for key in ("products", *contestants)}
     for _ in range(rounds):
         taken["products"].append(flops / fp32_rate())

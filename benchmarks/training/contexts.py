@@ -143,9 +143,8 @@ def pack(nets: dict[Key, nn.Sequential], hidden: int) -> bytes:
     """The inverse of `unpack_networks`, with weights rounded to integers."""
     parts = [np.array([hidden])]
     for key in KEYS:
-        parts += [
-            tensor.detach().double().numpy().reshape(-1) * 2**CONTEXT_WEIGHT_BITS for tensor in nets[key].parameters()
-        ]
+        tensors = (tensor.detach().double().numpy().reshape(-1) for tensor in nets[key].parameters())
+        parts += [tensor * 2**CONTEXT_WEIGHT_BITS for tensor in tensors]
     return packed(np.concatenate(parts))
 
 

@@ -146,9 +146,8 @@ def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng:
         kernels = torch.round(without_mean(weights) * 2**FILTER_WEIGHT_BITS)
         kernels[:, :, MARGIN, MARGIN] -= kernels.sum((2, 3))
         # in the order of docs/format.md: offsets in raster order, then features
-        rows = torch.cat(
-            [kernels.permute(0, 2, 3, 1).flatten(1), torch.round(biases * 2**FILTER_WEIGHT_BITS)[:, None]], 1
-        )
+        shifts = torch.round(biases * 2**FILTER_WEIGHT_BITS)
+        rows = torch.cat([kernels.permute(0, 2, 3, 1).flatten(1), shifts[:, None]], 1)
         for number in NUMBERS:
             unit = 2.0**-FILTER_WEIGHT_BITS
             print(f"first {number}: {gain_db(kernels[:number] * unit, biases[:number], held_out, 1e-5):.3f} dB")

@@ -2,6 +2,7 @@
 
 from nfcodec.transforms.base import Permutation, Pointwise, Transform, register, registered
 from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, parse_chain, warnings
+from nfcodec.transforms.orders import seeded_permutation
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
 from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
 from nfcodec.transforms.value_map import ValueMap
@@ -26,5 +27,6 @@ __all__ = [
     "parse_chain",
     "register",
     "registered",
+    "seeded_permutation",
     "warnings",
 ]

@@ -14,11 +14,8 @@ import numpy as np
 import zstandard
 
 from nfcodec.codec.document import metadata_mask, parse
-from nfcodec.coding.levels import FEATURES, NEIGHBOURS
-from nfcodec.coding.payload import encode_payload
-from nfcodec.exact.field import Tensor
-from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, TiledSiren, Wavelet
-from nfcodec.fields.wavelet.payload import PREDICTED
+from nfcodec.coding.payload import ANY, CODED, COLUMNS, encode_payload
+from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
@@ -76,13 +73,14 @@ def with_stream(data: bytes, stream: bytes) -> bytes:
     return with_chunk(data, WEIGHTS, payload[: len(payload) - reader.n_left] + stream)
 
 
-def heads(layout: Iterable[Tensor], channels: int, order: int, limit: int) -> bytes:
-    """Of the parts of a payload, with one limit for all tensors."""
-    tables = [tensor for tensor in layout if tensor.is_spatial]
-    others = [tensor for tensor in layout if not tensor.is_spatial]
-    regime, limits = b"\x58", put_varint(limit) * channels
-    first = b"" if not tables else regime if order == PREDICTED else limits
-    return first + (put_varint(limit) + b"\0") * len(others)
+def heads(field: Field, geometry: Geometry, order: int, limit: int) -> bytes:
+    """Of the parts of a payload, with one limit for all tensors, and the smallest scales."""
+    layout = field.layout(geometry)
+    others = sum(not tensor.is_spatial for tensor in layout)
+    first = b"\x58" if isinstance(field, Wavelet) else put_varint(limit) * geometry.channels
+    as_matrices = order == COLUMNS or (order == CODED and not isinstance(field, Table))
+    each = b"\0" if as_matrices else put_varint(limit) + b"\0"
+    return (first if others < len(layout) else b"") + each * others
 
 
 def build(
@@ -91,7 +89,7 @@ def build(
     height: int = 8,
     *,
     limit: int = 0,
-    order: int = NEIGHBOURS,
+    order: int = ANY,
     stream: bytes = b"",
     steps: bytes | None = None,
     chain: bytes = b"\0",
@@ -101,7 +99,8 @@ def build(
 ) -> bytes:
     """A file with any field; all tensors have one `limit`, and the digest is wrong. A tuple is a raw description."""
     wire_id, description = field if isinstance(field, tuple) else (field.wire_id, field.pack())
-    layout = [] if isinstance(field, tuple) else field.layout(Geometry(height, width, channels))
+    geometry = Geometry(height, width, channels)
+    layout = [] if isinstance(field, tuple) else field.layout(geometry)
     header = Header(
         encoder_version=(0, 0, 0), width=width, height=height, channels=channels, depth=depth,
         alpha=ALPHA in (extra or {}), metadata=metadata_mask(extra or {}), stepped=True,
@@ -109,7 +108,8 @@ def build(
         field=description, chain=chain, steps=(),
     )  # fmt: skip
     head = header.pack() + (STEP * len(layout) if steps is None else steps)
-    weights = bytes([order]) + heads(layout, channels, order, limit) + stream
+    first = b"" if isinstance(field, tuple) else heads(field, geometry, order, limit)
+    weights = bytes([order]) + first + stream
     return write_chunks({HEADER: head, WEIGHTS: weights, **(extra or {})})
 
 
@@ -125,8 +125,8 @@ def wavelet_file(symbol: int, step: bytes, field: Wavelet = LINEAR) -> bytes:
     symbols["level0"][:] = symbol
     symbols["level0"][::2, 1::2] *= -1
     steps = step + STEP * (len(symbols) - 1)
-    payload = encode_payload(PREDICTED, field.parts(geometry, PREDICTED, 255), symbols)
-    return with_chunk(build(field, order=PREDICTED, steps=steps), WEIGHTS, payload)
+    payload = encode_payload(ANY, field.parts(geometry, ANY, 255), symbols)
+    return with_chunk(build(field, steps=steps), WEIGHTS, payload)
 
 
 def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = True) -> bytes:
@@ -216,7 +216,7 @@ def _fields() -> dict[str, tuple[bytes, str]]:
     found = {name: (build(description, steps=STEP * 3), "FormatError") for name, description in descriptions.items()}
     base, header = golden(PYRAMID), header_of(golden(PYRAMID))
     steps, whole = STEP * len(header.steps), 1 << 24
-    models = b"\1" + b"\0\0" * 3  # a valid WGHT payload for one hash level and two matrices
+    models = b"\0" + b"\0\0" * 3  # a valid WGHT payload for one hash level and two matrices
     denormal = with_chunk(build(hash_level(1e-45, 8), steps=STEP * 3), WEIGHTS, models)
     unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 7, 255)}
     return found | unknown | {
@@ -236,15 +236,17 @@ def _fields() -> dict[str, tuple[bytes, str]]:
         "symbols up to 2^24": (build(Siren(16, 1), limit=whole), "FormatError"),
         "symbols over 2^24": (build(Siren(16, 1), limit=whole + 1), "FormatError"),
         "differences over 2^25": (build(TiledSiren(1, 1, (16,), 1), limit=2 * whole + 1), "FormatError"),
-        **{f"symbols up to 2^24, order {order}": (
-            build(Pyramid(0), limit=whole, order=order, channels=3), "FormatError"
-        ) for order in Pyramid(0).orders(Geometry(8, 8, 3))},
+        **{f"symbols up to 2^24, {type(field).__name__}, order {order}": (
+            build(field, limit=whole, order=order, channels=3), "FormatError"
+        ) for field in (Pyramid(0), Table()) for order in field.orders(Geometry(8, 8, 3))},
+        "matrices without a stream": (build(Siren(16, 1), order=CODED), "FormatError"),
+        "columns without a stream": (build(Ngp((HashLevel(7.0, 8, 64, 1),)), order=COLUMNS), "FormatError"),
     }  # fmt: skip
 
 
 def _wavelets() -> dict[str, tuple[bytes, str]]:
     base, filtered, rng = golden(WAVELET), golden(FILTERED), random.Random(8)
-    weights, levels = read_chunks(base)[WEIGHTS], read_chunks(golden(PYRAMID))[WEIGHTS]
+    weights = read_chunks(base)[WEIGHTS]
     whole, deepest, plain, all_filters = 1 << 24, Wavelet(7), Wavelet(0), Wavelet(0, 128)
     found = dict[str, bytes]()
     streams = {f"random coefficients {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)}
@@ -252,9 +254,9 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
     found |= {name: with_stream(base, stream) for name, stream in streams.items()}
     found |= {f"{name}, filters": with_stream(filtered, stream) for name, stream in streams.items()}
     found |= {
-        "order 6 for dense levels": with_chunk(golden(PYRAMID), WEIGHTS, b"\6" + levels[1:]),
-        "order 1 for a wavelet level": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
-        "order 3 for a wavelet level": with_chunk(base, WEIGHTS, b"\3" + weights[1:]),
+        "coefficients on a code": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
+        "coefficients in columns": with_chunk(base, WEIGHTS, b"\2" + weights[1:]),
+        "dense levels for coefficients": with_chunk(base, WEIGHTS, read_chunks(golden(PYRAMID))[WEIGHTS]),
         "no regime": with_chunk(base, WEIGHTS, weights[:1]),
         "another regime": with_chunk(base, WEIGHTS, weights[:1] + b"\xff" + weights[2:]),
         "other levels": with_header(base, field=plain.pack()),
@@ -262,12 +264,12 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
         "coefficients over 2^25": wavelet_file(2 * whole, b"\x80\x80"),
         "coefficients that overflow": wavelet_file(whole, b"\xff\0"),
         "coefficients with the largest step": wavelet_file(1, b"\xff\x7f"),
-        "a wavelet level, no stream": build(deepest, 128, 64, order=PREDICTED, channels=3),
-        "a wavelet level, one row": build(deepest, 16_384, 1, order=PREDICTED, channels=3),
+        "a wavelet level, no stream": build(deepest, 128, 64, channels=3),
+        "a wavelet level, one row": build(deepest, 16_384, 1, channels=3),
         "coefficients that reach the digest": wavelet_file(whole, b"\xff\xf1", plain),
         "coefficients that overflow in the filters": wavelet_file(whole, b"\xff\xf1", all_filters),
-        "filters, no stream": build(all_filters, 128, 64, order=PREDICTED, channels=3),
-        "filters, one row": build(all_filters, 16_384, 1, order=PREDICTED, channels=3),
+        "filters, no stream": build(all_filters, 128, 64, channels=3),
+        "filters, one row": build(all_filters, 16_384, 1, channels=3),
     }
     return {name: (data, "FormatError") for name, data in found.items()}
 
@@ -337,11 +339,12 @@ def _streams() -> dict[str, tuple[bytes, str]]:
         "WGHT with three bytes more": with_chunk(base, WEIGHTS, weights + b"abc"),
         "WGHT with a megabyte more": with_chunk(base, WEIGHTS, weights + bytes(1 << 20)),
         "unknown order": with_chunk(base, WEIGHTS, b"\3" + weights[1:]),
-        "another order": with_chunk(base, WEIGHTS, bytes([FEATURES]) + weights[1:]),
+        "another field's order": with_chunk(base, WEIGHTS, bytes([CODED]) + weights[1:]),
+        "another order": with_chunk(golden(TABLE), WEIGHTS, bytes([CODED]) + read_chunks(golden(TABLE))[WEIGHTS][1:]),
         "limit in six bytes": with_chunk(base, WEIGHTS, weights[:1] + b"\x80" * 5 + b"\1" + weights[2:]),
         "limit with a needless byte": with_chunk(base, WEIGHTS, weights[:1] + b"\x81\0" + weights[2:]),
-        "all bytes are 0xff": with_chunk(base, WEIGHTS, b"\1" + b"\xff" * 64),
-        "prior scale 64": with_chunk(build(Siren(4, 0)), WEIGHTS, b"\1" + b"\0\x40" * 4),
+        "all bytes are 0xff": with_chunk(base, WEIGHTS, b"\0" + b"\xff" * 64),
+        "prior scale 64": with_chunk(build(Siren(4, 0)), WEIGHTS, b"\0" + b"\0\x40" * 4),
     }
     return {name: (data, "FormatError") for name, data in found.items()}
 

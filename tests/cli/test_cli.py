@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import nfcodec.cli._console
 import nfcodec.codec
+import nfcodec.fitting.engines
 from nfcodec.cli import main
 from nfcodec.images.files import image_bytes, read_image
 from nfcodec.metrics import psnr_db
@@ -439,6 +441,28 @@ def test_limits(run):
     assert_one_clear_line(result)
 
 
+def test_standard_output_that_takes_no_more(run, nfc, monkeypatch):
+    def fail(*values, file=None, **options):
+        if file is not None:
+            return print(*values, file=file, **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(nfcodec.cli._console, "print", fail, raising=False)
+    result = run("info", "-", stdin=nfc)
+    assert result.code == 7
+    assert_one_clear_line(result)
+    assert "cannot write to standard output: No space left on device" in result.err
+
+
+def test_no_binary_data_on_a_terminal(run, nfc, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for arguments, data in ((("decode", "-"), nfc), (("encode", "-", "-"), PNG)):
+        result = run(*arguments, stdin=data)
+        assert result.code == 2
+        assert "terminal" in result.err
+        assert result.out == b""
+
+
 def test_full_disk(run, nfc, monkeypatch):
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -515,6 +539,16 @@ def test_doctor(run):
         assert word in result.out
 
 
+def test_doctor_where_engines_are_broken(run, monkeypatch):
+    def fail():
+        raise OSError("libtorch.so: cannot open shared object file")
+
+    monkeypatch.setattr(nfcodec.fitting.engines, "report", fail)
+    result = run("doctor")
+    assert result.code == 0
+    assert b"not available: OSError: libtorch.so: cannot open shared object file" in result.out
+
+
 def test_help_and_version(run):
     for verb in ("encode", "decode", "info", "verify", "compare", "doctor"):
         result = run(verb, "--help")
@@ -540,7 +574,9 @@ def test_progress_bar_only_on_a_terminal(run, monkeypatch):
     with _console.progress() as listener:
         listener(event)
         listener(SimpleNamespace(**{**vars(event), "psnr_db": float("nan"), "max_steps": 0}))
+        listener(SimpleNamespace(**{**vars(event), "message": "about 90 s"}))
     assert "fit" in terminal.getvalue()
+    assert "about 90 s" in terminal.getvalue()
 
 
 # ------------------------------------------------------------------------------------------------------ whole processes

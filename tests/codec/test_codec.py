@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from nfcodec.codec import EncodeOptions, decode, encode, inspect, verify
+from nfcodec.codec import EncodeOptions, decode, decoder, encode, inspect, verify
 from nfcodec.errors import EngineError, FormatError, LimitError, TargetNotReachedError, UsageError
 from nfcodec.exact.arithmetic import Step
 from nfcodec.fields import Siren, Table, registry
@@ -93,7 +93,7 @@ def test_extreme_pictures(field):
 
 TRANSFORMS = [
     "rpp", "zigzag", "inversion", "standardize", "scale:0.5", "scale:2", "center:1", "center:2", "gamma:0.5", "gamma:2",
-    "standardize+rpp", "gamma:2+zigzag+rpp",
+    "standardize+rpp", "gamma:2+zigzag+rpp", "zigzag+rpp+zigzag",
 ]  # fmt: skip
 
 
@@ -281,6 +281,18 @@ def test_limits():
             decode(data, limits)
         with pytest.raises(LimitError):
             inspect(data, limits)
+
+
+def test_a_picture_that_memory_does_not_hold(monkeypatch):
+    data = encode(picture(), EncodeOptions(30.0, effort=1)).data
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(decoder, "decode_payload", full)
+    for read in (decode, verify):
+        with pytest.raises(LimitError, match="memory"):
+            read(data)
 
 
 def rebuilt(data: bytes, changes=None, **header) -> bytes:

@@ -17,8 +17,7 @@ from nfcodec.coding.convolutional import (
     path_of,
     trellis_model,
 )
-from nfcodec.coding.entropy import Decoder, Encoder, Estimator
-from nfcodec.coding.levels import NESTED, TRELLIS, LevelShape, code_levels
+from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.errors import FormatError
 
 
@@ -75,38 +74,25 @@ def test_other_parities_have_no_path(place):
     symbols.reshape(-1)[place] ^= 1
     assert path_of(symbols) is None
     with pytest.raises(ValueError, match="parities"):
-        code_levels(Encoder(), TRELLIS, [LevelShape(30, 30, 3, 0)], [9] * 3, [symbols])
+        code_trellis(Encoder(), [trellis_model(f, 9) for f in range(3)], [9] * 3, symbols.shape, symbols)
 
 
 @each_code
 @pytest.mark.parametrize("features", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [0.2, 8.0, 4000.0])
 def test_round_trip(features, size, code):
+    """Of two tables with the same models, one small and one of several runs of the path."""
     rng = np.random.default_rng(0)
-    levels = [
-        with_parities(np.round(rng.laplace(0, size, (rows, cols, features))).astype(np.int64), code, rows)
-        for rows, cols in ((3, 5), (33, 41))
-    ]
-    shapes = [LevelShape(3, 5, features, 1), LevelShape(33, 41, features, 0)]
-    limits = [max(int(np.abs(level[:, :, f]).max()) for level in levels) for f in range(features)]
-    encoder = Encoder()
-    code_levels(encoder, TRELLIS, shapes, limits, levels)
-    decoder = Decoder(encoder.finish())
-    decoded = code_levels(decoder, TRELLIS, shapes, limits, None)
+    shapes = [(3, 5, features), (33, 41, features)]
+    tables = [with_parities(np.round(rng.laplace(0, size, shape)).astype(np.int64), code, shape[0]) for shape in shapes]
+    limits = [max(int(np.abs(table[:, :, f]).max()) for table in tables) for f in range(features)]
+    encoder, models = Encoder(), [trellis_model(f, limit) for f, limit in enumerate(limits)]
+    for table in tables:
+        code_trellis(encoder, models, limits, table.shape, table)
+    decoder, models = Decoder(encoder.finish()), [trellis_model(f, limit) for f, limit in enumerate(limits)]
+    for table in tables:
+        assert np.array_equal(code_trellis(decoder, models, limits, table.shape, None), table)
     decoder.finish()
-    assert all(np.array_equal(a, b) for a, b in zip(decoded, levels, strict=True))
-
-
-def test_known_parities_save_about_two_bits_of_three_symbols():
-    rng = np.random.default_rng(0)
-    symbols = with_parities(np.round(rng.normal(0, 15, (150, 150, 3))).astype(np.int64), 0)
-    shapes, limits = [LevelShape(150, 150, 3, 0)], np.abs(symbols).max(axis=(0, 1)).tolist()
-    bits = {}
-    for order in (NESTED, TRELLIS):
-        estimator = Estimator()
-        code_levels(estimator, order, shapes, limits, [symbols])
-        bits[order] = estimator.bits / 150**2
-    assert 1.9 < bits[NESTED] - bits[TRELLIS] < 3
 
 
 def test_symbols_over_their_limit_are_refused():

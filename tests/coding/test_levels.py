@@ -4,17 +4,7 @@ import numpy as np
 import pytest
 
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
-from nfcodec.coding.levels import (
-    CLASS_BOUNDS,
-    CLASS_SCALES,
-    FEATURES,
-    NEIGHBOURS,
-    NESTED,
-    NESTED_BUCKETS,
-    LevelShape,
-    code_levels,
-)
-from nfcodec.coding.nesting import around
+from nfcodec.coding.levels import CLASS_BOUNDS, CLASS_SCALES, LevelShape, code_levels
 
 SHAPES = {
     "one entry": [LevelShape(1, 1, 1, 0)],
@@ -37,15 +27,14 @@ def random_levels(shapes, limits, seed=0):
     return levels
 
 
-@pytest.mark.parametrize("order", [NEIGHBOURS, FEATURES, NESTED])
 @pytest.mark.parametrize("limits", [[9, 4, 1, 2], [300, 0, 5000, 7]], ids=["small", "wide"])
 @pytest.mark.parametrize("shapes", SHAPES.values(), ids=SHAPES.keys())
-def test_round_trip(order, limits, shapes):
+def test_round_trip(limits, shapes):
     levels = random_levels(shapes, limits)
     encoder = Encoder()
-    code_levels(encoder, order, shapes, limits, levels)
+    code_levels(encoder, shapes, limits, levels)
     decoder = Decoder(encoder.finish())
-    decoded = code_levels(decoder, order, shapes, limits, None)
+    decoded = code_levels(decoder, shapes, limits, None)
     decoder.finish()
     assert len(decoded) == len(levels)
     for a, b in zip(decoded, levels, strict=True):
@@ -53,12 +42,12 @@ def test_round_trip(order, limits, shapes):
 
 
 def test_no_levels():
-    assert code_levels(Encoder(), NEIGHBOURS, [], [], []) == []
+    assert code_levels(Encoder(), [], [], []) == []
 
 
-def bits(order, shapes, limits, levels):
+def bits(shapes, limits, levels):
     estimator = Estimator()
-    code_levels(estimator, order, shapes, limits, levels)
+    code_levels(estimator, shapes, limits, levels)
     return estimator.bits
 
 
@@ -69,40 +58,7 @@ def test_neighbours_help_where_magnitudes_cluster():
     level = np.round(rng.normal(0, 1, (64, 64)) * busy).astype(np.int64)[:, :, None]
     shapes, limit = [LevelShape(64, 64, 1, 0)], [int(np.abs(level).max())]
     shuffled = rng.permutation(level.reshape(-1)).reshape(level.shape)
-    assert bits(NEIGHBOURS, shapes, limit, [level]) < 0.85 * bits(NEIGHBOURS, shapes, limit, [shuffled])
-
-
-def test_features_help_where_features_agree():
-    rng = np.random.default_rng(0)
-    first = rng.integers(-100, 101, (64, 64))
-    level = np.stack([first, first // 2, first // 3], axis=2)
-    shapes, limits = [LevelShape(64, 64, 3, 0)], np.abs(level).max(axis=(0, 1)).tolist()
-    assert bits(FEATURES, shapes, limits, [level]) < 0.85 * bits(NEIGHBOURS, shapes, limits, [level])
-
-
-@pytest.mark.parametrize(("side", "ratio"), [(40, 1.0), (300, 0.97)])
-def test_narrow_contexts_help_in_large_pictures_and_do_no_harm_in_small_ones(side, ratio):
-    rng = np.random.default_rng(0)
-    first = np.round(rng.normal(0, 40, (side, side)))
-    second = np.round(0.5 * first + rng.normal(0, 3, (side, side)))
-    third = np.round(0.7 * first - 0.9 * second + rng.normal(0, 1, (side, side)))
-    level = np.stack([first, second, third], axis=2).astype(np.int64)
-    shapes, limits = [LevelShape(side, side, 3, 0)], np.abs(level).max(axis=(0, 1)).tolist()
-    assert bits(NESTED, shapes, limits, [level]) < ratio * bits(FEATURES, shapes, limits, [level])
-
-
-def test_what_contexts_lie_around():
-    assert around(0, NESTED_BUCKETS) == []
-    wide, narrow = around(1, NESTED_BUCKETS)
-    assert (wide.tolist(), narrow.tolist()) == ([0] * 16, [i // 8 for i in range(128)])
-    wide, pairs, narrower, narrow = around(2, NESTED_BUCKETS)
-    assert around(5, NESTED_BUCKETS)[3].tolist() == narrow.tolist()
-    assert (len(wide), len(pairs), len(narrower), len(narrow)) == (16, 256, 1024, 16384)
-    for first, second in ((0, 0), (3, 127), (80, 35), (127, 8)):
-        inner = narrow[128 * first + second]
-        assert inner == 32 * (first // 4) + second // 4
-        assert narrower[inner] == 16 * (first // 8) + second // 8
-        assert pairs[narrower[inner]] == second // 8
+    assert bits(shapes, limit, [level]) < 0.85 * bits(shapes, limit, [shuffled])
 
 
 def test_every_class_has_a_scale():

@@ -27,7 +27,7 @@ SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.6.1 and 5.8
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 BIT = [0, 2**23, 2**24]
-ORDERS = {1: (0, 1), 2: (0, 1), 3: (0,), 4: (0,), 5: (0, 1), 6: (0,)}  # section 5, by field id
+ORDERS = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0,), 5: (0, 1), 6: (0,)}  # section 5, by field id
 NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
@@ -206,7 +206,7 @@ def read_weights(data, kind, own, layout):  # section 5
     levels = [symbols[f"level{i}"] for i in range(len(own))] if kind > 4 else []
     limits = [varint(stream) for _ in range(levels[0].shape[2])] if levels else []
     heads, coded = {}, order == 1
-    as_matrices = coded and kind < 3
+    as_matrices = order > 0 and kind < 4
     for name, q in symbols.items():
         if q.ndim < 3:
             heads[name] = 0 if as_matrices else varint(stream), *read(stream, "B")
@@ -223,7 +223,7 @@ def read_weights(data, kind, own, layout):  # section 5
     for name, (limit, scale) in heads.items():
         q = symbols[name]
         if as_matrices:
-            matrix = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, q.ndim > 1)
+            matrix = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, coded and q.ndim > 1)
             q[...] = matrix.reshape(q.shape)
         else:
             q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))

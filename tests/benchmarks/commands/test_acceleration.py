@@ -37,6 +37,7 @@ def test_the_command_resumes(tmp_path: Path) -> None:
         (["--protocol", "codec", "--processes", "2"], "one at a time"),
         (["--set", "no-such-set"], "no-such-set"),
         (["--side", "0"], "needs a --side"),
+        (["--field", "wavelet"], "is for siren and ngp"),
         (["--engine", "stacked", "--precision", "fp16"], "fp32"),
     ],
 )
@@ -51,23 +52,14 @@ def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path:
 def test_the_codec_protocol_measures_whole_encodes(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
     records = tmp_path / "r.jsonl"
-    command = [
-        "acceleration",
-        "--protocol",
-        "codec",
-        "--field",
-        "ngp",
-        "--set",
-        str(tmp_path),
-        "--side",
-        "16",
-        "--gray",
-    ]
+    command = ["acceleration", "--protocol", "codec", "--set", str(tmp_path), "--side", "16", "--gray"]
     command += ["--transform", "rpp", "--psnr", "35", "--effort", "1", "--records", str(records)]
     result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     rows = {row["transform"]: row for row in read(records)}
-    assert set(rows) == {"none", "rpp"}
+    assert {name: (row["field"], row["family"]) for name, row in rows.items()} == {
+        "none": ("auto", "wavelet"), "rpp": ("auto", "table"),
+    }  # fmt: skip
     for row in rows.values():
         assert row["reached"]
         assert row["psnr_db"] >= 35

@@ -28,7 +28,7 @@ def test_steps_are_timed_against_each_other(pictures: Path, monkeypatch: pytest.
     monkeypatch.setattr(steps, "PRODUCT_SIDE", 64)
     monkeypatch.setattr(steps, "PAUSE_S", 0.0)
     hashed, rated, siren = steps.rows(pictures / "a.png", 2, SIDE, (SIDE,))
-    assert rated["workload"] == "ngp, dense levels, 32 x 24 RGB, with rate"
+    assert rated["workload"] == "pyramid, 32 x 24 RGB, with rate"
     for row in (hashed, rated, siren):
         assert row["numba_ms"] > 0
         assert row["torch_over_numba"] > 0

@@ -21,7 +21,7 @@ def test_a_row_of_whole_processes(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     header, cells = result.output.splitlines()[-2:]
     assert header.split(" | ") == list(COLUMNS)
-    assert cells.startswith("a | ngp | none | 35.00 | ")
+    assert cells.startswith("a | wavelet | none | 35.00 | ")
     row = json.loads((tmp_path / "rows.jsonl").read_text())
     assert row["verified"]
     assert row["psnr"] >= 35

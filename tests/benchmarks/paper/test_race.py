@@ -12,10 +12,8 @@ from benchmarks.paper.arms import arm
 from benchmarks.paper.programs import EngineProgram, Run, Runs
 from benchmarks.paper.race import Entry, best_rate, bracket, whole
 from benchmarks.paper.stacked import StackedSiren
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.siren.field import Siren
-from nfcodec.fitting.engines import Objective
-from nfcodec.fitting.engines.numba.engine import NumbaEngine
+from nfcodec.fields import Ngp, Siren
+from nfcodec.fitting import Objective, engines
 
 Curve = Sequence[float]
 
@@ -126,8 +124,15 @@ def test_stacked_matrix_products_and_engines_take_the_same_steps() -> None:
 
 
 def test_engines_may_be_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(NumbaEngine, "block", 5)
     runs = [Run(arm(chain, PICTURE), 2.0**-9) for chain in CHAINS]
+    create = engines.create
+
+    def in_blocks(*args, **kwargs):
+        engine = create(*args, **kwargs)
+        monkeypatch.setattr(engine, "block", 5, raising=False)
+        return engine
+
+    monkeypatch.setattr(engines, "create", in_blocks)
     asked, ahead = (EngineProgram(Siren(8), 16, runs, ahead=each) for each in (False, True))
     for step in range(12):
         alive = [0, 1, 2, 3] if step < 7 else [1, 3]

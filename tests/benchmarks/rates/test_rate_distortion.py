@@ -41,7 +41,9 @@ def test_from_pictures_to_a_report(pictures: Path, tmp_path: Path) -> None:
     invoke(*command, *codecs, *(f"--psnr={target}" for target in (28, 32, 35, 40)))
     rows = list(read(records))
     assert len(rows) == 4 + len(LOSSY["webp"].settings) + len(LOSSY["jpeg"].settings)
-    assert all(row["psnr_db"] >= row["setting"] for row in rows if row["codec"] == OURS)
+    made = [row for row in rows if row["codec"] == OURS]
+    assert all(row["psnr_db"] >= row["setting"] for row in made)
+    assert {(row["field"], row["family"]) for row in made} == {("auto", "wavelet")}
     assert all(0 < row["ms_ssim"] <= 1 for row in rows)
     (table,) = rates.tables(rows)
     ours = dict(zip(table.columns, next(line for line in table.rows if line[0] == "nfcodec -e 1"), strict=True))
@@ -92,8 +94,15 @@ def test_published_figures_at_a_size() -> None:
     assert 29.5 < found["NIF25, published"] < 30.3
 
 
+def test_the_default_field_had_another_name_when_records_had_no_family() -> None:
+    row = {"codec": OURS, "field": "ngp", "transform": "none", "effort": 5}
+    assert rates.name_of(row) == rates.name_of({**row, "field": "auto", "family": "wavelet"}) == "nfcodec -e 5"
+    assert rates.name_of({**row, "field": "siren"}) == "nfcodec siren -e 5"
+
+
 def test_codecs_are_named_with_what_is_unusual() -> None:
-    row = {"codec": OURS, "field": "siren", "transform": "rpp", "effort": 5}
+    row = {"codec": OURS, "field": "siren", "family": "siren", "transform": "rpp", "effort": 5}
     assert rates.name_of(row) == "nfcodec siren rpp -e 5"
-    assert rates.name_of({**row, "field": "ngp", "transform": "none"}) == "nfcodec -e 5"
+    assert rates.name_of({**row, "field": "auto", "family": "table"}) == "nfcodec rpp -e 5"
+    assert rates.name_of({**row, "field": "ngp", "family": "ngp", "transform": "none"}) == "nfcodec ngp -e 5"
     assert rates.name_of({**row, "codec": "webp", "field": "", "transform": "none"}) == "webp"

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import device
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields import Geometry, Ngp, Siren
 
 
 def test_rows_of_every_engine(monkeypatch):

@@ -12,8 +12,7 @@ from PIL import Image
 
 from benchmarks.training import contexts, filters
 from benchmarks.training.crops import crops, install, packed
-from nfcodec.fields.wavelet.contexts import unpack_networks
-from nfcodec.fields.wavelet.filters import MAX_FILTERS, N_INPUTS
+from nfcodec.fields.wavelet import MAX_FILTERS, N_INPUTS, unpack_networks
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def test_networks_learn(folder: Path) -> None:
     for steps in (1, 20):
         networks = {key: contexts.train(key, each, replace(recipe, steps=steps)) for key, each in data.items()}
         blob = contexts.pack(networks, recipe.hidden)
-        scores.append(contexts.score(unpack_networks(blob, sees_slopes=True), data))
+        scores.append(contexts.score(unpack_networks(blob), data))
     assert scores[1] < scores[0]
 
 

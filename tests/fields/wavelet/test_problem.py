@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nfcodec.coding.payload import decode_payload, encode_payload, estimate_payload
+from nfcodec.coding.payload import ANY, decode_payload, encode_payload, estimate_payload
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.geometry import Geometry, part_of
 from nfcodec.fields.wavelet.field import Wavelet
-from nfcodec.fields.wavelet.payload import PREDICTED
 from nfcodec.fields.wavelet.problem import WaveletProblem
 from nfcodec.fields.wavelet.rate import Priors
 from nfcodec.fitting.picture import Picture
@@ -64,18 +63,18 @@ def test_the_payload_is_of_its_regime(make_problem, solved):
     problem = make_problem(Wavelet(2))
     weights = solved(problem, 36.0, 3).trial.weights
     payload, regime = problem.payload(weights), problem.regime(weights["level0"].step)
-    assert payload[:2] == bytes([PREDICTED, regime])
+    assert payload[:2] == bytes([ANY, regime])
     assert abs(problem.estimated_bytes(weights) - len(payload)) <= 8
     symbols = {name: weight.symbols for name, weight in weights.items()}
     decoded = decode_payload(problem.field, problem.geometry, payload)
     assert all(np.array_equal(decoded[name], values) for name, values in symbols.items())
 
     def parts(told: int):
-        return problem.field.parts(problem.geometry, PREDICTED, told)
+        return problem.field.parts(problem.geometry, ANY, told)
 
-    assert payload == encode_payload(PREDICTED, parts(regime), symbols)
-    far_off = estimate_payload(PREDICTED, parts(255), symbols)
-    assert estimate_payload(PREDICTED, parts(regime), symbols) < far_off
+    assert payload == encode_payload(ANY, parts(regime), symbols)
+    far_off = estimate_payload(ANY, parts(255), symbols)
+    assert estimate_payload(ANY, parts(regime), symbols) < far_off
 
 
 @pytest.mark.parametrize("channels", [1, 3])
