@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Step
-from nfcodec.exact.field import Field, Tensor
+from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.registry import unpack_field
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, read_chunks
@@ -35,10 +35,6 @@ class Document:
     @property
     def geometry(self) -> Geometry:
         return Geometry(self.header.height, self.header.width, self.header.channels)
-
-    @property
-    def layout(self) -> list[Tensor]:
-        return self.field.layout(self.geometry)
 
     @property
     def peak(self) -> int:

@@ -61,7 +61,11 @@ def encode(
     for left, entrant in zip(range(len(trying), 0, -1), trying, strict=True):
         share = (request.deadline - time.monotonic()) / left
         attempt = replace(request, deadline=min(request.deadline, time.monotonic() + share))
-        files.append(_Encoding.of(entrant, picture, options, limits).file(attempt))
+        try:
+            files.append(_Encoding.of(entrant, picture, options, limits).file(attempt))
+        except TargetNotReachedError:
+            if left == 1 and not files:  # nobody got there
+                raise
     encoded = best_of(files, request.goal)
     if not encoded.report["reached"] and not options.best_effort:
         raise _missed(encoded, request.goal)
@@ -95,15 +99,19 @@ class _Encoding:
     def file(self, request: Request) -> Encoded:
         """The file for a request, whether it reaches the goal or not."""
         goal = request.goal
-        if not isinstance(goal, Size) or Size in self.session.native:
+        if not isinstance(goal, Size):
             return self._file_at(request)
-
-        def encode_at(attempt: Request) -> Encoded:
-            return self._file_at(attempt, promised=False)
-
-        encoded = best_within(goal.n_bytes, self.picture.raster.n_pixels, request, encode_at, self.session)
+        if Size in self.session.native:
+            encoded = self._unpromised_at(request)
+        else:
+            n_pixels = self.picture.raster.n_pixels
+            encoded = best_within(goal.n_bytes, n_pixels, request, self._unpromised_at, self.session)
         encoded.report.update(target_bytes=goal.n_bytes, reached=len(encoded.data) <= goal.n_bytes)
         return encoded
+
+    def _unpromised_at(self, request: Request) -> Encoded:
+        """A file that promises the PSNR it has, as where a size is asked for."""
+        return self._file_at(request, promised=False)
 
     def _file_at(self, request: Request, *, promised: bool = True) -> Encoded:
         """Fit to a goal and write the file.

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nfcodec.errors import UnsupportedError, UsageError
-from nfcodec.exact.field import Field
 from nfcodec.lazy import load
 
 if TYPE_CHECKING:
+    from nfcodec.exact.field import Field
     from nfcodec.fitting.family import Estimator, Family
 
 

@@ -155,11 +155,6 @@ class Chain:
         return bool(self.permutations)
 
     @property
-    def is_identity_map(self) -> bool:
-        """Whether there are no value transforms."""
-        return not self.pointwise
-
-    @property
     def n_planes(self) -> int:
         """Key planes that `order` needs."""
         return sum(permutation.n_planes for permutation in self.permutations)
@@ -168,11 +163,6 @@ class Chain:
     def seed(self) -> int | None:
         """The seed of the first rpp."""
         return next((each.seed for each in self.transforms if isinstance(each, RandomPermutation)), None)
-
-    @property
-    def side_info_bytes(self) -> int:
-        """Bytes of `pack`, key planes not counted."""
-        return len(self.pack())
 
 
 def warnings(chain: Chain) -> list[str]:

@@ -51,11 +51,11 @@ def test_hostile_file(outcomes, name):
 
 def test_mutations():
     outcomes = run_workshop("mutations")
-    assert len(outcomes) == 500
+    assert len(outcomes) == 250
     for name, outcome in outcomes.items():
         assert outcome["error"] is None or outcome["nfc_error"], (name, outcome)
         assert_cheap(outcome)
-    assert sum(outcome["error"] is not None for outcome in outcomes.values()) > 400
+    assert sum(outcome["error"] is not None for outcome in outcomes.values()) > 200
 
 
 @pytest.mark.parametrize("kind", [b"junk", b"zzzz"])

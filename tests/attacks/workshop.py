@@ -19,7 +19,7 @@ from nfcodec.codec import decode, inspect, verify
 from nfcodec.errors import FormatError, NfcError
 
 ADDRESS_SPACE = 700 << 20
-N_MUTATIONS, SEED = 500, 20
+N_MUTATIONS, SEED = 250, 20
 
 
 def peak_bytes() -> int:
