@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nfcodec import lazy
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.info import Info, Verification, inspect, verify
 from nfcodec.codec.rate_bound import bound_bytes
@@ -26,10 +27,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Load the encoder on first use: only it needs the fitting machinery."""
-    if name in ("Encoded", "EncodeOptions", "encode"):
-        from nfcodec.codec import encoder, options, report
-
-        return {"Encoded": report.Encoded, "EncodeOptions": options.EncodeOptions, "encode": encoder.encode}[name]
-    raise AttributeError(name)
+__getattr__ = lazy.exports(  # only the encoder needs the fitting machinery
+    __name__,
+    {
+        "EncodeOptions": "nfcodec.codec.options",
+        "Encoded": "nfcodec.codec.report",
+        "encode": "nfcodec.codec.encoder",
+    },
+)

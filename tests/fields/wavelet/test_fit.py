@@ -224,6 +224,7 @@ def test_filters_under_value_maps_and_permutations(make_problem, solved, transfo
     assert solution.trial.psnr_db >= 36.0
 
 
+@pytest.mark.slow
 def test_filters_and_steps(photograph, solved):
     """Steps on the linear part, then the layer that suits it, make the file smaller still."""
     problem = photograph(Wavelet(4, 32))
@@ -261,6 +262,7 @@ def test_files_with_filters(photograph):
         assert 36.0 <= measure(decode(data).samples, samples, 255) < 36.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("psnr_db", [32.0, 40.0])
 def test_more_effort_never_costs_bytes(photograph, solved, offers_of, psnr_db):
     offers, sizes = offers_of(photograph(Wavelet(5))), []
@@ -273,6 +275,7 @@ def test_more_effort_never_costs_bytes(photograph, solved, offers_of, psnr_db):
         assert sizes[2] < 0.99 * sizes[0]
 
 
+@pytest.mark.slow
 def test_high_efforts_do_what_lower_ones_do_and_more(photograph, solved, offers_of):
     assert sorted(RECIPES) == list(range(1, 10))
     for effort in range(6, 10):
