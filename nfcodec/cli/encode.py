@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -90,7 +91,7 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     if as_json:
         _console.out_json({"path": out, **encoded.report})
     if _console.verbosity() > 0:
-        settings = ", ".join(f"{name} {value}" for name, value in encoded.report["recipe"].items())
+        settings = ", ".join(_settings(encoded.report["recipe"]))
         _console.note(f"recipe of effort {options['effort']} for {encoded.report['field']}: {settings}")
     _console.note(_summary(out, encoded))
 
@@ -124,3 +125,18 @@ def _summary(out: str, encoded: Encoded) -> str:
     if report["bound_bytes"] is not None:
         text += f"; lower bound for this transform: {report['bound_bytes']} bytes"
     return text
+
+
+def _settings(recipe: Mapping[str, Any]) -> Iterator[str]:
+    """Each setting of a recipe in words; a group of settings as one list."""
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value)  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            yield f"{name.replace('_', ' ')} {_in_words(value)}"
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + " ".join(map(_in_words, value)) + "]"  # pyright: ignore[reportUnknownArgumentType]
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,10 +14,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from nfcodec.errors import UsageError
 from nfcodec.exact.field import Field
 from nfcodec.fitting.goals import Goal
 from nfcodec.fitting.picture import Picture
@@ -154,10 +153,3 @@ class Family(ABC):
         Raises:
             UsageError: the field does not suit the picture.
         """
-
-
-def described(recipe: Any) -> str:
-    """A recipe in a line: each setting and its value."""
-    if not is_dataclass(recipe) or isinstance(recipe, type):
-        raise UsageError("a recipe is a dataclass")
-    return ", ".join(f"{name} {value}" for name, value in asdict(recipe).items())
