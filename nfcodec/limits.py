@@ -10,6 +10,9 @@ PARAMETERS_PER_PIXEL = 8
 """So many parameters a pixel are free: dense grids grow with their picture, whose pixels are limited already."""
 
 
+MAX_EFFORT = 9
+"""Efforts are 1 (fast) .. MAX_EFFORT (small files)."""
+
 MAX_PSNR_DB = 150.0
 """The highest target an encoder accepts; 16-bit samples are without loss well below it."""
 

@@ -45,12 +45,12 @@ def make_problem():
 
 @pytest.fixture
 def photograph(make_problem):
-    """The problem of fitting a field, of as many features as channels, to a part of the sample picture."""
+    """The problem of fitting a field, of as many features as channels, to a square of the sample picture."""
     path = Path(__file__).parents[1] / "benchmarks" / "data" / "sample.png"
 
-    def make(field, channels: int = 3):
-        samples = np.asarray(Image.open(path).convert("RGB" if channels == 3 else "L"))[20:180, 40:200]
-        problem = make_problem(field, 160, 160, channels)
+    def make(field, channels: int = 3, side: int = 160):
+        samples = np.asarray(Image.open(path).convert("RGB" if channels == 3 else "L"))[20 : 20 + side, 40 : 40 + side]
+        problem = make_problem(field, side, side, channels)
         return replace(problem, samples=np.ascontiguousarray(samples).reshape(-1, channels))
 
     return make

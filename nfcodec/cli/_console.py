@@ -113,7 +113,8 @@ def progress() -> Generator[Callable[[Event], None] | None]:
     task = bar.add_task("starting", total=None, psnr="")
 
     def show(event: Event) -> None:
-        psnr = f"{event.psnr_db:.2f} of {event.target_psnr_db:.2f} dB" if math.isfinite(event.psnr_db) else ""
+        target = f" of {event.target_psnr_db:.2f}" if math.isfinite(event.target_psnr_db) else ""
+        psnr = f"{event.psnr_db:.2f}{target} dB" if math.isfinite(event.psnr_db) else ""
         total = event.max_steps or None
         bar.update(task, description=event.phase, completed=event.step, total=total, psnr=psnr)
         if event.message:

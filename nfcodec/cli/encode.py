@@ -23,7 +23,7 @@ from nfcodec.cli._options import (
     write_output,
 )
 from nfcodec.fields.registry import field_names
-from nfcodec.limits import MAX_PSNR_DB
+from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 if TYPE_CHECKING:
     from nfcodec.codec import Encoded
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
                    " gamma:2).")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, metavar="N",
               help="Seed of the permutation and the initial weights.")  # fmt: skip
-@click.option("-e", "--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="1 fast, 9 small.")
+@click.option(
+    "-e", "--effort", type=click.IntRange(1, MAX_EFFORT), default=5, show_default=True, help="1 fast, 9 small."
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--engine", default="auto", show_default=True, metavar="NAME", help="See `nfcodec doctor`.")
 @click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Stop the fit after N steps.")

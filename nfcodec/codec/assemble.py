@@ -49,7 +49,7 @@ def assemble(picture: Picture, solution: Solution, target_psnr_db: float, *, exa
         depth=raster.depth,
         alpha=raster.alpha is not None,
         metadata=metadata_mask(chunks),
-        stepped=solution.steps > 0,
+        stepped=solution.stepped,
         target_psnr_db=target_psnr_db,
         psnr_db=psnr_db(samples, raster.samples, raster.peak),
         digest=Raster(samples, raster.alpha).digest(),

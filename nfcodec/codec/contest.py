@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from nfcodec.codec.report import Encoded
 from nfcodec.errors import EngineError
 from nfcodec.exact.field import Field
 from nfcodec.fields import registry
-from nfcodec.fitting.family import Family
+from nfcodec.fitting.family import Family, Plan
 from nfcodec.fitting.goals import Goal, Size
 from nfcodec.fitting.picture import Picture
 
@@ -33,10 +34,11 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
     """
     if isinstance(field, Field) or field != "auto":
         chosen = registry.family(registry.family_name(field) if isinstance(field, Field) else field)
-        refusal = chosen.refuses(picture, engine, device)
+        given = field if isinstance(field, Field) else None
+        refusal = chosen.refuses(picture, engine, device, given)
         if refusal is not None:
             raise EngineError(refusal)
-        return [Entrant(chosen, field if isinstance(field, Field) else None)]
+        return [Entrant(chosen, given)]
     families = [registry.family(name) for name in registry.FAMILIES]
     able = [each for each in families if each.refuses(picture, engine, device) is None]
     suitable = [each for each in able if each.suits(picture)] or [each for each in able if each.stands_in]
@@ -46,7 +48,20 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
 
 
 def best_of(files: Sequence[Encoded], goal: Goal) -> Encoded:
-    """The smallest file that reaches the goal, or the best one where a size is asked for."""
-    if isinstance(goal, Size):
-        return max(files, key=lambda each: (each.report["reached"], each.psnr_db, -len(each.data)))
-    return min(files, key=lambda each: (not each.report["reached"], len(each.data)))
+    """Of the files that reach the goal the smallest, or the best where a size is asked for.
+
+    The one that comes closest if none does.
+    """
+    reaching = [each for each in files if each.report["reached"]]
+    of_quality = bool(reaching) if isinstance(goal, Size) else not reaching
+    if of_quality:
+        return max(reaching or files, key=lambda each: (each.psnr_db, -len(each.data)))
+    return min(reaching or files, key=lambda each: len(each.data))
+
+
+def best_of_plans(plans: Sequence[Plan], seconds_left: float) -> Plan:
+    """The plan that promises the smallest file, of those for which there is time; the quickest if there is for none."""
+    in_time = [each for each in plans if each.seconds is None or each.seconds <= seconds_left]
+    if not in_time:
+        return min(plans, key=lambda each: math.inf if each.seconds is None else each.seconds)
+    return min(in_time, key=lambda each: math.inf if each.n_bytes is None else each.n_bytes)

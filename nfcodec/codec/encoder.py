@@ -12,12 +12,12 @@ import time
 from dataclasses import dataclass, replace
 
 from nfcodec.codec.assemble import assemble
-from nfcodec.codec.contest import Entrant, best_of, entrants
+from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.codec.report import Encoded, Outcome, report_of
 from nfcodec.codec.size_search import best_within
-from nfcodec.errors import FormatError, TargetNotReachedError
+from nfcodec.errors import EngineError, FormatError, LimitError, TargetNotReachedError
 from nfcodec.fields import registry
 from nfcodec.fitting.family import Context, Session
 from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
@@ -63,7 +63,7 @@ def encode(
         attempt = replace(request, deadline=min(request.deadline, time.monotonic() + share))
         try:
             files.append(_Encoding.of(entrant, picture, options, limits).file(attempt))
-        except TargetNotReachedError:
+        except (TargetNotReachedError, EngineError, LimitError):
             if left == 1 and not files:  # nobody got there
                 raise
     encoded = best_of(files, request.goal)
@@ -106,8 +106,8 @@ class _Encoding:
         else:
             n_pixels = self.picture.raster.n_pixels
             encoded = best_within(goal.n_bytes, n_pixels, request, self._unpromised_at, self.session)
-        encoded.report.update(target_bytes=goal.n_bytes, reached=len(encoded.data) <= goal.n_bytes)
-        return encoded
+        reached = {"target_bytes": goal.n_bytes, "reached": len(encoded.data) <= goal.n_bytes}
+        return Encoded(encoded.data, {**encoded.report, **reached})
 
     def _unpromised_at(self, request: Request) -> Encoded:
         """A file that promises the PSNR it has, as where a size is asked for."""
@@ -122,9 +122,9 @@ class _Encoding:
         picture, raster = self.picture, self.picture.raster
         fit_request, target_db, exact = self._request_of_fit(request)
         try:
-            plans = self.session.plans(fit_request)
-            plan = min(plans, key=lambda each: math.inf if each.n_bytes is None else each.n_bytes)
-            plan.field.check(picture.geometry, self.limits)
+            plan = best_of_plans(self.session.plans(fit_request), fit_request.deadline - time.monotonic())
+            for field in (plan.field, *plan.others):
+                field.check(picture.geometry, self.limits)
             solution = self.session.fit(plan, fit_request)
         except FormatError as error:
             raise TargetNotReachedError(f"{fit_request.goal} is out of reach: {error}", -math.inf) from error
@@ -134,7 +134,7 @@ class _Encoding:
         data = write_chunks({**chunks, HEADER: header.pack()})
         decoded = decode(data, self.limits)
         reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
-        outcome = Outcome(picture.chain, plan, solution, chunks, header, data, reached_db)
+        outcome = Outcome(self.entrant.family.name, picture.chain, plan, solution, chunks, header, data, reached_db)
         return Encoded(data, report_of(outcome, self.options))
 
     def _request_of_fit(self, request: Request) -> tuple[Request, float, bool]:

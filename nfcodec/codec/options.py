@@ -9,7 +9,7 @@ from nfcodec.errors import UsageError
 from nfcodec.exact.field import Field
 from nfcodec.fitting.engines import engine_names
 from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
-from nfcodec.limits import MAX_PSNR_DB
+from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 DEFAULT_PSNR_DB = 40.0
 LARGEST_BYTES = 1 << 50
@@ -60,8 +60,8 @@ class EncodeOptions:
             raise UsageError("the bits a pixel must be over 0")
         if not 0 <= self.seed < 1 << 64:
             raise UsageError("the seed must be in 0 .. 2^64 - 1")
-        if not 1 <= self.effort <= 9:
-            raise UsageError("the effort must be 1 .. 9")
+        if not 1 <= self.effort <= MAX_EFFORT:
+            raise UsageError(f"the effort must be 1 .. {MAX_EFFORT}")
         if self.max_steps is not None and self.max_steps < 0:
             raise UsageError("max_steps must not be negative")
         if self.time_limit_s is not None and not self.time_limit_s > 0:

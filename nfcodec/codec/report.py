@@ -8,7 +8,6 @@ from typing import Any
 
 from nfcodec.codec.info import CLOSED_FORM, side_info_bytes
 from nfcodec.codec.options import EncodeOptions
-from nfcodec.fields.registry import family_name
 from nfcodec.fitting.family import Plan
 from nfcodec.fitting.request import Solution
 from nfcodec.format import Chunks, Header
@@ -33,9 +32,11 @@ class Outcome:
     """All that there is to report about an encode.
 
     Attributes:
+        family: the name of the one that fitted the picture.
         reached_db: what the very bytes decode to.
     """
 
+    family: str
     chain: Chain
     plan: Plan
     solution: Solution
@@ -60,8 +61,8 @@ def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
         "psnr_db": None if math.isinf(outcome.reached_db) else outcome.reached_db,
         "target_psnr_db": None if math.isinf(header.target_psnr_db) else header.target_psnr_db,
         "reached": outcome.reached_db >= header.target_psnr_db,
-        "field": family_name(solution.field),
-        "fitted": f"by {solution.steps} gradient steps" if solution.steps else CLOSED_FORM,
+        "field": outcome.family,
+        "fitted": _in_words(solution),
         "recipe": asdict(outcome.plan.recipe),
         "parameters": solution.field.n_parameters(solution.problem.geometry),
         "transform": str(outcome.chain),
@@ -74,3 +75,10 @@ def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
         "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
         "warnings": warnings(outcome.chain),
     }
+
+
+def _in_words(solution: Solution) -> str:
+    """How the weights came about."""
+    if solution.stepped:
+        return f"by {solution.steps} gradient steps"
+    return f"in closed form; {solution.steps} gradient steps brought nothing" if solution.steps else CLOSED_FORM

@@ -28,7 +28,7 @@ MAX_SYMBOL = 1 << 24
 """The largest magnitude of a symbol."""
 
 ACTIVATION_BITS = 16
-"""Encodings and hidden activations of `ngp` are integers in units of 2^-16."""
+"""Encodings and the hidden activations of ReLU networks are integers in units of 2^-16."""
 
 _EXACT = 2.0**52
 _BLOCK_VALUES = 1 << 19  # activations of a layer that are in memory at a time, a thread: 4 MiB

@@ -6,7 +6,7 @@
     plan = session.plans(request)[0]
     solution = session.fit(plan, request)
 
-docs/extend/field.md shows a whole family in 40 lines; tests/contract has what every family must pass.
+docs/extend/field.md walks through a small family; tests/contract has what every family must pass.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from nfcodec.fitting.goals import Goal
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request, Solution
 
-MAX_EFFORT = 9
-
 LOSSLESS_ERROR = 0.8
 """Where the rest is coded sample by sample, the root mean squared error, in samples, that makes the smallest files."""
 
 HIGHEST_FIT_DB = 90.0
 """How far to fit before a residual, at most."""
+
+LOSSLESS_GAP_DB, HIGHEST_LOSSY_DB = 9.0, 94.0
+"""So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes; and so it does over this PSNR,
+which fits of 16-bit samples hardly reach."""
 
 TileBytes = Callable[[int, int], Sequence[float]]
 """About how many bytes each tile of a grid of so many rows and columns takes, row by row; infinite for out of reach."""
@@ -61,15 +63,10 @@ class LosslessPolicy:
     from_db: float
 
     @classmethod
-    def by_error(cls, depth: int, *, gap_db: float = math.inf, limit_db: float = math.inf) -> LosslessPolicy:
-        """For fields whose bits buy as much as a residual's until about one sample is left, of so many bits.
-
-        Args:
-            gap_db: so far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes.
-            limit_db: so it does over this PSNR, which fits hardly reach.
-        """
+    def by_error(cls, depth: int) -> LosslessPolicy:
+        """For fields that fit well down to errors of a sample of so many bits: 8 bits to 50 dB, lossless from 59 dB."""
         fit_db = min(HIGHEST_FIT_DB, 20 * math.log10(((1 << depth) - 1) / LOSSLESS_ERROR))
-        return cls(fit_db, min(fit_db + gap_db, limit_db))
+        return cls(fit_db, min(fit_db + LOSSLESS_GAP_DB, HIGHEST_LOSSY_DB))
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,8 @@ class Plan:
     """What a session would do for a request.
 
     Attributes:
-        field: to be fitted; where a fit chooses among several, the smallest of them.
+        field: to be fitted.
+        others: that the fit may end with instead, as where it chooses while it goes; their costs are checked, too.
         recipe: of the request's effort, a dataclass of the family's own.
         n_bytes: promised, about; None where only a fit tells.
         seconds, memory_bytes: that the fit will take, about; None where nothing tells yet.
@@ -85,6 +83,7 @@ class Plan:
 
     field: Field
     recipe: Any
+    others: Sequence[Field] = ()
     n_bytes: float | None = None
     seconds: float | None = None
     memory_bytes: float | None = None
@@ -136,8 +135,12 @@ class Family(ABC):
         """Whether `auto` should take the family for the picture."""
 
     @abstractmethod
-    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
-        """Why the family cannot fit the picture with this engine on this device, for people; None if it can."""
+    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+        """Why the family cannot fit the picture with this engine on this device, for people; None if it can.
+
+        Args:
+            given: see `begin`.
+        """
 
     @abstractmethod
     def lossless(self, depth: int) -> LosslessPolicy:

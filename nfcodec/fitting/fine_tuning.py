@@ -80,7 +80,7 @@ def engine_at(problem: Problem, request: Request, initial: Parameters, budget: i
 
     Raises EngineError where no engine can fit the problem.
     """
-    engine = engines.create(request.engine, request.device, problem, initial, Objective(), request.seed, request.note)
+    engine = engines.for_request(request, problem, initial, Objective())
     probe = time.monotonic()
     engine.gradient()
     n_steps = min(TYPICAL_STEPS + tuning.times * tuning.n_steps, budget)

@@ -29,6 +29,7 @@ class Event:
         phase: "fit", "fine-tune", "quantize", "write", ...
         step: gradient steps done in this phase; max_steps: their bound.
         psnr_db: of the samples that the current parameters give, at the source's bit depth.
+        target_psnr_db: NaN where something else than a PSNR is asked for.
         seconds: since the encode began.
         message: a human sentence, or empty.
     """
@@ -99,7 +100,8 @@ class Request:
 
     def clock(self, phase: str) -> Clock:
         """The clock of a phase."""
-        return Clock(phase, self.psnr_db, self.started, self.listen)
+        target_db = self.goal.psnr_db if isinstance(self.goal, Psnr) else math.nan
+        return Clock(phase, target_db, self.started, self.listen)
 
     def note(self, message: str) -> None:
         """Tell the listener something about getting ready."""
@@ -136,9 +138,18 @@ class Solution:
     device: str
 
     @classmethod
-    def closed_form(cls, problem: Problem, trial: Trial, seconds: float) -> Solution:
-        """One that took no gradient steps, and so no engine."""
-        return cls(problem, trial, 0, 0, seconds, NO_ENGINE, "cpu")
+    def closed_form(cls, problem: Problem, trial: Trial, seconds: float, steps: int = 0) -> Solution:
+        """One that needed no engine.
+
+        Args:
+            steps: gradient steps that were taken and brought nothing.
+        """
+        return cls(problem, trial, steps, steps, seconds, NO_ENGINE, "cpu")
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the weights come from gradient steps; there may have been some that brought nothing."""
+        return self.engine != NO_ENGINE
 
     @property
     def field(self) -> Field:

@@ -26,7 +26,7 @@ class Header:
 
     Attributes:
         metadata: which metadata chunks there are: bit 0 ICC, bit 1 EXIF, bit 2 XMP.
-        stepped: whether gradient steps were taken to make the file; only told, never needed.
+        stepped: whether the parameters come from gradient steps; only told, never needed.
         target_psnr_db, psnr_db: in units of 0.01 dB on the wire, rounded down.
         digest: the first 8 bytes of the SHA-256 of the decoded samples.
         steps: the quantizer step of each tensor of the field, in the order of its layout.

@@ -17,6 +17,7 @@ NAMES = (
     forge.WAVELET,
     "wavelet-metadata",
     "residual-gray",
+    "residual-29x1",
 )
 
 

@@ -75,6 +75,21 @@ def test_sirens_of_every_shape(shape):
     assert_kept(raster, encode(raster, options).data, 30.0)
 
 
+GRADUALLY = {
+    "1x1": picture(1, 1),
+    "1x7": picture(1, 7),
+    "7x1": picture(7, 1),
+    "flat": flat(128),
+    "16 bits and alpha": picture(9, 11, depth=16, alpha=True),
+}
+
+
+@pytest.mark.parametrize("raster", GRADUALLY.values(), ids=GRADUALLY.keys())
+def test_gradient_steps_keep_the_promise_too(raster):
+    for target_db in (36.0, 58.0):
+        assert_kept(raster, encode(raster, EncodeOptions(target_db, "auto", effort=2)).data, target_db)
+
+
 @pytest.mark.parametrize("value", [0, 1, 128, 255])
 @either_field
 def test_flat_pictures(value, field):
@@ -178,11 +193,18 @@ def test_report_and_info_name_the_family_and_say_how_it_was_fitted(field, transf
         assert (report["steps"], report["fit_steps"], report["engine"]) == (0, 0, "analysis")
 
 
-def test_gradient_steps_on_wavelets_are_reported_too():
-    encoded = encode(picture(), EncodeOptions(30.0, effort=2))
-    assert encoded.report["fitted"] == f"by {encoded.report['steps']} gradient steps"
-    assert encoded.report["steps"] > 0
-    assert inspect(encoded.data).fitted == "by gradient steps"
+@pytest.mark.parametrize("shape", [(40, 48, 3), (7, 9, 1)], ids=str)
+def test_gradient_steps_on_wavelets_are_reported_too(shape):
+    """Also where they brought nothing, and the analysis is in the file."""
+    encoded = encode(picture(*shape), EncodeOptions(36.0, effort=2))
+    report, info = encoded.report, inspect(encoded.data)
+    assert report["steps"] > 0
+    if report["engine"] == "analysis":
+        assert report["fitted"] == f"in closed form; {report['steps']} gradient steps brought nothing"
+        assert info.fitted == "in closed form, without gradient steps"
+    else:
+        assert report["fitted"] == f"by {report['steps']} gradient steps"
+        assert info.fitted == "by gradient steps"
 
 
 def test_the_same_seed_gives_the_same_bytes():

@@ -7,12 +7,12 @@ import math
 import pytest
 
 from nfcodec.codec import Encoded, EncodeOptions, encode
-from nfcodec.codec.contest import Entrant, best_of, entrants
-from nfcodec.errors import EngineError, UsageError
+from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants
+from nfcodec.errors import EngineError, TargetNotReachedError, UsageError
 from nfcodec.fields import Pyramid, Siren, Table, registry
 from nfcodec.fields.table.family import TableFamily
 from nfcodec.fields.wavelet.family import WaveletFamily
-from nfcodec.fitting.family import Context
+from nfcodec.fitting.family import Context, Plan
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request
@@ -103,6 +103,33 @@ def test_the_best_of_a_size_is_taken():
     assert best_of([*files, exact], Size(20)) is exact
 
 
+def test_the_closest_is_taken_where_none_reaches_the_goal():
+    files = [file_of(10, 30.0, reached=False), file_of(30, 38.0, reached=False), file_of(20, 35.0, reached=False)]
+    assert best_of(files, Psnr(40.0)) is files[1]
+    assert best_of(files, Size(5)) is files[0]
+
+
+def test_a_plan_for_which_there_is_time_is_taken():
+    slow, quick, unknown = (
+        Plan(Table(), None, n_bytes=n_bytes, seconds=seconds)
+        for n_bytes, seconds in ((10, 60.0), (20, 5.0), (15, None))
+    )
+    assert best_of_plans([quick, slow], math.inf) is slow
+    assert best_of_plans([slow, quick], 30.0) is quick
+    assert best_of_plans([slow, quick, unknown], 30.0) is unknown
+    assert best_of_plans([slow, quick], 1.0) is quick
+
+
+def test_a_given_table_needs_no_engine():
+    for field, able in ((Table(), True), (Pyramid(2), True), (Pyramid(2, 4), False)):
+        for transform in ("none", "rpp"):
+            if able:
+                assert names(entrants(field, transformed(transform), "cuda", "auto")) == ["table"]
+            else:
+                with pytest.raises(EngineError, match="pyramids"):
+                    entrants(field, transformed(transform), "cuda", "auto")
+
+
 @pytest.fixture
 def contest_of_two(monkeypatch):
     """Both wavelets and tables suit any picture."""
@@ -143,6 +170,20 @@ def test_families_share_the_time(contest_of_two, monkeypatch):
     encode(picture(7, 9, 1), EncodeOptions(30.0, effort=1, time_limit_s=1000.0))
     assert deadlines[0] == pytest.approx(500.0, abs=20)
     assert deadlines[1] == pytest.approx(1000.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("error", [EngineError("broken"), TargetNotReachedError("too far", 0.0)], ids=repr)
+def test_one_family_that_fails_leaves_the_contest_to_the_other(error, contest_of_two, monkeypatch):
+    def fail(self, picture, context, given=None):
+        raise error
+
+    raster = picture(7, 9, 1)
+    alone = encode(raster, EncodeOptions(30.0, "table", effort=1))
+    monkeypatch.setattr(WaveletFamily, "begin", fail)
+    assert encode(raster, EncodeOptions(30.0, effort=1)).data == alone.data
+    monkeypatch.setattr(TableFamily, "begin", fail)
+    with pytest.raises(type(error)):
+        encode(raster, EncodeOptions(30.0, effort=1))
 
 
 def test_the_plan_that_promises_least_is_fitted():

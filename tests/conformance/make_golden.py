@@ -157,6 +157,8 @@ def residual_cases() -> dict[str, Case]:
         "rgb": (RGB, {}),
         "gray": (GRAY, {"transform": "inversion+gamma:2"}),
         "rgba16": (picture(11, 14, 4, 16), {}),
+        "1x31": (picture(1, 31, 3), {}),
+        "29x1": (picture(29, 1, 1), {}),
         "rpp": (picture(19, 23, 3), {"transform": "rpp", "seed": 9}),
         "siren": (picture(23, 19, 1), {"field": Siren(24, 2), "max_steps": 50}),
         "coarse": (edges, {"field": Siren(24, 2), "max_steps": 3}),

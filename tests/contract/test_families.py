@@ -7,10 +7,15 @@ import pytest
 
 import nfcodec
 from nfcodec.codec import EncodeOptions, encode
+from nfcodec.exact.geometry import Geometry
 from nfcodec.fields import registry
-from nfcodec.fitting.family import MAX_EFFORT
-from nfcodec.limits import Limits
+from nfcodec.fitting.family import Context
+from nfcodec.fitting.goals import Psnr
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request
+from nfcodec.limits import MAX_EFFORT, Limits
 from nfcodec.raster import Raster
+from nfcodec.transforms import Chain
 
 NAMES = [*registry.FAMILIES, "mosaic"]
 each_family = pytest.mark.parametrize("name", NAMES)
@@ -140,9 +145,6 @@ def test_a_field_of_another_family_is_refused(name):
 
 
 def _square():
-    from nfcodec.fitting.picture import Picture
-    from nfcodec.transforms import Chain
-
     samples = np.zeros((8, 8, 1), np.uint8)
     return Picture.of(Raster(samples), Chain.prepare([], samples, 0))
 
@@ -161,3 +163,20 @@ def test_auto_without_wavelets_takes_what_stands_in(picture):
 def test_an_unknown_name_is_a_usage_error(picture):
     with pytest.raises(nfcodec.UsageError, match="mosaic"):
         nfcodec.encode(picture(4, 4, 1), field="frog")
+
+
+@pytest.mark.parametrize("name", ["wavelet", "siren"])
+def test_limits_hold_for_whatever_a_fit_may_end_with(name, picture):
+    """Not only for the first choice, and before the fit."""
+    raster, events = Raster.from_array(picture(200, 200, 1)), []
+    session = registry.family(name).begin(
+        Picture.of(raster, Chain.prepare([], raster.samples, 0)), Context(registry.estimator())
+    )
+    (plan,) = session.plans(Request(Psnr(26.0), 1, 0))
+    geometry = Geometry(200, 200, 1)
+    macs = [field.macs_per_pixel(geometry) * geometry.n_pixels for field in (plan.field, *plan.others)]
+    assert min(macs) < max(macs)
+    options = EncodeOptions(psnr_db=26.0, field=name, effort=1)
+    with pytest.raises(nfcodec.LimitError):
+        encode(raster, options, events.append, Limits(max_macs=max(macs) - 1))
+    assert "fit" not in {event.phase for event in events}

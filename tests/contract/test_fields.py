@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nfcodec.coding.payload import decode_payload, encode_payload, estimate_payload
+from nfcodec.coding.payload import ANY, decode_payload, encode_payload, estimate_payload
 from nfcodec.errors import FormatError, LimitError
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import Role
@@ -64,10 +64,12 @@ def test_a_description_that_is_cut_or_too_long_is_refused(field):
 def test_any_description_is_a_field_or_refused(field):
     rng = np.random.default_rng(1)
     for n in [*range(12)] * 8:
+        data = rng.bytes(n)
         try:
-            found = type(field).unpack(rng.bytes(n))
+            found = type(field).unpack(data)
         except FormatError:
             continue
+        assert found.pack() == data
         assert type(field).unpack(found.pack()) == found
 
 
@@ -79,6 +81,12 @@ def test_tensors_have_roles_and_shapes(field, geometry):
     assert field.n_parameters(geometry) == sum(int(np.prod(tensor.shape)) for tensor in layout)
     n_axes = {Role.TABLE: (2, 3), Role.MATRIX: (2,), Role.BIAS: (1,)}
     assert all(len(tensor.shape) in n_axes[tensor.role] for tensor in layout)
+
+
+@each_field
+def test_one_order_suits_any_symbols(field):
+    assert field.orders(GEOMETRIES[0])[0] == ANY
+    assert ANY in field.orders(GEOMETRIES[0], random_symbols(field, GEOMETRIES[0]))
 
 
 @each_field

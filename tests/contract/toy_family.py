@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, check_exact, rescale
@@ -45,7 +46,7 @@ class Mosaic(Field):
         self.check_cost(geometry, limits)
 
     def orders(self, geometry, symbols=None):
-        return (1,)
+        return (ANY,)
 
     def parts(self, geometry, order):
         return [AdaptivePart(tensor) for tensor in self.layout(geometry)]
@@ -93,7 +94,7 @@ class MosaicFamily(Family):
     def suits(self, picture):
         return False
 
-    def refuses(self, picture, engine, device):
+    def refuses(self, picture, engine, device, given=None):
         return None
 
     def lossless(self, depth):

@@ -1,3 +1,4 @@
+import math
 import time
 from dataclasses import replace
 
@@ -5,7 +6,8 @@ import pytest
 
 from nfcodec.fields.table.field import Table
 from nfcodec.fitting.goals import Lossless, Psnr, Size
-from nfcodec.fitting.request import Request
+from nfcodec.fitting.problem import Trial
+from nfcodec.fitting.request import Request, Solution
 
 
 def test_long_fits_are_announced(make_problem):
@@ -29,3 +31,22 @@ def test_only_a_psnr_is_a_psnr():
         with pytest.raises(TypeError):
             _ = replace(request, goal=goal).psnr_db
     assert [str(goal) for goal in (Psnr(40), Size(9), Lossless())] == ["40 dB", "9 bytes", "no loss"]
+
+
+def test_clocks_and_notes_of_other_goals_have_no_target():
+    events = []
+    request = Request(Size(100), 5, 0, listen=events.append)
+    request.note("hello")
+    request.clock("fit").tell(1, 2, 30.0)
+    assert [event.message for event in events] == ["hello", ""]
+    assert all(math.isnan(event.target_psnr_db) for event in events)
+
+
+def test_where_the_weights_come_from(make_problem):
+    problem = make_problem(Table())
+    trial = Trial({}, problem.samples, 30.0)
+    solved = Solution.closed_form(problem, trial, 1.0)
+    assert (solved.stepped, solved.steps) == (False, 0)
+    in_vain = Solution.closed_form(problem, trial, 1.0, steps=9)
+    assert (in_vain.stepped, in_vain.steps) == (False, 9)
+    assert Solution(problem, trial, 9, 9, 1.0, "numba", "cpu").stepped

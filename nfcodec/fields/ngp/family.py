@@ -33,7 +33,7 @@ class NgpFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return False
 
-    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
         if engines.usable(Ngp, engine, device):
             return None
         return f"the engine {engine!r} on the device {device!r} cannot fit Instant-NGP"

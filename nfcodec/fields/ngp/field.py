@@ -65,7 +65,7 @@ class Ngp(Field):
         return sum(level.features for level in self.levels)
 
     def layout(self, geometry: Geometry) -> list[Tensor]:
-        tables = [Tensor(f"level{i}", level.shape(geometry), Role.TABLE) for i, level in enumerate(self.levels)]
+        tables = [Tensor(f"level{i}", level.shape, Role.TABLE) for i, level in enumerate(self.levels)]
         return tables + relu_tensors(self.encoding_size, self.hidden, geometry.channels, linear=False)
 
     def macs_per_pixel(self, geometry: Geometry) -> int:

@@ -46,7 +46,8 @@ class HashLevel:
         if self.features not in (1, 2, 4, 8):
             raise UsageError("a hash level has 1, 2, 4 or 8 features")
 
-    def shape(self, geometry: Geometry) -> tuple[int, int]:
+    @property
+    def shape(self) -> tuple[int, int]:
         """(entries, features)."""
         return self.size, self.features
 

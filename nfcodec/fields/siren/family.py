@@ -38,7 +38,7 @@ class SirenFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return False
 
-    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
         if engines.usable(Siren, engine, device):
             return None
         return f"the engine {engine!r} on the device {device!r} cannot fit SIRENs"
@@ -69,7 +69,9 @@ class SirenSession(Session):
         self._kept: SmallFit | None = None
 
     def plans(self, request: Request) -> list[Plan]:
-        return [Plan(self._given or self._chosen(request), RECIPES[request.effort])]
+        field = self._given or self._chosen(request)
+        others = [self._large(request)] if isinstance(field, TiledSiren) else []
+        return [Plan(field, RECIPES[request.effort], others)]
 
     def _chosen(self, request: Request) -> Siren | TiledSiren:
         """Small networks where they may do, which is known once they are fitted; the large one otherwise."""

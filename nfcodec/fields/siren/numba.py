@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.siren.field import OMEGA_0, Siren
+from nfcodec.fields.siren.field import OMEGA_0, Siren, lattice_coordinates
 from nfcodec.fields.siren.numba_kernels import Lattice, SineNet, siren_pixels
 from nfcodec.fitting.engines.base import Places
 from nfcodec.fitting.engines.numba.program import (
@@ -44,10 +44,7 @@ class SirenProgram(Program, Sampling):
         last = Map("weight_out", (geometry.channels, sizes[-1]), "bias_out")
         self.network = Network([*maps, last], field.untrained())
         self._net = SineNet(padded_sizes, U(n_out), U(n_untrained), self.network.packed)
-        axes: list[Floats] = [
-            np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
-            for n in (geometry.width, geometry.height)
-        ]
+        axes = [lattice_coordinates(n).astype(np.float32) for n in (geometry.width, geometry.height)]
         self._lattice = Lattice(*axes)
         scratch = BLOCK * (4 + 2 * n_out + 2 * int(padded_sizes.sum() + padded_sizes.max()))
         self._scratch = [np.zeros(scratch, np.float32) for _ in range(workers.n)]

@@ -107,9 +107,7 @@ def _engine_for(network: Network, request: Request, *, alone: bool) -> Engine:
     """An engine at the initial parameters; one that is not alone has one thread."""
     with one_thread(not alone):
         initial = initial_for(network.problem, request.seed, network.start)
-        return engines.create(
-            request.engine, request.device, network.problem, initial, Objective(), request.seed, request.note
-        )
+        return engines.for_request(request, network.problem, initial, Objective())
 
 
 def _fitted(network: Network, engine: Engine, seed: int, schedule: Schedule, clock: _NetworkClock, price: float) -> Fit:

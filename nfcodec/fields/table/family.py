@@ -25,9 +25,6 @@ MAX_COARSEST = 6
 HIDDEN_WIDTH, HIDDEN_FROM_PIXELS = 16, 4096
 """A pyramid's hidden layer, and how many pixels repay it."""
 
-LOSSLESS_GAP_DB, LIMIT_DB = 9.0, 94.0
-"""See `LosslessPolicy.by_error`."""
-
 
 def default_pyramid(geometry: Geometry) -> Pyramid:
     """Levels from a stride of 64 pixels (less for small pictures) to every pixel, and one residual layer."""
@@ -46,13 +43,14 @@ class TableFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return picture.permutes
 
-    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
-        if picture.permutes or engines.usable(Pyramid, engine, device):
+    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+        solved = picture.permutes if given is None else isinstance(given, LevelsField) and _is_solved(given)
+        if solved or engines.usable(Pyramid, engine, device):
             return None
-        return f"the engine {engine!r} on the device {device!r} cannot fit pyramids, and pixels keep their places"
+        return f"the engine {engine!r} on the device {device!r} cannot fit pyramids"
 
     def lossless(self, depth: int) -> LosslessPolicy:
-        return LosslessPolicy.by_error(depth, gap_db=LOSSLESS_GAP_DB, limit_db=LIMIT_DB)
+        return LosslessPolicy.by_error(depth)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
         if given is not None:
@@ -80,7 +78,7 @@ class TableSession(Session):
         fields = [each for each in self._fields if _is_solved(each) or _is_usable(each, request)] or self._fields[:1]
         if len(fields) == 1:
             return [Plan(fields[0], recipe)]
-        return [Plan(field, recipe, self._promised_bytes(field, request)) for field in fields]
+        return [Plan(field, recipe, n_bytes=self._promised_bytes(field, request)) for field in fields]
 
     def _promised_bytes(self, field: LevelsField, request: Request) -> float:
         """The size of a field's analysis with the first quantizer step, before any fitting."""

@@ -26,7 +26,6 @@ class PyramidProgram(GridProgram, Rating):
             [Dense(level, geometry) for level in levels], field.layout(geometry), geometry, picture, workers
         )
         self._shapes = [level.shape(geometry) for level in levels]
-        self._workers = workers
 
     @classmethod
     def example(cls) -> Example:

@@ -46,7 +46,7 @@ def solve_pyramid(field: LevelsField, problem: Problem, request: Request, recipe
     parameters, steps = start(field, problem, request)
     rate_weight = RATE_RATIO * problem.allowed_mse(request.psnr_db)
     objective = Objective(steps, rate_weight, recipe.steering.softness[0])
-    engine = engines.create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
+    engine = engines.for_request(request, problem, parameters, objective)
     probe = time.monotonic()
     engine.gradient()
     request.announce(problem, n_steps * STEP_GRADIENTS * (time.monotonic() - probe))
@@ -63,7 +63,7 @@ def solve_pyramid(field: LevelsField, problem: Problem, request: Request, recipe
     propose = partial(_moves, field, problem)
     trial = land(problem, request, weights, propose, lambda moved: estimated_db(problem, engine, moved))
     if trial.psnr_db < request.psnr_db:  # the fit fell short, as with very few steps; the analysis alone gets there
-        trial = analysed(field, problem, request)
+        return Solution.closed_form(problem, analysed(field, problem, request), seconds, result.steps)
     return Solution(problem, trial, result.steps, result.steps, seconds, engine.name, engine.device)
 
 

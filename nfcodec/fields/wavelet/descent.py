@@ -53,9 +53,7 @@ class Descent:
         parameters["level0"] = (0.5 * (start["level0"].values + exact)).astype(np.float32)
         rate_weight, (softness, _) = PRICE * step**2 / linear.geometry.channels, recipe.steering.softness
         self._objective = Objective(self._steps, rate_weight, softness, rate_model=priors, targets=rest.targets)
-        self.engine = engines.create(
-            request.engine, request.device, linear, parameters, self._objective, request.seed, request.note
-        )
+        self.engine = engines.for_request(request, linear, parameters, self._objective)
         began = time.monotonic()
         self.engine.gradient()
         self.step_seconds = STEP_GRADIENTS * (time.monotonic() - began)

@@ -18,12 +18,6 @@ from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request, Solution
 
-LIMIT_DB = 94.0
-"""Fits of 16-bit samples do not go much further."""
-
-LOSSLESS_GAP_DB = 9.0
-"""So far over the PSNR that a lossless file is fitted to, a lossy one takes more bytes."""
-
 
 class WaveletFamily(Family):
     """Analysis, weighing of errors against bits, shipped filters, and gradient steps on the coefficients."""
@@ -35,14 +29,14 @@ class WaveletFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return not picture.permutes
 
-    def refuses(self, picture: Picture, engine: str, device: str) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
         if engines.usable(Wavelet, engine, device):
             return None
         able = " or ".join(map(repr, Wavelet.counterparts))
         return f"wavelets are fitted by the engine {able}, not by {engine!r} on the device {device!r}"
 
     def lossless(self, depth: int) -> LosslessPolicy:
-        return LosslessPolicy.by_error(depth, gap_db=LOSSLESS_GAP_DB, limit_db=LIMIT_DB)
+        return LosslessPolicy.by_error(depth)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
         if given is not None and not isinstance(given, Wavelet):
@@ -54,19 +48,20 @@ class WaveletSession(Session):
     """Fits of one picture.
 
     Args:
-        choices: what a fit chooses from, see `restoration.choose`.
+        offered: what a fit chooses from, see `restoration.choose`.
     """
 
     native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
 
-    def __init__(self, choices: Sequence[Filtered]) -> None:
-        self._choices = choices
+    def __init__(self, offered: Sequence[Filtered]) -> None:
+        self._offered = offered
 
     def plans(self, request: Request) -> list[Plan]:
-        return [Plan(self._choices[0].problem.field, RECIPES[request.effort])]
+        first, *others = (offer.problem.field for offer in self._offered)
+        return [Plan(first, RECIPES[request.effort], others)]
 
     def fit(self, plan: Plan, request: Request) -> Solution:
-        return solve(self._choices, request, plan.recipe)
+        return solve(self._offered, request, plan.recipe)
 
     def estimated_bytes(self, request: Request) -> float | None:
         return None

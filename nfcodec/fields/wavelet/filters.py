@@ -1,6 +1,6 @@
 """The filters that ship with the package: the first layer of a network that restores what quantization took.
 
-128 filters of 5 x 5 pixels and up to 3 features, with biases in quantizer steps of the wavelet level that they read. A
+128 filters of 5 x 5 pixels and up to 3 features, with biases in quantizer steps of the coefficients that they read. A
 file uses the first so many of them, and has a second layer of its own. `python -m benchmarks train filters` made
 the weights; files depend on them, so they never change. docs/format.md, "Wavelets", is the normative text.
 """

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nfcodec.errors import EngineError
 from nfcodec.fields.wavelet.analysis import analysed
 from nfcodec.fields.wavelet.descent import Descent
 from nfcodec.fields.wavelet.recipes import Recipe
@@ -66,7 +67,13 @@ def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Sol
         chosen = each._replace(steps=min(each.steps, left - done))
         if chosen.steps == 0 or request.expired():
             break
-        descent = Descent(filtered, request, recipe, start, chosen)
+        try:
+            descent = Descent(filtered, request, recipe, start, chosen)
+        except EngineError as error:
+            if request.engine != "auto":
+                raise
+            request.note(f"no gradient steps are taken: {error}")
+            break
         if not done:
             request.announce(filtered.linear, left * descent.step_seconds, COEFFICIENT_BYTES)
         weights, n_steps = descent.run()

@@ -1,4 +1,4 @@
-"""Coding the coefficients of wavelet levels: the order in which they come, and what the networks see of the others.
+"""Coding wavelet coefficients: the order in which they come, and what the networks see of the others.
 
 Bands from coarse to fine; in a band one feature after the other; a feature in four interleaved passes, so that whole
 passes are predicted and decoded at once. docs/format.md, "Wavelet coefficients", is the normative text.
@@ -74,7 +74,7 @@ class WaveletPart(Part):
 
 
 def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: Int64Array | None) -> Int64Array:
-    """Code the coefficients, int64 (rows, cols, features), of one wavelet level; a decoder passes None.
+    """Code the coefficients, int64 (rows, cols, features), of a plane for each channel; a decoder passes None.
 
     Args:
         regime: 0 .. 255, an input of all networks: 8 log2(quantizer step) + 128 suits fields of values 0 .. 1.

@@ -1,6 +1,6 @@
 """The file's own layer behind the filters that ship with the package, by least squares.
 
-The filters (nfcodec.fields.wavelet.filters) respond to what quantization did to the features of a wavelet level. One
+The filters (nfcodec.fields.wavelet.filters) respond to what quantization did to the values that coefficients make. One
 matrix a file maps the responses to what is missing; it costs a few hundred bytes, so how many filters are used depends
 on what they gain.
 """

@@ -5,7 +5,7 @@ that is to fit it, and each is a class that the engine's module describes.
 """
 
 from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats
-from nfcodec.fitting.engines.registry import create, engine_names, has_cuda_device, report, usable
+from nfcodec.fitting.engines.registry import create, engine_names, for_request, has_cuda_device, report, usable
 
 __all__ = [
     "Adam",
@@ -16,6 +16,7 @@ __all__ = [
     "Stats",
     "create",
     "engine_names",
+    "for_request",
     "has_cuda_device",
     "report",
     "usable",

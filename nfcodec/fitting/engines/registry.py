@@ -13,6 +13,7 @@ from nfcodec.errors import EngineError, UsageError
 from nfcodec.exact.field import Field, Parameters
 from nfcodec.fitting.engines.base import Engine, Objective
 from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.request import Request
 from nfcodec.lazy import load
 
 ENGINES: dict[str, str] = {
@@ -24,6 +25,9 @@ ENGINES: dict[str, str] = {
 
 RUN_ON: dict[str, Sequence[str]] = {"cuda": ("cuda", "tinycudann", "torch"), "cpu": ("numba", "torch")}
 """What runs on a kind of device, the fastest first. The 16 bits of tiny-cuda-nn do not reach every target."""
+
+BROKEN = (ImportError, OSError, RuntimeError, EngineError)
+"""What comes of libraries that are missing, damaged, or built for another machine."""
 
 NOT_REQUIRED = {"tinycudann": "tinycudann"}
 """Engines that "auto" takes only where this package is installed."""
@@ -59,12 +63,17 @@ def create(
             engine = engine_class(problem, parameters, objective, seed, device)
             engine.get_ready(notify)
             return engine
-        except (ImportError, EngineError) as error:
+        except BROKEN as error:
             failure = error if isinstance(error, EngineError) else EngineError(f"{choice} cannot be imported: {error}")
             if choice == choices[-1]:
                 raise failure from error
             notify(f"engine {choice!r} steps aside: {failure}")
     raise AssertionError("there is always a choice")
+
+
+def for_request(request: Request, problem: Problem, parameters: Parameters, objective: Objective) -> Engine:
+    """`create` with the engine, device and seed that a request names; its listener is told what there is to know."""
+    return create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
 
 
 def _choices(name: str, device: str, field: Field) -> list[str]:
@@ -139,6 +148,6 @@ def report() -> list[tuple[str, str]]:
         try:
             engine_class: type[Engine] = load(path)
             lines.append((name, engine_class.describe()))
-        except (ImportError, OSError, RuntimeError, EngineError) as error:
+        except BROKEN as error:
             lines.append((name, f"not available: {error}"))
     return lines

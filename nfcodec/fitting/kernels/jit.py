@@ -15,7 +15,7 @@ U = np.uintp
 BLOCK = 128
 """Pixels a block."""
 
-B1, B2, B3, B4 = U(BLOCK), U(2 * BLOCK), U(3 * BLOCK), U(4 * BLOCK)
+B1, B2, B3 = U(BLOCK), U(2 * BLOCK), U(3 * BLOCK)
 ZERO, ONE, TWO, THREE, FOUR = U(0), U(1), U(2), U(3), U(4)
 
 _Function = Callable[..., Any]

@@ -9,7 +9,7 @@ from benchmarks.rates import codecs
 from benchmarks.rates.codecs import LOSSLESS, LOSSY, there_and_back
 from benchmarks.rates.encode_table import AS_GOOD, lossy_bytes
 from nfcodec.errors import UsageError
-from nfcodec.metrics import psnr_db
+from nfcodec.metrics import ms_ssim, psnr_db
 
 Y, X = np.mgrid[0:64, 0:80]
 SMOOTH = np.stack([110 + 70 * np.sin(X / (5 + c)) * np.cos(Y / 9) for c in range(3)], 2)
@@ -24,6 +24,7 @@ def test_more_quality_takes_more_bytes(codec: str) -> None:
     (low, small), (high, large) = (there_and_back(LOSSY[codec].at(settings[i]), PICTURE) for i in (2, -2))
     assert small["bytes"] < large["bytes"]
     assert psnr_db(PICTURE, low, 255) < psnr_db(PICTURE, high, 255)
+    assert ms_ssim(PICTURE, low, 255) < ms_ssim(PICTURE, high, 255)
     assert small["bpp"] == 8 * small["bytes"] / (64 * 80)
     assert small["library"] == large["library"] != ""
 

@@ -29,7 +29,6 @@ ON_LATTICE = {2: (1, 1, 0, 0), 5: (2, 2, 1, 0), 8: (512, 256, 300, 33), 6: (512,
 
 LEVELS = (HashLevel(7.25, 9, 64, 2), HashLevel(3.25, 5, 40, 1), HashLevel(20.5, 22, 128, 4))
 FIELDS = {"two layers": Ngp(LEVELS, (6, 5)), "one level": Ngp(LEVELS[2:], (9,)), "instant": Ngp.instant(40, 8)}
-each_field = pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS.keys())
 
 
 def golden_field(case) -> Ngp:
@@ -116,23 +115,24 @@ def test_golden_networks_exactly_and_in_torch(case, coord, pixel):
     assert np.abs(exact - in_torch).max() < 2e-4
 
 
-def random_weights(field: Ngp, geometry: Geometry, seed: int = 0) -> dict[str, Quantized]:
-    rng = np.random.default_rng(seed)
+def random_weights(field: Ngp, geometry: Geometry, exponent: int = -14) -> dict[str, Quantized]:
+    rng = np.random.default_rng(0)
     return {
-        tensor.name: Quantized(rng.integers(-60, 61, tensor.shape), Step(int(rng.integers(128, 256)), -14))
+        tensor.name: Quantized(rng.integers(-60, 61, tensor.shape), Step(int(rng.integers(128, 256)), exponent))
         for tensor in field.layout(geometry)
     }
 
 
-@each_field
+@pytest.mark.parametrize(("name", "exponent"), [("two layers", -13), ("one level", -14), ("instant", -15)])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (11, 14)])
-def test_exact_evaluation_follows_torch(field: Ngp, shape):
-    geometry = Geometry(*shape, 3)
-    weights = random_weights(field, geometry)
+def test_exact_evaluation_follows_torch(name, exponent, shape):
+    """With quantizer steps that make outputs about 1."""
+    field, geometry = FIELDS[name], Geometry(*shape, 3)
+    weights = random_weights(field, geometry, exponent)
     exact = field.evaluate(geometry, weights) * 2.0**-24
     parameters = {name: torch.from_numpy(weight.values.astype(np.float32)) for name, weight in weights.items()}
     reference = TorchNgp(field, geometry, torch.device("cpu"))(parameters, Band(0, geometry.height)).numpy()
-    assert np.abs(reference).max() > 1e-3
+    assert np.abs(reference).max() > 0.05
     assert np.abs(exact - reference).max() < 1e-4 * max(1.0, float(np.abs(reference).max()))
 
 
@@ -181,6 +181,7 @@ def test_hostile_bytes(data: bytes):
         field = Ngp.unpack(data)
     except FormatError:
         return
+    assert field.pack() == data
     assert Ngp.unpack(field.pack()) == field
 
 

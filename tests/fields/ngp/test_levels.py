@@ -163,6 +163,6 @@ def test_bad_configurations(arguments):
 
 def test_overflowing_tables_are_refused():
     level = HashLevel(3.0, 4, 16, 1)
-    table = Quantized(np.full(level.shape(Geometry(8, 8, 1)), 1 << 24), Step(255, 10))
+    table = Quantized(np.full(level.shape, 1 << 24), Step(255, 10))
     with pytest.raises(FormatError):
         level.evaluator(Geometry(8, 8, 1), table)

@@ -77,6 +77,7 @@ def test_default_levels_leave_a_few_coefficients(picture):
 
 
 def test_what_there_is_to_choose_from(picture):
+    assert N_FILTERS == (16, 32, 64, 128)
     fields = [each.problem.field for each in offers(picture())]
     assert fields == [Wavelet(2), *(Wavelet(2, n_filters) for n_filters in N_FILTERS)]
     for given in (Wavelet(3), Wavelet(1, 5)):

@@ -19,6 +19,8 @@ from nfcodec.limits import DEFAULT_LIMITS
 from nfcodec.metrics import psnr_db as measure
 from nfcodec.raster import Raster
 
+WIDE = Wavelet(4, 32)
+
 
 def n_bytes(solution) -> float:
     return solution.problem.estimated_bytes(solution.trial.weights)
@@ -227,7 +229,7 @@ def test_filters_under_value_maps_and_permutations(make_problem, solved, transfo
 @pytest.mark.slow
 def test_filters_and_steps(photograph, solved):
     """Steps on the linear part, then the layer that suits it, make the file smaller still."""
-    problem = photograph(Wavelet(4, 32))
+    problem = photograph(WIDE)
     analysed, fitted = (solved(problem, 40.0, effort) for effort in (1, 5))
     assert (analysed.engine, fitted.engine) == (NO_ENGINE, "numba")
     assert fitted.steps > 0
@@ -237,7 +239,7 @@ def test_filters_and_steps(photograph, solved):
 
 
 def test_filters_repeat_exactly(photograph, solved):
-    first, second = (solved(photograph(Wavelet(4, 32)), 36.0, 2).trial.weights for _ in range(2))
+    first, second = (solved(photograph(WIDE), 36.0, 2).trial.weights for _ in range(2))
     assert first.keys() == second.keys()
     for name, weight in first.items():
         assert weight.step == second[name].step
@@ -275,13 +277,34 @@ def test_more_effort_never_costs_bytes(photograph, solved, offers_of, psnr_db):
         assert sizes[2] < 0.99 * sizes[0]
 
 
-@pytest.mark.slow
-def test_high_efforts_do_what_lower_ones_do_and_more(photograph, solved, offers_of):
+@pytest.mark.parametrize("filters", ["on offer", "asked for"])
+def test_a_few_steps_never_cost_bytes(photograph, solved, offers_of, filters):
+    """On a picture that is small enough for every run; see `test_more_effort_never_costs_bytes`."""
+    offers = offers_of(photograph(Wavelet(4), side=96)) if filters == "on offer" else photograph(WIDE, side=96)
+    fewer, more = (solved(offers, 40.0, effort) for effort in (1, 2))
+    assert (fewer.steps, more.steps) == (0, RECIPES[2].n_steps)
+    assert 40.0 <= more.trial.psnr_db < 40.1
+    assert n_bytes(more) <= n_bytes(fewer)
+
+
+def test_high_efforts_have_the_fits_of_lower_ones_and_more():
     assert sorted(RECIPES) == list(range(1, 10))
     for effort in range(6, 10):
         fits, fewer = RECIPES[effort].fits, RECIPES[effort - 1].fits
         assert fits[: len(fewer)] == fewer
         assert len(fits) > len(fewer)
+
+
+@pytest.mark.parametrize(("max_steps", "n_steps"), [(5, 5), (11, 11), (None, 18)])
+def test_fits_share_the_steps_asked_for(make_problem, solved, max_steps, n_steps):
+    problem, recipe = make_problem(Wavelet(3), 40, 40), Recipe((Fit(5), Fit(5, 0.93), Fit(8)))
+    solution = solved(problem, 36.0, recipe=recipe, max_steps=max_steps)
+    assert solution.steps == solution.fit_steps == n_steps
+    assert solution.trial.psnr_db >= 36.0
+
+
+@pytest.mark.slow
+def test_more_fits_do_what_fewer_do_and_more(photograph, solved, offers_of):
     few, more = Recipe((Fit(20),)), Recipe((Fit(20), Fit(20, 0.93), Fit(30)))
     offers, sizes = offers_of(photograph(Wavelet(5))), []
     for recipe, max_steps, n_steps in ((few, None, 20), (more, 20, 20), (more, 45, 45), (more, None, 70)):

@@ -13,7 +13,7 @@ from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fields.siren import numba as siren_numba
-from nfcodec.fields.siren.field import OMEGA_0, Siren
+from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.tiled import TiledSiren
 from nfcodec.fields.table import numba as table_numba
 from nfcodec.fields.table.field import Pyramid, Table
@@ -71,7 +71,7 @@ def plain_outputs(field, geometry, p):
             angles = 2 * math.pi * (z[:, :, None] * turns).flatten(1)
             z = torch.cat([torch.sin(angles), torch.cos(angles)], 1)
         for i in range(1 if field.frequencies else 0, 1 + field.hidden_layers):
-            z = torch.sin(OMEGA_0 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
+            z = torch.sin(30 * (z @ p[f"weight{i}"].T + p[f"bias{i}"]))
         return z @ p["weight_out"].T + p["bias_out"]
     features = []
     levels = field.levels(geometry.channels) if isinstance(field, Pyramid) else field.levels

@@ -186,6 +186,9 @@ def test_imports_that_fail_are_explained(monkeypatch, failure, make_problem):
     problem = make_problem(FIELD)
     with pytest.raises(EngineError, match="cannot be imported"):
         TcnnEngine(problem, start(problem), Objective(), 0, "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(EngineError, match="cannot be imported"):
+        engines.create("tinycudann", "auto", problem, start(problem), Objective(), 0)
 
 
 def test_what_it_has_not_is_refused(make_problem, stand_in):
