@@ -6,7 +6,7 @@ import numpy as np
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.siren.field import OMEGA_0, Siren, lattice_coordinates
-from nfcodec.fields.siren.numba_kernels import Lattice, SineNet, siren_pixels
+from nfcodec.fields.siren.numba_kernels import Lattice, SineNet, Tasks, siren_tasks
 from nfcodec.fitting.engines.base import Places
 from nfcodec.fitting.engines.numba.program import (
     Example,
@@ -77,9 +77,14 @@ class SirenProgram(Program, Sampling):
         n_tasks = -(-picture.n_pixels // task_pixels)
         sums = Sums(network, n_tasks, n_tasks if goal.differentiate else 1)
 
-        def pixels(worker: int, i: int) -> None:
-            mine = U(i * task_pixels), U(min((i + 1) * task_pixels, picture.n_pixels))
-            siren_pixels(mine, lattice, self._net, goal, picture.found(sums, i, outputs), self._scratch[worker])
+        kept = picture.no_outputs if outputs is None else outputs
+        at_a_time = n_tasks if self._workers.n == 1 else 1
 
-        self._workers.run(n_tasks, pixels)
+        def some(worker: int, i: int) -> None:
+            first, last = i * at_a_time, min((i + 1) * at_a_time, n_tasks)
+            tasks = Tasks(U(first), U(last), U(task_pixels), U(picture.n_pixels))
+            found = sums.weights, sums.biases, sums.errors, kept
+            siren_tasks(tasks, lattice, self._net, goal, *found, self._scratch[worker])
+
+        self._workers.run(-(-n_tasks // at_a_time), some)
         return sums.total()

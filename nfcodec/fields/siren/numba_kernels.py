@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nfcodec.fitting.kernels.arguments import Floats, Indices, Packed
+from nfcodec.fitting.kernels.arguments import Floats, Found, Indices, Packed
 from nfcodec.fitting.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows
 from nfcodec.fitting.kernels.elementary import sine_cosine
 from nfcodec.fitting.kernels.jit import B1, FOUR, ONE, TWO, ZERO, F, U, kernel
@@ -106,3 +106,32 @@ def siren_pixels(pixels, lattice, net, goal, found, scratch):
                 for x in range(n_below * B1):
                     other[x] *= cosine[x]
                 d, n_d, other = other, n_below, (d_b if back % TWO == ZERO else d_a)
+
+
+class Tasks(NamedTuple):
+    """Ranges of pixels, the i-th of `size` of them from i * size on.
+
+    Attributes:
+        first, last: which of them; the last is not.
+        n_pixels: of all.
+    """
+
+    first: np.uintp
+    last: np.uintp
+    size: np.uintp
+    n_pixels: np.uintp
+
+
+@kernel
+def siren_tasks(tasks, lattice, net, goal, weights, biases, errors, outputs, scratch):
+    """Some tasks, one after the other: a call from Python takes as long as a few hundred pixels.
+
+    Args:
+        weights, biases, errors: as of `kernels.arguments.Found`, a row for each of all tasks; only one row of gradients
+            where there are none.
+        outputs, scratch: as of `siren_pixels`.
+    """
+    for i in range(tasks.first, tasks.last):
+        pixels = i * tasks.size, min((i + ONE) * tasks.size, tasks.n_pixels)
+        slot = i if goal.differentiate else ZERO
+        siren_pixels(pixels, lattice, net, goal, Found(weights[slot], biases[slot], errors[i], outputs), scratch)

@@ -113,6 +113,11 @@ class Picture:
     def n_pixels(self) -> int:
         return self.targets.shape[1]
 
+    @property
+    def no_outputs(self) -> Floats:
+        """What a kernel gets that need not keep the field's values."""
+        return np.zeros((len(self.targets), 0), np.float32)
+
     def goal(self, quantum: float, *, differentiate: bool) -> Goal:
         """What the kernels compare outputs with in one pass; see `Program.run`."""
         scale, quantum_32 = np.float32(2 / self.targets.size), np.float32(quantum)
@@ -120,7 +125,7 @@ class Picture:
 
     def found(self, sums: Sums, task: int, outputs: Floats | None) -> Found:
         """Where the kernels leave what a task of a pass finds."""
-        kept = np.zeros((len(self.targets), 0), np.float32) if outputs is None else outputs
+        kept = self.no_outputs if outputs is None else outputs
         slot = min(task, len(sums.weights) - 1)  # one for all where there are no gradients
         return Found(sums.weights[slot], sums.biases[slot], sums.errors[task], kept)
 
