@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import ClassVar
@@ -39,7 +40,7 @@ class NgpFamily(Family):
         return f"the engine {engine!r} on the device {device!r} cannot fit Instant-NGP"
 
     def lossless(self, depth: int) -> LosslessPolicy:
-        return LosslessPolicy.by_error(depth)
+        return LosslessPolicy(LosslessPolicy.by_error(depth).fit_db, math.inf)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
         field = default_ngp(picture.geometry) if given is None else given

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -91,5 +93,4 @@ def test_what_the_family_says_of_itself(engine, device, taken):
     assert not family.suits(picture(4, 4))
     eight, sixteen = family.lossless(8), family.lossless(16)
     assert 49 < eight.fit_db < 51
-    assert (sixteen.fit_db, sixteen.from_db) == (90.0, 94.0)
-    assert eight.from_db == eight.fit_db + 9
+    assert (sixteen.fit_db, eight.from_db) == (90.0, math.inf)
