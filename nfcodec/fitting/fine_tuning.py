@@ -7,7 +7,6 @@ fine-tuning trades gradient steps for coarser quantizer steps.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -81,10 +80,8 @@ def engine_at(problem: Problem, request: Request, initial: Parameters, budget: i
     Raises EngineError where no engine can fit the problem.
     """
     engine = engines.for_request(request, problem, initial, Objective())
-    probe = time.monotonic()
-    engine.gradient()
     n_steps = min(TYPICAL_STEPS + tuning.times * tuning.n_steps, budget)
-    request.announce(problem, n_steps * (time.monotonic() - probe))
+    request.announce(problem, n_steps * engines.gradient_seconds(engine))
     return engine
 
 

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numba
 import numpy as np
 import pytest
 
 from nfcodec.fitting.kernels import blocks, elementary, loss
 from nfcodec.fitting.kernels.jit import BLOCK, U
+
+ROOT = Path(__file__).parents[2]
 
 
 @numba.njit
@@ -85,3 +92,35 @@ def test_count_below_is_searchsorted():
     thresholds = np.sort(rng.integers(0, 50, 255)).astype(np.float32)  # with repetitions
     for x in [*rng.uniform(-1, 51, 200), *thresholds[:20]]:
         assert loss.count_below(thresholds, np.float32(x)) == np.searchsorted(thresholds, np.float32(x), side="right")
+
+
+KERNEL_OF_A_CLASS = """
+from typing import NamedTuple
+import numpy as np
+from nfcodec.fitting.kernels.jit import kernel
+
+class {name}(NamedTuple):
+    values: object
+
+@kernel
+def total(given):
+    return given.values.sum()
+
+print(total({name}(np.arange(5.0))))
+"""
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_cache_that_cannot_be_read_is_made_anew(tmp_path, damaged):
+    """As after an update that renames a class of arguments, or after damage."""
+    script, cache = tmp_path / "kernels_of_a_class.py", tmp_path / "cache"
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    for name in ("Before", "After", "After"):
+        script.write_text(KERNEL_OF_A_CLASS.format(name=name), encoding="ascii")
+        command = [sys.executable, "-c", "import kernels_of_a_class"]
+        found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert found.stdout.strip() == "10.0", found.stderr
+        indices = list(cache.rglob("*.nbi"))
+        assert indices
+        if damaged:
+            indices[0].write_bytes(b"nonsense")

@@ -8,7 +8,7 @@ from nfcodec.exact.geometry import AxisLookup, Geometry
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fitting.engines.numba.grids import AxisCells, Chunk, GridLevel, GridProgram
-from nfcodec.fitting.engines.numba.program import Example, Picture
+from nfcodec.fitting.engines.numba.program import Example, Reference
 from nfcodec.fitting.kernels import grids
 from nfcodec.fitting.kernels.arguments import Floats
 from nfcodec.fitting.kernels.jit import U
@@ -18,9 +18,9 @@ from nfcodec.workers import Workers
 class NgpProgram(GridProgram):
     """Hashed levels, whose entries belong to no place and have no rate, and the network."""
 
-    def __init__(self, field: Ngp, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+    def __init__(self, field: Ngp, geometry: Geometry, reference: Reference, workers: Workers) -> None:
         levels = [Hashed(level, geometry) for level in field.levels]
-        super().__init__(levels, field.layout(geometry), geometry, picture, workers)
+        super().__init__(levels, field.layout(geometry), geometry, reference, workers)
 
     @classmethod
     def example(cls) -> Example:

@@ -13,12 +13,12 @@ from nfcodec.fitting.engines.numba.program import (
     Map,
     Network,
     Pass,
-    Picture,
     Program,
+    Reference,
     Sampling,
     Sums,
 )
-from nfcodec.fitting.kernels.arguments import Floats, Goal
+from nfcodec.fitting.kernels.arguments import Floats, Wanted
 from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.kernels.jit import BLOCK, U
 from nfcodec.workers import Workers
@@ -31,8 +31,8 @@ GRADIENT_FLOATS = 1 << 26
 class SirenProgram(Program, Sampling):
     """Ranges of pixels, each with its own partial sums of the gradient."""
 
-    def __init__(self, field: Siren, geometry: Geometry, picture: Picture, workers: Workers) -> None:
-        self._picture, self._workers = picture, workers
+    def __init__(self, field: Siren, geometry: Geometry, reference: Reference, workers: Workers) -> None:
+        self._reference, self._workers = reference, workers
         self._n_cols = geometry.width
         sizes = field.sizes
         padded_sizes, n_out = np.array([padded(n) for n in sizes], np.uintp), padded(geometry.channels)
@@ -61,30 +61,30 @@ class SirenProgram(Program, Sampling):
         quantum: float = 0.0,
         outputs: Floats | None = None,
     ) -> Pass:
-        goal = self._picture.goal(quantum, differentiate=gradient is not None)
-        return self._run(self._picture, self._lattice, goal, outputs)
+        wanted = self._reference.wanted(quantum, differentiate=gradient is not None)
+        return self._run(self._reference, self._lattice, wanted, outputs)
 
     def run_sample(self, rows: Places, cols: Places) -> Pass:
-        picture = self._picture.at((rows[:, None] * self._n_cols + cols).reshape(-1))
+        reference = self._reference.at((rows[:, None] * self._n_cols + cols).reshape(-1))
         lattice = Lattice(self._lattice.xs[cols], self._lattice.ys[rows])
-        return self._run(picture, lattice, picture.goal(0.0, differentiate=True))
+        return self._run(reference, lattice, reference.wanted(0.0, differentiate=True))
 
-    def _run(self, picture: Picture, lattice: Lattice, goal: Goal, outputs: Floats | None = None) -> Pass:
+    def _run(self, reference: Reference, lattice: Lattice, wanted: Wanted, outputs: Floats | None = None) -> Pass:
         """A pass over a lattice."""
-        network, blocks = self.network, -(-picture.n_pixels // BLOCK)
+        network, blocks = self.network, -(-reference.n_pixels // BLOCK)
         n_tasks = max(1, min(TASKS, GRADIENT_FLOATS // network.weights.size, blocks))
         task_pixels = -(-blocks // n_tasks) * BLOCK
-        n_tasks = -(-picture.n_pixels // task_pixels)
-        sums = Sums(network, n_tasks, n_tasks if goal.differentiate else 1)
+        n_tasks = -(-reference.n_pixels // task_pixels)
+        sums = Sums(network, n_tasks, n_tasks if wanted.differentiate else 1)
 
-        kept = picture.no_outputs if outputs is None else outputs
+        kept = reference.no_outputs if outputs is None else outputs
         at_a_time = n_tasks if self._workers.n == 1 else 1
 
         def some(worker: int, i: int) -> None:
             first, last = i * at_a_time, min((i + 1) * at_a_time, n_tasks)
-            tasks = Tasks(U(first), U(last), U(task_pixels), U(picture.n_pixels))
+            tasks = Tasks(U(first), U(last), U(task_pixels), U(reference.n_pixels))
             found = sums.weights, sums.biases, sums.errors, kept
-            siren_tasks(tasks, lattice, self._net, goal, *found, self._scratch[worker])
+            siren_tasks(tasks, lattice, self._net, wanted, *found, self._scratch[worker])
 
         self._workers.run(-(-n_tasks // at_a_time), some)
         return sums.total()

@@ -46,12 +46,12 @@ class Lattice(NamedTuple):
 
 
 @kernel
-def siren_pixels(pixels, lattice, net, goal, found, scratch):
+def siren_pixels(pixels, lattice, net, wanted, found, scratch):
     """Some pixels, in raster order.
 
     Args:
         pixels: the first one, and the one behind the last.
-        goal, found: see `kernels.arguments`.
+        wanted, found: see `kernels.arguments`.
         scratch: (4 + 2 n_out + 2 (all sizes and the largest)) BLOCK floats.
     """
     first, last = pixels
@@ -84,8 +84,8 @@ def siren_pixels(pixels, lattice, net, goal, found, scratch):
             at += sizes[i]
         fill_rows(out, biases[b_at[n_layers] :], n_out)
         add_product(weights[w_at[n_layers] :], below, out, n_out, n_below)
-        loss(goal, found, out, d_out, start, n)
-        if not goal.differentiate:
+        loss(wanted, found, out, d_out, start, n)
+        if not wanted.differentiate:
             continue
         d, n_d, other = d_out, n_out, d_a
         for back in range(n_layers + ONE - n_untrained):
@@ -123,7 +123,7 @@ class Tasks(NamedTuple):
 
 
 @kernel
-def siren_tasks(tasks, lattice, net, goal, weights, biases, errors, outputs, scratch):
+def siren_tasks(tasks, lattice, net, wanted, weights, biases, errors, outputs, scratch):
     """Some tasks, one after the other: a call from Python takes as long as a few hundred pixels.
 
     Args:
@@ -133,5 +133,5 @@ def siren_tasks(tasks, lattice, net, goal, weights, biases, errors, outputs, scr
     """
     for i in range(tasks.first, tasks.last):
         pixels = i * tasks.size, min((i + ONE) * tasks.size, tasks.n_pixels)
-        slot = i if goal.differentiate else ZERO
-        siren_pixels(pixels, lattice, net, goal, Found(weights[slot], biases[slot], errors[i], outputs), scratch)
+        slot = i if wanted.differentiate else ZERO
+        siren_pixels(pixels, lattice, net, wanted, Found(weights[slot], biases[slot], errors[i], outputs), scratch)

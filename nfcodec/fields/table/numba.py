@@ -9,7 +9,7 @@ from nfcodec.fields.table.field import Pyramid
 from nfcodec.fields.table.levels import DenseLevel
 from nfcodec.fields.table.numba_kernels import Piece, rate
 from nfcodec.fitting.engines.numba.grids import Chunk, GridLevel, GridProgram
-from nfcodec.fitting.engines.numba.program import Example, Picture, Rating
+from nfcodec.fitting.engines.numba.program import Example, Rating, Reference
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
 from nfcodec.fitting.kernels import grids
 from nfcodec.fitting.kernels.arguments import Floats
@@ -20,10 +20,10 @@ from nfcodec.workers import Workers
 class PyramidProgram(GridProgram, Rating):
     """Levels on the lattice, a linear map and perhaps a hidden layer."""
 
-    def __init__(self, field: Pyramid, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+    def __init__(self, field: Pyramid, geometry: Geometry, reference: Reference, workers: Workers) -> None:
         levels = field.levels(geometry.channels)
         super().__init__(
-            [Dense(level, geometry) for level in levels], field.layout(geometry), geometry, picture, workers
+            [Dense(level, geometry) for level in levels], field.layout(geometry), geometry, reference, workers
         )
         self._shapes = [level.shape(geometry) for level in levels]
 

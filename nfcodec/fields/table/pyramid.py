@@ -47,9 +47,7 @@ def solve_pyramid(field: LevelsField, problem: Problem, request: Request, recipe
     rate_weight = RATE_RATIO * problem.allowed_mse(request.psnr_db)
     objective = Objective(steps, rate_weight, recipe.steering.softness[0])
     engine = engines.for_request(request, problem, parameters, objective)
-    probe = time.monotonic()
-    engine.gradient()
-    request.announce(problem, n_steps * STEP_GRADIENTS * (time.monotonic() - probe))
+    request.announce(problem, n_steps * STEP_GRADIENTS * engines.gradient_seconds(engine))
 
     def look(objective: Objective) -> tuple[float, Objective]:
         return problem.psnr_db(engine.evaluate().squared_error), objective

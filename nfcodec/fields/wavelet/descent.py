@@ -7,7 +7,6 @@ every few steps from the rounded coefficients, so that a step costs no more than
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -54,9 +53,7 @@ class Descent:
         rate_weight, (softness, _) = PRICE * step**2 / linear.geometry.channels, recipe.steering.softness
         self._objective = Objective(self._steps, rate_weight, softness, rate_model=priors, targets=rest.targets)
         self.engine = engines.for_request(request, linear, parameters, self._objective)
-        began = time.monotonic()
-        self.engine.gradient()
-        self.step_seconds = STEP_GRADIENTS * (time.monotonic() - began)
+        self.step_seconds = STEP_GRADIENTS * engines.gradient_seconds(self.engine)
 
     def run(self) -> tuple[Weights, int]:
         """Take the steps: the linear part's weights, rounded, and how many steps there was time for."""

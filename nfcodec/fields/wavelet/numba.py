@@ -10,7 +10,7 @@ from nfcodec.fields.wavelet import numba_kernels as wavelet
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.rate import Priors
 from nfcodec.fields.wavelet.transform import gains
-from nfcodec.fitting.engines.numba.program import TASK_ROWS, Example, Pass, Picture, Program, Rating, Sums
+from nfcodec.fitting.engines.numba.program import TASK_ROWS, Example, Pass, Program, Rating, Reference, Sums
 from nfcodec.fitting.engines.numba.relu import Relu
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
 from nfcodec.fitting.kernels.arguments import Floats, Rows
@@ -27,11 +27,11 @@ class WaveletProgram(Program, Rating):
     Raises EngineError for a field with filters: gradient steps are those of the linear part.
     """
 
-    def __init__(self, field: Wavelet, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+    def __init__(self, field: Wavelet, geometry: Geometry, reference: Reference, workers: Workers) -> None:
         if field.n_filters:
             raise EngineError("the numba engine fits wavelets without filters")
         self._n_levels = field.n_levels
-        self._picture, self._workers = picture, workers
+        self._reference, self._workers = reference, workers
         shape = (geometry.channels, geometry.height, geometry.width)
         self._gains = gains(geometry.height, geometry.width, field.n_levels)
         self._planes: Floats = np.zeros(shape, np.float32)
@@ -67,13 +67,13 @@ class WaveletProgram(Program, Rating):
         for level in range(self._n_levels, 0, -1):
             self._lift(planes, level, transposed=False)
         sums, net = Sums(self.network, self._n_slots), self._relu.net
-        goal = self._picture.goal(quantum, differentiate=gradient is not None)
+        wanted = self._reference.wanted(quantum, differentiate=gradient is not None)
 
         def rows(worker: int, slot: int) -> None:
             first = slot * TASK_ROWS
             mine = Rows(U(first), U(min(first + TASK_ROWS, height)))
-            found = self._picture.found(sums, slot, outputs)
-            wavelet.wavelet_rows(mine, planes, net, goal, self._gradients, found, self._relu.scratch[worker])
+            found = self._reference.found(sums, slot, outputs)
+            wavelet.wavelet_rows(mine, planes, net, wanted, self._gradients, found, self._relu.scratch[worker])
 
         self._workers.run(self._n_slots, rows)
         if gradient is not None:

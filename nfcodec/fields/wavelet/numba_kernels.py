@@ -135,11 +135,11 @@ def rows(planes, feature, stride, y0, y1, even, odd, transposed):
 
 
 @kernel
-def wavelet_rows(rows, planes, net, goal, d_planes, found, scratch):
+def wavelet_rows(rows, planes, net, wanted, d_planes, found, scratch):
     """Some rows of pixels: the network, the error, and back to the gradient of the planes.
 
     Args:
-        rows, net, goal, found: see `kernels.arguments`.
+        rows, net, wanted, found: see `kernels.arguments`.
         planes, d_planes: (features, H, W).
         scratch: of `engines.numba.relu`.
     """
@@ -164,8 +164,8 @@ def wavelet_rows(rows, planes, net, goal, d_planes, found, scratch):
                 for x in range(n):
                     e[at + x] = line[x0 + x]
             forward(net, e, hidden, out)
-            loss(goal, found, out, d_out, y * width + x0, n)
-            if goal.differentiate:
+            loss(wanted, found, out, d_out, y * width + x0, n)
+            if wanted.differentiate:
                 backward(net, e, hidden, d_out, d_e, (spare_a, spare_b), found)
                 for f in range(U(planes.shape[0])):
                     line, at = d_planes[f, y], f * B1

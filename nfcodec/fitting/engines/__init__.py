@@ -4,7 +4,7 @@ A new engine is a class here and a line in `registry.ENGINES`; a new field names
 that is to fit it, and each is a class that the engine's module describes.
 """
 
-from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats
+from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats, gradient_seconds
 from nfcodec.fitting.engines.registry import create, engine_names, for_request, has_cuda_device, report, usable
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "create",
     "engine_names",
     "for_request",
+    "gradient_seconds",
     "has_cuda_device",
     "report",
     "usable",

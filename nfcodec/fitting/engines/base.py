@@ -8,6 +8,7 @@ entries of its tables, the engine refuses with an EngineError.
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -191,6 +192,13 @@ class Engine(ABC):
     @abstractmethod
     def restore(self, parameters: Parameters) -> None:
         """Set the parameters and forget the optimiser's momentum."""
+
+
+def gradient_seconds(engine: Engine) -> float:
+    """How long a gradient takes, by computing one."""
+    began = time.monotonic()
+    engine.gradient()
+    return time.monotonic() - began
 
 
 def one_by_one(engine: Engine, rates: Sequence[Rates], halt: Halt) -> list[Stats]:

@@ -11,7 +11,7 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.uintp]
 
 
-class Goal(NamedTuple):
+class Wanted(NamedTuple):
     """What outputs are compared with.
 
     Attributes:

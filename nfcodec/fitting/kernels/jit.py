@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -36,7 +37,27 @@ def exact_order(function: _Function) -> _Function:
 
 def _compile(function: _Function, fastmath: bool | set[str]) -> _Function:
     try:
-        compiled = numba.njit(nogil=True, cache=True, fastmath=fastmath, error_model="numpy")(function)
+        compiled: Any = numba.njit(nogil=True, cache=True, fastmath=fastmath, error_model="numpy")(function)
     except RuntimeError:  # nowhere to write a cache
-        compiled = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+        return numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+    if not isinstance(compiled, FunctionType):  # which functions stay with NUMBA_DISABLE_JIT
+        _forgive(compiled)
     return compiled
+
+
+def _forgive(compiled: Any) -> None:
+    """Make an index of the cache that cannot be read as good as none.
+
+    It may be damaged, or name classes of arguments that an update has renamed: numba reads it before it looks whether
+    it is of this version of the file. There is no public way to say so.
+    """
+    file = compiled._cache._cache_file
+    load = file._load_index
+
+    def load_or_forget() -> dict[Any, Any]:
+        try:
+            return load()
+        except Exception:
+            return {}
+
+    file._load_index = load_or_forget

@@ -21,16 +21,16 @@ def count_below(thresholds, x):
 
 
 @kernel
-def loss(goal, found, out, d, first, n):
+def loss(wanted, found, out, d, first, n):
     """Errors of a block, and their gradient.
 
     Args:
-        goal, found: see `Goal` and `Found`; the errors are added to.
+        wanted, found: see `Wanted` and `Found`; the errors are added to.
         out: (C, BLOCK) outputs; d: (C, BLOCK), becomes scale * (out - target), and 0 past the n-th pixel.
         first, n: the block's pixels are first .. first + n - 1.
     """
-    targets, samples, value_map, thresholds = goal.targets, goal.samples, goal.value_map, goal.thresholds
-    scale, quantum, sums, outputs = goal.scale, goal.quantum, found.errors, found.outputs
+    targets, samples, value_map, thresholds = wanted.targets, wanted.samples, wanted.value_map, wanted.thresholds
+    scale, quantum, sums, outputs = wanted.scale, wanted.quantum, found.errors, found.outputs
     n_channels = U(targets.shape[0])
     total, decoded_total = F(0), F(0)
     for c in range(n_channels):

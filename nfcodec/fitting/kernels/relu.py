@@ -82,11 +82,11 @@ def backward(net, e, hidden, d_out, d_e, spare, found):
 
 
 @kernel
-def grid_rows(rows, grid, net, goal, slopes, found, scratch):
+def grid_rows(rows, grid, net, wanted, slopes, found, scratch):
     """Some rows of pixels.
 
     Args:
-        rows, grid, net, goal: see `Rows`, `Grid`, `ReluNet` and `Goal`.
+        rows, grid, net, wanted: see `Rows`, `Grid`, `ReluNet` and `Wanted`.
         slopes: see `Slopes`; becomes the encoding's gradient.
         found: see `Found`; added to.
         scratch: see `GridScratch`; of `engines.numba.relu` and `engines.numba.grids`.
@@ -124,8 +124,8 @@ def grid_rows(rows, grid, net, goal, slopes, found, scratch):
                 else:
                     hash_encode_fine(grid, level, y, x0, n, e)
             forward(net, e, hidden, out)
-            loss(goal, found, out, d_out, y * width + x0, n)
-            if goal.differentiate:
+            loss(wanted, found, out, d_out, y * width + x0, n)
+            if wanted.differentiate:
                 backward(net, e, hidden, d_out, d_e, (spare_a, spare_b), found)
                 to = (y - slopes.y0) * width + x0
                 for f in range(n_features):

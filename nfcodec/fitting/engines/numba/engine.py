@@ -19,7 +19,7 @@ from nfcodec.exact.arithmetic import OUTPUT_BITS
 from nfcodec.exact.field import Parameters, Role
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates, Stats, adam_of, one_by_one
-from nfcodec.fitting.engines.numba.program import Pass, Picture, Program, Rating, Sampling
+from nfcodec.fitting.engines.numba.program import Pass, Program, Rating, Reference, Sampling
 from nfcodec.fitting.engines.numba.tables import NONE, Tables
 from nfcodec.fitting.engines.registry import counterpart
 from nfcodec.fitting.kernels import quantizer
@@ -72,13 +72,13 @@ class NumbaEngine(Engine):
     ) -> None:
         self.device = "cpu"
         self._problem, self._objective, self._seed = problem, Objective(), seed
-        self._picture = Picture.of(problem)
+        self._reference = Reference.of(problem)
         self._layout = problem.field.layout(problem.geometry)
         self._others = [tensor for tensor in self._layout if tensor.role is not Role.TABLE]
         widest = max([1, *(max(tensor.shape) for tensor in self._others)])
         self._workers = Workers(1 if problem.geometry.n_pixels * widest < SMALL_FLOATS else n_threads())
         program: type[Program] = counterpart(problem.field, self.name)
-        self._program = program(problem.field, problem.geometry, self._picture, self._workers)
+        self._program = program(problem.field, problem.geometry, self._reference, self._workers)
         self.set_objective(objective)
         self._tables = Tables([tensor for tensor in self._layout if tensor.role is Role.TABLE], self._workers)
         self._network: Parameters = {tensor.name: np.zeros(tensor.shape, np.float32) for tensor in self._others}
@@ -125,7 +125,7 @@ class NumbaEngine(Engine):
         if objective.rate_weight > 0 and not isinstance(self._program, Rating):
             raise EngineError(f"a {type(self._problem.field).__name__} has no rate in the engine {self.name!r}")
         if objective.targets is not self._objective.targets:
-            self._picture.targets[:] = self._problem.targets.T if objective.targets is None else objective.targets.T
+            self._reference.targets[:] = self._problem.targets.T if objective.targets is None else objective.targets.T
         self._objective = objective
 
     def evaluate(self) -> Stats:
@@ -165,7 +165,7 @@ class NumbaEngine(Engine):
         """Bits of what the field sees of the tables; the gradient, if asked for, becomes theirs, weighted."""
         objective = self._objective
         if objective.rate_weight > 0 and isinstance(self._program, Rating):
-            weight, steps = objective.rate_weight / self._picture.n_pixels, self._tables.steps(objective)
+            weight, steps = objective.rate_weight / self._reference.n_pixels, self._tables.steps(objective)
             return self._program.rate(self._tables.softened, steps, weight, objective.rate_model, gradient)
         if gradient is not None:
             gradient.fill(0)
@@ -176,7 +176,7 @@ class NumbaEngine(Engine):
             field = type(self._problem.field).__name__
             raise EngineError(f"the engine {self.name!r} has no gradients of some pixels of a {field}")
         self._pack_network()
-        result, share = self._program.run_sample(rows, cols), len(rows) * len(cols) / self._picture.n_pixels
+        result, share = self._program.run_sample(rows, cols), len(rows) * len(cols) / self._reference.n_pixels
         self._program.network.unpack(result.weights, result.biases, self._network_gradient)
         mse = result.squared_error / (share * self._problem.samples.size)
         return Stats(mse, 0.0, result.decoded_squared_error / share)

@@ -13,7 +13,7 @@ import numpy as np
 
 from nfcodec.exact.field import Tensor
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fitting.engines.numba.program import TASK_ROWS, Pass, Picture, Program, Sums
+from nfcodec.fitting.engines.numba.program import TASK_ROWS, Pass, Program, Reference, Sums
 from nfcodec.fitting.engines.numba.relu import Relu
 from nfcodec.fitting.kernels import grids
 from nfcodec.fitting.kernels.arguments import Floats, Grid, GridScratch, Indices, Rows, Slopes
@@ -83,10 +83,10 @@ class GridProgram(Program):
         levels: Sequence[GridLevel],
         layout: Sequence[Tensor],
         geometry: Geometry,
-        picture: Picture,
+        reference: Reference,
         workers: Workers,
     ) -> None:
-        self._grid, self._geometry, self._picture, self._workers = levels, geometry, picture, workers
+        self._grid, self._geometry, self._reference, self._workers = levels, geometry, reference, workers
         self._levels, self._axes = _rows(levels), _axes(levels, geometry)
         self._relu = Relu.of(layout, workers)
         self.network = self._relu.network
@@ -112,7 +112,7 @@ class GridProgram(Program):
     ) -> Pass:
         geometry, relu = self._geometry, self._relu
         sums = Sums(self.network, -(-min(self._chunk_rows, geometry.height) // TASK_ROWS))
-        goal = self._picture.goal(quantum, differentiate=gradient is not None)
+        wanted = self._reference.wanted(quantum, differentiate=gradient is not None)
         grid, net = Grid(self._levels, tables, steps, *self._axes), relu.net
 
         for first in range(0, geometry.height, self._chunk_rows):
@@ -122,8 +122,8 @@ class GridProgram(Program):
             def rows(worker: int, slot: int, chunk: Chunk = chunk, first: int = first, end: int = end) -> None:
                 top = first + slot * TASK_ROWS
                 mine = Rows(U(top), U(min(top + TASK_ROWS, end)))
-                found = self._picture.found(sums, slot, outputs)
-                grid_rows(mine, grid, net, goal, chunk.slopes, found, self._scratch[worker])
+                found = self._reference.found(sums, slot, outputs)
+                grid_rows(mine, grid, net, wanted, chunk.slopes, found, self._scratch[worker])
 
             def scatter(worker: int, i: int, chunk: Chunk = chunk) -> None:
                 assert gradient is not None

@@ -1,6 +1,6 @@
 """A field's counterpart in the numba engine, a `Program`: a pass over all pixels, and what it may do besides.
 
-What programs have in common is here: packed networks, the picture, and the sums of a pass.
+What programs have in common is here: packed networks, what outputs are compared with, and the sums of a pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nfcodec.exact.arithmetic import OUTPUT_UNIT
 from nfcodec.exact.field import Field, Parameters
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.base import Places
-from nfcodec.fitting.kernels.arguments import Floats, Found, Goal, Packed
+from nfcodec.fitting.kernels.arguments import Floats, Found, Packed, Wanted
 from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.problem import Problem
 from nfcodec.workers import Workers
@@ -84,7 +84,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Reference:
     """What the loss kernel compares outputs with."""
 
     targets: Floats
@@ -93,7 +93,7 @@ class Picture:
     thresholds: Floats
 
     @classmethod
-    def of(cls, problem: Problem) -> Picture:
+    def of(cls, problem: Problem) -> Reference:
         thresholds = problem.value_map.thresholds
         spacing = (thresholds[:, -1] - thresholds[:, 0]) / (problem.peak - 1)
         is_affine = bool(np.all(np.abs(np.diff(thresholds, axis=1) - spacing[:, None]) <= 1)) and bool(np.all(spacing))
@@ -118,10 +118,10 @@ class Picture:
         """What a kernel gets that need not keep the field's values."""
         return np.zeros((len(self.targets), 0), np.float32)
 
-    def goal(self, quantum: float, *, differentiate: bool) -> Goal:
+    def wanted(self, quantum: float, *, differentiate: bool) -> Wanted:
         """What the kernels compare outputs with in one pass; see `Program.run`."""
         scale, quantum_32 = np.float32(2 / self.targets.size), np.float32(quantum)
-        return Goal(self.targets, self.samples, self.value_map, self.thresholds, scale, quantum_32, differentiate)
+        return Wanted(self.targets, self.samples, self.value_map, self.thresholds, scale, quantum_32, differentiate)
 
     def found(self, sums: Sums, task: int, outputs: Floats | None) -> Found:
         """Where the kernels leave what a task of a pass finds."""
@@ -129,7 +129,7 @@ class Picture:
         slot = min(task, len(sums.weights) - 1)  # one for all where there are no gradients
         return Found(sums.weights[slot], sums.biases[slot], sums.errors[task], kept)
 
-    def at(self, pixels: npt.NDArray[np.int64]) -> Picture:
+    def at(self, pixels: npt.NDArray[np.int64]) -> Reference:
         """Some pixels of it, by their places in raster order."""
         return replace(self, targets=self.targets[:, pixels], samples=self.samples[:, pixels])
 
@@ -181,7 +181,7 @@ class Program(ABC):
     network: Network
 
     @abstractmethod
-    def __init__(self, field: Field, geometry: Geometry, picture: Picture, workers: Workers) -> None:
+    def __init__(self, field: Field, geometry: Geometry, reference: Reference, workers: Workers) -> None:
         """Raises EngineError for a field that is not of this kind."""
 
     @classmethod
