@@ -106,20 +106,22 @@ LOSSY: dict[str, Lossy] = {
         (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), _quality(format="JPEG", subsampling=2, optimize=True), "jpg"
     ),
     "jpeg-444": Lossy(
-        (30, 50, 70, 80, 90, 95, 98, 100), _quality(format="JPEG", subsampling=0, optimize=True), "jpg"
+        (5, 10, 20, 30, 50, 70, 80, 90, 95, 98, 100), _quality(format="JPEG", subsampling=0, optimize=True), "jpg"
     ),
-    "webp": Lossy((1, 10, 25, 40, 55, 70, 80, 88, 94, 98, 100), _quality(format="WEBP", method=6), "webp"),
+    "webp": Lossy((0, 1, 10, 25, 40, 55, 70, 80, 88, 94, 98, 100), _quality(format="WEBP", method=6), "webp"),
     "avif": Lossy(
-        (20, 30, 40, 50, 60, 70, 80, 88, 94, 98), _quality(format="AVIF", subsampling="4:4:4", speed=4), "avif"
+        (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 88, 94, 98),
+        _quality(format="AVIF", subsampling="4:4:4", speed=4),
+        "avif",
     ),
     "avif-psnr": Lossy(
-        (30, 40, 50, 60, 70, 80, 90, 96),
+        (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 96),
         _quality(format="AVIF", subsampling="4:4:4", speed=0, advanced={"tune": "psnr"}),
         "avif",
     ),
     "jpeg2000": Lossy((26, 28, 30, 32, 34, 36, 38, 40, 43, 46, 50), _jpeg2000, "jpg_2000"),
-    "jxl": Lossy((10, 30, 50, 65, 75, 83, 89, 94, 97, 99), _quality(format="JXL", effort=7), "pillow-jxl-plugin"),
-}  # fmt: skip
+    "jxl": Lossy((1, 5, 10, 30, 50, 65, 75, 83, 89, 94, 97, 99), _quality(format="JXL", effort=7), "pillow-jxl-plugin"),
+}
 
 LOSSLESS: dict[str, Rival] = {
     "png": Rival({"format": "PNG", "optimize": True}, ""),

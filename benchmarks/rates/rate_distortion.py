@@ -15,8 +15,10 @@ import numpy as np
 from benchmarks.data.pictures import Bytes, prepared
 from benchmarks.rates.codecs import LOSSY, OURS, Codec, Ours, there_and_back
 from benchmarks.records.store import Job, Row
+from nfcodec.codec import bound_bytes
 from nfcodec.errors import UsageError
 from nfcodec.metrics import ms_ssim, psnr_db
+from nfcodec.raster import Raster
 
 TARGETS_DB = (30.0, 32.0, 35.0, 40.0, 45.0, 50.0)
 
@@ -28,7 +30,8 @@ class RatePoint(Job):
     Attributes:
         codec: `OURS` or a key of `LOSSY`.
         setting: the target, or what the codec is given.
-        effort, field, transform: of ours; a record also has the family that `field` led to.
+        effort, field, transform: of ours; a record also has the family that `field` led to, and the bound on the bytes
+            where the transform has one.
         target: of ours, what `setting` is: "psnr", in dB, or "bpp", bits a pixel.
     """
 
@@ -47,7 +50,15 @@ class RatePoint(Job):
     def run(self, picture: Bytes) -> Row:
         decoded, row = there_and_back(self._codec(), picture)
         psnr = psnr_db(picture, decoded, 255)
-        return {**row, "psnr_db": round(min(psnr, 999.0), 4), "ms_ssim": _ms_ssim(picture, decoded)}
+        more = {"psnr_db": round(min(psnr, 999.0), 4), "ms_ssim": _ms_ssim(picture, decoded)}
+        return {**row, **more, **self._bound(picture)}
+
+    def _bound(self, picture: Bytes) -> Row:
+        """The least bytes for the target, where the transform leaves nothing but the colours."""
+        if self.codec != OURS or self.target != "psnr":
+            return {}
+        found = bound_bytes(Raster.from_array(picture), self.transform, self.setting)
+        return {} if found is None else {"bound_bytes": found}
 
     def _codec(self) -> Codec:
         if self.codec != OURS:

@@ -84,6 +84,13 @@ def test_pictures_too_small_for_ms_ssim() -> None:
     assert row["ms_ssim"] is None
 
 
+def test_the_bound_of_a_permuted_picture() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    row = RatePoint("", "", "", OURS, 40.0, effort=1, field="table", transform="rpp").run(picture)
+    assert 0 < row["bound_bytes"] <= row["bytes"]
+    assert "bound_bytes" not in RatePoint("", "", "", OURS, 30.0, effort=1, field="table").run(picture)
+
+
 def test_published_figures_at_a_size() -> None:
     row = {"study": "rate", "dataset": "kodak", "image": "0", "codec": OURS, "setting": 0.3, "effort": 5, "bpp": 0.3,
            "field": "siren", "transform": "none", "target": "bpp", "psnr_db": 30.0, "ms_ssim": 0.9,
