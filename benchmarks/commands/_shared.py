@@ -15,7 +15,7 @@ from benchmarks.data import datasets
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import RATES
 from benchmarks.records.executors import Executor, Processes, Ray, here
-from benchmarks.records.store import Job, Store, commit, run_jobs
+from benchmarks.records.store import Job, Row, Store, commit, run_jobs
 from nfcodec.errors import NfcError, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +34,11 @@ picture_options = (
     click.option("--images", type=click.IntRange(1), metavar="N", help="The first N pictures of each set only."),
     click.option("--records", "path", type=click.Path(path_type=Path, dir_okay=False), required=True,
                  help="JSONL file to append to; what it holds already is not run again."),
+)  # fmt: skip
+
+records_option = click.option(
+    "--records", "path", type=click.Path(path_type=Path, dir_okay=False),
+    help="JSONL file to append to; what it holds already is not run again. Without it, nothing is kept.",
 )  # fmt: skip
 
 place_options = (
@@ -80,21 +85,24 @@ def chosen_pictures(sets: Sequence[str], images: int | None, data: Path | None) 
     return chosen
 
 
-def named_pictures(name: str, data: Path | None, *wanted: str) -> dict[str, Path]:
-    """The files of a set by the pictures' names, in this order.
+def named_pictures(name: str, data: Path | None, *wanted: str) -> dict[str, Picture]:
+    """The pictures of a set by their names, in this order.
 
     Raises:
         UsageError: one of the pictures wanted is not there.
     """
-    found = {picture.name: picture.path for picture in chosen_pictures([name], None, data)}
+    found = {picture.name: picture for picture in chosen_pictures([name], None, data)}
     for each in wanted:
         if each not in found:
             raise UsageError(f"the set {name} has no picture {each}; it has {', '.join(found)}")
     return found
 
 
-def run_all(jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor = here, batch: int = 1) -> None:
-    """Run the jobs that the store lacks, up to `batch` companions in one program."""
+def run_all(
+    jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor = here, batch: int = 1,
+    show: Callable[[Row], object] = lambda row: None,
+) -> None:  # fmt: skip
+    """Run the jobs that the store lacks, up to `batch` companions in one program; `show` gets each new record."""
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
     done, start = 0, time.monotonic()
@@ -103,6 +111,7 @@ def run_all(jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor =
             store.append(row)
             done += 1
             click.echo(_line(row, f"{done}/{len(missing)} {time.monotonic() - start:.0f} s"), err=True)
+            show(row)
 
 
 def _calls(jobs: Sequence[tuple[Job, Picture]], batch: int, commit: str) -> Iterator[tuple[Any, ...]]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
-from benchmarks.commands._shared import data_option, named_pictures, options, set_option
-from benchmarks.records.store import Row, surroundings
-from benchmarks.speed import device as on_device
-from benchmarks.speed import processes, recipe, steps
-from benchmarks.speed.workloads import picture
-
-PARTS = ("steps", "recipe", "encode", "decode")
+from benchmarks.commands._shared import data_option, named_pictures, options, records_option, run_all, set_option
+from benchmarks.data.datasets import Picture
+from benchmarks.records.store import Row, Store
+from benchmarks.speed.job import PARTS, Speed
 
 
 @click.command()
@@ -27,7 +22,6 @@ PARTS = ("steps", "recipe", "encode", "decode")
     metavar="NAME",
     help="The picture of the set that all parts but the recipe take.",
 )
-@click.option("--large", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Encode this picture too.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Of the recipe's pictures.")
 @click.option(
@@ -47,15 +41,17 @@ PARTS = ("steps", "recipe", "encode", "decode")
     metavar="TIMES",
     help="Stop the paper's recipe at so many times our steps.",
 )
-@click.option("--json", "path", type=click.Path(path_type=Path, dir_okay=False), help="Write machine and rows here.")
 @click.option(
     "--device",
     default="cpu",
     show_default=True,
     help="cuda: the engines there, at the paper's scale, instead of the parts.",
 )
-@options(data_option, set_option)
-def speed(data: Path | None, name: str, image: str, path: Path | None, **settings: Any) -> None:
+@options(records_option, data_option, set_option)
+def speed(
+    data: Path | None, name: str, image: str, path: Path | None, parts: Sequence[str], rounds: int, side: int,
+    images: int, defaults: int | None, cap: float, device: str,
+) -> None:  # fmt: skip
     """Speed as ratios taken in one run: engines, recipes, whole processes. All parts take about twenty minutes.
 
     \b
@@ -66,36 +62,26 @@ def speed(data: Path | None, name: str, image: str, path: Path | None, **setting
 
     Seconds depend on the machine and on what else it does; compare ratios.
     """
-    machine = dict(surroundings())
-    _show(machine)
-    rows: list[Row] = []
-    for row in _rows(named_pictures(name, data, image), image, **settings):
-        _show(row)
-        rows.append(row)
-    if path:
-        path.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    pictures = named_pictures(name, data, image)
+    jobs = [(_job(pictures[image], part, rounds, device), pictures[image]) for part in _parts(parts, device)]
+    if device == "cpu" and (not parts or "recipe" in parts):
+        for i, picture in enumerate(list(pictures.values())[:defaults]):
+            names = (picture.dataset, picture.name, picture.sha256)
+            jobs.append((Speed(*names, "recipe", side=side, cap=cap if i < images else 0.0), picture))
+    run_all(jobs, Store(path), show=_show)
 
 
-def _rows(
-    pictures: dict[str, Path], image: str, *, parts: Sequence[str], large: Path | None, rounds: int, device: str,
-    **extent: Any,
-) -> Iterator[Row]:  # fmt: skip
-    path = pictures[image]
-    if device != "cpu":
-        yield from on_device.rows(picture(path, steps.SQUARE, gray=True), device, rounds)
-        return
-    for part in parts or PARTS:
-        match part:
-            case "steps":
-                yield from steps.rows(path, rounds)
-            case "recipe":
-                yield from recipe.rows(list(pictures.values()), recipe.Extent(**extent))
-            case "encode":
-                yield from processes.encodes(path, large)
-            case _:
-                yield from processes.decodes(path, rounds)
+def _parts(parts: Sequence[str], device: str) -> Sequence[str]:
+    """Those that are run on one picture."""
+    return [part for part in parts or PARTS if part != "recipe"] if device == "cpu" else ["device"]
 
 
-def _show(row: Row) -> None:
-    cells = (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
-    click.echo(" | ".join(cells))
+def _job(picture: Picture, part: str, rounds: int, device: str) -> Speed:
+    rounds = 0 if part == "encode" else rounds
+    return Speed(picture.dataset, picture.name, picture.sha256, part, rounds=rounds, device=device)
+
+
+def _show(record: Row) -> None:
+    for row in record["rows"]:
+        cells = (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
+        click.echo(" | ".join((record["part"], record["image"], *cells)))

@@ -22,10 +22,14 @@ def square(path: Path, side: int, *, gray: bool = True) -> Bytes:
     return np.asarray(resized.convert("L") if gray else resized)
 
 
-def prepared(path: Path, *, crop: int | None = None, side: int | None = None, gray: bool = False) -> Image.Image:
+def prepared(
+    source: Path | Image.Image, *, crop: int = 0, side: int = 0, gray: bool = False
+) -> Image.Image:  # fmt: skip
     """A picture in RGB or gray; of it the centre crop, or the centre square resized, where a size is given."""
-    with Image.open(path) as opened:
-        image = opened.convert("L" if gray else "RGB")
+    if isinstance(source, Path):
+        with Image.open(source) as opened:
+            return prepared(opened, crop=crop, side=side, gray=gray)
+    image = source.convert("L" if gray else "RGB")
     if crop:
         left, top = (image.width - crop) // 2, (image.height - crop) // 2
         image = image.crop((left, top, left + crop, top + crop))

@@ -1,79 +1,129 @@
-"""Pictures encoded and decoded through the command line, as whole processes: one row a run.
+"""Pictures encoded and decoded as whole processes, beside files of other codecs that are as good.
 
-Bytes are those of the files; seconds and peak memory are of whole processes, start-up included; `xWebP` is the size
-of a lossless WebP over ours; `xbound` is our size over the rate-distortion bound of the permuted picture's colours.
-`jpeg_lossy` (4:4:4), `webp_lossy` and `avif_lossy` (4:4:4, speed 4) are the sizes at the lowest quality setting that
-reaches the same PSNR. `benchmarks.rates.codecs` has all options.
+Bytes are those of the files; seconds and peak memory are of whole processes, start-up included. The other codecs are
+run at the lowest quality setting that reaches the same PSNR, and measured in the same way. `benchmarks.rates.codecs`
+has their options.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.data.pictures import Bytes
+from benchmarks.data.pictures import Bytes, prepared
 from benchmarks.rates.codecs import LOSSLESS, LOSSY, Lossy
-from benchmarks.records.measured import nfcodec_process
+from benchmarks.records.measured import nfcodec_process, process
+from benchmarks.records.store import Job, Row
+from nfcodec.metrics import psnr_db
 
 COLUMNS = (
-    "image", "field", "transform", "target", "psnr", "fit_steps", "steps", "bytes", "bpp", "encode_s", "decode_s", "MB",
-    "png", "webp", "xWebP", "bound", "xbound", "jpeg_lossy", "webp_lossy", "avif_lossy",
+    "image", "family", "transform", "target_db", "psnr_db", "fit_steps", "steps", "bytes", "bpp", "encode_seconds",
+    "decode_seconds", "MB", "png_bytes", "webp_bytes", "bound_bytes",
 )  # fmt: skip
+"""Of a record, in the order in which they are shown; after them come the sizes of `AS_GOOD`."""
 
-AS_GOOD = {"jpeg_lossy": "jpeg-444", "webp_lossy": "webp", "avif_lossy": "avif"}
-"""Keys of `LOSSY` whose setting is a quality 0 .. 100, by column."""
+AS_GOOD = ("jpeg-444", "webp", "avif")
+"""Keys of `LOSSY` whose setting is a quality 0 .. 100."""
 
 
-def lossy_bytes(picture: Bytes, psnr_db: float, rival: Lossy) -> int | None:
-    """The size at the lowest quality (0 .. 100) whose PSNR reaches the target; None if none does."""
-    original, mode = picture.astype(np.float64), "L" if picture.ndim == 2 else "RGB"
+@dataclass(frozen=True)
+class WholeProcess(Job):
+    """One picture through `nfcodec encode`, `decode` and `verify`.
+
+    Attributes:
+        field, transform: as the command line has them; a record also has the family that was used.
+        target_db: the PSNR.
+        crop, side: centre crop, and the side of the centre square that is resized; 0 for none.
+        gray: one channel.
+        more: further arguments of `nfcodec encode`.
+    """
+
+    field: str
+    transform: str
+    target_db: float
+    crop: int = 0
+    side: int = 0
+    gray: bool = False
+    more: tuple[str, ...] = ()
+
+    study: ClassVar[str] = "table"
+
+    def load(self, path: Path) -> Bytes:
+        return np.asarray(prepared(path, crop=self.crop, side=self.side, gray=self.gray))
+
+    def run(self, picture: Bytes) -> Row:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            source = folder / "in.png"
+            Image.fromarray(picture).save(source)
+            row = self._ours(source, folder)
+            row["webp_bytes"] = len(LOSSLESS["webp"].encode(picture)[0])
+            row["as_good"] = {codec: _as_good(codec, picture, self.target_db, source, folder) for codec in AS_GOOD}
+        return row
+
+    def _ours(self, source: Path, folder: Path) -> Row:
+        out, back = folder / "out.nfc", folder / "back.png"
+        options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
+        encoding = nfcodec_process(["encode", str(source), str(out), *options, "-f", "-q", "--json", *self.more])
+        decoding = nfcodec_process(["decode", str(out), str(back), "-f"])
+        verified = json.loads(nfcodec_process(["verify", str(out), "--reference", str(source), "--json"]).out)
+        report = json.loads(encoding.out)
+        keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine", "png_bytes")
+        return {
+            "family": report["field"], **{key: report[key] for key in keys}, "bound_bytes": report["bound_bytes"],
+            "encode_seconds": round(encoding.seconds, 3), "decode_seconds": round(decoding.seconds, 3),
+            "MB": round(encoding.megabytes, 1), "decode_MB": round(decoding.megabytes, 1),
+            "verified": verified["ok"] and verified["reached"],
+        }  # fmt: skip
+
+
+def _as_good(codec: str, picture: Bytes, target_db: float, source: Path, folder: Path) -> Row | None:
+    """Another codec at the lowest quality that reaches the PSNR, as whole processes; None if none does."""
+    quality = lowest_quality(picture, target_db, LOSSY[codec])
+    if quality is None:
+        return None
+    out, back, module = folder / "out.rival", folder / "back.png", "benchmarks.rates.rival_process"
+    encoding = process(module, [str(source), str(out), json.dumps(LOSSY[codec].at(quality).options)])
+    decoding = process(module, [str(out), str(back), json.dumps({"compress_level": 1})])
+    with Image.open(back) as image:
+        decoded = _like(picture, image)
+    return {
+        "quality": quality, "bytes": out.stat().st_size, "psnr_db": round(psnr_db(picture, decoded, 255), 4),
+        "encode_seconds": round(encoding.seconds, 3), "decode_seconds": round(decoding.seconds, 3),
+        "MB": round(encoding.megabytes, 1), "decode_MB": round(decoding.megabytes, 1),
+    }  # fmt: skip
+
+
+def lowest_quality(picture: Bytes, target_db: float, rival: Lossy) -> int | None:
+    """The lowest quality (0 .. 100) whose PSNR reaches the target; None if none does."""
     found, low, high = None, 0, 100
     while low <= high:
         quality = (low + high) // 2
         codec = rival.at(quality)
         data, _ = codec.encode(picture)
-        decoded = np.asarray(codec.decode(data).convert(mode), np.float64)
-        if np.mean((decoded - original) ** 2) * 10 ** (psnr_db / 10) <= 255**2:
-            found, high = len(data), quality - 1
+        if psnr_db(picture, _like(picture, codec.decode(data)), 255) >= target_db:
+            found, high = quality, quality - 1
         else:
             low = quality + 1
     return found
 
 
-def measure(source: Path, name: str, field: str, transform: str, psnr_db: float, more: list[str]) -> dict[str, Any]:
-    """One row; files are written beside the source.
-
-    Args:
-        source: a PNG.
-        name: of the picture, for people.
-        more: further arguments of `nfcodec encode`.
-    """
-    out, back = source.with_suffix(".nfc"), source.with_name("out.png")
-    options = ["--field", field, "--transform", transform, "--psnr", str(psnr_db), "-f", "-q", "--json", *more]
-    encoding = nfcodec_process(["encode", str(source), str(out), *options])
-    decoding = nfcodec_process(["decode", str(out), str(back), "-f"])
-    report = json.loads(encoding.out)
-    verified = json.loads(nfcodec_process(["verify", str(out), "--reference", str(source), "--json"]).out)
-    with Image.open(source) as image:
-        picture = np.asarray(image)
-    webp, bound = len(LOSSLESS["webp"].encode(picture)[0]), report["bound_bytes"]
-    report.pop("path")
-    return {
-        **report, "image": name, "target": psnr_db, "psnr": report["psnr_db"], "encode_s": encoding.seconds,
-        "decode_s": decoding.seconds, "MB": encoding.megabytes, "png": report["png_bytes"], "webp": webp,
-        "xWebP": webp / report["bytes"], "bound": bound, "xbound": bound and report["bytes"] / bound,
-        **{column: lossy_bytes(picture, psnr_db, LOSSY[codec]) for column, codec in AS_GOOD.items()},
-        "verified": verified["ok"] and verified["reached"],
-    }  # fmt: skip
+def _like(picture: Bytes, image: Image.Image) -> Bytes:
+    """A decoded picture with as many channels as the original."""
+    return np.asarray(image.convert("L" if picture.ndim == 2 else "RGB"))
 
 
-def line(row: dict[str, Any]) -> str:
-    """A row's cells, in the order of `COLUMNS`."""
-    return " | ".join(_shown(row[column]) for column in COLUMNS)
+def line(row: Row) -> str:
+    """A record's cells, in the order of `COLUMNS` and `AS_GOOD`."""
+    others = (row["as_good"][codec] for codec in AS_GOOD)
+    cells = [*(row[column] for column in COLUMNS), *(other and other["bytes"] for other in others)]
+    return " | ".join(map(_shown, cells))
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Whole processes of nfcodec: what they print, their seconds, start-up included, and their peak memory.
+"""Whole processes: what they print, their seconds, start-up included, and their peak memory.
 
 A child's peak memory counts from its parent's. So this module is also a small program, run in a process of its own,
 which starts the command and measures it.
@@ -25,10 +25,15 @@ class Measured(NamedTuple):
 
 def nfcodec_process(arguments: list[str]) -> Measured:
     """Run nfcodec with these arguments; its failure ends this program with a message."""
-    command = [sys.executable, "-m", __name__, sys.executable, "-m", "nfcodec", *arguments]
+    return process("nfcodec", arguments)
+
+
+def process(module: str, arguments: list[str]) -> Measured:
+    """Run `python -m MODULE` with these arguments; its failure ends this program with a message."""
+    command = [sys.executable, "-m", __name__, sys.executable, "-m", module, *arguments]
     row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     if row["status"]:
-        raise SystemExit(f"nfcodec {' '.join(arguments)} ended with {row['status']}")
+        raise SystemExit(f"{module} {' '.join(arguments)} ended with {row['status']}")
     return Measured(row["out"], row["seconds"], row["MB"])
 
 

@@ -69,8 +69,9 @@ class Job(ABC):
 def run_jobs(jobs: Sequence[Job], pictures: Sequence[Bytes], commit: str) -> list[Row]:
     """The records of jobs of one study: key, settings, results, surroundings."""
     results = type(jobs[0]).run_together(jobs, pictures)
+    machine = {**surroundings(), "load": load(), "commit": commit}
     return [
-        {"key": job.key, "study": job.study, **asdict(job), **result, **surroundings(), "commit": commit}
+        {"key": job.key, "study": job.study, **asdict(job), **result, **machine}
         for job, result in zip(jobs, results, strict=True)
     ]
 
@@ -88,6 +89,14 @@ def surroundings() -> Mapping[str, Any]:
     }  # fmt: skip
 
 
+def load() -> float | None:
+    """Threads that wanted to run on this machine, mean over the last minute, ours among them; None if unknown.
+
+    More of them than a run had itself says that other work slowed it down: its seconds mean little.
+    """
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+
+
 def commit() -> str:
     """The commit that runs, with a + where files differ from it; empty outside a repository."""
     here = Path(__file__).parent
@@ -102,12 +111,15 @@ def commit() -> str:
 
 
 class Store:
-    """A file of records, appended to row by row. A last line that an interruption cut short is dropped."""
+    """A file of records, appended to row by row. A last line that an interruption cut short is dropped.
 
-    def __init__(self, path: Path) -> None:
+    Without a file it only remembers the keys.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self._path = path
-        self.keys = {row["key"] for row in read(path)} if path.exists() else set()
-        if path.exists():
+        self.keys = {row["key"] for row in read(path)} if path and path.exists() else set()
+        if path and path.exists():
             whole = path.read_bytes()
             kept = whole[: whole.rfind(b"\n") + 1]
             if kept != whole:
@@ -116,18 +128,27 @@ class Store:
 
     def append(self, row: Row) -> None:
         """Write one record through to the disk."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if self._path:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
         self.keys.add(row["key"])
 
 
+REQUIRED = ("key", "study", "sha256", "commit", "processor")
+"""What every record has: which run it is, of which picture, and which code on which machine made it."""
+
+
 def read(*paths: Path) -> Iterator[Row]:
-    """The records of some files, each key once: the last one counts. Raises ValueError for a damaged line."""
+    """The records of some files, and of all `.jsonl` files in some folders, each key once: the last one counts.
+
+    Raises:
+        ValueError: a line is damaged, or a folder has no files of records.
+    """
     rows: dict[str, Row] = {}
-    for path in paths:
+    for path in _files(paths):
         text = path.read_text(encoding="utf-8")
         complete, _, _ = text.rpartition("\n")
         for number, line in enumerate(complete.splitlines(), 1):
@@ -137,3 +158,14 @@ def read(*paths: Path) -> Iterator[Row]:
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{path}, line {number}: not a record") from error
     yield from rows.values()
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            found = sorted(path.glob("*.jsonl"))
+            if not found:
+                raise ValueError(f"{path}: no files of records (*.jsonl)")
+            yield from found
+        else:
+            yield path

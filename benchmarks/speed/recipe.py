@@ -7,10 +7,9 @@ pictures, plain and with rpp. Both go back to the best weights when the error sp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
+from benchmarks.data.pictures import Bytes
 from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
 from benchmarks.speed.workloads import picture
@@ -26,35 +25,21 @@ OTHER_RATES = (2.0**-8.5, 2.0**-9, 2.0**-9.5)
 """Tried for the paper's recipe besides its rate, each only for as long as it could still be the best."""
 
 
-@dataclass(frozen=True)
-class Extent:
-    """What is run.
+def rows(source: Bytes, side: int, cap: float) -> Iterator[Row]:
+    """A row for each transform, of an RGB picture.
 
-    Attributes:
-        side: of the gray squares, and of the SIREN's width.
-        images: the paper's recipe is run on the first so many pictures.
-        defaults: the default settings are run on the first so many; None for all.
+    Args:
+        side: of the gray square, and of the SIREN's width.
         cap: the paper's recipe may take so many times the default settings' steps; where it would take more, it counts
-            as not having reached the goal.
+            as not having reached the goal. 0: it is not run.
     """
-
-    side: int
-    images: int
-    defaults: int | None
-    cap: float
-
-
-def rows(paths: Sequence[Path], extent: Extent) -> Iterator[Row]:
-    """A row for each picture and transform."""
-    for i, path in enumerate(paths[: extent.defaults]):
-        samples = picture(path, extent.side, gray=True)
-        for transform in ("none", "rpp"):
-            row: Row = {"part": "recipe", "image": path.stem, "side": extent.side, "transform": transform}
-            each = problem(samples, Siren(extent.side), transform)
-            row |= {f"default_{key}": value for key, value in _ours(each).items()}
-            if i < extent.images:
-                row |= _papers(each, row["default_steps"], row["default_seconds"], extent.cap)
-            yield row
+    samples = picture(source, side, gray=True)
+    for transform in ("none", "rpp"):
+        each = problem(samples, Siren(side), transform)
+        row: Row = {"transform": transform, **{f"default_{key}": value for key, value in _ours(each).items()}}
+        if cap:
+            row |= _papers(each, row["default_steps"], row["default_seconds"], cap)
+        yield row
 
 
 def _papers(each: Problem, default_steps: int, default_seconds: float, cap: float) -> Row:

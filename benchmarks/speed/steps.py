@@ -11,11 +11,11 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.data.pictures import Bytes
 from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
 from benchmarks.speed.plain_hash_grid import PlainHashGrid
@@ -66,14 +66,14 @@ class Work:
         return cls(name, each, parameters, Objective(steps, each.allowed_mse(RATED_DB), 0.3))
 
 
-def rows(path: Path, rounds: int, square: int = SQUARE, siren_sides: Sequence[int] = SIREN_SIDES) -> Iterator[Row]:
-    """A row for each workload made of a picture; `square` is the side for Instant-NGP."""
-    gray = problem(picture(path, square, gray=True), Ngp.instant(square))
+def rows(source: Bytes, rounds: int, square: int = SQUARE, siren_sides: Sequence[int] = SIREN_SIDES) -> Iterator[Row]:
+    """A row for each workload made of an RGB picture; `square` is the side for Instant-NGP."""
+    gray = problem(picture(source, square, gray=True), Ngp.instant(square))
     name = f"ngp, 16 hash levels x 2, 2 x 64, {square} x {square} gray"
     yield _row(Work.unrated(name, gray), rounds, plain=True)
-    yield _row(Work.rated(picture(path)), rounds)
+    yield _row(Work.rated(picture(source)), rounds)
     for side in siren_sides:
-        siren = problem(picture(path, side, gray=True), Siren(side))
+        siren = problem(picture(source, side, gray=True), Siren(side))
         yield _row(Work.unrated(f"siren, width {side}, {side} x {side} gray", siren), rounds)
 
 
@@ -114,7 +114,7 @@ def _row(work: Work, rounds: int, *, plain: bool = False) -> Row:
     def ratio(key: str, other: str) -> float:
         return statistics.median(a / b for a, b in zip(taken[key], taken[other], strict=True))
 
-    row: Row = {"part": "steps", "workload": work.name, "rounds": rounds}
+    row: Row = {"workload": work.name}
     row |= {f"{key}_ms": 1e3 * statistics.median(times) for key, times in taken.items()}
     row |= {f"{key}_over_numba": ratio(key, "numba") for key in contestants if key != "numba"}
     row["numba_over_products"] = ratio("numba", "products")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from benchmarks.data.pictures import prepared
+from benchmarks.data.pictures import Bytes, prepared
 from nfcodec.fields import Field, Geometry, Role
 from nfcodec.raster import Samples
 
 
-def picture(path: Path, side: int | None = None, *, gray: bool = False) -> Samples:
-    """A picture (H, W, C); with a side, the centre square resized."""
-    samples = np.asarray(prepared(path, side=side, gray=gray))
+def picture(source: Bytes, side: int = 0, *, gray: bool = False) -> Samples:
+    """A picture (H, W, C) made of an RGB one (H, W, 3); with a side, the centre square resized."""
+    samples = np.asarray(prepared(Image.fromarray(source), side=side, gray=gray))
     return samples[:, :, None] if samples.ndim == 2 else samples
 
 

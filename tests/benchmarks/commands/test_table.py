@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from benchmarks.commands import main
-from benchmarks.rates.encode_table import COLUMNS
+from benchmarks.rates.encode_table import AS_GOOD, COLUMNS
+from benchmarks.records.store import REQUIRED, read
+from benchmarks.report.tables import tables
 
 PICTURE = np.random.default_rng(0).integers(100, 130, (24, 40, 3), dtype=np.uint8)
 
@@ -17,17 +18,26 @@ def test_a_row_of_whole_processes(tmp_path: Path) -> None:
     (tmp_path / "few").mkdir()
     Image.fromarray(PICTURE).save(tmp_path / "few" / "a.png")
     command = ["table", "a", "--set", "few", "--data", str(tmp_path), "--side", "16", "--gray", "--psnr", "35"]
-    result = CliRunner().invoke(main, [*command, "--more=--effort 1", "--json", str(tmp_path / "rows.jsonl")])
+    command += ["--more=--effort 1", "--records", str(tmp_path / "rows.jsonl")]
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
-    header, cells = result.output.splitlines()[-2:]
-    assert header.split(" | ") == list(COLUMNS)
+    header, cells = result.stdout.splitlines()
+    assert header.split(" | ") == [*COLUMNS, *AS_GOOD]
     assert cells.startswith("a | wavelet | none | 35.00 | ")
-    row = json.loads((tmp_path / "rows.jsonl").read_text())
+    (row,) = read(tmp_path / "rows.jsonl")
+    assert all(row[key] for key in REQUIRED)
+    assert (row["study"], row["field"], row["family"], row["side"]) == ("table", "auto", "wavelet", 16)
     assert row["verified"]
-    assert row["psnr"] >= 35
+    assert row["psnr_db"] >= 35
     assert row["bpp"] == 8 * row["bytes"] / 256
-    assert row["xWebP"] == row["webp"] / row["bytes"]
-    assert all(row[column] > 0 for column in ("encode_s", "decode_s", "MB", "png", "jpeg_lossy", "avif_lossy"))
+    measured = ("bytes", "encode_seconds", "decode_seconds", "MB", "decode_MB")
+    assert all(each[key] > 0 for each in (row, *row["as_good"].values()) for key in measured)
+    assert all(each["psnr_db"] >= 35 for each in row["as_good"].values())
+    assert "1 runs, 1 of them recorded already" in CliRunner().invoke(main, command).output
+
+    (table,) = tables([row])
+    assert next(line[2] for line in table.rows) == "nfcodec wavelet --effort 1"
+    assert [line[2].partition(",")[0] for line in table.rows[1:]] == list(AS_GOOD)
 
 
 def test_a_picture_that_is_not_there(tmp_path: Path) -> None:

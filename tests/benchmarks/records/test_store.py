@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.paper.acceleration import Encode, Search
-from benchmarks.records.store import Store, read, run_jobs
+from benchmarks.records.store import REQUIRED, Store, read, run_jobs
 
 SEARCH = Search(
     "set", "image", "abc", side=16, field="siren", width=8, precision="fp32", transform="rpp", target_db=25.0,
@@ -32,7 +32,7 @@ def test_keys_are_of_what_matters() -> None:
 def test_a_record_holds_the_settings_the_results_and_the_surroundings() -> None:
     row = run_jobs([SEARCH], [PICTURE], "c0ffee")[0]
     assert json.loads(json.dumps(row))["key"] == SEARCH.key
-    assert {"study", "transform", "log2_rates", "runs", "steps", "commit", "processor", "torch", "threads"} <= set(row)
+    assert {"transform", "log2_rates", "runs", "steps", "torch", "threads", "load", *REQUIRED} <= set(row)
     again = run_jobs([SEARCH], [PICTURE], "c0ffee")[0]
     assert [run["psnr_db"] for run in row["runs"]] == [run["psnr_db"] for run in again["runs"]]
 
@@ -55,6 +55,22 @@ def test_of_two_records_with_one_key_the_last_counts(tmp_path: Path) -> None:
     store.append({"key": "a", "value": 1})
     store.append({"key": "a", "value": 2})
     assert [row["value"] for row in read(tmp_path / "r.jsonl")] == [2]
+
+
+def test_a_folder_stands_for_the_files_of_records_in_it(tmp_path: Path) -> None:
+    for i, name in enumerate(("b.jsonl", "a.jsonl")):
+        Store(tmp_path / name).append({"key": name, "value": i})
+    (tmp_path / "README.md").write_text("no record")
+    assert [row["value"] for row in read(tmp_path)] == [1, 0]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no files of records"):
+        list(read(tmp_path / "empty"))
+
+
+def test_a_store_without_a_file_remembers_keys_only() -> None:
+    store = Store(None)
+    store.append({"key": "a"})
+    assert store.keys == {"a"}
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
