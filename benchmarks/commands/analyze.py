@@ -15,6 +15,7 @@ from benchmarks.paper.arms import ARMS
 from benchmarks.paper.dynamics import Gallery
 from benchmarks.records.store import Store, read
 from benchmarks.report import write
+from benchmarks.report.encodes import sentences
 
 PLANE_SIDE = 13
 
@@ -63,4 +64,7 @@ def analyze(
         Encode(*names, side=0, gray=False, field="auto", transform=chain, target_db=40.0) for chain in ("none", "rpp")
     ]
     run_all([(encode, picture) for encode in encodes], store)
-    click.echo(write(list(read(out / "records.jsonl")), out, f"{image.name}: what transforms buy"))
+    found = list(read(out / "records.jsonl"))
+    for sentence in sentences(found):
+        click.echo(sentence)
+    click.echo(write(found, out, f"{image.name}: what transforms buy"))

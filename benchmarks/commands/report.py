@@ -13,12 +13,14 @@ from benchmarks.report import write
 
 
 @click.command()
-@click.argument(
-    "paths", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True, metavar="RECORDS..."
-)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write to.")
+@click.argument("paths", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True, metavar="RECORDS...")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("report"), show_default=True,
+              help="Folder to write to.")  # fmt: skip
 @click.option("--title", default="nfcodec benchmarks", show_default=True)
 @options()
 def report(paths: Sequence[Path], out: Path, title: str) -> None:
-    """Make tables (tables.md), plots (plots/*.svg) and one self-contained page (report.html) of records."""
+    """Make tables (tables.md), plots (plots/*.svg) and one self-contained page (report.html) of records.
+
+    RECORDS are files, or folders of them, such as benchmarks/results.
+    """
     click.echo(write(list(read(*paths)), out, title))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import bjontegaard
 import numpy as np
+from scipy.interpolate import Akima1DInterpolator
 
 BD_METHOD = "akima"
 """Of interpolation between the points, as the package `bjontegaard` recommends."""
@@ -70,7 +72,43 @@ def bd_rate(reference: Curve, test: Curve) -> float | None:
     return float(found)  # pyright: ignore[reportArgumentType]
 
 
+def bd_rate_within(reference: Curve, test: Curve, low: float, high: float) -> float | None:
+    """The same between two qualities: over what both curves cover of that range; None if that is less than half of it.
+
+    Between the points, the logarithm of the rate is interpolated as `bd_rate` does it.
+    """
+    start, end = max(low, reference.quality[0], test.quality[0]), min(high, reference.quality[-1], test.quality[-1])
+    if min(len(reference.bpp), len(test.bpp)) < 4 or end - start < (high - low) / 2:
+        return None
+    area, base = (
+        float(Akima1DInterpolator(curve.quality, np.log(curve.bpp)).integrate(start, end))
+        for curve in (test, reference)
+    )
+    return 100 * float(np.expm1((area - base) / (end - start)))
+
+
+def mean_at_settings(points: Mapping[float, Sequence[tuple[float, float]]]) -> Curve:
+    """The curve of the means that others publish: mean bpp and mean quality of all pictures at each setting.
+
+    It takes fewer bits than `mean_bpp_at` the same quality, because at one setting pictures that are hard to compress
+    are left with less quality than others.
+    """
+    n = max(map(len, points.values()))
+    return Curve.of(
+        (fmean(b for b, _ in each), fmean(q for _, q in each)) for each in points.values() if len(each) == n
+    )
+
+
 def published() -> dict[str, Curve]:
     """Curves that others published for the 24 Kodak pictures: mean bpp, mean PSNR. Sources are in the file."""
     data = json.loads(Path(__file__).with_name("published_kodak.json").read_text(encoding="utf-8"))
     return {name: Curve(tuple(each["bpp"]), tuple(each["psnr_db"])) for name, each in data.items()}
+
+
+def published_by_picture() -> dict[str, dict[str, Curve]]:
+    """Curves that others published for each of the 24 Kodak pictures, by name and picture. Sources are in the file."""
+    data = json.loads(Path(__file__).with_name("published_kodak_pictures.json").read_text(encoding="utf-8"))
+    return {
+        name: {image: Curve.of(zip(*points, strict=True)) for image, points in each["pictures"].items()}
+        for name, each in data.items()
+    }

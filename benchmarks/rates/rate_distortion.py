@@ -20,7 +20,7 @@ from nfcodec.errors import UsageError
 from nfcodec.metrics import ms_ssim, psnr_db
 from nfcodec.raster import Raster
 
-TARGETS_DB = (30.0, 32.0, 35.0, 40.0, 45.0, 50.0)
+TARGETS_DB = (28.0, 30.0, 32.0, 35.0, 40.0, 45.0, 50.0)
 
 
 @dataclass(frozen=True)

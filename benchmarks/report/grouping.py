@@ -76,45 +76,11 @@ def asked_field(row: Row) -> str:
     return "auto" if row["field"] == "ngp" and "family" not in row else row["field"]
 
 
-@dataclass(frozen=True, order=True)
-class CodecSetup:
-    """The same for whole encodes, of the study "codec". Seconds only compare on one machine.
-
-    Attributes:
-        side: 0 for pictures as they are.
-    """
-
-    field: str
-    side: int
-    gray: bool
-    target_db: float
-    effort: int
-    processor: str
-    threads: int
-
-    @classmethod
-    def of(cls, row: Row) -> CodecSetup:
-        return cls(
-            asked_field(row), row["side"], row["gray"], row["target_db"], row["effort"],
-            row.get("processor", ""), row.get("threads", 0),
-        )  # fmt: skip
-
-    @property
-    def title(self) -> str:
-        size = f"{self.side} x {self.side}" if self.side else "whole pictures"
-        known = {"auto": "default field", "siren": "SIREN", "ngp": "Instant-NGP"}
-        name = known.get(self.field, f"field {self.field}")
-        return f"{name}, {size}, {'gray' if self.gray else 'RGB'}, {self.target_db:g} dB, effort {self.effort}"
-
-    @property
-    def machine(self) -> str:
-        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
-        return ", ".join(part for part in (self.processor, threads) if part)
-
-    @property
-    def name(self) -> str:
-        parts = (self.field, self.side or "whole", "gray" if self.gray else "rgb", f"{self.target_db:g}db")
-        return "-".join(map(str, (*parts, f"effort{self.effort}"))).replace(".", "_")
+def used_family(row: Row) -> str:
+    """The family that made a file. Records without it are older than the name `table`, and call the rest "ngp"."""
+    moved = "rpp" in row["transform"] or "zigzag" in row["transform"]
+    old = "table" if moved else "wavelet"
+    return row.get("family") or (old if row["field"] == "ngp" else row["field"])
 
 
 def setups(rows: Iterable[Row], *studies: str) -> dict[Setup, list[Row]]:
@@ -123,15 +89,6 @@ def setups(rows: Iterable[Row], *studies: str) -> dict[Setup, list[Row]]:
     for row in rows:
         if row["study"] in (studies or ("paper",)):
             found.setdefault(Setup.of(row), []).append(row)
-    return dict(sorted(found.items()))
-
-
-def codec_setups(rows: Iterable[Row]) -> dict[CodecSetup, list[Row]]:
-    """The rows of the study "codec" by set-up, in a fixed order of set-ups."""
-    found: dict[CodecSetup, list[Row]] = {}
-    for row in rows:
-        if row["study"] == "codec":
-            found.setdefault(CodecSetup.of(row), []).append(row)
     return dict(sorted(found.items()))
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.records.store import Row
-from benchmarks.report import rates
-from benchmarks.report.grouping import by_image, codec_setups, setups
+from benchmarks.report import plots_rates
+from benchmarks.report.encodes import codec_setups
+from benchmarks.report.grouping import by_image, setups
 from benchmarks.report.plot import Plot
 from benchmarks.report.plots_acceleration import acceleration, best_rates, codec
 from benchmarks.report.plots_dynamics import barrier, curves, error_variance
@@ -26,7 +27,7 @@ def plots(rows: Sequence[Row]) -> list[Plot]:
         found += [planes(setup, watched), spectrum(setup, watched)]
     found += galleries(rows)
     found += [codec(setup, group) for setup, group in codec_setups(rows).items()]
-    found += rates.plots(rows)
+    found += plots_rates.plots(rows)
     return _named_apart([plot for plot in found if plot is not None])
 
 

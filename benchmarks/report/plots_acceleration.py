@@ -15,8 +15,9 @@ from matplotlib.patches import Rectangle
 from benchmarks.paper import published
 from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
+from benchmarks.report.encodes import CodecSetup, Way
 from benchmarks.report.estimates import Mean
-from benchmarks.report.grouping import Arms, CodecSetup, ImageKey, Setup, accelerations, by_dataset
+from benchmarks.report.grouping import Arms, ImageKey, Setup, accelerations, by_dataset, used_family
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot, count, drawn, label, plain_log
 
 _MARKS = tuple(zip(("o", "s", "D", "^"), (COLOURS[key] for key in ("none", "rpp", "third", "fourth")), strict=True))
@@ -156,15 +157,18 @@ def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
 def codec(setup: CodecSetup, rows: Sequence[Row]) -> Plot:
     """Bytes and seconds of whole encodes by transform."""
     chains = known_first([row["transform"]] for row in rows)
+    found = {Way(used_family(row), row["transform"]) for row in rows}
+    ways = sorted(found, key=lambda way: (chains.index(way.transform), way.family))
     n_images = len({(row["dataset"], row["image"]) for row in rows})
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, key, text in ((left, "bytes", "bytes"), (right, "encode_seconds", "seconds to encode")):
             plain_log(axes, "x", (1, 2, 5))
-            for y, chain in enumerate(chains):
-                _strip(axes, [row for row in rows if row["transform"] == chain], lambda row, key=key: row[key], y)
-            _name_rows(axes, [label(chain) for chain in chains])
+            for y, way in enumerate(ways):
+                mine = [row for row in rows if way == (used_family(row), row["transform"])]
+                _strip(axes, mine, lambda row, key=key: row[key], y)
+            _name_rows(axes, [f"{label(way.transform)}, {way.family}" for way in ways])
             axes.set_xlabel(text)
 
     caption = (
@@ -172,7 +176,7 @@ def codec(setup: CodecSetup, rows: Sequence[Row]) -> Plot:
         "of its repetitions; hollow where the PSNR was not reached), and the mean over them, a line."
     )
     caption += f" Machine: {setup.machine}." if setup.machine else ""
-    height = 1.0 + 0.36 * len(chains)
+    height = 1.0 + 0.36 * len(ways)
     return drawn(f"codec-{setup.name}", f"Bytes and seconds. {setup.title}", caption, draw, height_in=height)
 
 

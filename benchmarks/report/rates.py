@@ -1,33 +1,45 @@
-"""The report on bytes against quality: a table and a plot for each dataset."""
+"""The report on bytes against quality: tables for each dataset."""
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections.abc import Sequence
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from benchmarks.rates.codecs import OURS
-from benchmarks.rates.curves import BD_METHOD, Curve, bd_rate, mean_bpp_at, published
+from benchmarks.rates.curves import (
+    BD_METHOD,
+    CLOSE,
+    Curve,
+    bd_rate,
+    bd_rate_within,
+    mean_bpp_at,
+    published,
+    published_by_picture,
+)
 from benchmarks.rates.rate_distortion import TARGETS_DB
 from benchmarks.records.store import Row
-from benchmarks.report.grouping import asked_field
-from benchmarks.report.plot import COLOURS, Plot, drawn, plain_log
+from benchmarks.report.estimates import Mean, Ratio
+from benchmarks.report.machines import machines
+from benchmarks.report.rate_curves import cheaper_at_settings, curves_of, datasets, families, name_of
 from benchmarks.report.table import Cell, Table
 
 REFERENCES = ("webp", "avif", "avif-psnr")
 """What BD-rates are against."""
 
-Curves = dict[str, dict[str, Curve]]
-"""By codec and picture."""
+RANGES_DB = ((30, 33), (33, 36), (36, 40), (40, 44), (44, 50), (30, 40))
+"""Between which BD-rates are taken apart, because a mean over all can hide that two curves cross."""
 
 NOTES = (
     "Bits a pixel of whole files, RGB PSNR at 8 bits: mean over pictures of the rates at that PSNR, interpolated"
-    " linearly in log rate. A dash: not every picture gets there with the settings tried.",
+    " linearly in log rate. Where some pictures are better than that at the lowest setting tried, or worse at the"
+    " highest, there is no mean, and the table says of how many pictures that is so.",
     f"BD-rate: package bjontegaard, method {BD_METHOD}, for each picture over the common range of quality, then the"
     " mean; below 0 is better. Seconds: medians over files.",
+)
+
+PUBLISHED_NOTE = (
+    "Published: most sources have means over the pictures at one setting only. At one setting hard pictures get less"
+    " quality, so such a mean takes fewer bits than ours, at which every picture has that PSNR (with AVIF tuned for"
+    " PSNR: {}). Where a source has every picture, the row says so, and compares with ours."
 )
 
 
@@ -37,38 +49,15 @@ SIZE_NOTES = (
 )
 
 
-def datasets(rows: Sequence[Row], target: str = "psnr") -> dict[str, list[Row]]:
-    """The rows of the study by dataset, of ours those made for this kind of target."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        if row["study"] == "rate" and row.get("target", "psnr") == target:
-            found.setdefault(row["dataset"], []).append(row)
-    return dict(sorted(found.items()))
-
-
-def name_of(row: Row) -> str:
-    """The codec, and what is not usual about it."""
-    field = asked_field(row)
-    more = [field] if field not in ("", "auto") else []
-    more += [row["transform"]] if row["transform"] != "none" else []
-    return " ".join([row["codec"], *more, f"-e {row['effort']}"] if row["codec"] == OURS else [row["codec"]])
-
-
-def curves_of(rows: Sequence[Row], quality: str) -> Curves:
-    """Curves over a measure: "psnr_db" or "ms_ssim"."""
-    points: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for row in rows:
-        if row[quality] is not None:
-            points.setdefault(name_of(row), {}).setdefault(row["image"], []).append((row["bpp"], row[quality]))
-    return {codec: {image: Curve.of(each) for image, each in images.items()} for codec, images in points.items()}
-
-
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """One table for each dataset, and one more for files made for a size."""
-    return [
-        *(_table(dataset, group) for dataset, group in datasets(rows).items()),
-        *(_size_table(dataset, group) for dataset, group in datasets(rows, "bpp").items()),
+    """For each dataset: rates, BD-rates by range, files made for a size, and permuted pictures against their bound."""
+    found = [
+        table
+        for dataset, group in datasets(rows).items()
+        for table in (_table(dataset, group), _range_table(dataset, group), _bound_table(dataset, group))
     ]
+    found += [_size_table(dataset, group) for dataset, group in datasets(rows, "bpp").items()]
+    return [table for table in found if table is not None]
 
 
 def _table(dataset: str, rows: Sequence[Row]) -> Table:
@@ -76,22 +65,99 @@ def _table(dataset: str, rows: Sequence[Row]) -> Table:
     lines: list[tuple[Cell, ...]] = []
     for codec, images in by_psnr.items():
         mine = [row for row in rows if name_of(row) == codec]
-        rates = (mean_bpp_at(list(images.values()), target) for target in TARGETS_DB)
+        rates = (rate_cell(list(images.values()), target) for target in TARGETS_DB)
         compared = (
             _mean_bd_rate(measured.get(reference, {}), measured.get(codec, {}))
             for measured in (by_psnr, by_ssim)
             for reference in REFERENCES
         )
         seconds = (statistics.median(row[key] for row in mine) for key in ("encode_seconds", "decode_seconds"))
-        lines.append((codec, len(images), *rates, *compared, *seconds))
+        lines.append((codec, families(mine), len(images), *rates, *compared, *seconds))
+    notes = [*NOTES, machines(rows)]
     if dataset == "kodak":
-        for name, curve in published().items():
-            rates = (curve.bpp_at(target) for target in TARGETS_DB)
-            lines.append((f"{name}, published", 24, *rates, *[None] * (2 * len(REFERENCES) + 2)))
-    columns = ("codec", "n", *(f"bpp at {target:g} dB" for target in TARGETS_DB),
+        lines += _published_lines()
+        if "avif-psnr" in by_psnr:
+            notes.append(PUBLISHED_NOTE.format(cheaper_at_settings(rows, "avif-psnr")))
+    columns = ("codec", "family used", "n", *(f"bpp at {target:g} dB" for target in TARGETS_DB),
                *(f"BD-rate over {name}, %" for name in REFERENCES),
                *(f"by MS-SSIM over {name}, %" for name in REFERENCES), "encode s", "decode s")  # fmt: skip
-    return Table(f"rate-{dataset}", f"Bytes against quality: {dataset}", columns, tuple(lines), NOTES)
+    return Table(f"rate-{dataset}", f"Bytes against quality: {dataset}", columns, tuple(lines), tuple(notes))
+
+
+def _published_lines() -> list[tuple[Cell, ...]]:
+    """The curves of others on Kodak; outside of them there is nothing to say, and a dash stands there."""
+    none = [None] * (2 * len(REFERENCES) + 2)
+    lines: list[tuple[Cell, ...]] = [
+        (f"{name}, published", "", 24, *(curve.bpp_at(target) for target in TARGETS_DB), *none)
+        for name, curve in published().items()
+    ]
+    for name, images in published_by_picture().items():
+        rates = (mean_bpp_at(list(images.values()), target) for target in TARGETS_DB)
+        lines.append((f"{name}, published, every picture", "", len(images), *rates, *none))
+    return lines
+
+
+def rate_cell(curves: Sequence[Curve], quality: float) -> Cell:
+    """The mean rate at a quality, or why there is none."""
+    mean = mean_bpp_at(curves, quality)
+    if mean is not None:
+        return mean
+    below = sum(quality < curve.quality[0] - CLOSE for curve in curves)
+    n, what = (below, "below the lowest") if below else (len(curves), "above the highest")
+    if not below:
+        n = sum(quality > curve.quality[-1] for curve in curves)
+    return f"{what} setting tried" + (f" on {n} of {len(curves)}" if n < len(curves) else "")
+
+
+def _range_table(dataset: str, rows: Sequence[Row], reference: str = "avif-psnr") -> Table | None:
+    """BD-rates by range, over one codec, and on how many pictures a codec takes fewer bits there."""
+    by_codec = curves_of(rows, "psnr_db")
+    base = by_codec.pop(reference, {})
+    lines: list[tuple[Cell, ...]] = []
+    for codec, images in by_codec.items():
+        pairs = [(base[image], curve) for image, curve in images.items() if image in base]
+        found = [[bd_rate_within(*pair, *band) for pair in pairs] for band in RANGES_DB]
+        if any(value is not None for values in found for value in values):
+            lines.append((codec, *map(_range_cell, found)))
+    columns = ("codec", *(f"{low} to {high} dB" for low, high in RANGES_DB))
+    notes = (
+        f"Per cent more bits than {reference} at equal PSNR, below 0 is better: for each picture over what both curves"
+        " cover of the range, then the mean, and on how many pictures it is below 0. Pictures on which they cover less"
+        " than half of the range are left out.",
+    )
+    title = f"BD-rate over {reference} by range of PSNR: {dataset}"
+    return Table(f"rate-ranges-{dataset}", title, columns, tuple(lines), notes) if lines else None
+
+
+def _range_cell(values: Sequence[float | None]) -> Cell:
+    known = [value for value in values if value is not None]
+    smaller = f"smaller on {sum(value < 0 for value in known)} of {len(known)}"
+    return f"{statistics.fmean(known):+.1f} %, {smaller}" if known else None
+
+
+def _bound_table(dataset: str, rows: Sequence[Row]) -> Table | None:
+    """Files of permuted pictures over the least that any code can take for them."""
+    found: dict[tuple[str, float], list[Row]] = {}
+    for row in rows:
+        if "bound_bytes" in row:
+            found.setdefault((name_of(row), row["setting"]), []).append(row)
+    lines: list[tuple[Cell, ...]] = []
+    for (codec, target_db), mine in sorted(found.items()):
+        ratios = [row["bytes"] / row["bound_bytes"] for row in mine]
+        sizes = (statistics.fmean(row[key] for row in mine) for key in ("bytes", "bound_bytes"))
+        mean = Mean.of([Ratio(ratio, "exact") for ratio in ratios])
+        seconds = (statistics.median(row[key] for row in mine) for key in ("encode_seconds", "decode_seconds"))
+        lines.append((codec, families(mine), target_db, len(mine), *sizes, mean, min(ratios), max(ratios), *seconds))
+    columns = ("codec", "family used", "to, in dB", "n", "bytes", "lower bound", "bytes over the bound", "lowest",
+               "highest", "encode s", "decode s")  # fmt: skip
+    if not lines:
+        return None
+    notes = (
+        "A permutation leaves nothing but the picture's colours to code; the bound is their rate-distortion function."
+        " Means over pictures [95 % bootstrap interval]; seconds are medians.",
+        machines([row for mine in found.values() for row in mine]),
+    )
+    return Table(f"bound-{dataset}", f"Permuted pictures and their bound: {dataset}", columns, tuple(lines), notes)
 
 
 def _size_table(dataset: str, rows: Sequence[Row]) -> Table:
@@ -114,40 +180,4 @@ def _mean_bd_rate(reference: dict[str, Curve], test: dict[str, Curve]) -> float 
     """Over the pictures that both have."""
     found = [bd_rate(reference[image], test[image]) for image in test if image in reference]
     known = [value for value in found if value is not None]
-    return float(np.mean(known)) if known and reference is not test else None
-
-
-def plots(rows: Sequence[Row]) -> list[Plot]:
-    """One plot for each dataset: mean rate at each PSNR."""
-    return [_plot(dataset, group) for dataset, group in datasets(rows).items()]
-
-
-def _plot(dataset: str, rows: Sequence[Row]) -> Plot:
-    by_codec = curves_of(rows, "psnr_db")
-    n_images = len({row["image"] for row in rows})
-    grid = np.arange(24.0, 52.01, 0.25)
-
-    def draw(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        plain_log(axes, "x", (1, 2, 5))
-        styles = itertools.cycle(itertools.product(("-", "-."), [*list(COLOURS.values())[:1:-1], "#e69f00", "#56b4e9"]))
-        for codec, images in by_codec.items():
-            points = [(mean_bpp_at(list(images.values()), psnr), psnr) for psnr in grid]
-            points = [(bpp, psnr) for bpp, psnr in points if bpp is not None]
-            ours = codec.startswith(OURS)
-            line, colour = ("-", COLOURS["rpp"]) if ours else next(styles)
-            if points:
-                axes.plot(*zip(*points, strict=True), line, color=colour, linewidth=2.4 if ours else 1.4, label=codec)
-        if dataset == "kodak":
-            for (name, curve), dashes in zip(published().items(), itertools.count(1), strict=False):
-                axes.plot(curve.bpp, curve.quality, ":", color="#888888", linewidth=0.9)
-                axes.annotate(name, (curve.bpp[-1], curve.quality[-1]), (2, 2 * (dashes % 3)), fontsize=7,
-                              textcoords="offset points", color="#888888")  # fmt: skip
-        axes.set_xlabel("bits a pixel")
-        axes.set_ylabel("PSNR in dB")
-        figure.legend(loc="outside right upper")
-
-    caption = f"Mean over {n_images} pictures of the rate at each PSNR." + (
-        " Dotted: as others published it, 24 pictures." if dataset == "kodak" else ""
-    )
-    return drawn(f"rate-{dataset}", f"Bytes against quality: {dataset}", caption, draw, height_in=4.6)
+    return statistics.fmean(known) if known and reference is not test else None

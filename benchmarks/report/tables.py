@@ -10,16 +10,14 @@ import numpy as np
 from benchmarks.paper import published
 from benchmarks.paper.arms import TABLE_1
 from benchmarks.records.store import Row
-from benchmarks.report import lossless, rates
+from benchmarks.report import encodes, lossless, processes, rates, speed
 from benchmarks.report.estimates import Mean, Ratio
 from benchmarks.report.grouping import (
     Arms,
-    CodecSetup,
     Setup,
     accelerations,
     by_dataset,
     by_image,
-    codec_setups,
     having,
     setups,
 )
@@ -38,8 +36,8 @@ def tables(rows: Sequence[Row]) -> list[Table]:
         found += [table_1(setup, images), all_transforms(setup, images), table_2(setup, images), steps(setup, images)]
     for setup, group in setups(rows, "dynamics").items():
         found += [table_3(setup, by_image(group)), barrier(setup, by_image(group))]
-    found += [codec(setup, group) for setup, group in codec_setups(rows).items()]
-    found += [*rates.tables(rows), *lossless.tables(rows)]
+    found += [*encodes.tables(rows), *rates.tables(rows), *lossless.tables(rows)]
+    found += [*processes.tables(rows), *speed.tables(rows)]
     return [table for table in found if table is not None]
 
 
@@ -85,9 +83,13 @@ def all_transforms(setup: Setup, images: dict) -> Table | None:
     if not rows:
         return None
     rows.sort(key=lambda row: -row[1].value)  # pyright: ignore
-    columns = ("transform", "steps: none over this", "seconds: none over this", "steps: rpp over this", "n",
-               "fewer steps", "median log2 of the best rate")  # fmt: skip
-    notes = ("Over all pictures of all sets. Seconds are those of the winning run and noisy.",)
+    columns = ("transform", "times fewer steps than without", "times fewer seconds than without",
+               "times fewer steps than with rpp", "n", "pictures with fewer steps than without",
+               "median log2 of the best rate")  # fmt: skip
+    notes = (
+        "Over all pictures of all sets. Below 1, the transform costs steps or seconds. Seconds are those of the winning"
+        " run, and noisy.",
+    )
     return Table(f"transforms-{setup.name}", f"All transforms. {setup.title}", columns, tuple(rows), notes)
 
 
@@ -180,44 +182,6 @@ def barrier(setup: Setup, images: dict) -> Table | None:
     columns = ("pictures", "transform", "source", "n", "lowest PSNR in dB, mean", "lowest of all")
     title = f"Figure 6: the straight line from the weights at 30 dB to those at 50 dB. {setup.title}"
     return Table(f"barrier-{setup.name}", title, columns, tuple(rows), (f"Ours: {setup.title}; {PAPER_SETUP}.",))
-
-
-def codec(setup: CodecSetup, group: Sequence[Row]) -> Table | None:
-    """Whole encodes: time and bytes with each transform, against none, by dataset."""
-    pictures: dict[tuple[str, str], dict[str, list[Row]]] = {}
-    for row in group:
-        pictures.setdefault((row["dataset"], row["image"]), {}).setdefault(row["transform"], []).append(row)
-    names = list(dict.fromkeys(row["transform"] for row in group))
-    rows: list[tuple[Cell, ...]] = []
-    for dataset in sorted({dataset for dataset, _ in pictures}):
-        mine = [arms for (name, _), arms in pictures.items() if name == dataset and "none" in arms]
-        for transform in names:
-            both = [(each["none"], each[transform]) for each in mine if transform in each]
-            if not both:
-                continue
-            faster = Mean.of(
-                [Ratio(_median(a, "encode_seconds") / _median(b, "encode_seconds"), "exact") for a, b in both]
-            )
-            larger = Mean.of([Ratio(_median(b, "bytes") / _median(a, "bytes"), "exact") for a, b in both])
-            seconds = _mean(_median(b, "encode_seconds") for _, b in both)
-            n_bytes, n_steps = (_mean(_median(b, key) for _, b in both) for key in ("bytes", "fit_steps"))
-            reached = sum(all(row["reached"] for row in b) for _, b in both)
-            rows.append(
-                (dataset, transform, len(both), f"{reached} of {len(both)}", seconds, faster, n_steps, n_bytes, larger)
-            )
-    columns = ("pictures", "transform", "n", "target reached", "encode seconds", "seconds: none over this", "fit steps",
-               "bytes", "bytes: this over none")  # fmt: skip
-    repeats = max(len(rows) for arms in pictures.values() for rows in arms.values())
-    notes = (
-        "What `nfcodec encode` does at its default settings, from samples in memory to the bytes of a finished file"
-        f" whose PSNR has been checked; medians of {repeats} runs a picture, means over pictures. {setup.machine}.",
-        "The paper has no counterpart: it counts steps, and stores no file.",
-    )
-    return Table(f"codec-{setup.name}", f"Whole encodes. {setup.title}", columns, tuple(rows), notes) if rows else None
-
-
-def _median(rows: Sequence[Row], key: str) -> float:
-    return float(statistics.median(row[key] for row in rows))
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks.rates.curves import Curve, bd_rate, mean_bpp_at, published
+from benchmarks.rates.curves import (
+    Curve,
+    bd_rate,
+    bd_rate_within,
+    mean_at_settings,
+    mean_bpp_at,
+    published,
+    published_by_picture,
+)
 
 
 def test_curves_leave_out_what_is_beaten() -> None:
@@ -43,3 +52,28 @@ def test_published_curves_increase() -> None:
         assert list(curve.quality) == sorted(curve.quality), name
     assert curves["AVIF"].bpp_at(32.0) == pytest.approx(0.367, abs=0.005)
     assert curves["WebP"].bpp_at(40.0) == pytest.approx(2.17, abs=0.02)
+
+
+def test_a_bd_rate_within_a_range() -> None:
+    psnr_db = np.arange(30.0, 51.0, 2.0)
+    reference = Curve(tuple(np.exp(psnr_db / 8)), tuple(psnr_db))
+    cheap_above_40 = np.where(psnr_db > 40, 0.8, 1.2)
+    test = Curve(tuple(cheap_above_40 * np.exp(psnr_db / 8)), tuple(psnr_db))
+    assert bd_rate_within(reference, test, 30, 36) == pytest.approx(20, abs=0.01)
+    assert bd_rate_within(reference, test, 46, 50) == pytest.approx(-20, abs=0.01)
+    assert bd_rate_within(reference, test, 30, 50) == pytest.approx(bd_rate(reference, test), abs=0.1)
+    assert bd_rate_within(reference, test, 48, 54) is None  # they cover a third of it
+    assert bd_rate_within(reference, Curve(test.bpp[:3], test.quality[:3]), 30, 34) is None
+
+
+def test_a_mean_at_settings_leaves_out_settings_that_not_every_picture_has() -> None:
+    points = {10: [(0.1, 30.0), (0.3, 32.0)], 20: [(0.2, 33.0), (0.6, 35.0)], 30: [(0.4, 36.0)]}
+    assert mean_at_settings(points) == Curve((0.2, 0.4), (31.0, 34.0))
+
+
+def test_published_pictures_have_the_published_mean() -> None:
+    (pictures,) = published_by_picture().values()
+    assert len(pictures) == 24
+    means = mean_at_settings({i: [(c.bpp[i], c.quality[i]) for c in pictures.values()] for i in range(5)})
+    assert means.bpp == pytest.approx(published()["Cool-chic 5"].bpp, abs=1e-4)
+    assert means.quality == pytest.approx(published()["Cool-chic 5"].quality, abs=1e-3)

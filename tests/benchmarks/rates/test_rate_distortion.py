@@ -12,8 +12,9 @@ from PIL import Image
 from benchmarks.commands import main
 from benchmarks.rates.codecs import LOSSY, OURS
 from benchmarks.rates.rate_distortion import RatePoint
-from benchmarks.records.store import read
-from benchmarks.report import rates
+from benchmarks.records.store import Row, read
+from benchmarks.report import rate_curves, rates
+from benchmarks.report.estimates import Mean
 
 
 def invoke(*command: str) -> str:
@@ -56,7 +57,7 @@ def test_from_pictures_to_a_report(pictures: Path, tmp_path: Path) -> None:
     )
     invoke("report", str(records), "--out", str(out))
     text = (out / "tables.md").read_text(encoding="utf-8")
-    assert "| nfcodec -e 1 | 1 |" in text
+    assert "| nfcodec -e 1 | wavelet | 1 |" in text
     assert "published" not in text  # these are not the Kodak pictures
     assert "rate-few.svg" in {path.name for path in (out / "plots").iterdir()}
 
@@ -70,13 +71,56 @@ def test_what_a_size_buys(pictures: Path, tmp_path: Path) -> None:
     assert 3.5 < row["bpp"] <= row["setting"] == 4
     other = {**row, "image": "1", "bpp": 3.6, "psnr_db": row["psnr_db"] + 2}
     (table, sizes) = rates.tables([for_a_psnr, row, other])
-    assert [line[:2] for line in table.rows] == [("nfcodec -e 1", 1)]  # without the rows made for a size
+    assert [line[:3] for line in table.rows] == [("nfcodec -e 1", "wavelet", 1)]  # without the rows made for a size
     ((codec, n, at_most, bpp, psnr, lowest, highest, *_),) = sizes.rows
     assert (codec, n, at_most) == ("nfcodec -e 1", 2, 4)
     assert bpp == pytest.approx((row["bpp"] + 3.6) / 2)
     assert (lowest, highest) == (row["psnr_db"], row["psnr_db"] + 2)
     assert psnr == pytest.approx(row["psnr_db"] + 1)
     assert sizes.title == "Quality in a size: few"
+
+
+def point(codec: str, setting: float, bpp: float, psnr_db: float, image: str = "a", **more: object) -> Row:
+    """A record of one file."""
+    ours = {"effort": 5, "field": "auto", "family": "wavelet"} if codec == OURS else {"effort": 0, "field": ""}
+    results = {"bpp": bpp, "psnr_db": psnr_db, "ms_ssim": None, "encode_seconds": 1.0, "decode_seconds": 1.0}
+    names = {"study": "rate", "dataset": "few", "image": image, "codec": codec, "setting": setting, "transform": "none"}
+    return {**names, **ours, **results, **more}
+
+
+def test_where_a_codec_was_not_tried_the_table_says_so() -> None:
+    rows = [point("webp", q, q / 10, 30 + q + i, image) for q in (1, 5, 8) for i, image in enumerate("ab")]
+    (table,) = rates.tables(rows)
+    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    assert cells["bpp at 30 dB"] == "below the lowest setting tried"
+    assert cells["bpp at 32 dB"] == pytest.approx(0.1 * (1 + 5**0.25) / 2)
+    assert cells["bpp at 40 dB"] == "above the highest setting tried"
+    (table,) = rates.tables([*rows, point("webp", 9, 0.9, 41, "a")])
+    assert (
+        dict(zip(table.columns, table.rows[0], strict=True))["bpp at 40 dB"]
+        == "above the highest setting tried on 1 of 2"
+    )
+
+
+def test_bd_rates_are_taken_apart_by_range() -> None:
+    psnr_db = range(28, 53, 2)
+    rows = [point("avif-psnr", q, 2 ** (q / 6), q, image) for q in psnr_db for image in "ab"]
+    rows += [point(OURS, q, 2 ** (q / 6) * (0.8 if q > 40 else 1.25), q, image) for q in psnr_db for image in "ab"]
+    table = next(table for table in rates.tables(rows) if table.name == "rate-ranges-few")
+    (ours,) = table.rows
+    cells = dict(zip(table.columns, ours, strict=True))
+    assert cells["30 to 33 dB"] == "+25.0 %, smaller on 0 of 2"
+    assert cells["44 to 50 dB"] == "-20.0 %, smaller on 2 of 2"
+
+
+def test_permuted_pictures_stand_beside_their_bound() -> None:
+    rows = [
+        point(OURS, 40.0, 8.0, 40.0, image, transform="rpp", family="table", bytes=size, bound_bytes=1000)
+        for image, size in (("a", 1100), ("b", 1300))
+    ]
+    table = next(table for table in rates.tables(rows) if table.name == "bound-few")
+    assert table.rows[0][:6] == ("nfcodec rpp -e 5", "table", 40.0, 2, 1200, 1000)
+    assert [cell.value if isinstance(cell, Mean) else cell for cell in table.rows[0][6:9]] == pytest.approx([1.2, 1.1, 1.3])
 
 
 def test_pictures_too_small_for_ms_ssim() -> None:
@@ -103,13 +147,15 @@ def test_published_figures_at_a_size() -> None:
 
 def test_the_default_field_had_another_name_when_records_had_no_family() -> None:
     row = {"codec": OURS, "field": "ngp", "transform": "none", "effort": 5}
-    assert rates.name_of(row) == rates.name_of({**row, "field": "auto", "family": "wavelet"}) == "nfcodec -e 5"
-    assert rates.name_of({**row, "field": "siren"}) == "nfcodec siren -e 5"
+    assert (
+        rate_curves.name_of(row) == rate_curves.name_of({**row, "field": "auto", "family": "wavelet"}) == "nfcodec -e 5"
+    )
+    assert rate_curves.name_of({**row, "field": "siren"}) == "nfcodec siren -e 5"
 
 
 def test_codecs_are_named_with_what_is_unusual() -> None:
     row = {"codec": OURS, "field": "siren", "family": "siren", "transform": "rpp", "effort": 5}
-    assert rates.name_of(row) == "nfcodec siren rpp -e 5"
-    assert rates.name_of({**row, "field": "auto", "family": "table"}) == "nfcodec rpp -e 5"
-    assert rates.name_of({**row, "field": "ngp", "family": "ngp", "transform": "none"}) == "nfcodec ngp -e 5"
-    assert rates.name_of({**row, "codec": "webp", "field": "", "transform": "none"}) == "webp"
+    assert rate_curves.name_of(row) == "nfcodec siren rpp -e 5"
+    assert rate_curves.name_of({**row, "field": "auto", "family": "table"}) == "nfcodec rpp -e 5"
+    assert rate_curves.name_of({**row, "field": "ngp", "family": "ngp", "transform": "none"}) == "nfcodec ngp -e 5"
+    assert rate_curves.name_of({**row, "codec": "webp", "field": "", "transform": "none"}) == "webp"

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.report.encodes import codec_setups
 from benchmarks.report.estimates import Mean, Ratio
-from benchmarks.report.grouping import ImageKey, accelerations, by_dataset, by_image, codec_setups, having, setups
+from benchmarks.report.grouping import ImageKey, accelerations, by_dataset, by_image, having, setups
 from benchmarks.report.page import Comparison, comparisons, page
 from benchmarks.report.plot import number
 from benchmarks.report.plots import Plot, plots

@@ -97,21 +97,6 @@ def test_table_2_has_the_paper_beside_ours() -> None:
     )
 
 
-def test_encodes_are_medians_over_repetitions() -> None:
-    rows: list[Row] = []
-    for transform, seconds, size in (("none", (4.0, 9.0, 4.2), 1000), ("rpp", (2.1, 2.0, 2.2), 3000)):
-        for repeat, each in enumerate(seconds):
-            row = {"key": f"{transform}{repeat}", "study": "codec", "dataset": "kodak", "image": "a", "side": 0}
-            row |= {"gray": False, "field": "ngp", "target_db": 40.0, "effort": 5, "transform": transform}
-            rows.append(
-                row | {"repeat": repeat, "encode_seconds": each, "bytes": size, "fit_steps": 7, "reached": True}
-            )
-    table = of("codec", rows)
-    assert [row[4] for row in table.rows] == [4.2, 2.1]
-    assert table.rows[1][5].value == pytest.approx(2.0)  # pyright: ignore
-    assert table.rows[1][8].value == 3.0  # pyright: ignore
-
-
 def test_the_paper_s_datasets_are_known_by_the_folder() -> None:
     assert [dataset(name) for name in ("kodak", "clic-512", "div2k-lr-x2", "mine")] == ["kodak", "clic", "div2k", None]
 

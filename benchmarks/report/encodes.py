@@ -1,0 +1,228 @@
+"""The report on whole encodes: what a transform changes in steps, seconds and bytes, by the family that was fitted."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from benchmarks.records.store import Row
+from benchmarks.report.estimates import Mean, Ratio
+from benchmarks.report.grouping import ImageKey, asked_field, used_family
+from benchmarks.report.machines import machines
+from benchmarks.report.table import Cell, Table
+
+TOGETHER = ("auto", "wavelet", "table")
+"""Fields that are compared with each other: `wavelet` where pixels keep their places, and `table` where they do not."""
+
+SOLVED = "solved in closed form"
+"""In place of a number of gradient steps, where none was taken."""
+
+
+@dataclass(frozen=True, order=True)
+class CodecSetup:
+    """What the encodes of the study "codec" must share to be compared. Seconds only compare on one machine.
+
+    Attributes:
+        field: as asked for; the first of `TOGETHER` for all of these.
+        side: 0 for pictures as they are.
+    """
+
+    field: str
+    side: int
+    gray: bool
+    target_db: float
+    effort: int
+    processor: str
+    threads: int
+
+    @classmethod
+    def of(cls, row: Row) -> CodecSetup:
+        field = asked_field(row)
+        return cls(
+            TOGETHER[0] if field in TOGETHER else field, row["side"], row["gray"], row["target_db"], row["effort"],
+            row.get("processor", ""), row.get("threads", 0),
+        )  # fmt: skip
+
+    @property
+    def title(self) -> str:
+        known = {"auto": "wavelet, or table where pixels are moved", "siren": "SIREN", "ngp": "Instant-NGP"}
+        name = known.get(self.field, f"field {self.field}")
+        return f"{name}, {self.shape}, {self.target_db:g} dB, effort {self.effort}"
+
+    @property
+    def shape(self) -> str:
+        size = f"{self.side} x {self.side}" if self.side else "whole pictures"
+        return f"{size}, {'gray' if self.gray else 'RGB'}"
+
+    @property
+    def machine(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        return ", ".join(part for part in (self.processor, threads) if part)
+
+    @property
+    def name(self) -> str:
+        parts = (self.field, self.side or "whole", "gray" if self.gray else "rgb", f"{self.target_db:g}db")
+        return "-".join(map(str, (*parts, f"effort{self.effort}"))).replace(".", "_")
+
+
+def codec_setups(rows: Iterable[Row]) -> dict[CodecSetup, list[Row]]:
+    """The rows of the study "codec" by set-up, in a fixed order of set-ups."""
+    found: dict[CodecSetup, list[Row]] = {}
+    for row in rows:
+        if row["study"] == "codec":
+            found.setdefault(CodecSetup.of(row), []).append(row)
+    return dict(sorted(found.items()))
+
+
+class Way(NamedTuple):
+    """How a picture was fitted."""
+
+    family: str
+    transform: str
+
+
+@dataclass(frozen=True)
+class Against:
+    """What one way took, against the way that is the reference, on the pictures that have both.
+
+    Attributes:
+        n, n_reached: pictures, and those of them that reached the target.
+        fit_steps, steps, seconds, bytes: means over pictures (of medians over repetitions); gradient steps until the
+            PSNR was reached, and with those after it, which make the file smaller.
+        fit_steps_ratio, seconds_ratio, bytes_ratio: this over the reference, mean over pictures; of steps None where
+            one of the two takes none.
+    """
+
+    way: Way
+    n: int
+    n_reached: int
+    fit_steps: float
+    steps: float
+    seconds: float
+    bytes: float
+    fit_steps_ratio: Mean | None
+    seconds_ratio: Mean
+    bytes_ratio: Mean
+
+    @property
+    def steps_shown(self) -> str:
+        """ "16, 70 in all", or that there were none."""
+        if not self.steps:
+            return SOLVED
+        fit, every = round(self.fit_steps), round(self.steps)
+        return f"{fit:,}" if fit == every else f"{fit:,}, {every:,} in all"
+
+
+def compared(group: Sequence[Row]) -> list[Against]:
+    """The ways of one set-up against its reference: no transform, of `wavelet` if there are several such."""
+    pictures: dict[ImageKey, dict[Way, list[Row]]] = {}
+    for row in group:
+        way = Way(used_family(row), row["transform"])
+        pictures.setdefault(ImageKey(row["dataset"], row["image"]), {}).setdefault(way, []).append(row)
+    ways = list(dict.fromkeys(way for arms in pictures.values() for way in arms))
+    plain = sorted((way for way in ways if way.transform == "none"), key=lambda way: way.family != "wavelet")
+    found: list[Against] = []
+    for way in ways:
+        both = [(arms[plain[0]], arms[way]) for arms in pictures.values() if plain and {plain[0], way} <= set(arms)]
+        if both:
+            found.append(_against(way, both))
+    return found
+
+
+def _against(way: Way, both: Sequence[tuple[list[Row], list[Row]]]) -> Against:
+    def mean(key: str) -> float:
+        return statistics.fmean(_median(rows, key) for _, rows in both)
+
+    def ratio(key: str) -> Mean | None:
+        pairs = [(_median(rows, key), _median(reference, key)) for reference, rows in both]
+        return Mean.of([Ratio(a / b, "exact") for a, b in pairs]) if all(a and b for a, b in pairs) else None
+
+    seconds, size = ratio("encode_seconds"), ratio("bytes")
+    assert seconds is not None
+    assert size is not None
+    reached = sum(all(row["reached"] for row in rows) for _, rows in both)
+    return Against(
+        way, len(both), reached, mean("fit_steps"), mean("steps"), mean("encode_seconds"), mean("bytes"),
+        ratio("fit_steps"), seconds, size,
+    )  # fmt: skip
+
+
+def _median(rows: Sequence[Row], key: str) -> float:
+    return float(statistics.median(row[key] for row in rows))
+
+
+NOTES = (
+    "What `nfcodec encode` does, from samples in memory to the bytes of a finished file whose PSNR has been checked."
+    " Gradient steps: until the PSNR was reached, then with those that make the file smaller; means over pictures.",
+    "Against no transform: this over the same without a transform, for each picture; mean over pictures [95 % bootstrap"
+    " interval over pictures]. Below 1 is fewer steps, less time, fewer bytes.",
+    "The paper has no counterpart: it counts steps, and stores no file.",
+)
+
+
+def tables(rows: Iterable[Row]) -> list[Table]:
+    """A table for each set-up."""
+    found = (table(setup, group) for setup, group in codec_setups(rows).items())
+    return [each for each in found if each is not None]
+
+
+def table(setup: CodecSetup, group: Sequence[Row]) -> Table | None:
+    """Steps, seconds and bytes of every way, dataset by dataset."""
+    rows: list[tuple[Cell, ...]] = []
+    for dataset in sorted({row["dataset"] for row in group}):
+        for each in compared([row for row in group if row["dataset"] == dataset]):
+            reached = f"{each.n_reached} of {each.n}"
+            steps, seconds, size = (each.steps_shown, each.fit_steps_ratio), each.seconds_ratio, each.bytes_ratio
+            rows.append((dataset, *each.way, each.n, reached, *steps, each.seconds, seconds, each.bytes, size))
+    columns = ("pictures", "fitted", "transform", "n", "target reached", "gradient steps",
+               "steps against no transform", "seconds", "seconds against no transform", "bytes",
+               "bytes against no transform")  # fmt: skip
+    notes = (*NOTES, machines(group))
+    return Table(f"codec-{setup.name}", f"Whole encodes. {setup.title}", columns, tuple(rows), notes) if rows else None
+
+
+def summary(rows: Iterable[Row]) -> Table | None:
+    """What transforms change, in one table over all set-ups: the one for a reader in a hurry."""
+    found = codec_setups(rows)
+    lines: list[tuple[Cell, ...]] = [
+        (each.way.family, f"{setup.target_db:g} dB", each.way.transform, each.steps_shown, each.fit_steps_ratio,
+         each.seconds_ratio, round(each.bytes), each.bytes_ratio)
+        for setup, group in found.items()
+        for each in compared(group)
+    ]  # fmt: skip
+    if not lines:
+        return None
+    columns = ("fitted", "to", "transform", "gradient steps", "steps, times those of `none`",
+               "seconds, times those of `none`", "bytes", "bytes, times those of `none`")  # fmt: skip
+    every = [row for group in found.values() for row in group]
+    n = len({(row["dataset"], row["image"]) for row in every})
+    shapes = "; ".join(sorted({setup.shape for setup in found}))
+    notes = (f"{n} picture{'s' if n != 1 else ''} ({shapes}). {NOTES[0]} {NOTES[1]}", machines(every))
+    return Table("encodes", "What transforms change", columns, tuple(lines), notes)
+
+
+def sentences(rows: Iterable[Row]) -> list[str]:
+    """What transforms change, in words."""
+    found: list[str] = []
+    for setup, group in codec_setups(rows).items():
+        ways = compared(group)
+        plain = next((each for each in ways if each.way.transform == "none"), None)
+        for each in ways:
+            if plain is None or each is plain:
+                continue
+            found.append(
+                f"At {setup.target_db:g} dB, {each.way.transform} took {_times(each.seconds_ratio)} the seconds and"
+                f" {_times(each.bytes_ratio)} the bytes of the picture as it is: {_fitted(each)}, against"
+                f" {_fitted(plain)}."
+            )
+    return found
+
+
+def _times(mean: Mean) -> str:
+    return f"{mean.value:.2f} times"
+
+
+def _fitted(each: Against) -> str:
+    return f"`{each.way.family}`, " + (f"fitted in {each.steps:,.0f} gradient steps" if each.steps else SOLVED)

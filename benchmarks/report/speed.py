@@ -1,0 +1,60 @@
+"""The report on speed: what the parts of `python -m benchmarks speed` measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from benchmarks.records.store import Row
+from benchmarks.report.machines import machines
+from benchmarks.report.table import Cell, Table
+
+RECIPE = (
+    ("steps", "default_steps"), ("seconds", "default_seconds"),
+    ("steps with the paper's recipe", "paper_steps"), ("at the best of four rates", "paper_steps_at_best_rate"),
+    ("the paper's steps over ours", "steps_ratio"), ("the paper's seconds over ours", "seconds_ratio"),
+)  # fmt: skip
+"""Columns of the recipe's table, and the results they are medians of."""
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """A table for each part that was run: the recipe's over pictures, of the others every row as it was measured."""
+    parts: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["study"] == "speed":
+            part = f"recipe, {row['side']} x {row['side']}" if row["part"] == "recipe" else row["part"]
+            parts.setdefault(part, []).append(row)
+    return [
+        (_recipe if name.startswith("recipe") else _measured)(name, records) for name, records in sorted(parts.items())
+    ]
+
+
+def _recipe(name: str, records: Sequence[Row]) -> Table:
+    lines: list[tuple[Cell, ...]] = []
+    for transform in ("none", "rpp"):
+        mine = [row for record in records for row in record["rows"] if row["transform"] == transform]
+        reached = f"{sum(row['default_reached'] for row in mine)} of {len(mine)}"
+        tried = [row for row in mine if "paper_steps" in row]
+        paper = f"{sum(row['paper_reached'] for row in tried)} of {len(tried)}"
+        medians = (_median(row[key] for row in mine if key in row) for _, key in RECIPE)
+        lines.append((transform, len(mine), reached, paper, *medians))
+    columns = ("transform", "n", "reached 50 dB", "with the paper's recipe", *(column for column, _ in RECIPE))
+    notes = (
+        "A SIREN as wide as the picture: our settings against the paper's (Adam at 2^-10), medians over pictures of"
+        " what was measured in one run. Where the paper's recipe was stopped, its steps are those it was allowed.",
+        machines(records),
+    )
+    return Table(f"speed-{name}".replace(", ", "-").replace(" ", ""), f"Speed: {name}", columns, tuple(lines), notes)
+
+
+def _measured(name: str, records: Sequence[Row]) -> Table:
+    rows = [(record["image"], row) for record in records for row in record["rows"]]
+    columns = tuple(dict.fromkeys(key for _, row in rows for key in row))
+    lines = tuple((image, *(row.get(column) for column in columns)) for image, row in rows)
+    notes = ("As measured by `python -m benchmarks speed`; compare ratios within a row only.", machines(records))
+    return Table(f"speed-{name}", f"Speed: {name}", ("picture", *columns), lines, notes)
+
+
+def _median(values: Iterable[float]) -> Cell:
+    found = list(values)
+    return float(statistics.median(found)) if found else None
