@@ -8,6 +8,7 @@ from benchmarks.commands.acceleration import acceleration
 from benchmarks.commands.analyze import analyze
 from benchmarks.commands.download import download
 from benchmarks.commands.dynamics import dynamics
+from benchmarks.commands.figures import figures
 from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
 from benchmarks.commands.report import report
@@ -26,6 +27,6 @@ def main() -> None:
 
 
 for command in (
-    download, acceleration, dynamics, rate_distortion, lossless, table, speed, report, analyze, train, sample,
+    download, acceleration, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze, train, sample,
 ):  # fmt: skip
     main.add_command(command)

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import bjontegaard
 import numpy as np
-from scipy.interpolate import Akima1DInterpolator
+from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 
 BD_METHOD = "akima"
 """Of interpolation between the points, as the package `bjontegaard` recommends."""
@@ -41,19 +41,24 @@ class Curve:
         return cls(tuple(bpp for bpp, _ in kept), tuple(quality for _, quality in kept))
 
     def bpp_at(self, quality: float) -> float | None:
-        """Linear in the logarithm of the rate between the points; None outside of them.
+        """Between the points a monotone cubic (PCHIP) in the logarithm of the rate; None outside of them.
 
-        The first point also stands for what is at most `CLOSE` below it: files made for a PSNR are just over it.
+        Straight lines between points that are far apart would run below the curve. The first point also stands for what
+        is at most `CLOSE` below it: files made for a PSNR are just over it.
         """
         if not self.quality or not self.quality[0] - CLOSE <= quality <= self.quality[-1]:
             return None
-        return float(np.exp(np.interp(quality, self.quality, np.log(self.bpp))))
+        if quality <= self.quality[0]:
+            return self.bpp[0]
+        return float(np.exp(PchipInterpolator(self.quality, np.log(self.bpp))(quality)))
 
     def quality_at(self, bpp: float) -> float | None:
-        """The inverse of `bpp_at`; None outside of the points."""
+        """The same the other way round; None outside of the points."""
         if not self.bpp or not self.bpp[0] <= bpp <= self.bpp[-1]:
             return None
-        return float(np.interp(np.log(bpp), np.log(self.bpp), self.quality))
+        if bpp == self.bpp[0]:
+            return self.quality[0]
+        return float(PchipInterpolator(np.log(self.bpp), self.quality)(np.log(bpp)))
 
 
 def mean_bpp_at(curves: Sequence[Curve], quality: float) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.records.store import Row
 from benchmarks.report.page import comparisons, page
 from benchmarks.report.plots import plots
-from benchmarks.report.table import markdown
+from benchmarks.report.table import Table, markdown
 from benchmarks.report.tables import tables
 from nfcodec.errors import UsageError
 
@@ -28,8 +28,13 @@ def write(rows: Sequence[Row], out: Path, title: str) -> str:
     if not made and not drawn:
         raise UsageError("the records hold nothing to report on")
     (out / "plots").mkdir(parents=True, exist_ok=True)
-    (out / "tables.md").write_text(f"# {title}\n\n" + "\n".join(map(markdown, made)), encoding="utf-8")
+    (out / "tables.md").write_text(as_text(made, title), encoding="utf-8")
     for plot in drawn:
         (out / "plots" / f"{plot.name}.svg").write_text(plot.svg, encoding="utf-8")
     (out / "report.html").write_text(page(title, made, drawn, comparisons(rows), NOTES), encoding="utf-8")
     return f"{len(made)} tables and {len(drawn)} plots of {len(rows)} records: {out / 'report.html'}"
+
+
+def as_text(made: Sequence[Table], title: str) -> str:
+    """Tables as one Markdown document."""
+    return f"# {title}\n\n" + "\n".join(map(markdown, made))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.rates.codecs import OURS
 from benchmarks.records.store import Row
+from benchmarks.report.machines import machines
 from benchmarks.report.table import Cell, Table
 
 NOTES = ("Bytes of whole files, mean over pictures; every file gave the picture back bit for bit. Seconds: medians.",)
@@ -42,7 +43,9 @@ def _table(dataset: str, rows: Sequence[Row]) -> Table:
         "encode s",
         "decode s",
     )
-    return Table(f"lossless-{dataset}", f"Bytes without loss: {dataset}", columns, tuple(lines), NOTES)
+    return Table(
+        f"lossless-{dataset}", f"Bytes without loss: {dataset}", columns, tuple(lines), (*NOTES, machines(rows))
+    )
 
 
 def _share_smaller(ours: Sequence[Row], others: Sequence[Row]) -> str:

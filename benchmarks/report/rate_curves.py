@@ -47,12 +47,18 @@ def families(rows: Sequence[Row]) -> str:
     return ", ".join(name if len(found) == 1 else f"{name} ({n} files)" for name, n in found.most_common())
 
 
-def cheaper_at_settings(rows: Sequence[Row], codec: str) -> str:
-    """How many bits fewer a mean at one setting takes than at equal PSNR, in words."""
+def points_by_setting(rows: Sequence[Row], codec: str) -> dict[float, list[tuple[float, float]]]:
+    """(bpp, PSNR in dB) of all pictures at each setting of a codec."""
     points: dict[float, list[tuple[float, float]]] = {}
     for row in rows:
-        if row["codec"] == codec:
+        if row["study"] == "rate" and row["codec"] == codec:
             points.setdefault(row["setting"], []).append((row["bpp"], row["psnr_db"]))
-    at_settings, curves = mean_at_settings(points), list(curves_of(rows, "psnr_db")[codec].values())
+    return points
+
+
+def cheaper_at_settings(rows: Sequence[Row], codec: str) -> str:
+    """How many bits fewer a mean at one setting takes than at equal PSNR, in words."""
+    at_settings = mean_at_settings(points_by_setting(rows, codec))
+    curves = list(curves_of(rows, "psnr_db")[codec].values())
     pairs = [(target, at_settings.bpp_at(target), mean_bpp_at(curves, target)) for target in TARGETS_DB]
     return ", ".join(f"{1 - a / b:.0%} at {target:g} dB" for target, a, b in pairs if a is not None and b is not None)

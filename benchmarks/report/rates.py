@@ -29,9 +29,9 @@ RANGES_DB = ((30, 33), (33, 36), (36, 40), (40, 44), (44, 50), (30, 40))
 """Between which BD-rates are taken apart, because a mean over all can hide that two curves cross."""
 
 NOTES = (
-    "Bits a pixel of whole files, RGB PSNR at 8 bits: mean over pictures of the rates at that PSNR, interpolated"
-    " linearly in log rate. Where some pictures are better than that at the lowest setting tried, or worse at the"
-    " highest, there is no mean, and the table says of how many pictures that is so.",
+    "Bits a pixel of whole files, RGB PSNR at 8 bits: mean over pictures of the rates at that PSNR, interpolated by"
+    " a monotone cubic in log rate. Where some pictures are better than that at the lowest setting tried, or worse at"
+    " the highest, there is no mean, and the table says of how many pictures that is so.",
     f"BD-rate: package bjontegaard, method {BD_METHOD}, for each picture over the common range of quality, then the"
     " mean; below 0 is better. Seconds: medians over files.",
 )

@@ -14,6 +14,7 @@ from benchmarks.report import encodes, lossless, processes, rates, speed
 from benchmarks.report.estimates import Mean, Ratio
 from benchmarks.report.grouping import (
     Arms,
+    ImageKey,
     Setup,
     accelerations,
     by_dataset,
@@ -24,6 +25,7 @@ from benchmarks.report.grouping import (
 from benchmarks.report.table import Cell, Table
 
 BOTH = ("none", "rpp")
+MANY = 5
 
 PAPER_SETUP = "the paper: 512 x 512, SIREN 512 wide, NGP with 16-bit parameters, all pictures of each set"
 
@@ -58,10 +60,28 @@ def table_1(setup: Setup, images: dict) -> Table | None:
         f"Steps to {setup.target_db:g} dB without transform over steps with it, each at the best of its learning"
         " rates; mean over pictures of the ratios [95 % bootstrap interval over pictures].",
         "<= or >=: some runs took all steps allowed, so the mean is a bound.",
-        f"Ours: {setup.title}; {PAPER_SETUP}. Pictures: the first ones by name of the folders named.",
+        f"Ours: {setup.title}; {PAPER_SETUP}. Pictures: {_names(images)}.",
+        *_fewer_rates(images),
     )
     columns = ("pictures", "source", "n", *TABLE_1)
     return Table(f"table-1-{setup.name}", f"Table 1: acceleration. {setup.title}", columns, tuple(rows), notes)
+
+
+def _names(images: dict[ImageKey, Arms]) -> str:
+    """Few pictures by name, many by the first and the last."""
+    found: list[str] = []
+    for dataset in sorted({key.dataset for key in images}):
+        names = sorted(key.image for key in images if key.dataset == dataset)
+        many = f"{len(names)} from {names[0]} to {names[-1]}"
+        found.append(f"{dataset}: {', '.join(names) if len(names) < MANY else many}")
+    return "; ".join(found)
+
+
+def _fewer_rates(images: dict[ImageKey, Arms]) -> list[str]:
+    """A sentence on searches that were allowed fewer learning rates than others."""
+    counts = [len(row["log2_rates"]) for arms in images.values() for row in arms.values() if "log2_rates" in row]
+    fewer = sum(count < max(counts) for count in counts)
+    return [f"{fewer} of {len(counts)} searches could choose between fewer rates than the others."] if fewer else []
 
 
 def all_transforms(setup: Setup, images: dict) -> Table | None:

@@ -77,3 +77,14 @@ def test_published_pictures_have_the_published_mean() -> None:
     means = mean_at_settings({i: [(c.bpp[i], c.quality[i]) for c in pictures.values()] for i in range(5)})
     assert means.bpp == pytest.approx(published()["Cool-chic 5"].bpp, abs=1e-4)
     assert means.quality == pytest.approx(published()["Cool-chic 5"].quality, abs=1e-3)
+
+
+def test_between_points_a_curve_bends_as_the_points_do() -> None:
+    psnr_db = np.arange(28.0, 52.0, 4.0)
+    bent = np.exp(psnr_db / 8 - (psnr_db - 28) ** 2 / 800)  # the logarithm of the rate grows ever more slowly
+    curve = Curve(tuple(bent), tuple(psnr_db))
+    for middle in psnr_db[1:-2] + 2.0:
+        true = np.exp(middle / 8 - (middle - 28) ** 2 / 800)
+        straight = np.exp(np.interp(middle, psnr_db, np.log(bent)))
+        assert straight < curve.bpp_at(middle)
+        assert curve.bpp_at(middle) == pytest.approx(true, rel=2e-3)
