@@ -88,6 +88,7 @@ class Against:
     """What one way took, against the way that is the reference, on the pictures that have both.
 
     Attributes:
+        is_reference: this is what the others are held against.
         n, n_reached: pictures, and those of them that reached the target.
         fit_steps, steps, seconds, bytes: means over pictures (of medians over repetitions); gradient steps until the
             PSNR was reached, and with those after it, which make the file smaller.
@@ -96,6 +97,7 @@ class Against:
     """
 
     way: Way
+    is_reference: bool
     n: int
     n_reached: int
     fit_steps: float
@@ -114,6 +116,11 @@ class Against:
         fit, every = round(self.fit_steps), round(self.steps)
         return f"{fit:,}" if fit == every else f"{fit:,}, {every:,} in all"
 
+    @property
+    def ratios(self) -> tuple[Cell, Cell, Cell]:
+        """Of steps, seconds and bytes."""
+        return (1, 1, 1) if self.is_reference else (self.fit_steps_ratio, self.seconds_ratio, self.bytes_ratio)
+
 
 def compared(group: Sequence[Row]) -> list[Against]:
     """The ways of one set-up against its reference: no transform, of `wavelet` if there are several such."""
@@ -127,11 +134,11 @@ def compared(group: Sequence[Row]) -> list[Against]:
     for way in ways:
         both = [(arms[plain[0]], arms[way]) for arms in pictures.values() if plain and {plain[0], way} <= set(arms)]
         if both:
-            found.append(_against(way, both))
+            found.append(_against(way, way == plain[0], both))
     return found
 
 
-def _against(way: Way, both: Sequence[tuple[list[Row], list[Row]]]) -> Against:
+def _against(way: Way, is_reference: bool, both: Sequence[tuple[list[Row], list[Row]]]) -> Against:
     def mean(key: str) -> float:
         return statistics.fmean(_median(rows, key) for _, rows in both)
 
@@ -144,7 +151,7 @@ def _against(way: Way, both: Sequence[tuple[list[Row], list[Row]]]) -> Against:
     assert size is not None
     reached = sum(all(row["reached"] for row in rows) for _, rows in both)
     return Against(
-        way, len(both), reached, mean("fit_steps"), mean("steps"), mean("encode_seconds"), mean("bytes"),
+        way, is_reference, len(both), reached, mean("fit_steps"), mean("steps"), mean("encode_seconds"), mean("bytes"),
         ratio("fit_steps"), seconds, size,
     )  # fmt: skip
 
@@ -174,8 +181,9 @@ def table(setup: CodecSetup, group: Sequence[Row]) -> Table | None:
     for dataset in sorted({row["dataset"] for row in group}):
         for each in compared([row for row in group if row["dataset"] == dataset]):
             reached = f"{each.n_reached} of {each.n}"
-            steps, seconds, size = (each.steps_shown, each.fit_steps_ratio), each.seconds_ratio, each.bytes_ratio
-            rows.append((dataset, *each.way, each.n, reached, *steps, each.seconds, seconds, each.bytes, size))
+            steps, seconds, size = each.ratios
+            counts = (dataset, *each.way, each.n, reached, each.steps_shown)
+            rows.append((*counts, steps, each.seconds, seconds, round(each.bytes), size))
     columns = ("pictures", "fitted", "transform", "n", "target reached", "gradient steps",
                "steps against no transform", "seconds", "seconds against no transform", "bytes",
                "bytes against no transform")  # fmt: skip
@@ -187,8 +195,8 @@ def summary(rows: Iterable[Row]) -> Table | None:
     """What transforms change, in one table over all set-ups: the one for a reader in a hurry."""
     found = codec_setups(rows)
     lines: list[tuple[Cell, ...]] = [
-        (each.way.family, f"{setup.target_db:g} dB", each.way.transform, each.steps_shown, each.fit_steps_ratio,
-         each.seconds_ratio, round(each.bytes), each.bytes_ratio)
+        (each.way.family, _goal(setup, each), each.way.transform, each.steps_shown, *each.ratios[:2],
+         round(each.bytes), each.ratios[2])
         for setup, group in found.items()
         for each in compared(group)
     ]  # fmt: skip
@@ -203,12 +211,17 @@ def summary(rows: Iterable[Row]) -> Table | None:
     return Table("encodes", "What transforms change", columns, tuple(lines), notes)
 
 
+def _goal(setup: CodecSetup, each: Against) -> str:
+    reached = "" if each.n_reached == each.n else f", reached on {each.n_reached} of {each.n}"
+    return f"{setup.target_db:g} dB{reached}"
+
+
 def sentences(rows: Iterable[Row]) -> list[str]:
     """What transforms change, in words."""
     found: list[str] = []
     for setup, group in codec_setups(rows).items():
         ways = compared(group)
-        plain = next((each for each in ways if each.way.transform == "none"), None)
+        plain = next((each for each in ways if each.is_reference), None)
         for each in ways:
             if plain is None or each is plain:
                 continue

@@ -31,15 +31,14 @@ PAPER_SETUP = "the paper: 512 x 512, SIREN 512 wide, NGP with 16-bit parameters,
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """All tables for which there are records."""
-    found: list[Table | None] = []
+    """All tables for which there are records: of the codec, then of the paper's question."""
+    found: list[Table | None] = [encodes.summary(rows), *encodes.tables(rows), *processes.tables(rows)]
+    found += [*rates.tables(rows), *lossless.tables(rows), *speed.tables(rows)]
     for setup, group in setups(rows).items():
         images = by_image(group)
         found += [table_1(setup, images), all_transforms(setup, images), table_2(setup, images), steps(setup, images)]
     for setup, group in setups(rows, "dynamics").items():
         found += [table_3(setup, by_image(group)), barrier(setup, by_image(group))]
-    found += [*encodes.tables(rows), *rates.tables(rows), *lossless.tables(rows)]
-    found += [*processes.tables(rows), *speed.tables(rows)]
     return [table for table in found if table is not None]
 
 
@@ -68,10 +67,11 @@ def table_1(setup: Setup, images: dict) -> Table | None:
 
 
 def _names(images: dict[ImageKey, Arms]) -> str:
-    """Few pictures by name, many by the first and the last."""
+    """Those that were run with a transform and without: few by name, many by the first and the last."""
     found: list[str] = []
-    for dataset in sorted({key.dataset for key in images}):
-        names = sorted(key.image for key in images if key.dataset == dataset)
+    both = [key for key, arms in images.items() if "none" in arms and len(arms) > 1]
+    for dataset in sorted({key.dataset for key in both}):
+        names = sorted(key.image for key in both if key.dataset == dataset)
         many = f"{len(names)} from {names[0]} to {names[-1]}"
         found.append(f"{dataset}: {', '.join(names) if len(names) < MANY else many}")
     return "; ".join(found)
