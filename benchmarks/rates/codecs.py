@@ -110,12 +110,12 @@ LOSSY: dict[str, Lossy] = {
     ),
     "webp": Lossy((0, 1, 10, 25, 40, 55, 70, 80, 88, 94, 98, 100), _quality(format="WEBP", method=6), "webp"),
     "avif": Lossy(
-        (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 88, 94, 98, 100),
+        (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 88, 94, 98, 100),
         _quality(format="AVIF", subsampling="4:4:4", speed=4),
         "avif",
     ),
     "avif-psnr": Lossy(
-        (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 96, 98, 100),
+        (0, 1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 96, 98, 100),
         _quality(format="AVIF", subsampling="4:4:4", speed=0, advanced={"tune": "psnr"}),
         "avif",
     ),
