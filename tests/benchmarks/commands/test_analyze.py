@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from benchmarks.commands import main
+from benchmarks.commands.figures import RECORDS
 from benchmarks.records.store import read
 
 SIDE = 20
@@ -26,6 +27,7 @@ def test_analyze_goes_from_a_picture_to_a_page_and_resumes(tmp_path: Path) -> No
     assert first.exit_code == 0, first.output
     rows = list(read(tmp_path / "out" / "records.jsonl"))
     assert sorted(row["study"] for row in rows) == ["codec"] * 2 + ["dynamics"] * 2 + ["gallery"] + ["paper"] * 3
+    assert "At 40 dB, rpp took " in first.output
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Table 1" in page
     assert "scale:2" in page
@@ -34,6 +36,16 @@ def test_analyze_goes_from_a_picture_to_a_page_and_resumes(tmp_path: Path) -> No
     again = CliRunner().invoke(main, command)
     assert again.output.count(" of them recorded already") == 4
     assert len(list(read(tmp_path / "out" / "records.jsonl"))) == len(rows)
+
+
+@pytest.mark.slow
+def test_a_report_of_all_that_is_recorded(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["report", str(RECORDS), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert "Instant-NGP, whole pictures" not in text
+    assert "### BD-rate over avif-psnr by range of PSNR: kodak" in text
+    assert (tmp_path / "report.html").stat().st_size > 100_000
 
 
 def test_a_report_without_records_is_an_error(tmp_path: Path) -> None:
