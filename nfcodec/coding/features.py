@@ -5,6 +5,8 @@ docs/format.md, "Tables of features", is the normative text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
@@ -44,15 +46,23 @@ class FeaturesPart(Part):
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         chosen = None if symbols is None else symbols[self._tensor.name]
         if not self._coded:
-            return {self._tensor.name: self._code_nested(coder, chosen)}
+            return {self._tensor.name: code_features(coder, self._tensor.shape, self._limits, chosen)}
         models = [trellis_model(f, limit) for f, limit in enumerate(self._limits)]
         return {self._tensor.name: code_trellis(coder, models, self._limits, self._tensor.shape, chosen)}
 
-    def _code_nested(self, coder: SymbolCoder, symbols: Int64Array | None) -> Int64Array:
-        table = np.zeros(self._tensor.shape, np.int64)
-        for f, limit in enumerate(self._limits):
-            model = AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, BUCKETS))
-            contexts = feature_contexts(table, f, self._limits, BUCKETS[-1])
-            flat = None if symbols is None else symbols[:, :, f].reshape(-1)
-            table[:, :, f] = model.code(coder, contexts, flat).reshape(table.shape[:2])
-        return table
+
+def code_features(
+    coder: SymbolCoder, shape: tuple[int, ...], limits: Sequence[int], symbols: Int64Array | None
+) -> Int64Array:
+    """Code entries (rows, cols, features), one feature after the other; a decoder passes None for `symbols`.
+
+    Args:
+        limits: the largest magnitude of each feature.
+    """
+    table = np.zeros(shape, np.int64)
+    for f, limit in enumerate(limits):
+        model = AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, BUCKETS))
+        contexts = feature_contexts(table, f, limits, BUCKETS[-1])
+        flat = None if symbols is None else symbols[:, :, f].reshape(-1)
+        table[:, :, f] = model.code(coder, contexts, flat).reshape(table.shape[:2])
+    return table

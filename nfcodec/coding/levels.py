@@ -88,14 +88,14 @@ def code_levels(
     Returns:
         One int64 array (rows, cols, features) a level.
     """
-    models = [AdaptiveModel(limit, CLASS_SCALES * 2) for limit in limits]
+    models = [neighbour_model(limit) for limit in limits]
     done: list[Int64Array] = []
     for i, shape in enumerate(shapes):
         level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
         for f in range(shape.features):
             values = None if levels is None else levels[i][:, :, f]
             coarser = _at_finer(done[-1], shapes[i - 1], shape, f) if i and f < shapes[i - 1].features else None
-            _code_in_passes(coder, models[f], level, f, coarser, values)
+            code_in_passes(coder, models[f], level, f, coarser, values)
         done.append(level)
     return done
 
@@ -108,7 +108,12 @@ def _at_finer(coarser: Int64Array, shape: LevelShape, finer: LevelShape, f: int)
     return np.abs(coarser[:, :, f])[rows][:, cols]
 
 
-def _code_in_passes(
+def neighbour_model(limit: int) -> AdaptiveModel:
+    """The model that `code_in_passes` needs, for symbols of magnitudes up to `limit`."""
+    return AdaptiveModel(limit, CLASS_SCALES * 2)
+
+
+def code_in_passes(
     coder: SymbolCoder,
     model: AdaptiveModel,
     level: Int64Array,
@@ -116,7 +121,12 @@ def _code_in_passes(
     coarser: Int64Array | None,
     values: Int64Array | None,
 ) -> None:
-    """Code feature `f` into `level` in four passes."""
+    """Code feature `f` into `level`, (rows, cols, features), in four passes; a decoder passes None for `values`.
+
+    Args:
+        coarser: magnitudes of feature f of the coarser level at the entries of this one; None without one.
+        values: (rows, cols).
+    """
     largest = max(model.largest, 0 if coarser is None else int(coarser.max()))
     for run in neighbour_runs(level, f, largest, coarser):
         chosen = None if values is None else values[run.place].reshape(-1)

@@ -17,9 +17,9 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.wire import ByteReader
 
-ANY, CODED, COLUMNS = 0, 1, 2
+ANY, CODED, NEIGHBOURS = 0, 1, 2
 """The orders of symbols. Every field has one that suits any symbols; some have one for symbols whose parities a
-convolutional code gives, or one with a scale for each column."""
+convolutional code gives, or one for entries that say something about their neighbours."""
 
 
 def encode_payload(order: int, parts: Sequence[Part], symbols: Symbols) -> bytes:

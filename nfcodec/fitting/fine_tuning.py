@@ -7,11 +7,11 @@ fine-tuning trades gradient steps for coarser quantizer steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nfcodec.errors import FormatError
-from nfcodec.exact.field import Parameters
+from nfcodec.exact.field import Parameters, Tensor
 from nfcodec.fitting import engines
 from nfcodec.fitting.batches import Optimizer
 from nfcodec.fitting.engines import Engine, Objective, Rates
@@ -171,24 +171,34 @@ def allowed_mse(problem: Problem, mse: float, margin_db: float, target_db: float
     return max(mse * (10 ** (min(max(margin_db, LEAST_MARGIN_DB), LARGEST_MARGIN_DB) / 10) - 1), least)
 
 
-def balanced_steps(problem: Problem, engine: Engine, allowed: float) -> dict[str, float]:
+def balanced_steps(
+    problem: Problem,
+    engine: Engine,
+    allowed: float,
+    tensors: Sequence[Tensor] | None = None,
+    objective: Objective = Objective(),
+) -> dict[str, float]:
     """Quantizer steps whose errors add up to a mean squared error, each tensor's in proportion to its parameters.
 
     At high rate a tensor's error grows with the square of its step and its bits fall with the step's logarithm, so
     equal error per parameter minimises the bits.
+
+    Args:
+        tensors: which of the layout's get steps; all by default.
+        objective: how all others are seen meanwhile.
     """
     parameters = engine.parameters()
-    engine.set_objective(Objective())
+    engine.set_objective(objective)
     base = engine.evaluate().mse
-    layout = problem.field.layout(problem.geometry)
-    n_parameters = sum(tensor.size for tensor in layout)
+    tensors = problem.field.layout(problem.geometry) if tensors is None else tensors
+    n_parameters = sum(tensor.size for tensor in tensors)
     steps: dict[str, float] = {}
-    for tensor in layout:
+    for tensor in tensors:
         rms = float((parameters[tensor.name].astype("f8") ** 2).mean() ** 0.5) * tensor.unit
         step, share = max(rms, LEAST_RMS) * FIRST_STEP, allowed * tensor.size / n_parameters
         error = 0.0
         for _ in range(STEP_TRIALS):
-            engine.set_objective(Objective({tensor.name: step}))
+            engine.set_objective(replace(objective, steps={**objective.steps, tensor.name: step}))
             error = engine.evaluate().mse - base
             if error > ENOUGH_SHARE * share:
                 break

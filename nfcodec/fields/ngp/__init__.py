@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from nfcodec import lazy
 
 if TYPE_CHECKING:
-    from nfcodec.fields.ngp.plan import default_ngp
+    from nfcodec.fields.ngp.plan import sized_ngp
     from nfcodec.fields.ngp.recipes import RECIPES, Recipe
 
-__all__ = ["RECIPES", "Recipe", "default_ngp"]
+__all__ = ["RECIPES", "Recipe", "sized_ngp"]
 
 __getattr__ = lazy.exports(
     __name__,
     {
         "RECIPES": "nfcodec.fields.ngp.recipes",
         "Recipe": "nfcodec.fields.ngp.recipes",
-        "default_ngp": "nfcodec.fields.ngp.plan",
+        "sized_ngp": "nfcodec.fields.ngp.plan",
     },
 )

@@ -51,10 +51,10 @@ class FlatNgp(InOrder):
         self._ngp, self._geometry = field, geometry
         firsts = np.cumsum([0, *(level.size for level in levels)])
         facts = [
-            [first, level.size, level.resolution, level.resolution**2 > level.size]
+            [first, level.size, level.resolution, not level.is_dense]
             for first, level in zip(firsts, levels, strict=False)
         ]
-        axes = [(level.axis(geometry.width), level.axis(geometry.height)) for level in levels]
+        axes = [level.axes(geometry)[::-1] for level in levels]
         cells = np.stack([np.concatenate([x.low, y.low]) for x, y in axes])
         fractions = np.stack([np.concatenate([x.fraction, y.fraction]) / (1 << x.bits) for x, y in axes])
         self._levels = torch.tensor(facts, dtype=torch.int64, device=device)

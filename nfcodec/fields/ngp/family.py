@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import UsageError
 from nfcodec.exact.field import Field
 from nfcodec.fields.ngp.field import Ngp
-from nfcodec.fields.ngp.plan import default_ngp
+from nfcodec.fields.ngp.fit import solve_ngp
+from nfcodec.fields.ngp.plan import coarseness_of, sized_ngp
 from nfcodec.fields.ngp.recipes import RECIPES, Recipe
 from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Rates
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
-from nfcodec.fitting.fine_tuning import MARGIN_DB, MAX_STEPS, Tuning, engine_at, quantized_and_tuned
 from nfcodec.fitting.goals import Goal, Psnr
-from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
-from nfcodec.fitting.starts import uniform_start
 
 
 class NgpFamily(Family):
@@ -43,42 +39,27 @@ class NgpFamily(Family):
         return LosslessPolicy(LosslessPolicy.by_error(depth).fit_db, math.inf)
 
     def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
-        field = default_ngp(picture.geometry) if given is None else given
-        if not isinstance(field, Ngp):
-            raise UsageError(f"the field {field!r} is none of the family {self.name!r}")
-        return NgpSession(picture, field)
+        if given is not None and not isinstance(given, Ngp):
+            raise UsageError(f"the field {given!r} is none of the family {self.name!r}")
+        return NgpSession(picture, given)
 
 
 class NgpSession(Session):
-    """Fits of one picture with one field."""
+    """Fits of one picture, with a field that is given, or sized for each target."""
 
     native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
 
-    def __init__(self, picture: Picture, field: Ngp) -> None:
-        self._picture, self._field = picture, field
+    def __init__(self, picture: Picture, given: Ngp | None) -> None:
+        self._picture, self._given = picture, given
 
     def plans(self, request: Request) -> list[Plan]:
-        return [Plan(self._field, RECIPES[request.effort])]
+        field = self._given or sized_ngp(self._picture, request.psnr_db)
+        return [Plan(field, RECIPES[request.effort])]
 
     def fit(self, plan: Plan, request: Request) -> Solution:
-        return solve_ngp(Problem.of(self._picture, plan.field), request, plan.recipe)
+        assert isinstance(plan.field, Ngp)
+        problem = Problem.of(self._picture, plan.field)
+        return solve_ngp(plan.field, problem, request, plan.recipe, coarseness_of(self._picture))
 
     def estimated_bytes(self, request: Request) -> float | None:
         return None
-
-
-def solve_ngp(problem: Problem, request: Request, recipe: Recipe) -> Solution:
-    """Fit an `Ngp` by Adam from random weights.
-
-    The result may miss the target, if steps or time run out; the caller decides what that means.
-    """
-    began, rates = time.monotonic(), Rates(recipe.rate, recipe.rate)
-    budget = MAX_STEPS if request.max_steps is None else request.max_steps
-    tuning = Tuning(recipe.fine_tunings, recipe.fine_tuning_steps, rates)
-    initial = uniform_start(problem.field.layout(problem.geometry), request.seed)
-    engine = engine_at(problem, request, initial, budget, tuning)
-    schedule = Schedule(request.psnr_db + MARGIN_DB, budget, rates, request.deadline)
-    result = fit(problem, engine, schedule, request.clock("fit"))
-    trial, tuned = quantized_and_tuned(problem, request, engine, result, budget - result.steps, tuning)
-    steps, seconds = result.steps, time.monotonic() - began
-    return Solution(problem, trial, steps, steps + tuned, seconds, engine.name, engine.device)

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from nfcodec.coding.payload import ANY, COLUMNS
-from nfcodec.coding.tensors import AdaptivePart, ColumnsPart
+from nfcodec.coding.payload import ANY, NEIGHBOURS
+from nfcodec.coding.tensors import ColumnsPart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
 from nfcodec.exact.field import Field, Role, Tensor
@@ -19,6 +19,7 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork, layers_of, relu_macs, relu_tensors
 from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
+from nfcodec.fields.ngp.payload import EntriesPart
 from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
 
@@ -78,11 +79,11 @@ class Ngp(Field):
         self.check_cost(geometry, limits)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
-        return ANY, COLUMNS
+        return ANY, NEIGHBOURS
 
     def parts(self, geometry: Geometry, order: int) -> list[Part]:
-        part = ColumnsPart if order == COLUMNS else AdaptivePart
-        return [part(tensor) for tensor in self.layout(geometry)]
+        matrices = [ColumnsPart(tensor) for tensor in self.layout(geometry) if tensor.role is Role.MATRIX]
+        return [EntriesPart(self.levels, geometry, by_neighbours=order == NEIGHBOURS), *matrices]
 
     def pack(self) -> bytes:
         levels = b"".join(struct.pack("<BfI", each.features, each.scale, each.size) for each in self.levels)

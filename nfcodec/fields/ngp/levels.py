@@ -19,10 +19,29 @@ HASH_FRACTION_BITS = 12
 
 HASH_PRIME = 2_654_435_761
 
+LOG2_MAX_SIZE = 24
+FEATURES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class UsedEntries:
+    """Entries of a level's table.
+
+    Attributes:
+        index: their numbers: (rows, cols), as their vertices lie; or (1, n), increasing, where several vertices may
+            share an entry.
+        on_lattice: which of the two.
+    """
+
+    index: IntArray
+    on_lattice: bool
+
 
 @dataclass(frozen=True)
 class HashLevel:
     """One level of tiny-cuda-nn's grid encoding (type Hash, CoherentPrime, Linear) over [0, 1]^2.
+
+    The longer side of the picture fills [0, 1], so that cells are squares.
 
     Attributes:
         scale: positions are scale * (pixel centre) + 1/2; an exact float32 value.
@@ -39,11 +58,11 @@ class HashLevel:
     def __post_init__(self) -> None:
         if not (float(np.float32(self.scale)) == self.scale and 0 < self.scale < 65535):
             raise UsageError("a hash level's scale is a float32 in (0, 65535)")
-        if self.resolution != int(np.ceil(self.scale)) + 1 or not 0 < self.size <= 2**24 or self.size % 8:
+        if self.resolution != int(np.ceil(self.scale)) + 1 or not 0 < self.size <= 1 << LOG2_MAX_SIZE or self.size % 8:
             raise UsageError(
                 "a hash level has resolution ceil(scale) + 1 and a size that is a multiple of 8, up to 2^24"
             )
-        if self.features not in (1, 2, 4, 8):
+        if self.features not in FEATURES:
             raise UsageError("a hash level has 1, 2, 4 or 8 features")
 
     @property
@@ -51,12 +70,16 @@ class HashLevel:
         """(entries, features)."""
         return self.size, self.features
 
-    def axis(self, n_pixels: int) -> AxisLookup:
-        """Pixel centre (j + 1/2) / n to cell and fraction: floor(2^12 scale (2 j + 1) / (2 n)) + 2^11, exactly."""
+    def axis(self, n_pixels: int, longer_side: int) -> AxisLookup:
+        """Pixel centre (j + 1/2) / n to cell and fraction: floor(2^12 scale (2 j + 1) / (2 n)) + 2^11, exactly.
+
+        Args:
+            longer_side: of the picture, n above.
+        """
         numerator, denominator = self.scale.as_integer_ratio()
         position = np.array(
             [
-                (numerator * (2 * j + 1) << HASH_FRACTION_BITS) // (2 * n_pixels * denominator)
+                (numerator * (2 * j + 1) << HASH_FRACTION_BITS) // (2 * longer_side * denominator)
                 + (1 << (HASH_FRACTION_BITS - 1))
                 for j in range(n_pixels)
             ],
@@ -65,16 +88,41 @@ class HashLevel:
         cell = position >> HASH_FRACTION_BITS
         return AxisLookup(cell, cell + 1, position - (cell << HASH_FRACTION_BITS), HASH_FRACTION_BITS)
 
+    def axes(self, geometry: Geometry) -> tuple[AxisLookup, AxisLookup]:
+        """Where the rows and the columns of a picture fall."""
+        longer = max(geometry.height, geometry.width)
+        return self.axis(geometry.height, longer), self.axis(geometry.width, longer)
+
+    def vertices(self, geometry: Geometry) -> tuple[IntArray, IntArray]:
+        """Those with a weight at some pixel: their rows, and their columns, increasing."""
+        rows, cols = (np.unique(np.concatenate([a.low, a.high[a.fraction > 0]])) for a in self.axes(geometry))
+        return rows, cols
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether each vertex has an entry of its own, by tiny-cuda-nn's rule."""
+        return self.resolution * self.resolution <= self.size
+
+    def used(self, geometry: Geometry) -> UsedEntries:
+        """The entries that a picture uses; all others say nothing, and are in no file."""
+        rows, cols = self.vertices(geometry)
+        if self.is_dense and max(rows[-1], cols[-1]) < self.resolution:
+            return UsedEntries(self.index(cols, rows[:, None]), True)
+        mask = np.zeros(self.size, bool)
+        for row in rows:
+            mask[self.index(cols, row)] = True
+        return UsedEntries(np.flatnonzero(mask)[None], False)
+
     def index(self, x: IntArray, y: IntArray) -> IntArray:
         """Table entry of vertex (x, y), broadcast; tiny-cuda-nn's `grid_index`."""
-        if self.resolution * self.resolution <= self.size:
+        if self.is_dense:
             return (x + y * self.resolution) % self.size
         return (x ^ (y * HASH_PRIME & 0xFFFFFFFF)) % self.size
 
     def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
         """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
         entries = np.ascontiguousarray(table.symbols.T, np.float64)  # (F, size)
-        y, x = self.axis(geometry.height), self.axis(geometry.width)
+        y, x = self.axes(geometry)
         unit, shift = 1 << HASH_FRACTION_BITS, ACTIVATION_BITS - 2 * HASH_FRACTION_BITS
         bound = check_exact(float(table.limit() * unit * unit), table.step, shift)
 

@@ -192,8 +192,9 @@ class TcnnField(TcnnModel):
         gradient.add_(found.float(), alpha=1 / self.scale)
 
     def _positions(self, band: slice) -> Tensor:
-        """Pixel centres (n, 2) in [0, 1]^2, x first, in raster order."""
+        """Pixel centres (n, 2) in [0, 1]^2, which the longer side fills, x first, in raster order."""
         index = torch.arange(band.start, band.stop, device=self._device)
-        height, width = self._geometry.height, self._geometry.width
+        width = self._geometry.width
+        longer = max(self._geometry.height, width)
         x, y = index % width, torch.div(index, width, rounding_mode="floor")
-        return torch.stack([(x + 0.5) / width, (y + 0.5) / height], 1)
+        return torch.stack([(x + 0.5) / longer, (y + 0.5) / longer], 1)

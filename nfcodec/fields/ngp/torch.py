@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fitting.engines.relu import ReluLayers
-from nfcodec.fitting.engines.torch_fields import Band, Tensors, TorchField, relu_outputs
+from nfcodec.fitting.engines.torch_fields import Band, Rating, Tensors, TorchField, laplace_bits, relu_outputs
 
 
-class TorchNgp(TorchField):
+class TorchNgp(TorchField, Rating):
     """Hashed levels, concatenated, then the ReLU network."""
 
     def __init__(self, field: Ngp, geometry: Geometry, device: torch.device) -> None:
@@ -26,6 +27,13 @@ class TorchNgp(TorchField):
         self._lookups = [
             (name, _Lookup(level, geometry, device)) for name, level in zip(names, field.levels, strict=True)
         ]
+        self._used = {
+            name: torch.from_numpy(level.used(geometry).index).to(device)
+            for name, level in zip(names, field.levels, strict=True)
+        }
+        self._on_lattice = {
+            name: level.used(geometry).on_lattice for name, level in zip(names, field.levels, strict=True)
+        }
         self._relu = ReluLayers.of(layout)
 
     def rows_used(self, name: str, band: Band) -> slice | None:
@@ -35,13 +43,32 @@ class TorchNgp(TorchField):
         features = [lookup(parameters[name], band) for name, lookup in self._lookups]
         return relu_outputs(self._relu, parameters, torch.cat(features, 1))
 
+    def bits(self, seen: Tensors, steps: Mapping[str, float], band: Band, model: object | None) -> Tensor:
+        """Laplace, scaled by the mean magnitude around each entry on the lattice, else of all entries.
+
+        All entries belong to the first band. No model is needed.
+        """
+        bits: Any = 0.0
+        for name, index in self._used.items() if band.start == 0 else ():
+            if name not in steps:
+                continue
+            if self._on_lattice[name]:
+                symbols = (seen[name][index] / steps[name]).permute(2, 0, 1)[None]
+                with torch.no_grad():
+                    scale = functional.avg_pool2d(symbols.abs(), 3, 1, 1, count_include_pad=False) + 0.1
+            else:
+                symbols = seen[name] / steps[name]
+                scale = symbols.detach().abs().mean(0) + 0.1
+            bits = bits + laplace_bits(symbols, scale).sum()
+        return torch.as_tensor(bits, device=next(iter(seen.values())).device)
+
 
 class _Lookup:
     """Interpolation in one level."""
 
     def __init__(self, level: HashLevel, geometry: Geometry, device: torch.device) -> None:
         self._index: Any = level.index  # made of operators that tensors have, too
-        y, x = level.axis(geometry.height), level.axis(geometry.width)
+        y, x = level.axes(geometry)
         self._x, self._y = (torch.from_numpy(axis.low).to(device) for axis in (x, y))
         self._fx, self._fy = (
             torch.from_numpy((axis.fraction / (1 << axis.bits)).astype(np.float32)).to(device) for axis in (x, y)

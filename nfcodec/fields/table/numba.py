@@ -7,13 +7,13 @@ import numpy as np
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.table.field import Pyramid
 from nfcodec.fields.table.levels import DenseLevel
-from nfcodec.fields.table.numba_kernels import Piece, rate
 from nfcodec.fitting.engines.numba.grids import Chunk, GridLevel, GridProgram
 from nfcodec.fitting.engines.numba.program import Example, Rating, Reference
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
 from nfcodec.fitting.kernels import grids
 from nfcodec.fitting.kernels.arguments import Floats
-from nfcodec.fitting.kernels.jit import U
+from nfcodec.fitting.kernels.jit import ONE, U
+from nfcodec.fitting.kernels.rates import Piece, rate
 from nfcodec.workers import Workers
 
 
@@ -52,8 +52,8 @@ class PyramidProgram(GridProgram, Rating):
             level, plane, y0, y1 = pieces[i]
             n_rows, n_cols, _ = self._shapes[level]
             bits[i] = rate(
-                tables, NONE if gradient is None else gradient, Piece(U(plane), U(n_rows), U(n_cols), U(y0), U(y1)),
-                steps[level], weight_32, np.empty(n_cols + 2, np.float32), np.empty(n_cols, np.float32),
+                tables, NONE if gradient is None else gradient,
+                Piece(U(plane), U(n_cols), ONE, U(n_rows), U(n_cols), U(y0), U(y1)), steps[level], weight_32, np.empty(n_cols + 2, np.float32), np.empty(n_cols, np.float32),
             )  # fmt: skip
 
         self._workers.run(len(pieces), piece)

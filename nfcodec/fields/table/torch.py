@@ -63,11 +63,3 @@ class TorchPyramid(TorchField, Rating):
             mine = ((own >= band.start) & (own < band.stop)).to(symbols.dtype)[:, None]
             bits = bits + (laplace_bits(symbols, scale) * mine).sum()
         return bits
-
-
-def laplace_bits(symbols: Tensor, scale: Tensor) -> Tensor:
-    """-log2 of a Laplace distribution's mass in [q - 1/2, q + 1/2], differentiable in q, for real q."""
-    magnitude = symbols.abs()
-    inside = -torch.log((1 - torch.exp(-0.5 / scale) * torch.cosh(magnitude.clamp(max=0.5) / scale)).clamp(min=1e-9))
-    outside = magnitude.clamp(min=0.5) / scale - torch.log(torch.sinh(0.5 / scale))
-    return torch.where(magnitude < 0.5, inside, outside) / math.log(2)

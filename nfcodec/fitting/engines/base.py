@@ -32,6 +32,7 @@ class Objective:
         rate_weight: lambda; 0 for no account of bits.
         softness: gradients see tables on the lattice through soft rounding with noise, from 0.35 (soft) to 0.08 (hard);
             0 is true rounding with straight-through gradients, which all other tensors with a step always get.
+        real: tables are not rounded at all, and their steps only say what a symbol is, for the rate.
         half: the field sees all parameters rounded to binary16 (with straight-through gradients), as fields whose
             parameters have 16 bits do; steps are not used then.
         rate_model: what the field's counterpart knows of the bits of the tables' entries besides the entries
@@ -44,6 +45,7 @@ class Objective:
     steps: Mapping[str, float] = field(default_factory=dict[str, float])
     rate_weight: float = 0.0
     softness: float = 0.0
+    real: bool = False
     half: bool = False
     rate_model: object | None = None
     targets: npt.NDArray[np.float32] | None = None

@@ -198,11 +198,12 @@ class TorchEngine(Engine):
         if self._objective.half:
             return leaf + (leaf.half().float() - leaf).detach()
         step = self._objective.steps.get(name)
-        if step is None:
+        is_table = self._layout[name].role is Role.TABLE
+        if step is None or (is_table and self._objective.real):
             return leaf
         step /= self._layout[name].unit
         softness = self._objective.softness
-        if training and softness > 0 and self._layout[name].is_spatial:
+        if training and softness > 0 and is_table:
             noise = torch.randn(leaf.shape, generator=self._generator, device=self._device)
             symbols = _soft_round(_soft_round(leaf / step, softness) + (0.07 + 0.43 * softness) * noise, softness)
             return symbols * step

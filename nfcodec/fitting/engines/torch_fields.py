@@ -6,6 +6,7 @@ that a band touches, so memory and gradient traffic follow the band and not the 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,3 +82,11 @@ def relu_outputs(relu: ReluLayers, parameters: Tensors, encoding: Tensor) -> Ten
 def _linear(layer: Layer, parameters: Tensors, x: Tensor) -> Tensor:
     weight, bias = layer
     return functional.linear(x, parameters[weight.name], None if bias is None else parameters[bias.name])
+
+
+def laplace_bits(symbols: Tensor, scale: Tensor) -> Tensor:
+    """-log2 of a Laplace distribution's mass in [q - 1/2, q + 1/2], differentiable in q, for real q."""
+    magnitude = symbols.abs()
+    inside = -torch.log((1 - torch.exp(-0.5 / scale) * torch.cosh(magnitude.clamp(max=0.5) / scale)).clamp(min=1e-9))
+    outside = magnitude.clamp(min=0.5) / scale - torch.log(torch.sinh(0.5 / scale))
+    return torch.where(magnitude < 0.5, inside, outside) / math.log(2)

@@ -17,7 +17,6 @@ from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.tiled import TiledSiren
 from nfcodec.fields.table import numba as table_numba
 from nfcodec.fields.table.field import Pyramid, Table
-from nfcodec.fields.table.torch import laplace_bits
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.rate import Priors
 from nfcodec.fitting import engines

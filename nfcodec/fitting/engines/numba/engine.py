@@ -134,19 +134,19 @@ class NumbaEngine(Engine):
         if self._objective.rate_weight > 0:
             self._tables.harden(self._objective)
             bits = self._rate(None)
-        return self._stats(self._program.run(self._seen_tables(), self._tables.steps(self._objective), None), bits)
+        return self._stats(self._program.run(self._seen_tables(), self._tables.seen_steps(self._objective), None), bits)
 
     def outputs(self) -> Floats:
         self._pack_network()
         outputs: Floats = np.empty(self._problem.targets.shape[::-1], np.float32)
-        self._program.run(self._seen_tables(), self._tables.steps(self._objective), None, outputs=outputs)
+        self._program.run(self._seen_tables(), self._tables.seen_steps(self._objective), None, outputs=outputs)
         return np.array(outputs.T, np.float32, order="C")
 
     def gradient(self) -> Stats:
         self._pack_network()
         self._passes += 1
         objective, tables = self._objective, self._tables
-        seen, steps, bits = self._seen_tables(), tables.steps(objective), 0.0
+        seen, steps, bits = self._seen_tables(), tables.seen_steps(objective), 0.0
         tables.slope = NONE
         if objective.softness > 0 or objective.rate_weight > 0:
             if objective.softness > 0:

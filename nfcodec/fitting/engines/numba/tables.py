@@ -72,16 +72,20 @@ class Tables:
         """The quantizer step of each table; 0 for none."""
         return np.array([objective.steps.get(tensor.name, 0.0) for tensor in self._tensors], np.float32)
 
+    def seen_steps(self, objective: Objective) -> Floats:
+        """The step that the field sees each table rounded to; 0 for none."""
+        return np.zeros(len(self._tensors), np.float32) if objective.real else self.steps(objective)
+
     def harden(self, objective: Objective) -> None:
         """Set what the field sees: values, rounded if they have a step."""
-        steps = self.steps(objective)
+        steps = self.seen_steps(objective)
         self._in_pieces(lambda level, start, stop: self._harden(start, stop, steps[level]))
 
     def _harden(self, start: int, stop: int, step: np.float32) -> None:
         quantizer.harden(self.values, self.softened, U(start), U(stop), step)
 
     def soften(self, objective: Objective, key: int) -> None:
-        """The same through soft rounding with noise, for tables on the lattice, and its slope.
+        """The same through soft rounding with noise, and its slope.
 
         Args:
             key: of the noise, 32 bits.
@@ -90,7 +94,7 @@ class Tables:
         self.slope = self._slopes
 
         def soften(level: int, start: int, stop: int) -> None:
-            if self._tensors[level].is_spatial and steps[level] != 0:
+            if steps[level] != 0:
                 how = Softening(steps[level], softness, np.uint32(key))
                 quantizer.soften(self.values, self.softened, self.slope, U(start), U(stop), how)
             else:
