@@ -110,6 +110,31 @@ print(total({name}(np.arange(5.0))))
 """
 
 
+KERNEL_WITH_A_LISTENER = """
+from nfcodec.fitting.kernels.jit import compilation_told, kernel
+
+@kernel
+def half(x):
+    return x / 2
+
+@kernel
+def quarter(x):
+    return half(half(x))
+
+with compilation_told(lambda: print("compiling")):
+    print(quarter(2.0))
+"""
+
+
+def test_only_what_is_compiled_is_told_and_once(tmp_path):
+    (tmp_path / "kernels_of_floats.py").write_text(KERNEL_WITH_A_LISTENER, encoding="ascii")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", "import kernels_of_floats"]
+    for expected in (["compiling", "0.5"], ["0.5"]):  # the second finds the kernels in the cache
+        found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert found.stdout.split() == expected, found.stderr
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_cache_that_cannot_be_read_is_made_anew(tmp_path, damaged):
     """As after an update that renames a class of arguments, or after damage."""

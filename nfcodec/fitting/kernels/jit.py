@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
 
 F = np.float32
 I32 = np.int32
@@ -33,6 +35,28 @@ def kernel(function: _Function) -> _Function:
 def exact_order(function: _Function) -> _Function:
     """Compile; operations stay in the order in which they are written."""
     return _compile(function, KEEPS_ORDER)
+
+
+class _FirstCompilation(event.Listener):
+    """Calls a function when numba begins to compile for the first time."""
+
+    def __init__(self, begins: Callable[[], object]) -> None:
+        self._begins, self._begun = begins, False
+
+    def on_start(self, event: object) -> None:
+        if not self._begun:
+            self._begun = True
+            self._begins()
+
+    def on_end(self, event: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def compilation_told(begins: Callable[[], object]) -> Generator[None]:
+    """Call a function once if anything is compiled meanwhile; kernels that the cache on disk holds are not."""
+    with event.install_listener("numba:compile", _FirstCompilation(begins)):
+        yield
 
 
 def _compile(function: _Function, fastmath: bool | set[str]) -> _Function:

@@ -7,7 +7,6 @@ optimiser's state and the picture is bounded by chunks of rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from functools import cache
 from typing import ClassVar, final
 
@@ -24,7 +23,7 @@ from nfcodec.fitting.engines.numba.tables import NONE, Tables
 from nfcodec.fitting.engines.registry import counterpart
 from nfcodec.fitting.kernels import quantizer
 from nfcodec.fitting.kernels.arguments import AdamStep, Floats
-from nfcodec.fitting.kernels.jit import U
+from nfcodec.fitting.kernels.jit import U, compilation_told
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.starts import uniform_start
 from nfcodec.transforms import Chain
@@ -32,9 +31,6 @@ from nfcodec.workers import Workers, n_threads
 
 SMALL_FLOATS = 1 << 18
 """A picture with fewer numbers a layer is fitted on one thread: waiting for others would take longer."""
-
-SILENCE_S = 1.0
-"""Getting the kernels ready may take this long before the listener is told; longer means that they are compiled."""
 
 
 @cache
@@ -92,13 +88,10 @@ class NumbaEngine(Engine):
         return f"numba {numba.__version__} on cpu, threads: {n_threads()}"
 
     def get_ready(self, notify: Callable[[str], object]) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            ready = pool.submit(_compile, type(self._program))
-            try:
-                ready.result(SILENCE_S)
-            except TimeoutError:
-                notify("compiling the numba kernels, once after installation")
-                ready.result()
+        with compilation_told(
+            lambda: notify("compiling the numba kernels of this kind of field, once after installation")
+        ):
+            _compile(type(self._program))
 
     def restore(self, parameters: Parameters) -> None:
         self._tables.fill(parameters)
