@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 
@@ -17,6 +18,19 @@ HEADER, PLANES, WEIGHTS, RESIDUAL, ALPHA = b"HEAD", b"PLAN", b"WGHT", b"RESD", b
 ICC, EXIF, XMP = b"iccp", b"exif", b"xmpm"
 ORDER = (HEADER, PLANES, WEIGHTS, RESIDUAL, ALPHA, ICC, EXIF, XMP)
 """Chunk types in the order they must come; those whose first letter is small may be dropped without harm."""
+
+_OTHERS = {
+    rb"\x89PNG": "a PNG picture",
+    rb"\xff\xd8\xff": "a JPEG picture",
+    rb"RIFF....WEBP": "a WebP picture",
+    rb"....ftypavi[fs]": "an AVIF picture",
+    rb"\xff\n|\0\0\0\x0cJXL ": "a JPEG XL picture",
+    rb"GIF8": "a GIF picture",
+    rb"II\*\0|MM\0\*": "a TIFF picture",
+    rb"P[1-6]\s": "a PNM picture",
+    rb"\x93NUMPY": "a NumPy array",
+}
+"""How files begin that are pictures already, as patterns, and what to call them."""
 
 Chunks = dict[bytes, bytes]
 
@@ -74,7 +88,10 @@ def _check_signature(data: bytes) -> None:
     if head != SIGNATURE[: len(head)] or not head:
         if data[:4] == SIGNATURE[:4]:
             raise FormatError("the signature is damaged, as by a transfer in text mode")
-        raise NotNfcError("this is not an nfcodec file")
+        for start, name in _OTHERS.items():
+            if re.match(start, data, re.DOTALL):
+                raise NotNfcError(f"this is {name}, not an .nfc file; encode it first")
+        raise NotNfcError("this is not an .nfc file")
     if len(data) < len(SIGNATURE) + 1:
         raise FormatError("the file is truncated")
     if data[len(SIGNATURE)] != MAJOR:

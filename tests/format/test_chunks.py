@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, features
 
 from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, WEIGHTS, XMP, read_chunks, write_chunks
@@ -120,6 +123,24 @@ def test_major_versions():
 def test_a_flipper_dump_is_named():
     with pytest.raises(NotNfcError, match="Flipper"):
         read_chunks(b"Filetype: Flipper NFC device\nVersion: 3\nDevice type: NTAG215\n")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WebP", "AVIF", "GIF", "TIFF", "PPM"])
+def test_a_picture_is_named(kind):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow writes no AVIF")
+    buffer = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(buffer, kind)
+    name = "a PNM picture" if kind == "PPM" else f"an? {kind} picture"
+    with pytest.raises(NotNfcError, match=f"this is {name}, not an .nfc file; encode it first"):
+        read_chunks(buffer.getvalue())
+
+
+def test_an_array_is_named():
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((2, 2), np.uint8))
+    with pytest.raises(NotNfcError, match=r"this is a NumPy array, not an \.nfc file"):
+        read_chunks(buffer.getvalue())
 
 
 @pytest.mark.parametrize(
