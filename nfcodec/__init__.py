@@ -85,7 +85,7 @@ def encode(
         field: "auto", "wavelet", "table", "siren", "ngp" (README.md says which is for what), or a field from
             `nfcodec.fields`.
         transform: "none", or a chain such as "rpp" or "standardize+rpp".
-        seed: 0 .. 2^64 - 1.
+        seed: 0 .. 2^64 - 1, of the random order (rpp), and of initial weights and noise where gradient steps are taken.
         options: `effort`, `device`, `engine`, `max_steps`, `time_limit_s`, `best_effort` of
             `nfcodec.codec.EncodeOptions`; `on_event`, a function called with progress events; `limits`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -54,7 +55,11 @@ def command() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; every failure is one line on stderr."""
+    """Run the command line and return its exit code.
+
+    Every failure is one line on stderr and, with --json, an object with the keys "error" (the message), "code" (the
+    exit code) and "kind" (the class of the error, see `nfcodec.errors`) on stdout.
+    """
     _console.reset()
     try:
         result: Any = command.main(args=arguments, prog_name="nfcodec", standalone_mode=False)
@@ -66,12 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _console.error(error.format_message())
         if isinstance(error, click.UsageError) and error.ctx is not None:
             _console.err(f"Try '{error.ctx.command_path} --help'.")
-        return error.exit_code
+        return _as_json(error, error.format_message(), error.exit_code)
     except NfcError as error:
         return _fail(error, str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _console.err("nfcodec: interrupted")
-        return INTERRUPTED
+        return _as_json(KeyboardInterrupt(), "interrupted", INTERRUPTED)
     except MemoryError as error:
         return _fail(error, "out of memory", OUT_OF_MEMORY)
     except Exception as error:
@@ -84,4 +89,12 @@ def _fail(error: BaseException, message: str, code: int) -> int:
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
+    return _as_json(error, message, code)
+
+
+def _as_json(error: BaseException, message: str, code: int) -> int:
+    """Print a failure on stdout if that is asked for and possible."""
+    if _console.as_json():
+        with contextlib.suppress(click.exceptions.Exit, NfcError):
+            _console.out_json(_console.failure(error, message, code))
     return code

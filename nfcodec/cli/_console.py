@@ -18,12 +18,22 @@ if TYPE_CHECKING:
     from nfcodec.fitting.request import Event
 
 STDIO = "-"
-_state = {"verbosity": 0}
+_state: dict[str, Any] = {"verbosity": 0, "json": False}
 
 
 def reset() -> None:
-    """Forget the verbosity of an earlier call of `main`."""
-    _state["verbosity"] = 0
+    """Forget the options of an earlier call of `main`."""
+    _state.update(verbosity=0, json=False)
+
+
+def set_json(as_json: bool) -> None:
+    """Say whether --json is given."""
+    _state["json"] = as_json
+
+
+def as_json() -> bool:
+    """Return whether --json is given."""
+    return _state["json"]
 
 
 def set_verbosity(level: int) -> None:
@@ -66,6 +76,15 @@ def error(message: str) -> None:
     err(f"nfcodec: error: {_one_line(message)}")
 
 
+def failure(error: BaseException, message: str, code: int) -> dict[str, Any]:
+    """Return what --json says about a failure: its message, its exit code, and its class in `nfcodec.errors`.
+
+    Errors of other modules have the name of their own class; those of the arguments are all a UsageError.
+    """
+    kind = "UsageError" if isinstance(error, click.UsageError) else type(error).__name__
+    return {"error": _one_line(message), "code": code, "kind": kind}
+
+
 def warning(message: str) -> None:
     """Print a warning, also with -q."""
     err(f"nfcodec: warning: {_one_line(message)}")
@@ -99,26 +118,29 @@ def progress() -> Generator[Callable[[Event], None] | None]:
         yield None if verbosity() < 0 else _log_message
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from nfcodec.cli._phases import FIRST, Phases
 
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[psnr]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.elapsed:.0f} s"),
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task("starting", total=None, psnr="")
+    task, phases = bar.add_task(FIRST, total=None, count="", psnr=""), Phases()
 
     def show(event: Event) -> None:
-        target = f" of {event.target_psnr_db:.2f}" if math.isfinite(event.target_psnr_db) else ""
-        psnr = f"{event.psnr_db:.2f}{target} dB" if math.isfinite(event.psnr_db) else ""
-        total = event.max_steps or None
-        bar.update(task, description=event.phase, completed=event.step, total=total, psnr=psnr)
         if event.message:
             bar.console.print(event.message, markup=False, highlight=False)
+            return
+        line = phases.line(event)
+        count = "" if line.total is None else f"{line.done}/{line.total}"
+        bar.tasks[0].total = line.total  # `update` takes None for no change
+        bar.update(task, description=line.name, completed=line.done, count=count, psnr=line.psnr)
 
     with bar:
         yield show

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,8 @@ import click
 
 from nfcodec.cli import _console
 from nfcodec.cli._console import STDIO
+from nfcodec.cli._verb import JSON
+from nfcodec.errors import FormatError, LimitError
 
 if TYPE_CHECKING:
     from nfcodec.raster import Raster
@@ -66,8 +69,11 @@ def overwrite_option(function: Function) -> Function:
 
 
 def json_option(function: Function) -> Function:
-    """Add --json."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(function)
+    """Add --json. A failure prints one with the keys "error", "code" and "kind", which `nfcodec.cli` describes."""
+    return click.option(
+        JSON, "as_json", is_flag=True,
+        help='Print one JSON object on stdout; {"error", "code", "kind"} if something goes wrong.',
+    )(function)  # fmt: skip
 
 
 def default_output(source: str, target: str | None, suffix: str) -> str:
@@ -110,13 +116,28 @@ def input_name(source: str) -> str:
     return "standard input" if source == STDIO else source
 
 
+def is_nfc(data: bytes) -> bool:
+    """Whether a file's content is meant to be an .nfc file, be it damaged or not."""
+    return data.startswith(_NFC_START)
+
+
+@contextlib.contextmanager
+def named(source: str) -> Generator[None]:
+    """Let errors about the content of an .nfc file begin with its name."""
+    try:
+        yield
+    except (FormatError, LimitError) as error:
+        raise type(error)(f"{input_name(source)}: {error}") from error
+
+
 def read_picture(source: str) -> Raster:
     """Read an image file, or decode an .nfc file."""
     data = read_input(source)
-    if data.startswith(_NFC_START) or source.endswith(NFC_SUFFIX):
+    if is_nfc(data) or source.endswith(NFC_SUFFIX):
         from nfcodec.codec import decode
 
-        return decode(data)
+        with named(source):
+            return decode(data)
     from nfcodec.images.files import raster_from_bytes
 
     return raster_from_bytes(data, name=input_name(source))

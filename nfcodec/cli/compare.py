@@ -6,9 +6,10 @@ import click
 
 from nfcodec.cli import _console
 from nfcodec.cli._options import input_name, json_option, read_picture, verbose_option
+from nfcodec.cli._verb import Verb
 
 
-@click.command("compare")
+@click.command("compare", cls=Verb)
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
 @json_option

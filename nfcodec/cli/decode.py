@@ -11,12 +11,14 @@ from nfcodec.cli._options import (
     STDIO,
     check_output,
     default_output,
+    named,
     overwrite_option,
     quiet_option,
     read_input,
     verbose_option,
     write_output,
 )
+from nfcodec.cli._verb import Verb
 
 if TYPE_CHECKING:
     from nfcodec.images.files import ImageFormat
@@ -25,7 +27,7 @@ _BY_SUFFIX = {".png": "png", ".ppm": "ppm", ".pgm": "ppm", ".pnm": "ppm", ".npy"
 _FOREIGN = {".jpg", ".jpeg", ".jxl", ".webp", ".avif", ".heic", ".tif", ".tiff", ".gif", ".bmp", ".jp2"}
 
 
-@click.command("decode", epilog="Example: nfcodec decode photo.nfc - --format ppm | display -")
+@click.command("decode", cls=Verb, epilog="Example: nfcodec decode photo.nfc - --format ppm | display -")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="[OUT]", required=False)
 @click.option("--format", "format_name", type=click.Choice(["png", "ppm", "npy"]),
@@ -40,11 +42,14 @@ def command(source: str, target: str | None, format_name: str | None, overwrite:
     from nfcodec.codec import decode, inspect
 
     data = read_input(source)
-    inspect(data)  # a bad file is a bad file, whatever OUT is
+    with named(source):
+        inspect(data)  # a bad file is a bad file, whatever OUT is
     check_output(out, overwrite)
     from nfcodec.images.files import image_bytes
 
-    write_output(out, image_bytes(decode(data), image_format, fast=True), overwrite)
+    with named(source):
+        raster = decode(data)
+    write_output(out, image_bytes(raster, image_format, fast=True), overwrite)
 
 
 def _format_of(target: str | None) -> str:

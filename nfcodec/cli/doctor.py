@@ -8,6 +8,7 @@ import click
 
 from nfcodec.cli import _console
 from nfcodec.cli._options import verbose_option
+from nfcodec.cli._verb import Verb
 from nfcodec.version import __version__
 
 _DISTRIBUTIONS = (
@@ -24,7 +25,7 @@ _DISTRIBUTIONS = (
 )
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Verb)
 @verbose_option
 def command() -> None:
     """Show versions and what can be used for fitting."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from nfcodec.cli._options import (
     check_output,
     default_output,
     input_name,
+    is_nfc,
     json_option,
     overwrite_option,
     positive,
@@ -22,15 +23,41 @@ from nfcodec.cli._options import (
     verbose_option,
     write_output,
 )
+from nfcodec.cli._verb import Verb
 from nfcodec.fields.registry import field_names
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 if TYPE_CHECKING:
-    from nfcodec.codec import Encoded
     from nfcodec.raster import Raster
 
+_JSON_KEYS = {
+    "fitted": "How the weights came about, in words.",
+    "steps": "Gradient steps in all; 0 where the weights were solved in closed form.",
+    "fit_steps": "Those of them that fitted the weights; the others fine-tuned the rounded weights.",
+    "engine": "What took the steps; null where the weights were solved in closed form.",
+    "seed": "The --seed that the bytes depend on; null where nothing in them is random.",
+    "png_bytes": "The size of the picture as a PNG without metadata.",
+    "bound_bytes": "Lower bound for the size, where pixels are in a random order (rpp); else null.",
+    "error, code, kind": "Nothing but these, if there is no file: the message, the exit code, the kind of error.",
+}
+"""Those that do not explain themselves."""
 
-@click.command("encode", epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp")
+
+def _transforms() -> Mapping[str, str]:
+    from nfcodec.transforms import usages
+
+    return usages()
+
+
+@click.command(
+    "encode",
+    cls=Verb,
+    lists={
+        "Transforms, joined by +, of pixels and of their samples z, from 0 to 1": _transforms,
+        "Keys of --json": lambda: _JSON_KEYS,
+    },
+    epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp",
+)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="[OUT]", required=False)
 @click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), metavar="DB",
@@ -44,10 +71,11 @@ if TYPE_CHECKING:
               help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
                    " the chain moves them), a SIREN, or Instant-NGP.")  # fmt: skip
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN",
-              help="Applied before the fit, undone by the decoder: none, or names joined by + (rpp, standardize+rpp,"
-                   " gamma:2).")  # fmt: skip
+              help="Applied before the fit, undone by the decoder: none, or transforms joined by + (rpp,"
+                   " standardize+rpp, gamma:2); see below.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, metavar="N",
-              help="Seed of the permutation and the initial weights.")  # fmt: skip
+              help="Seed of the random order (rpp), and of initial weights and noise where gradient steps are"
+                   " taken.")  # fmt: skip
 @click.option(
     "-e", "--effort", type=click.IntRange(1, MAX_EFFORT), default=5, show_default=True, help="1 fast, 9 small."
 )
@@ -71,31 +99,37 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     out = default_output(source, target, NFC_SUFFIX)
     if out == STDIO and as_json:
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
+    from nfcodec.errors import ImageReadError
     from nfcodec.images.files import raster_from_bytes
 
     data = read_input(source)
+    if is_nfc(data):
+        name = input_name(source)
+        raise ImageReadError(f"{name} is an .nfc file already; `nfcodec decode` makes a picture of it")
     raster = raster_from_bytes(data, name=input_name(source))
     check_output(out, overwrite)
 
+    from nfcodec.cli import _encoded
     from nfcodec.codec import EncodeOptions, bound_bytes, encode
 
     encode_options = EncodeOptions(**options)
     with _console.progress() as on_event:
         encoded = encode(raster, encode_options, on_event)
     write_output(out, encoded.data, overwrite)
-    encoded.report["png_bytes"] = _png_bytes(raster)
     target_db = encoded.report["target_psnr_db"]
-    encoded.report["bound_bytes"] = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
-    for message in encoded.report.get("warnings", []):
-        _console.warning(message)
-    if not encoded.report["reached"]:
-        _console.warning(f"the target of {_target(encoded)} is not reached")
+    bound = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
+    report: dict[str, Any] = {"path": out, **encoded.report, "png_bytes": _png_bytes(raster), "bound_bytes": bound}
+    if not report["reached"]:
+        _console.warning(f"the target of {_encoded.target(report)} is not reached")
     if as_json:
-        _console.out_json({"path": out, **encoded.report})
+        _console.out_json(report)
     if _console.verbosity() > 0:
-        settings = ", ".join(_settings(encoded.report["recipe"]))
-        _console.note(f"recipe of effort {options['effort']} for {encoded.report['field']}: {settings}")
-    _console.note(_summary(out, encoded))
+        settings = _encoded.settings(report["recipe"])
+        _console.note(f"recipe of effort {options['effort']} for {report['field']}: {settings}")
+    note = _encoded.note(report)
+    if note is not None:
+        _console.note(f"nfcodec: note: {note}")
+    _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
 
 
 def _png_bytes(raster: Raster) -> int:
@@ -105,40 +139,3 @@ def _png_bytes(raster: Raster) -> int:
     from nfcodec.images.files import image_bytes
 
     return len(image_bytes(replace(raster, metadata={}), "png"))
-
-
-def _target(encoded: Encoded) -> str:
-    """What was asked for, in words."""
-    if "target_bytes" in encoded.report:
-        return f"{encoded.report['target_bytes']} bytes"
-    psnr_db = encoded.report["target_psnr_db"]
-    return "no loss" if psnr_db is None else f"{psnr_db:g} dB"
-
-
-def _summary(out: str, encoded: Encoded) -> str:
-    report = encoded.report
-    name = "standard output" if out == STDIO else out
-    psnr = "lossless" if report["psnr_db"] is None else f"{report['psnr_db']:.2f} dB"
-    text = (
-        f"{name}: {report['bytes']} bytes, {report['bpp']:.3f} bpp, {psnr} "
-        f"(target {_target(encoded)}) in {report['seconds']:.1f} s; {report['field']}, fitted {report['fitted']}"
-    )
-    text += f"; PNG: {report['png_bytes']} bytes"
-    if report["bound_bytes"] is not None:
-        text += f"; lower bound for this transform: {report['bound_bytes']} bytes"
-    return text
-
-
-def _settings(recipe: Mapping[str, Any]) -> Iterator[str]:
-    """Each setting of a recipe in words; a group of settings as one list."""
-    for name, value in recipe.items():
-        if isinstance(value, Mapping):
-            yield from _settings(value)  # pyright: ignore[reportUnknownArgumentType]
-        else:
-            yield f"{name.replace('_', ' ')} {_in_words(value)}"
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return "[" + " ".join(map(_in_words, value)) + "]"  # pyright: ignore[reportUnknownArgumentType]
-    return f"{value:g}" if isinstance(value, float) else str(value)

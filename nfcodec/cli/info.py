@@ -7,18 +7,24 @@ from typing import Any
 import click
 
 from nfcodec.cli import _console
-from nfcodec.cli._options import json_option, read_input, verbose_option
+from nfcodec.cli._options import json_option, named, read_input, verbose_option
+from nfcodec.cli._verb import Verb
 
 
-@click.command("info")
+@click.command("info", cls=Verb)
 @click.argument("source", metavar="IN")
 @json_option
 @verbose_option
 def command(source: str, as_json: bool) -> None:
-    """Show what the .nfc file IN says about itself, without decoding it."""
+    """Show what the .nfc file IN says about itself, without decoding it.
+
+    The seed is that of the random order (rpp), without which there is none; no file holds the seed of gradient steps.
+    """
     from nfcodec.codec import inspect
 
-    info = inspect(read_input(source)).to_dict()
+    data = read_input(source)
+    with named(source):
+        info = inspect(data).to_dict()
     if as_json:
         _console.out_json({"path": source, **info})
         return

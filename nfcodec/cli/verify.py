@@ -8,13 +8,22 @@ from typing import Any
 import click
 
 from nfcodec.cli import _console
-from nfcodec.cli._options import input_name, json_option, quiet_option, read_input, read_picture, verbose_option
+from nfcodec.cli._options import (
+    input_name,
+    json_option,
+    named,
+    quiet_option,
+    read_input,
+    read_picture,
+    verbose_option,
+)
+from nfcodec.cli._verb import Verb
+from nfcodec.errors import FormatError, NfcError, TargetNotReachedError, UsageError
 
-_CORRUPT, _BELOW_TARGET = 4, 5
 _PSNR_TOLERANCE_DB = 1e-9
 
 
-@click.command("verify")
+@click.command("verify", cls=Verb)
 @click.argument("source", metavar="IN")
 @click.option("--reference", metavar="IMG", help="Also measure the PSNR against this image.")
 @json_option
@@ -27,13 +36,15 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
     Exit code 4: the samples differ. Exit code 5: the PSNR against the reference is below the file's target.
     """
     from nfcodec.codec import inspect, verify
-    from nfcodec.errors import UsageError
 
     data = read_input(source)
-    target_psnr_db = inspect(data).target_psnr_db
-    result = verify(data)
+    with named(source):
+        target_psnr_db = inspect(data).target_psnr_db
+        result = verify(data)
     report: dict[str, Any] = {"path": source, **result.to_dict()}
-    code = 0 if result.ok else _CORRUPT
+    failure: NfcError | None = None
+    if not result.ok:
+        failure = FormatError(f"{input_name(source)} does not decode to the samples that its digest names")
     if reference is not None:
         from nfcodec.metrics import psnr_db
 
@@ -43,16 +54,17 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
         psnr = psnr_db(original.samples, result.raster.samples, original.peak)
         reached = psnr + _PSNR_TOLERANCE_DB >= target_psnr_db
         report |= {"reference_psnr_db": psnr, "target_psnr_db": target_psnr_db, "reached": reached}
-        code = code or (0 if reached else _BELOW_TARGET)
+        if failure is None and not reached:
+            message = f"{psnr:.4f} dB is below the target of {_target(target_psnr_db)}"
+            failure = TargetNotReachedError(message, psnr)
+    if failure is not None:
+        _console.error(str(failure))
+        report |= _console.failure(failure, str(failure), failure.exit_code)
     if as_json:
         _console.out_json(report)
-    elif code == 0:
+    elif failure is None:
         _console.note(_summary(source, report))
-    if code == _CORRUPT:
-        _console.error(f"{input_name(source)} does not decode to the samples that its digest names")
-    elif code == _BELOW_TARGET:
-        _console.error(f"{report['reference_psnr_db']:.4f} dB is below the target of {_target(target_psnr_db)}")
-    ctx.exit(code)
+    ctx.exit(0 if failure is None else failure.exit_code)
 
 
 def _summary(source: str, report: dict[str, Any]) -> str:

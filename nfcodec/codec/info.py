@@ -12,7 +12,7 @@ from nfcodec.format import MAJOR, PLANES
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
 
-CLOSED_FORM = "in closed form, without gradient steps"
+CLOSED_FORM = "solved in closed form, without gradient steps"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Info:
         field: the name of the family that the field belongs to.
         fitted: in words, whether gradient steps were taken.
         parameters: of the field.
+        seed: of the random order of the pixels, which the decoder needs; None without one. Files do not hold the seed
+            of gradient steps.
         macs: multiplications that decoding the whole picture takes, roughly.
     """
 

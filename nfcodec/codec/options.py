@@ -25,7 +25,7 @@ class EncodeOptions:
             over 0, up to 150. 40 by default. At most one of it and the last three attributes may be given.
         field: "auto", the name of a family, which sizes a field from the picture, the chain and the target, or a field.
         transform: a chain such as "none", "rpp" or "standardize+rpp".
-        seed: 0 .. 2^64 - 1, of rpp and of the initial weights.
+        seed: 0 .. 2^64 - 1, of rpp, and of initial weights and noise where gradient steps are taken.
         effort: 1 (fast) .. 9 (small).
         device: "auto", "cpu" or "cuda"; engine: "auto" or an engine's name.
         max_steps: bound on gradient steps; time_limit_s: bound on the seconds spent fitting.

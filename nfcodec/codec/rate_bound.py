@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.raster import Raster, Samples
-from nfcodec.transforms import parse_chain
+from nfcodec.transforms import left_shuffled, parse_permutations
 
 MAX_CELLS = 1 << 24
 ITERATIONS = 8
@@ -26,7 +26,7 @@ _TINY = 1e-30
 Lattice = npt.NDArray[np.float32]
 
 
-def marginal_bound_bits(samples: Samples, psnr_db: float, peak: int) -> float | None:
+def lower_bound_bits(samples: Samples, psnr_db: float, peak: int) -> float | None:
     """R(D) in bits a pixel at a PSNR, or None where the lattice of colours would be too large.
 
     The lattice has cells of one sample, or of the allowed root mean squared error where that is larger. The iteration
@@ -83,11 +83,11 @@ def _blur(lattice: Lattice, kernels: Sequence[npt.NDArray[np.floating[Any]]]) ->
 def bound_bytes(raster: Raster, transform: str, psnr_db: float) -> int | None:
     """The least bytes for a picture at a PSNR once a chain has stripped it of all order; takes seconds at high PSNR.
 
-    None for chains that leave or store some order (no rpp, or a zigzag), and where the computation would be too large.
+    None for chains that leave some order or store one in key planes, and where the computation would be too large.
     Raises UsageError for an unknown chain.
     """
-    names = [spec.name for spec in parse_chain(transform)]
-    if "rpp" not in names or "zigzag" in names:
+    permutations = parse_permutations(transform)
+    if not left_shuffled(permutations) or any(each.n_planes for each in permutations):
         return None
-    bits = marginal_bound_bits(raster.samples.reshape(-1, raster.channels), psnr_db, raster.peak)
+    bits = lower_bound_bits(raster.samples.reshape(-1, raster.channels), psnr_db, raster.peak)
     return None if bits is None else math.ceil(bits * raster.n_pixels / 8)

@@ -11,12 +11,24 @@ from nfcodec.codec.options import EncodeOptions
 from nfcodec.fitting.family import Plan
 from nfcodec.fitting.request import Solution
 from nfcodec.format import Chunks, Header
-from nfcodec.transforms import Chain, warnings
+from nfcodec.transforms import Chain
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A file's bytes and the report of how it came about (the keys of `nfcodec encode --json`)."""
+    """A file's bytes and the report of how it came about.
+
+    Its keys are those of `nfcodec encode --json`, but for what that adds (`path`, `png_bytes`, `bound_bytes`); those
+    that do not explain themselves:
+
+        target_bytes: only where a size was asked for.
+        fitted: how the weights came about, in words.
+        steps: gradient steps in all; 0 where the weights were solved in closed form.
+        fit_steps: those of them that fitted the weights; the others fine-tuned the rounded weights.
+        engine: what took the steps; None where the weights were solved in closed form.
+        seed: what the bytes depend on; None where nothing in them is random.
+        side_info_bytes: what undoes the transforms.
+    """
 
     data: bytes
     report: dict[str, Any]
@@ -66,19 +78,25 @@ def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
         "recipe": asdict(outcome.plan.recipe),
         "parameters": solution.field.n_parameters(solution.problem.geometry),
         "transform": str(outcome.chain),
-        "seed": options.seed,
+        "seed": options.seed if _is_random(outcome) else None,
         "steps": solution.steps,
         "fit_steps": solution.fit_steps,
         "fit_seconds": solution.fit_seconds,
         "engine": solution.engine,
         "device": solution.device,
         "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
-        "warnings": warnings(outcome.chain),
     }
+
+
+def _is_random(outcome: Outcome) -> bool:
+    """Whether the bytes depend on the seed, through the chain or through gradient steps."""
+    return outcome.chain.seed is not None or outcome.solution.stepped or outcome.solution.steps > 0
 
 
 def _in_words(solution: Solution) -> str:
     """How the weights came about."""
     if solution.stepped:
         return f"by {solution.steps} gradient steps"
-    return f"in closed form; {solution.steps} gradient steps brought nothing" if solution.steps else CLOSED_FORM
+    if solution.steps:
+        return f"solved in closed form; {solution.steps} gradient steps brought nothing"
+    return CLOSED_FORM

@@ -59,6 +59,7 @@ def best_within(
         encode_at: makes a file of about the PSNR asked for, or raises TargetNotReachedError where that is out of reach.
         session: may tell about how many bytes such a file takes without making it.
     """
+    request.note(f"searching for the best PSNR in {budget:,} bytes")
     bits_per_pixel = 8 * max(1, budget) / n_pixels
     psnr_db = min(HIGHEST_START_DB, START_DB + DB_PER_DOUBLING * math.log2(bits_per_pixel))
     search = _Search(budget, encode_at, BITS_PER_DB * bits_per_pixel**SLOPE_DEPENDENCE)
@@ -66,8 +67,8 @@ def best_within(
     if guess_db is not None:
         psnr_db = guess_db
     elif request.effort > 1:  # quick files tell about where to look
-        psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY)
-    search.run(request, psnr_db, CLOSE)
+        psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY, "quick try")
+    search.run(request, psnr_db, CLOSE, "try")
     return search.best()
 
 
@@ -86,7 +87,7 @@ class _Search:
     def __init__(self, budget: int, encode_at: Callable[[Request], Encoded], slope: float) -> None:
         self._budget, self._encode_at = budget, encode_at
         self._found: list[Encoded] = []
-        self._slope = slope
+        self._slope, self._tries = slope, 0
 
     def best(self) -> Encoded:
         """See `best_within`."""
@@ -119,8 +120,12 @@ class _Search:
                 break
         return psnr_db
 
-    def run(self, request: Request, psnr_db: float, precision: Precision) -> float:
-        """Encode until a file is close to the budget; return the PSNR that should meet it."""
+    def run(self, request: Request, psnr_db: float, precision: Precision, task: str) -> float:
+        """Encode until a file is close to the budget; return the PSNR that should meet it.
+
+        Args:
+            task: what each of these encodes is called; a number follows.
+        """
         goal = math.log2(max(1.0, self._budget * (1 - precision.unused / 2)))
         points: list[_Point] = []
         bracket = Bracket()
@@ -128,9 +133,8 @@ class _Search:
             psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db))
             if attempt and request.expired():
                 break
-            trial = request.at(psnr_db)
-            trial.note(f"trying {psnr_db:.2f} dB")
-            point, unused = self._try(trial)
+            self._tries += 1
+            point, unused = self._try(request.at(psnr_db, f"{task} {self._tries}"))
             points.append(point)
             bracket.add(psnr_db, point.log2_size, reached=point.fits)
             enough = 0 <= unused <= max(WORDS, precision.unused * self._budget)
@@ -149,9 +153,12 @@ class _Search:
         try:
             encoded = self._encode_at(request)
         except TargetNotReachedError:
+            request.note(f"{request.task}: {request.psnr_db:.2f} dB is out of reach")
             return _Point(request.psnr_db, math.inf, False), -math.inf
         self._found.append(encoded)
         unused = self._budget - len(encoded.data)
+        room = f"of {self._budget:,} bytes" if unused >= 0 else f"bytes, more than {self._budget:,}"
+        request.note(f"{request.task}: {request.psnr_db:.2f} dB gives {len(encoded.data):,} {room}")
         done = math.isinf(encoded.psnr_db) and unused > 0
         return _Point(request.psnr_db, math.log2(len(encoded.data)), unused >= 0), 0 if done else unused
 

@@ -24,23 +24,34 @@ class Entry:
     Attributes:
         family: the class, made without arguments.
         fields: by wire id; these never change and are never used again once a release has them.
+        words: what is fitted, for people.
+        is_network: whether that is a neural network rather than coefficients that stand for themselves.
     """
 
     family: str
     fields: Mapping[int, str]
+    words: str
+    is_network: bool = False
 
 
 FAMILIES: dict[str, Entry] = {
-    "wavelet": Entry("nfcodec.fields.wavelet.family:WaveletFamily", {4: "nfcodec.fields.wavelet.field:Wavelet"}),
+    "wavelet": Entry(
+        "nfcodec.fields.wavelet.family:WaveletFamily", {4: "nfcodec.fields.wavelet.field:Wavelet"}, "wavelets"
+    ),
     "table": Entry(
         "nfcodec.fields.table.family:TableFamily",
         {5: "nfcodec.fields.table.field:Table", 6: "nfcodec.fields.table.field:Pyramid"},
+        "a table of the pixels' colours",
     ),
     "siren": Entry(
         "nfcodec.fields.siren.family:SirenFamily",
         {1: "nfcodec.fields.siren.field:Siren", 2: "nfcodec.fields.siren.tiled:TiledSiren"},
+        "a SIREN",
+        is_network=True,
     ),
-    "ngp": Entry("nfcodec.fields.ngp.family:NgpFamily", {3: "nfcodec.fields.ngp.field:Ngp"}),
+    "ngp": Entry(
+        "nfcodec.fields.ngp.family:NgpFamily", {3: "nfcodec.fields.ngp.field:Ngp"}, "Instant-NGP", is_network=True
+    ),
 }
 """In the order in which `auto` asks them."""
 

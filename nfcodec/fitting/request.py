@@ -14,9 +14,6 @@ from nfcodec.fitting.problem import Problem, Trial
 LONG_S = 20.0
 """Fits that take longer are announced."""
 
-NO_ENGINE = "analysis"
-"""What stands for the engine of a solution in closed form."""
-
 BASE_BYTES, SAMPLE_BYTES, PARAMETER_BYTES = 150e6, 60, 65
 """Memory of an encode: at all, for each sample and for each parameter, as measured."""
 
@@ -26,12 +23,15 @@ class Event:
     """One moment of an encode.
 
     Attributes:
-        phase: "fit", "fine-tune", "quantize", "write", ...
-        step: gradient steps done in this phase; max_steps: their bound.
+        phase: "fit" (steps towards the target), "shrink" (steps from the target on that trade error for bytes),
+            "fine-tune" (steps on rounded weights), "quantize" (a search for the best rounding), or "prepare".
+        step: gradient steps, or trials of a search, done in this phase; max_steps: their bound. Both start anew
+            wherever a phase is entered again.
         psnr_db: of the samples that the current parameters give, at the source's bit depth.
         target_psnr_db: NaN where something else than a PSNR is asked for.
         seconds: since the encode began.
         message: a human sentence, or empty.
+        task: which of several encodes of the picture this is, as "try 3"; empty if it is the only one.
     """
 
     phase: str
@@ -41,6 +41,7 @@ class Event:
     target_psnr_db: float
     seconds: float
     message: str = ""
+    task: str = ""
 
 
 Listener = Callable[[Event], None]
@@ -52,17 +53,18 @@ def ignore(event: Event) -> None:
 
 @dataclass(frozen=True)
 class Clock:
-    """Turns steps into events: the phase's name, the file's target, the encode's start and listener."""
+    """Turns steps into events: the phase's name, the file's target, the encode's start, listener and task."""
 
     phase: str
     target_psnr_db: float
     started: float
     listen: Listener = ignore
+    task: str = ""
 
     def tell(self, step: int, max_steps: int, psnr_db: float, message: str = "") -> None:
         """Emit one event."""
         seconds = time.monotonic() - self.started
-        self.listen(Event(self.phase, step, max_steps, psnr_db, self.target_psnr_db, seconds, message))
+        self.listen(Event(self.phase, step, max_steps, psnr_db, self.target_psnr_db, seconds, message, self.task))
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Request:
         max_steps: bound on gradient steps in all; None for the effort's own.
         deadline: `time.monotonic()` value after which no step begins.
         started: `time.monotonic()` value that events count from.
+        task: see `Event`.
     """
 
     goal: Goal
@@ -86,6 +89,7 @@ class Request:
     deadline: float = math.inf
     started: float = 0.0
     listen: Listener = ignore
+    task: str = ""
 
     @property
     def psnr_db(self) -> float:
@@ -94,14 +98,14 @@ class Request:
             raise TypeError(f"the goal is {self.goal}, not a PSNR")
         return self.goal.psnr_db
 
-    def at(self, psnr_db: float) -> Request:
-        """The same for a PSNR."""
-        return replace(self, goal=Psnr(psnr_db))
+    def at(self, psnr_db: float, task: str | None = None) -> Request:
+        """The same for a PSNR, as a task of its own if that is named."""
+        return replace(self, goal=Psnr(psnr_db), task=self.task if task is None else task)
 
     def clock(self, phase: str) -> Clock:
         """The clock of a phase."""
         target_db = self.goal.psnr_db if isinstance(self.goal, Psnr) else math.nan
-        return Clock(phase, target_db, self.started, self.listen)
+        return Clock(phase, target_db, self.started, self.listen, self.task)
 
     def note(self, message: str) -> None:
         """Tell the listener something about getting ready."""
@@ -113,7 +117,7 @@ class Request:
         if seconds >= LONG_S:
             n_samples, n_parameters = problem.samples.size, problem.field.n_parameters(problem.geometry)
             gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + parameter_bytes * n_parameters) / 1e9
-            self.note(f"about {_duration(seconds)} and {gigabytes:.1f} GB of memory")
+            self.note(f"the fit will take about {_duration(seconds)} and {gigabytes:.1f} GB of memory")
 
     def expired(self) -> bool:
         return time.monotonic() >= self.deadline
@@ -127,6 +131,7 @@ class Solution:
         problem: the field, and the picture that it was fitted to.
         trial: the weights and what a decoder makes of them.
         fit_steps: gradient steps of the fit of real weights; `steps` counts those of fine-tuning too.
+        engine: that took the steps; None if the weights were solved in closed form.
     """
 
     problem: Problem
@@ -134,7 +139,7 @@ class Solution:
     fit_steps: int
     steps: int
     fit_seconds: float
-    engine: str
+    engine: str | None
     device: str
 
     @classmethod
@@ -144,12 +149,12 @@ class Solution:
         Args:
             steps: gradient steps that were taken and brought nothing.
         """
-        return cls(problem, trial, steps, steps, seconds, NO_ENGINE, "cpu")
+        return cls(problem, trial, steps, steps, seconds, None, "cpu")
 
     @property
     def stepped(self) -> bool:
         """Whether the weights come from gradient steps; there may have been some that brought nothing."""
-        return self.engine != NO_ENGINE
+        return self.engine is not None
 
     @property
     def field(self) -> Field:

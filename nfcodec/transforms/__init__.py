@@ -1,7 +1,7 @@
 """Transforms of the image before it is fitted: permutations of pixels and maps of sample values."""
 
-from nfcodec.transforms.base import Permutation, Pointwise, Transform, register, registered
-from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, parse_chain, warnings
+from nfcodec.transforms.base import Permutation, Pointwise, Transform, register, registered, usages
+from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, left_shuffled, parse_chain, parse_permutations
 from nfcodec.transforms.orders import seeded_permutation
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
 from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
@@ -24,9 +24,11 @@ __all__ = [
     "ValueMap",
     "Zigzag",
     "intensities",
+    "left_shuffled",
     "parse_chain",
+    "parse_permutations",
     "register",
     "registered",
     "seeded_permutation",
-    "warnings",
+    "usages",
 ]

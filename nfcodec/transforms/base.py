@@ -8,8 +8,9 @@ sample values (each on its own). A new transform is one class and one registrati
     class Flip(Permutation): ...
 
 Life of a transform: `parse` checks the text after the colon; `prepare` fixes every parameter that depends on the image
-or the seed; `pack` and `unpack` carry the parameters through a file. Names and wire ids are frozen: they are never
-changed and never used again. Wire ids 1 to 15 are for permutations, 16 to 31 for value maps, by custom; those from
+or the seed; `pack` and `unpack` carry the parameters through a file. The first line of the class's docstring says to
+users what the transform does: `nfcodec encode --help` prints it. Names and wire ids are frozen: they are never changed
+and never used again. Wire ids 1 to 15 are for permutations, 16 to 31 for value maps, by custom; those from
 200 on are for experiments, and no released encoder writes them.
 """
 
@@ -37,6 +38,11 @@ class Transform(ABC):
 
     name: ClassVar[str]
     wire_id: ClassVar[int]
+
+    @classmethod
+    def usage(cls) -> tuple[str, str]:
+        """How the transform is written in a chain, and in one line what it does and which parameters it takes."""
+        return cls.name, (cls.__doc__ or "").partition("\n")[0]
 
     @classmethod
     def parse(cls, text: str | None) -> int | None:
@@ -80,9 +86,16 @@ class Transform(ABC):
 
 
 class Permutation(Transform):
-    """Moves pixels. `n_planes` (0 or 1) says whether it needs a key plane, which the codec stores losslessly."""
+    """Moves pixels.
+
+    Attributes:
+        n_planes: 1 if it needs a key plane, which the codec stores without loss; else 0.
+        shuffles: whether it is a random order of all pixels, which has nothing to do with the picture. What is left of
+            a picture is then the colours of its pixels, without any order.
+    """
 
     n_planes: ClassVar[int] = 0
+    shuffles: ClassVar[bool] = False
 
     @abstractmethod
     def order(self, height: int, width: int, plane: Samples | None) -> Int64Array:
@@ -112,6 +125,9 @@ _BY_WIRE_ID: dict[int, type[Transform]] = {}
 
 T = TypeVar("T", bound=Transform)
 
+NONE = "none"
+"""What stands in a chain for no transform."""
+
 
 def register(name: str, wire_id: int) -> Callable[[type[T]], type[T]]:
     """Class decorator that gives a transform its name and wire id (1 .. 255).
@@ -119,7 +135,7 @@ def register(name: str, wire_id: int) -> Callable[[type[T]], type[T]]:
     Raises:
         ValueError: the name or the id is malformed or taken.
     """
-    if not re.fullmatch("[a-z][a-z0-9_]*", name) or name == "none" or not 1 <= wire_id <= 255:
+    if not re.fullmatch("[a-z][a-z0-9_]*", name) or name == NONE or not 1 <= wire_id <= 255:
         raise ValueError(f"not a valid transform name and wire id: {name!r}, {wire_id}")
     if name in _BY_NAME or wire_id in _BY_WIRE_ID:
         raise ValueError(f"the transform name {name!r} or the wire id {wire_id} is taken")
@@ -132,6 +148,11 @@ def register(name: str, wire_id: int) -> Callable[[type[T]], type[T]]:
     return decorate
 
 
+def usages() -> dict[str, str]:
+    """All transforms for people: how each is written in a chain, and what it does."""
+    return dict(cls.usage() for cls in _BY_NAME.values())
+
+
 def registered() -> dict[str, int]:
     """All transforms: name to wire id."""
     return {name: cls.wire_id for name, cls in _BY_NAME.items()}
@@ -140,7 +161,7 @@ def registered() -> dict[str, int]:
 def by_name(name: str) -> type[Transform]:
     """The class of a transform; UsageError, with a list of the known names, if there is none."""
     if name not in _BY_NAME:
-        raise UsageError(f"unknown transform {name!r}; there are: none, {', '.join(_BY_NAME)}")
+        raise UsageError(f"unknown transform {name!r}; there are: {', '.join([NONE, *_BY_NAME])}")
     return _BY_NAME[name]
 
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.raster import Samples
-from nfcodec.transforms.base import Permutation, Pointwise, Transform, by_name, by_wire_id
+from nfcodec.transforms.base import NONE, Permutation, Pointwise, Transform, by_name, by_wire_id
 from nfcodec.transforms.orders import Int64Array
-from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
+from nfcodec.transforms.permute import RandomPermutation, intensities
 from nfcodec.transforms.value_map import ValueMap, compile_value_map
 
 if TYPE_CHECKING:
@@ -37,17 +37,37 @@ class Spec:
 
 
 def parse_chain(text: str) -> tuple[Spec, ...]:
-    """Read `none`, or transforms joined by `+`, each with an optional `:parameter`.
+    """Read transforms joined by `+`, each with an optional `:parameter`. Parts that are `none` count for nothing.
 
     Raises:
         UsageError: an unknown name (the message lists the known ones), a bad parameter, or over 8 transforms.
     """
-    if text == "none":
-        return ()
-    parts = [part.partition(":") for part in text.split("+")]
+    parts = [part for part in text.split("+") if part != NONE]
     if len(parts) > MAX_TRANSFORMS:
         raise UsageError(f"a chain has at most {MAX_TRANSFORMS} transforms, not {len(parts)}")
-    return tuple(Spec(name, by_name(name).parse(value if colon else None)) for name, colon, value in parts)
+    return tuple(map(_parse_part, parts))
+
+
+def parse_permutations(text: str) -> tuple[type[Permutation], ...]:
+    """Which kinds of permutations the text of a chain names, from left to right. Raises UsageError as `parse_chain`."""
+    kinds = (by_name(spec.name) for spec in parse_chain(text))
+    return tuple(kind for kind in kinds if issubclass(kind, Permutation))
+
+
+def left_shuffled(permutations: Sequence[type[Permutation]]) -> tuple[type[Permutation], ...]:
+    """Those of a chain's permutations whose random order is still there at its end.
+
+    One that depends on the picture, so that the file holds its key plane, makes an order of its own.
+    """
+    begin = max((i for i, each in enumerate(permutations, 1) if each.n_planes), default=0)
+    return tuple(each for each in permutations[begin:] if each.shuffles)
+
+
+def _parse_part(part: str) -> Spec:
+    name, colon, value = part.partition(":")
+    if name == NONE:
+        raise UsageError(f"{NONE!r} takes no parameter, but got {value!r}")
+    return Spec(name, by_name(name).parse(value if colon else None))
 
 
 @dataclass(frozen=True)
@@ -163,16 +183,6 @@ class Chain:
     def seed(self) -> int | None:
         """The seed of the first rpp."""
         return next((each.seed for each in self.transforms if isinstance(each, RandomPermutation)), None)
-
-
-def warnings(chain: Chain) -> list[str]:
-    """What a user should know about the size that the chain's permutations cost; one sentence each."""
-    messages: list[str] = []
-    if any(isinstance(transform, Zigzag) for transform in chain.transforms):
-        messages.append("zigzag stores its sort keys, which cost at least what the lossless intensity plane costs")
-    if any(isinstance(transform, RandomPermutation) for transform in chain.transforms):
-        messages.append("rpp leaves no spatial structure: the file cannot be smaller than the marginal bound")
-    return messages
 
 
 def _take(buffer: bytes, offset: int, size: int) -> tuple[bytes, int]:

@@ -22,7 +22,12 @@ _RPP = struct.Struct("<BQ")
 @register("rpp", wire_id=1)
 @dataclass(frozen=True)
 class RandomPermutation(Permutation):
-    """Random pixel permutation: `seeded_permutation`. Stored as algorithm u8, seed u64."""
+    """Random pixel permutation: put the pixels in the random order that --seed gives.
+
+    The order is `seeded_permutation`. Stored as algorithm u8, seed u64.
+    """
+
+    shuffles: ClassVar[bool] = True
 
     seed: int
     algorithm: int = PHILOX_ARGSORT
@@ -59,9 +64,10 @@ class RandomPermutation(Permutation):
 @register("zigzag", wire_id=2)
 @dataclass(frozen=True)
 class Zigzag(Permutation):
-    """Pixels sorted by intensity, darkest first, laid out along the JPEG zigzag. Stores nothing but its key plane.
+    """Sort the pixels by intensity, along JPEG's zigzag; the file also holds all intensities, to undo that.
 
-    Position `zigzag_path[i]` gets the i-th darkest pixel; pixels of one intensity stay in raster order.
+    The darkest pixel comes first: position `zigzag_path[i]` gets the i-th darkest pixel, and pixels of one intensity
+    stay in raster order. Stores nothing but its key plane.
     """
 
     n_planes: ClassVar[int] = 1

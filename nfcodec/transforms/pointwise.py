@@ -28,7 +28,10 @@ _CHUNK = 1 << 20
 @register("inversion", wire_id=16)
 @dataclass(frozen=True)
 class Inversion(Pointwise):
-    """1 - z. Stores nothing."""
+    """1 - z.
+
+    Stores nothing.
+    """
 
     decreasing: ClassVar[bool] = True
 
@@ -40,9 +43,10 @@ class Inversion(Pointwise):
 @register("standardize", wire_id=17)
 @dataclass(frozen=True)
 class Standardize(Pointwise):
-    """(z - mean) / sigma, each channel by its own statistics in the source image, wherever in the chain it stands.
+    """(z - mean) / sigma, with the mean and the standard deviation of each channel.
 
-    Stored for each channel as mean u32 and sigma u32; mean 0 .. 10^6, sigma 1 .. 10^6.
+    They are those of the source image, wherever in the chain the transform stands. Stored for each channel as mean u32
+    and sigma u32; mean 0 .. 10^6, sigma 1 .. 10^6.
     """
 
     statistics: tuple[tuple[int, int], ...]
@@ -84,25 +88,37 @@ class Standardize(Pointwise):
 
 @dataclass(frozen=True)
 class _OneParameter(Pointwise):
-    """A transform with one parameter in units of 10^-6, stored as i32."""
+    """A transform with one parameter in units of 10^-6, stored as i32.
+
+    Attributes:
+        letter: stands for the parameter in the docstring's first line.
+    """
 
     parameter: int
 
+    letter: ClassVar[str] = "T"
     minimum: ClassVar[int] = MICRO // 1000
     maximum: ClassVar[int] = MICRO * 1000
     default: ClassVar[int] = 2 * MICRO
 
     @classmethod
+    def usage(cls) -> tuple[str, str]:
+        name, does = super().usage()
+        return f"{name}:{cls.letter}", f"{does} {cls.letter} is {cls._range()}; {decimal_text(cls.default)} by default."
+
+    @classmethod
+    def _range(cls) -> str:
+        return f"between {decimal_text(cls.minimum)} and {decimal_text(cls.maximum)}"
+
+    @classmethod
     def parse(cls, text: str | None) -> int:
         if text is None:
             return cls.default
-        if not _NUMBER.fullmatch(text):
-            raise UsageError(f"{cls.name}: {text!r} is not a decimal number with at most six digits after the point")
-        whole, _, fraction = text.partition(".")
-        parameter = int(whole + fraction.ljust(6, "0"))
-        if not cls.minimum <= parameter <= cls.maximum:
-            allowed = f"{decimal_text(cls.minimum)} and {decimal_text(cls.maximum)}"
-            raise UsageError(f"{cls.name}: the parameter must be between {allowed}, not {text}")
+        parameter = _micro(text)
+        if parameter is None or not cls.minimum <= parameter <= cls.maximum:
+            digits = "with at most six digits after the point"
+            must = f"{cls.letter} must be a decimal number {cls._range()}, {digits}, not {text!r}"
+            raise UsageError(f"{cls.name}:{cls.letter}: {must}")
         return parameter
 
     @classmethod
@@ -132,7 +148,7 @@ class _OneParameter(Pointwise):
 @register("scale", wire_id=18)
 @dataclass(frozen=True)
 class Scale(_OneParameter):
-    """t z, t in 0.001 .. 1000."""
+    """T z."""
 
     def steps(self, channel: int) -> tuple[Step, ...]:
         """t z."""
@@ -142,7 +158,7 @@ class Scale(_OneParameter):
 @register("center", wire_id=19)
 @dataclass(frozen=True)
 class Center(_OneParameter):
-    """t (z - 1/2), t in 0.001 .. 1000."""
+    """T (z - 1/2)."""
 
     def steps(self, channel: int) -> tuple[Step, ...]:
         """t (z - 1/2)."""
@@ -152,8 +168,9 @@ class Center(_OneParameter):
 @register("gamma", wire_id=20)
 @dataclass(frozen=True)
 class Gamma(_OneParameter):
-    """sign(z) |z|^(1/gamma), gamma in 0.05 .. 20."""
+    """z^(1/G), of negative values -|z|^(1/G)."""
 
+    letter: ClassVar[str] = "G"
     minimum: ClassVar[int] = MICRO // 20
     maximum: ClassVar[int] = MICRO * 20
 
@@ -165,10 +182,11 @@ class Gamma(_OneParameter):
 @register("sympower", wire_id=21)
 @dataclass(frozen=True)
 class SymmetricPower(Pointwise):
-    """2 ((z - low) / (high - low))^(1/gamma) - 1, which puts a channel into [-1, 1] and its median near 0.
+    """Symmetric power: stretch each channel to -1 .. 1 and bend it by a power, so that its median is near 0.
 
-    After the symmetric power transformation (Zhang et al., AAAI 2025, arXiv 2412.09213), without its calibration at the
-    ends of the range. (A power of a negative number is that of its magnitude, with its sign.)
+    2 ((z - low) / (high - low))^(1/gamma) - 1, after the symmetric power transformation (Zhang et al., AAAI 2025, arXiv
+    2412.09213), without its calibration at the ends of the range. (A power of a negative number is that of its
+    magnitude, with its sign.)
 
     Stored for each channel as low u32, high u32 and gamma u32, in units of 10^-6; low < high <= 10^6, gamma
     0.2 .. 5.
@@ -244,6 +262,14 @@ def mean_and_sigma(channel: Samples) -> tuple[int, int]:
         return mean, MICRO
     sigma = (math.isqrt(4 * MICRO * MICRO * variance) + full_scale) // (2 * full_scale)
     return mean, max(1, sigma)
+
+
+def _micro(text: str) -> int | None:
+    """A decimal with at most six digits after the point in units of 10^-6; None for other texts."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    whole, _, fraction = text.partition(".")
+    return int(whole + fraction.ljust(6, "0"))
 
 
 def decimal_text(micro: int) -> str:

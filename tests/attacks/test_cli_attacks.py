@@ -175,7 +175,15 @@ def test_bad_command(outcomes, name):
     assert lines[0].startswith("nfcodec: error: ")
     assert "Traceback" not in outcome["err"]
     assert "internal error" not in outcome["err"]
-    assert outcome["out"] == ""
+    if "--json" in CASES[name].arguments:
+        said = json.loads(bytes.fromhex(outcome["out"]))
+        assert said == {
+            "error": lines[0].removeprefix("nfcodec: error: "),
+            "code": outcome["code"],
+            "kind": said["kind"],
+        }
+    else:
+        assert outcome["out"] == ""
     assert outcome["unchanged"]
     assert outcome["seconds"] < SECONDS
     assert outcome["peak"] < PEAK_BYTES

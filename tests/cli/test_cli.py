@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,60 +12,22 @@ import pytest
 
 import nfcodec.cli._console
 import nfcodec.codec
+import nfcodec.errors
 import nfcodec.fitting.engines
-from nfcodec.cli import main
+from nfcodec.fitting.request import Event
 from nfcodec.images.files import image_bytes, read_image
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
-
-PSNR_DB = 30.0
-ENCODE_KEYS = {
-    "path", "bytes", "bpp", "pixels", "width", "height", "channels", "depth", "psnr_db", "target_psnr_db", "reached",
-    "field", "fitted", "recipe", "parameters", "transform", "seed", "steps", "fit_steps", "fit_seconds", "seconds",
-    "engine", "device", "side_info_bytes", "png_bytes", "bound_bytes",
-}  # fmt: skip
-
-
-def picture():
-    y, x = np.mgrid[0:10, 0:12]
-    channels = [8 * x + 5 * y, 255 - 9 * x, 128 + 60 * np.sin(x / 3) * np.cos(y / 4)]
-    return Raster.from_array(np.stack(channels, axis=2).clip(0, 255).astype(np.uint8))
-
-
-PNG = image_bytes(picture())
-
-
-@pytest.fixture(scope="session")
-def nfc():
-    """The bytes of a small file, encoded once."""
-    options = nfcodec.codec.EncodeOptions(psnr_db=PSNR_DB, transform="rpp", effort=1)
-    return nfcodec.codec.encode(picture(), options).data
-
-
-@pytest.fixture
-def run(monkeypatch, capsysbinary, tmp_path):
-    """Run a command line in an empty directory; returns its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments, stdin=b""):
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin)))
-        code = main([str(argument) for argument in arguments])
-        out, err = capsysbinary.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err.decode())
-
-    return call
-
-
-def assert_one_clear_line(result):
-    lines = [line for line in result.err.splitlines() if not line.startswith("Try ")]
-    assert len(lines) == 1, result.err
-    assert lines[0].startswith("nfcodec: error: ")
-    assert result.out == b""
-
-
-def files():
-    return sorted(os.listdir("."))
-
+from tests.cli.commands import (
+    CLOSED_FORM,
+    ENCODE_KEYS,
+    PNG,
+    PSNR_DB,
+    assert_one_clear_line,
+    encode_picture,
+    files,
+    picture,
+)
 
 # ------------------------------------------------------------------------------------------------------ encode, decode
 
@@ -81,12 +44,12 @@ def test_encode_and_decode(run):
     assert report["bpp"] == pytest.approx(8 * report["bytes"] / 120)
     assert report["reached"] is True
     steps = f"{report['steps']} gradient steps"
-    in_vain = report["engine"] == "analysis"
-    fitted = f"in closed form; {steps} brought nothing" if in_vain else f"by {steps}"
+    fitted = f"solved in closed form; {steps} brought nothing" if report["engine"] is None else f"by {steps}"
     assert (report["field"], report["fitted"]) == ("wavelet", fitted)
     assert report["recipe"]
     assert "dB (target 30 dB)" in result.err
-    assert f"; wavelet, fitted {report['fitted']}; PNG: {report['png_bytes']} bytes" in result.err
+    assert f"; wavelet, {report['fitted']}; PNG: {report['png_bytes']} bytes" in result.err
+    assert "note" not in result.err
     assert "recipe" not in result.err
 
     assert run("decode", "a.nfc", "b.png").code == 0
@@ -96,20 +59,6 @@ def test_encode_and_decode(run):
     assert files() == ["a.nfc", "a.png", "b.png"]
 
 
-def encode_picture(run, *options):
-    """Encode a.png to a.nfc; returns the report and what is printed for people."""
-    with open("a.png", "wb") as file:
-        file.write(PNG)
-    result = run("encode", "a.png", "-e", 1, "--json", *options)
-    assert result.code == 0, result.err
-    report = json.loads(result.out, parse_constant=pytest.fail)
-    assert report.keys() >= ENCODE_KEYS
-    assert report["bytes"] == os.path.getsize("a.nfc")
-    assert report["reached"] is True
-    return SimpleNamespace(report=report, err=result.err)
-
-
-CLOSED_FORM = "in closed form, without gradient steps"
 FIELDS = [
     (("--transform", "none"), "wavelet", CLOSED_FORM),
     (("--transform", "rpp"), "table", CLOSED_FORM),
@@ -129,15 +78,18 @@ def test_every_family(run, options, name, fitted):
     assert report["field"] == name
     assert report["fitted"] == (CLOSED_FORM if fitted == CLOSED_FORM else f"by {steps} gradient steps")
     assert (steps > 0) == (fitted != CLOSED_FORM)
-    assert f"; {name}, fitted {report['fitted']}; " in encoded.err
-    assert ("lower bound for this transform" in encoded.err) == ("rpp" in options)
+    assert (f"; {name}; " if "rpp" in options else f"; {name}, {report['fitted']}") in encoded.err
+    assert encoded.err.count("(lower bound)") == ("rpp" in options)
 
     assert run("verify", "a.nfc", "--reference", "a.png", "-q").code == 0
     info = json.loads(run("info", "a.nfc", "--json").out)
     assert (info["field"], info["fitted"]) == (name, fitted)
+    assert info["seed"] == (report["seed"] if "rpp" in options else None)
+    assert (report["seed"] is None) == (fitted == CLOSED_FORM and "rpp" not in options)
     text = run("info", "a.nfc").out.decode()
     rows = dict(line.split(maxsplit=1) for line in text.splitlines())
     assert (rows["field"], rows["fitted"]) == (name, fitted)
+    assert rows["seed"] == ("0" if "rpp" in options else "-")
 
 
 @pytest.mark.parametrize(("field", "setting"), [("auto", "rate 0.05"), ("siren", "fit steps 1200"), ("ngp", "")])
@@ -231,7 +183,7 @@ def test_sizes(run, options, budget):
 def test_a_size_with_room_for_everything(run):
     encoded = encode_picture(run, "--size", 10_000)
     assert (encoded.report["psnr_db"], encoded.report["target_psnr_db"]) == (None, None)
-    assert "lossless (target 10000 bytes)" in encoded.err
+    assert "lossless (target 10,000 bytes)" in encoded.err
     assert run("verify", "a.nfc", "--reference", "a.png").code == 0
 
 
@@ -355,7 +307,6 @@ def test_encode_looks_at_the_output_before_the_fit(run, monkeypatch):
         ("encode", "-", "--effort", "10"),
         ("encode", "-", "--max-steps", "0"),
         ("encode", "-", "--time-limit", "nan"),
-        ("encode", "-", "--json"),
         ("encode", "-", "a.nfc", "--transform", "rot13"),
         ("encode",),
         ("decode", "-", "--format", "jpg"),
@@ -437,6 +388,9 @@ def test_failures_in_the_middle(run, monkeypatch, failure, code, word):
     assert files() == []
     if code != 130:
         assert "Traceback" in run("encode", "-", "a.nfc", "-v", stdin=PNG).err
+    as_json = json.loads(run("encode", "-", "a.nfc", "--json", stdin=PNG).out)
+    assert (as_json["code"], as_json["kind"]) == (code, type(failure).__name__)
+    assert word in as_json["error"]
 
 
 def test_limits(run):
@@ -565,22 +519,27 @@ def test_progress_bar_only_on_a_terminal(run, monkeypatch):
     from nfcodec.cli import _console
 
     _console.reset()
-    event = SimpleNamespace(phase="fit", step=3, max_steps=9, psnr_db=31.5, target_psnr_db=40.0, seconds=1, message="")
+    event = Event("fit", 3, 9, 31.5, 40.0, 1.0)
+    told = replace(event, message="about 90 s and 2.0 GB of memory")
     plain = io.StringIO()
     monkeypatch.setattr(sys, "stderr", plain)
     with _console.progress() as listener:
         listener(event)
-        listener(SimpleNamespace(**{**vars(event), "message": "about 90 s and 2.0 GB of memory"}))
+        listener(told)
     assert plain.getvalue() == "about 90 s and 2.0 GB of memory\n"
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
     with _console.progress() as listener:
         listener(event)
-        listener(SimpleNamespace(**{**vars(event), "psnr_db": float("nan"), "max_steps": 0}))
-        listener(SimpleNamespace(**{**vars(event), "message": "about 90 s"}))
-    assert "fit" in terminal.getvalue()
+        listener(replace(event, phase="quantize", psnr_db=float("nan"), max_steps=0))
+        listener(told)
+        listener(event)
     assert "about 90 s" in terminal.getvalue()
+    assert "fitting, part 2" in terminal.getvalue()
+    assert "3/9" in terminal.getvalue()
+    assert "31.50 dB now, target 40.00 dB" in terminal.getvalue()
 
 
 # ------------------------------------------------------------------------------------------------------ whole processes

@@ -255,8 +255,33 @@ def test_only_psnr_and_effort_change():
     request = replace(REQUEST, effort=3, max_steps=17, engine="torch", device="cpu", listen=heard.append)
     best_within(2500, N_PIXELS, request, curve, Estimates())
     for each in curve.requests:
-        assert replace(each.at(40.0), effort=3) == request
-    assert [event.message for event in heard] == [f"trying {each.psnr_db:.2f} dB" for each in curve.requests]
+        assert replace(each.at(40.0), effort=3, task="") == request
+    quick = [each.effort == 1 for each in curve.requests]
+    assert [each.task for each in curve.requests] == [
+        f"{'quick try' if each else 'try'} {number}" for number, each in enumerate(quick, 1)
+    ]
+    assert 0 < sum(quick) < len(quick)
+
+
+def test_listeners_hear_what_is_searched_for_and_what_each_try_gives():
+    curve, heard = Curve(exponential(3000, 0.18)), []
+    best_within(2500, N_PIXELS, replace(REQUEST, effort=6, listen=heard.append), curve, Estimates())
+    first, *tries = [event.message for event in heard]
+    assert first == "searching for the best PSNR in 2,500 bytes"
+    found = zip(curve.requests, curve.files, strict=True)
+    assert tries == [
+        f"{request.task}: {request.psnr_db:.2f} dB gives {len(file.data):,} "
+        + ("of 2,500 bytes" if len(file.data) <= 2500 else "bytes, more than 2,500")
+        for request, file in found
+    ]
+    assert {message.endswith("of 2,500 bytes") for message in tries} == {True, False}
+    assert all(event.task in event.message for event in heard)
+
+
+def test_listeners_hear_what_is_out_of_reach():
+    curve, heard = Curve(exponential(3000, 0.18), out_of_reach_db=50.0), []
+    best_within(20_000, N_PIXELS, replace(REQUEST, effort=1, listen=heard.append), curve, Estimates())
+    assert f"try 1: {curve.requests[0].psnr_db:.2f} dB is out of reach" in [event.message for event in heard]
 
 
 @pytest.mark.parametrize("budget", [300, 2500])
@@ -418,8 +443,9 @@ def test_listeners_hear_what_is_tried():
     events = []
     raster = picture(12, 13, 1)
     encode(raster, EncodeOptions(size_bytes=300, field="table", effort=1), events.append)
-    tried = [event.message for event in events if event.message.startswith("trying ")]
+    tried = [event.message for event in events if event.message.startswith("try ")]
     assert 1 <= len(tried) <= MOST_CALLS
+    assert {event.task for event in events if event.phase != "prepare"} == {each.partition(":")[0] for each in tried}
 
 
 def test_the_same_seed_gives_the_same_bytes():

@@ -5,7 +5,7 @@ import pytest
 
 from nfcodec.fields import registry
 
-TOY = registry.Entry("tests.contract.toy_family:MosaicFamily", {200: "tests.contract.toy_family:Mosaic"})
+TOY = registry.Entry("tests.contract.toy_family:MosaicFamily", {200: "tests.contract.toy_family:Mosaic"}, "tiles")
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,9 @@ def test_long_fits_are_announced(make_problem):
     request.announce(problem, 600.0)
     replace(request, deadline=time.monotonic() + 30).announce(problem, 600.0)
     first, second, third = (event.message for event in events)
-    assert first.startswith("about 75 s and 0.2 GB")
-    assert second.startswith("about 10 minutes and")
-    assert third.startswith("about 30 s")
+    assert first == "the fit will take about 75 s and 0.2 GB of memory"
+    assert second.startswith("the fit will take about 10 minutes and")
+    assert third.startswith("the fit will take about 30 s")
 
 
 def test_only_a_psnr_is_a_psnr():
@@ -31,6 +31,16 @@ def test_only_a_psnr_is_a_psnr():
         with pytest.raises(TypeError):
             _ = replace(request, goal=goal).psnr_db
     assert [str(goal) for goal in (Psnr(40), Size(9), Lossless())] == ["40 dB", "9 bytes", "no loss"]
+
+
+def test_events_name_the_task():
+    events = []
+    request = Request(Psnr(36.0), 5, 0, listen=events.append)
+    trial = request.at(30.0, "try 2")
+    for each in (request, trial, trial.at(20.0), trial.at(20.0, "try 3")):
+        each.clock("fit").tell(1, 2, 30.0)
+        each.note("hello")
+    assert [event.task for event in events] == ["", "", "try 2", "try 2", "try 2", "try 2", "try 3", "try 3"]
 
 
 def test_clocks_and_notes_of_other_goals_have_no_target():

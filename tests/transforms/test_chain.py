@@ -18,8 +18,10 @@ from nfcodec.transforms import (
     Standardize,
     Zigzag,
     intensities,
+    left_shuffled,
     parse_chain,
-    warnings,
+    parse_permutations,
+    usages,
 )
 from nfcodec.transforms.orders import seeded_permutation
 
@@ -44,9 +46,18 @@ def test_parse():
     assert parse_chain("gamma+gamma:0.5") == (Spec("gamma", 2_000_000), Spec("gamma", 500_000))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "+", "rpp+", "RPP", "rpp ", "none+rpp", "rpp+none", "none:", "rpp,zigzag", "zag", ":2", "-"]
-)
+@pytest.mark.parametrize("text", ["none+rpp", "rpp+none", "none+none+rpp+none"])
+def test_none_counts_for_nothing(text: str):
+    """So that scripts may join any two."""
+    assert parse_chain(text) == (Spec("rpp", None),)
+    assert parse_chain("none+none") == ()
+    assert str(prepare(text)) == "rpp"
+    for wrong in ("none:", "rpp+none:2"):
+        with pytest.raises(UsageError, match="'none' takes no parameter"):
+            parse_chain(wrong)
+
+
+@pytest.mark.parametrize("text", ["", "+", "rpp+", "RPP", "rpp ", "rpp,zigzag", "zag", ":2", "-"])
 def test_unknown_names(text: str):
     with pytest.raises(UsageError, match="none, rpp, zigzag, inversion, standardize, scale, center, gamma, sympower"):
         parse_chain(text)
@@ -208,6 +219,26 @@ def test_kinds():
     assert [type(each) for each in chain.pointwise] == [Inversion, Standardize, Scale, Gamma]
 
 
-def test_warnings():
-    assert warnings(prepare("standardize+gamma:2")) == []
-    assert [message.split()[0] for message in warnings(prepare("rpp+zigzag"))] == ["zigzag", "rpp"]
+@pytest.mark.parametrize(
+    ("text", "kinds", "shuffled"),
+    [
+        ("standardize+gamma:2", (), ()),
+        ("standardize+rpp", (RandomPermutation,), (RandomPermutation,)),
+        ("rpp+zigzag", (RandomPermutation, Zigzag), ()),
+        ("zigzag+rpp", (Zigzag, RandomPermutation), (RandomPermutation,)),
+        ("zigzag", (Zigzag,), ()),
+    ],
+)
+def test_which_chains_leave_a_random_order(text: str, kinds, shuffled):
+    """One that depends on the picture makes an order of its own, whatever was random before."""
+    assert parse_permutations(text) == kinds
+    assert left_shuffled(kinds) == shuffled
+
+
+def test_usages_are_those_that_can_be_parsed():
+    for usage, what in usages().items():
+        name, _, letter = usage.partition(":")
+        assert parse_chain(f"{name}:1" if letter else name)
+        assert len(what) > 5
+        assert not letter or f" {letter} is between " in what
+    assert "G is between 0.05 and 20; 2 by default." in usages()["gamma:G"]

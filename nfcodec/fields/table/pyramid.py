@@ -55,7 +55,7 @@ def solve_pyramid(field: LevelsField, problem: Problem, request: Request, recipe
     control = RateControl(engine, objective, request.psnr_db, n_steps, recipe.steering, look)
     rates = Rates(recipe.grid_rate * steps["level0"], recipe.network_rate)
     schedule = Schedule(math.inf, n_steps, rates, request.deadline, recipe.last_rate)
-    result = fit(problem, engine, schedule, request.clock("fit"), control)
+    result = fit(problem, engine, schedule, request.clock("shrink"), control)
     seconds = time.monotonic() - began
     weights = quantize(problem, result.parameters, steps)
     propose = partial(_moves, field, problem)

@@ -63,7 +63,7 @@ class Descent:
         control = RateControl(
             self.engine, self._objective, request.psnr_db, self._n_steps, recipe.steering, self._renewed
         )
-        result = fit(linear, self.engine, schedule, request.clock("fit"), control)
+        result = fit(linear, self.engine, schedule, request.clock("shrink"), control)
         return quantize(linear, result.parameters, self._steps), result.steps
 
     def _renewed(self, objective: Objective) -> tuple[float, Objective]:
