@@ -5,7 +5,7 @@ the answer is exact. A race of the whole grid is the paper's protocol (`whole`);
 that nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record,
 outwards, until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's
 steps were over, or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after
-s / LEAD. docs/decisions.md says how brackets compared with whole grids.
+s / LEAD. docs/why/rate-search.md says how brackets compare with whole grids.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Symbols are those of fits at random quality, with and without gradient steps, which weigh bits by the networks
 installed: train, install, and train again. Training minimises their bits. Files depend on the weights: networks that
-have been released are never replaced, better ones become another order of docs/format.md.
+have been released are never replaced, better ones become another order of docs/reference/format.md.
 """
 
 from __future__ import annotations

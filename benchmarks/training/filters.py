@@ -145,7 +145,7 @@ def train(pairs: list[Pair], held_out: list[Pair], steps: int, rate: float, rng:
     with torch.no_grad():
         kernels = torch.round(without_mean(weights) * 2**FILTER_WEIGHT_BITS)
         kernels[:, :, MARGIN, MARGIN] -= kernels.sum((2, 3))
-        # in the order of docs/format.md: offsets in raster order, then features
+        # in the order of docs/reference/format.md: offsets in raster order, then features
         shifts = torch.round(biases * 2**FILTER_WEIGHT_BITS)
         rows = torch.cat([kernels.permute(0, 2, 3, 1).flatten(1), shifts[:, None]], 1)
         for number in NUMBERS:

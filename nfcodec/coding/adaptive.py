@@ -3,7 +3,7 @@
 A model codes integers v in [-limit, limit], each in a context 0 .. n_contexts - 1 that the caller computes from what
 is already decoded. Symbols come in batches that double in size; inside a batch the tables stand still, so a whole
 group of symbols with one context is coded in one call. Nothing about the tables is transmitted but `limit` and the
-scale of the prior. docs/format.md, "Adaptive tables", is the normative text.
+scale of the prior. docs/reference/format.md, "Adaptive tables", is the normative text.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ quantization, Marcellin & Fischer 1990; as a lattice by construction A, Kudryash
 through the code gives the parities of three symbols. The path comes first in a file, so all parities are known before
 any symbol is, and decoding knows no trellis: parities are sums of bits.
 
-docs/format.md, "Convolutional codes", is the normative text.
+docs/reference/format.md, "Convolutional codes", is the normative text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Coding tables whose entries say nothing about their neighbours: each feature follows from those before it.
 
-docs/format.md, "Tables of features", is the normative text.
+docs/reference/format.md, "Tables of features", is the normative text.
 """
 
 from __future__ import annotations

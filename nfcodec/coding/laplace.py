@@ -2,7 +2,7 @@
 
 A location is in eighths, a scale in eighths of an octave; both come from a context network in integers, so all of
 this is integers. Wide distributions are coded by their high part, with the low bits flat; what lies far outside by an
-escape. docs/format.md, "Laplace tables", is the normative text.
+escape. docs/reference/format.md, "Laplace tables", is the normative text.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Coarse levels come first; a level's features one after the other; a feature in four interleaved passes, so that whole
 passes decode at once. The context is the weighted mean magnitude of what is already known around the symbol:
-neighbours of earlier passes, the feature before it, the coarser level. docs/format.md, "Dense levels", is the normative
-text.
+neighbours of earlier passes, the feature before it, the coarser level. docs/reference/format.md, "Dense levels", is
+the normative text.
 """
 
 from __future__ import annotations

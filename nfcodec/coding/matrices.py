@@ -2,7 +2,7 @@
 
 A column of a network's weights belongs to one neuron of the layer before, and those differ in how much they are used.
 Parities may come from a path through a convolutional code, column after column (see `coding.convolutional`).
-docs/format.md, "Matrices", is the normative text.
+docs/reference/format.md, "Matrices", is the normative text.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     order u8 | head of each part | stream
 
 A field says which orders suit it, and of which parts its payload is made in an order (`Field.parts`); the parts know
-how their tensors are modelled. docs/format.md, "Symbols", is the normative text.
+how their tensors are modelled. docs/reference/format.md, "Symbols", is the normative text.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The sample at (0, 0) comes first; then, for steps s = 2^k .. 1, the samples at odd multiples of s, each predicted by
 the rounded mean of its nearest known neighbours: the four diagonal ones for (odd, odd), then the four direct ones for
 (even, odd) and for (odd, even). The context is the bit length of those neighbours' spread.
-docs/format.md, "Lossless planes", is the normative text.
+docs/reference/format.md, "Lossless planes", is the normative text.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A channel's residuals come in the four passes of dense levels. Their context is the mean magnitude of known residuals
 around, and where the field's output lies between the thresholds of its sample, for it says more than the sample alone:
 an output close to the upper threshold makes a positive residual more likely. That is symmetric, so both halves share
-their statistics, with the sign reversed. docs/format.md, "The residual", is the normative text.
+their statistics, with the sign reversed. docs/reference/format.md, "The residual", is the normative text.
 """
 
 from __future__ import annotations

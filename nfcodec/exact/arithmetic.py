@@ -2,7 +2,7 @@
 
 Every number here is an integer held in a float64, or an int64. A float64 product or sum of integers is exact while it
 stays under 2^53, in any order and on any machine; `Affine` proves that bound from the weights before it is used.
-docs/format.md, "Exact arithmetic", is the normative text.
+docs/reference/format.md, "Exact arithmetic", is the normative text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ReLU networks on an encoding of each pixel, exactly: hidden layers, a linear layer, and a linear map beside them.
 
-docs/format.md, "ReLU networks", is the normative text.
+docs/reference/format.md, "ReLU networks", is the normative text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The container: a signature and a sequence of chunks, each with a CRC. docs/format.md is the normative text.
+"""The container: a signature and a sequence of chunks, each with a CRC. docs/reference/format.md is the normative text.
 
 8B 4E 46 43 0D 0A 1A 0A   major u8   { type 4 bytes, length u32, payload, crc32(type + payload) u32 } ...
 """

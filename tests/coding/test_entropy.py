@@ -13,7 +13,7 @@ from nfcodec.errors import FormatError
 
 
 class PlainDecoder:
-    """The range decoder of docs/format.md in plain Python: 64 bits of state, 32-bit words."""
+    """The range decoder of docs/reference/format.md in plain Python: 64 bits of state, 32-bit words."""
 
     def __init__(self, stream: bytes) -> None:
         self.words = iter(np.frombuffer(stream, "<u4").tolist())

@@ -1,4 +1,6 @@
-"""An independent decoder for .nfc files, from docs/format.md ("section") alone. Usage: decoder.py in.nfc out.npy
+"""An independent decoder for .nfc files, from docs/reference/format.md ("section") alone.
+
+Usage: decoder.py in.nfc out.npy
 
 Of the package it reads two files, the weights of context networks and of the filters, which are part of the format.
 """

@@ -21,6 +21,7 @@ from nfcodec.limits import DEFAULT_LIMITS
 FOLDER = Path(__file__).with_name("golden")
 FILES = sorted(FOLDER.glob("*.nfc"))
 ROOT = Path(__file__).parents[2]
+FORMAT = ROOT / "docs" / "reference" / "format.md"
 
 DECODE_ALL = """
 import hashlib, sys
@@ -53,20 +54,20 @@ def test_they_have_every_field_and_every_order():
     ("section", "file"), [("Wavelets", "filters.bin"), ("Context networks", "contexts.bin")], ids=str
 )
 def test_what_the_package_ships_is_what_the_format_says(section, file):
-    """Files depend on every weight, so docs/format.md states their digest."""
-    text = (ROOT / "docs" / "format.md").read_text(encoding="utf-8")
+    """Files depend on every weight, so docs/reference/format.md states their digest."""
+    text = FORMAT.read_text(encoding="utf-8")
     _, here = re.split(rf"^#+ [\d.]+ {section}$", text, flags=re.MULTILINE)
     digest = hashlib.sha256((ROOT / "nfcodec" / "fields" / "wavelet" / file).read_bytes()).hexdigest()
     assert re.search(r"[0-9a-f]{64}", here).group() == digest
 
 
 def test_docstrings_name_sections_that_there_are():
-    sections = set(re.findall(r"^#+ [\d.]+ (.+)$", (ROOT / "docs" / "format.md").read_text("utf-8"), re.MULTILINE))
+    sections = set(re.findall(r"^#+ [\d.]+ (.+)$", FORMAT.read_text("utf-8"), re.MULTILINE))
     sources = [path.read_text("utf-8") for path in (ROOT / "nfcodec").rglob("*.py")]
-    named = {name for text in sources for name in re.findall(r'docs/format\.md,\s+"([^"]+)"', text)}
+    named = {name for text in sources for name in re.findall(r'docs/reference/format\.md,\s+"([^"]+)"', text)}
     assert named
     assert named <= sections
-    assert not [text for text in sources if re.search(r"docs/format\.md,\s+section", text)]
+    assert not [text for text in sources if re.search(r"docs/reference/format\.md,\s+section", text)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""The decoder written from docs/format.md alone reads every golden file to the same samples."""
+"""The decoder written from docs/reference/format.md alone reads every golden file to the same samples."""
 
 import ast
 import importlib.util

@@ -27,7 +27,7 @@ HEAD, WGHT = chunk(HEADER, b"h"), chunk(WEIGHTS, b"w")
 
 
 def test_the_bytes_are_frozen():
-    """docs/format.md, to the byte."""
+    """docs/reference/format.md, to the byte."""
     assert write_chunks({WEIGHTS: b"\1", HEADER: b""}).hex() == (
         "8b4e46430d0a1a0a01" + "48454144" + "00000000" + "281b6691" + "57474854" + "01000000" + "01" + "fcf08b9d"
     )

@@ -58,7 +58,7 @@ def test_round_trip(header: Header):
 
 
 def test_the_bytes_are_frozen():
-    """docs/format.md, to the byte."""
+    """docs/reference/format.md, to the byte."""
     assert EXAMPLE.pack().hex(" ") == (
         "00 00 01 00 03 a0 0f a1 0f 01 02 03 04 05 06 07 08 ac 02 c8 01 02 05 66 69 65 6c 64 01 00 80 f7 ff 7f"
     )

@@ -1,6 +1,6 @@
 """Levels of Instant-NGP's grid: tiny-cuda-nn's grid encoding, dense or hashed by its own rule, in its exact layout.
 
-Mueller et al. 2022. docs/format.md, "Hash levels", is the normative text.
+Mueller et al. 2022. docs/reference/format.md, "Hash levels", is the normative text.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The Hessian of the squared error of a layer's matrix is close to A x G: A = E[a a^T] of the layer's inputs, with a 1 for
 the bias, and G = E[g g^T] of the outputs' derivatives with respect to what goes into its sine. Both come from a share
 of the pixels, afresh in every step, so they cost a tenth of a gradient; solving with them takes matrices of a layer's
-width only. Fits that take Adam hundreds of steps take tens (docs/decisions.md).
+width only. Fits that take Adam hundreds of steps take tens (docs/why/siren.md).
 """
 
 from __future__ import annotations

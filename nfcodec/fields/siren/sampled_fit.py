@@ -2,7 +2,7 @@
 
 Such a network cannot memorise the picture, so its error stays and second derivatives of it bring nothing; many cheap
 steps do, of one size in all directions (Muon). The bits of weights are in the loss, as their magnitudes; noise in
-place of rounding costs more than it teaches (docs/decisions.md).
+place of rounding costs more than it teaches (docs/why/siren.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SIRENs of fewer parameters than samples: how many neurons, fits on random pixels, the coarsest steps that will do.
 
-Fine-tuning through the quantizer does not pay; rounding that makes up for itself does (docs/decisions.md).
+Fine-tuning through the quantizer does not pay; rounding that makes up for itself does (docs/why/siren.md).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pixel-aligned levels of entries: one every 2^s pixels, interpolated between them.
 
-docs/format.md, "Tables and pyramids", is the normative text.
+docs/reference/format.md, "Tables and pyramids", is the normative text.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 There is one for each orientation of a band, kind of feature (the first, the second, later ones) and pass of the coding
 order. Inputs are magnitudes on a logarithmic scale, with their signs, and slopes of the picture that the coarser bands
 make; outputs are the location and the scale of a Laplace distribution. `python -m benchmarks train contexts` made
-the weights; files depend on them, so they never change. docs/format.md, "Context networks", is the normative text.
+the weights; files depend on them, so they never change. docs/reference/format.md, "Context networks", is the normative
+text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Wavelets: bands of CDF 9/7 coefficients, a linear map of colours, and shipped filters that restore what was lost.
 
 The coefficients belong to a nearly orthogonal basis (Cohen, Daubechies & Feauveau 1992): as many numbers as pixels, and
-all levels at once by lifting (Daubechies & Sweldens 1998). docs/format.md, "Wavelets", is the normative text.
+all levels at once by lifting (Daubechies & Sweldens 1998). docs/reference/format.md, "Wavelets", is the normative text.
 """
 
 from __future__ import annotations

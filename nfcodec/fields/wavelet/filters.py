@@ -2,7 +2,7 @@
 
 128 filters of 5 x 5 pixels and up to 3 features, with biases in quantizer steps of the coefficients that they read. A
 file uses the first so many of them, and has a second layer of its own. `python -m benchmarks train filters` made
-the weights; files depend on them, so they never change. docs/format.md, "Wavelets", is the normative text.
+the weights; files depend on them, so they never change. docs/reference/format.md, "Wavelets", is the normative text.
 """
 
 from __future__ import annotations

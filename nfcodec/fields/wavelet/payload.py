@@ -1,7 +1,7 @@
 """Coding wavelet coefficients: the order in which they come, and what the networks see of the others.
 
 Bands from coarse to fine; in a band one feature after the other; a feature in four interleaved passes, so that whole
-passes are predicted and decoded at once. docs/format.md, "Wavelet coefficients", is the normative text.
+passes are predicted and decoded at once. docs/reference/format.md, "Wavelet coefficients", is the normative text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The picture that the bands known so far make, whose slopes tell of the details that are to come.
 
 Where a coarse picture is steep, an edge lies, and on which side of it details are positive follows from how steep the
-places beside it are. docs/format.md, "Wavelet coefficients", is the normative text.
+places beside it are. docs/reference/format.md, "Wavelet coefficients", is the normative text.
 """
 
 from __future__ import annotations

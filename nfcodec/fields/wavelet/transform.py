@@ -2,7 +2,8 @@
 
 A plane of S levels keeps, at rows and columns that are multiples of 2^S, the smooth remainder ("LL"), and for each
 level l = S .. 1, with h = 2^(l-1), three bands of details: at odd multiples of h in x only ("HL"), in y only ("LH"),
-and in both ("HH"). Every pixel belongs to exactly one band. docs/format.md, "Wavelets", is the normative text.
+and in both ("HH"). Every pixel belongs to exactly one band. docs/reference/format.md, "Wavelets", is the normative
+text.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def rounded(x: Fraction) -> int:
 
 
 def unlift(x: list[int]) -> list[int]:
-    """One line of docs/format.md, "Wavelets"."""
+    """One line of docs/reference/format.md, "Wavelets"."""
     n, x = len(x), list(x)
     if n == 1:
         return x

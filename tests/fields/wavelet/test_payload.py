@@ -108,7 +108,7 @@ def slopes_by_definition(smooth: np.ndarray, orientation: int, i: int, j: int, f
 
 
 def inputs_by_definition(shape: WaveletShape, regime: int, symbols: np.ndarray):
-    """docs/format.md, "Wavelet coefficients": each run's network and the inputs of all its entries, one by one."""
+    """docs/reference/format.md, "Wavelet coefficients": a run's network and the inputs of its entries, one by one."""
     logs = signed_log(symbols)
     passes = [(0, 0), (1, 1), (0, 1), (1, 0)]
     nine = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
