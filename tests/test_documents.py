@@ -6,6 +6,8 @@ import importlib.util
 import itertools
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,20 +16,25 @@ from typing import NamedTuple
 import click
 import pytest
 
-from nfcodec.cli import _console
+from nfcodec.cli import VERBS, _console
 from nfcodec.cli import command as nfcodec_command
-from nfcodec.transforms import parse_chain
+from nfcodec.fields import registry
+from nfcodec.transforms import parse_chain, registered
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted(
     path for folder in ("nfcodec", "benchmarks", "tests", "examples") for path in (ROOT / folder).rglob("*.py")
 )
+RECORDS = ROOT / "benchmarks" / "results"
 FOLDERS = ("nfcodec", "benchmarks", "tests", "docs", "examples")
 """What a path that a document names begins with, as seen from the root."""
 
 SHELLS = ("", "sh", "bash", "console")
 """Of fenced blocks with commands."""
+
+EXPERIMENTS = 200
+"""Wire ids of transforms that no file holds begin here."""
 
 NEEDS = {"benchmarks": "matplotlib"}
 """What has to be installed for a program's commands to be known."""
@@ -127,22 +134,21 @@ def alternatives(pattern: str) -> Iterator[str]:
         yield from alternatives(pattern[: found.start()] + each + pattern[found.end() :])
 
 
+def missing(named: list[str], folder: Path = ROOT) -> list[str]:
+    """Of names of files and folders, perhaps with wildcards, those that are not there."""
+    named = [name.rstrip(".,") for name in named]
+    return [name for name in named for each in alternatives(name) if not any(folder.glob(each.rstrip("/")))]
+
+
 def missing_paths(text: str) -> list[str]:
-    """Paths of the repository, perhaps with wildcards, that a text names and that are not there."""
-    named = re.findall(rf"(?<![\w/.-])((?:{'|'.join(FOLDERS)})/[\w./*{{}},-]*)", text)
-    named = [path.rstrip(".,") for path in named]
-    return [
-        path
-        for path in named
-        for each in alternatives(path)
-        if not any(ROOT.glob(each.rstrip("/"))) and "..." not in each
-    ]
+    """Paths of the repository that a text names and that are not there."""
+    return missing(re.findall(rf"(?<![\w/.-])((?:{'|'.join(FOLDERS)})/[\w./*{{}},-]*)", text))
 
 
 def missing_records(text: str) -> list[str]:
-    """Records that a text names, wherever it does so, and that are not there."""
-    named = [path.rstrip(".,") for path in re.findall(r"benchmarks/results/[\w.*{},-]*", text)]
-    return [path for path in named for each in alternatives(path) if not any(ROOT.glob(each.rstrip("/")))]
+    """Records that a text names, in whatever way, and that are not there."""
+    short = [span for span in spans(text) if re.fullmatch(r"[\w*{},-]+\.jsonl?", span)]
+    return missing(re.findall(r"benchmarks/results/[\w.*{},-]*", text)) + missing(short, RECORDS)
 
 
 @each_document
@@ -155,9 +161,8 @@ def test_files_that_are_named_are_there(document):
 def test_a_file_that_is_not_there_is_noticed():
     assert missing_paths("nfcodec/{cli,codec}/*.py nfcodec/cli/ ../nfcodec/frog.py") == []
     assert missing_paths("nfcodec/frog.py, tests/{cli,frog}") == ["nfcodec/frog.py", "tests/{cli,frog}"]
-    assert missing_records("see benchmarks/results/*.jsonl, and benchmarks/results/frog.jsonl.") == [
-        "benchmarks/results/frog.jsonl"
-    ]
+    text = "see benchmarks/results/*.jsonl, benchmarks/results/frog.jsonl, `tree.json`, and `rate-kodak*.jsonl`."
+    assert missing_records(text) == ["benchmarks/results/frog.jsonl", "tree.json"]
 
 
 def test_sources_name_documents_that_there_are():
@@ -174,6 +179,17 @@ def test_python_compiles(document):
     for block in blocks(document.read_text(encoding="utf-8")):
         if block.language == "python":
             compile(block.text, str(document), "exec")
+
+
+@pytest.mark.parametrize("name", ["transform", "engine", pytest.param("benchmark", marks=pytest.mark.slow)])
+def test_examples_run(name):
+    """The whole examples of docs/extend; that of field.md is tests/contract/toy_family.py."""
+    if name == "benchmark" and importlib.util.find_spec(NEEDS["benchmarks"]) is None:
+        pytest.skip(f"the benchmarks need {NEEDS['benchmarks']}")
+    text = (ROOT / "docs" / "extend" / f"{name}.md").read_text(encoding="utf-8")
+    (example,) = [block.text for block in blocks(text) if block.language == "python"]
+    done = subprocess.run([sys.executable, "-"], input=example, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 class Call(NamedTuple):
@@ -284,3 +300,44 @@ def test_verbs_that_are_named_are_there(document):
         }
         if named:
             assert named <= set(command_of(program).list_commands(click.Context(command_of(program))))
+
+
+# --------------------------------------------------------------------------------------------------- tables of options
+
+
+def test_every_option_is_in_the_documents():
+    """docs/use/cli.md names all verbs and their options."""
+    text = (ROOT / "docs" / "use" / "cli.md").read_text(encoding="utf-8")
+    for verb in VERBS:
+        command = nfcodec_command.get_command(click.Context(nfcodec_command), verb)
+        assert re.search(rf"`nfcodec {verb}\b", text), verb
+        named = {name for each in command.params if isinstance(each, click.Option) for name in each.opts}
+        assert sorted(name for name in named if f"`{name}" not in text) == [], verb
+
+
+def test_every_transform_is_in_the_documents():
+    text = (ROOT / "docs" / "use" / "cli.md").read_text(encoding="utf-8")
+    names = [name for name, wire_id in registered().items() if wire_id < EXPERIMENTS]
+    assert [name for name in names if not re.search(rf"^\| `{name}\b", text, re.MULTILINE)] == []
+
+
+def shown(value: object) -> str:
+    """A setting as the tables of recipes have it; of a sequence of fits, the steps and the factor of each."""
+    if isinstance(value, tuple):
+        return ", ".join(f"{steps:,}" + ("" if factor == 1 else f" x {factor:g}") for steps, factor in value) or "none"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+@pytest.mark.parametrize("name", registry.FAMILIES)
+def test_recipes_are_as_documented(name):
+    """The table of recipes in the page of a family, where there is one."""
+    text = (ROOT / "docs" / "how" / "fields" / f"{name}.md").read_text(encoding="utf-8")
+    found = re.search(r"^\| effort \|(.*)\|\n\| ---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    if found is None:
+        pytest.skip("the page has no table of recipes")
+    attributes = [cell.strip().replace(" ", "_") for cell in found.group(1).split("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in found.group(2).splitlines()]
+    recipes = registry.family(name).recipes
+    assert rows == [
+        [str(effort), *(shown(getattr(recipe, each)) for each in attributes)] for effort, recipe in recipes.items()
+    ]
