@@ -7,14 +7,18 @@ BIN := .venv/bin
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-setup: .venv/.installed  ## create .venv and install nfcodec with its development tools
+setup: .venv/.installed  ## create .venv and install nfcodec with its development tools, torch among them
 
-.venv/.installed: pyproject.toml constraints.txt
+.venv/.light: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e .
+	touch $@
+
+.venv/.installed: .venv/.light
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: .venv/.installed  ## compress the sample picture with and without RPP and look at the numbers
+demo: .venv/.light  ## encode the sample picture as it is and permuted, and look at numbers and pictures: a minute
 	$(BIN)/python examples/demo.py
 
 check: .venv/.installed  ## lint, formatting, types, layers

@@ -20,6 +20,7 @@ from PIL import Image
 from nfcodec.exact.arithmetic import OUTPUT_BITS
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.problem import Problem
+from nfcodec.lazy import load
 from nfcodec.transforms import Chain, parse_chain
 
 
@@ -54,3 +55,17 @@ def photograph(make_problem):
         return replace(problem, samples=np.ascontiguousarray(samples).reshape(-1, channels))
 
     return make
+
+
+@pytest.fixture
+def torch_outputs():
+    """The values (H * W, C) of a field, given real parameters, in the torch engine; skips where torch is missing."""
+    torch = pytest.importorskip("torch")
+    from nfcodec.fitting.engines.torch_fields import Band
+
+    def outputs(field, geometry: Geometry, parameters) -> np.ndarray:
+        counterpart = load(field.counterparts["torch"])(field, geometry, torch.device("cpu"))
+        tensors = {name: torch.from_numpy(value.astype(np.float32)) for name, value in parameters.items()}
+        return counterpart(tensors, Band(0, geometry.height)).numpy()
+
+    return outputs

@@ -47,8 +47,8 @@ PUBLIC = {
         Trial Weights fit quantize uniform_start
     """,
     "nfcodec.fitting.engines": """
-        Adam Engine Halt Objective Rates Stats create engine_names for_request gradient_seconds has_cuda_device report
-        usable
+        Adam Engine Halt Objective Rates Stats check_installed create engine_names for_request gradient_seconds
+        has_cuda_device report usable
     """,
 }
 """What experiments may use, too; the command line is public as well (tests/cli)."""

@@ -1,4 +1,4 @@
-"""The command `nfcodec`. Each verb is a module that is imported when it is used; torch only when one encodes."""
+"""The command `nfcodec`. Each verb is a module that is imported when it is used, torch when an engine needs it."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from nfcodec.codec.report import Encoded
 from nfcodec.errors import EngineError
 from nfcodec.exact.field import Field
 from nfcodec.fields import registry
+from nfcodec.fitting.engines import check_installed
 from nfcodec.fitting.family import Family, Plan
 from nfcodec.fitting.goals import Goal, Size
 from nfcodec.fitting.picture import Picture
@@ -30,7 +31,7 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
 
     Raises:
         UsageError: an unknown name or field.
-        EngineError: the engine asked for cannot fit it.
+        EngineError: the engine asked for cannot fit it, or is not installed.
     """
     if isinstance(field, Field) or field != "auto":
         chosen = registry.family(registry.family_name(field) if isinstance(field, Field) else field)
@@ -42,6 +43,10 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
     families = [registry.family(name) for name in registry.FAMILIES]
     able = [each for each in families if each.refuses(picture, engine, device) is None]
     suitable = [each for each in able if each.suits(picture)] or [each for each in able if each.stands_in]
+    if not suitable and able:
+        check_installed(engine, device)
+        found = ", ".join(each.name for each in able)
+        raise EngineError(f"the engine {engine!r} on the device {device!r} can fit no field of auto, only: {found}")
     if not suitable:
         raise EngineError(f"no field can be fitted by the engine {engine!r} on the device {device!r}")
     return [Entrant(each) for each in suitable]

@@ -19,10 +19,11 @@ from nfcodec.codec.report import Encoded, Outcome, report_of
 from nfcodec.codec.size_search import best_within
 from nfcodec.errors import EngineError, FormatError, LimitError, TargetNotReachedError
 from nfcodec.fields import registry
+from nfcodec.fitting.engines import check_installed
 from nfcodec.fitting.family import Context, Session
 from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
-from nfcodec.fitting.request import Listener, Request, ignore
+from nfcodec.fitting.request import Listener, Request, each_message_once, ignore
 from nfcodec.format import HEADER, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
@@ -54,9 +55,10 @@ def encode(
         max_steps=options.max_steps,
         deadline=math.inf if options.time_limit_s is None else started + options.time_limit_s,
         started=started,
-        listen=on_event or ignore,
+        listen=each_message_once(on_event or ignore),
     )
     trying = entrants(options.field, picture, options.engine, options.device)
+    check_installed(options.engine, options.device)
     files: list[Encoded] = []
     for left, entrant in zip(range(len(trying), 0, -1), trying, strict=True):
         share = (request.deadline - time.monotonic()) / left

@@ -51,6 +51,18 @@ def ignore(event: Event) -> None:
     """The listener that does nothing."""
 
 
+def each_message_once(listen: Listener) -> Listener:
+    """The same listener, but events whose message it has heard before come without it."""
+    heard: set[str] = set()
+
+    def tell(event: Event) -> None:
+        listen(replace(event, message="") if event.message in heard else event)
+        if event.message:
+            heard.add(event.message)
+
+    return tell
+
+
 @dataclass(frozen=True)
 class Clock:
     """Turns steps into events: the phase's name, the file's target, the encode's start, listener and task."""

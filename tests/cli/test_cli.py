@@ -112,7 +112,8 @@ def test_verbose_prints_the_recipe(run, field, setting):
         (("--field", "wavelet", "--device", "cuda"), "wavelets are fitted by the engine 'numba'"),
         (("--field", "table", "--engine", "tinycudann"), "the engine 'tinycudann'"),
         (("--field", "siren", "--engine", "tinycudann"), "cannot fit SIRENs"),
-        (("--engine", "tinycudann",), "no field can be fitted by the engine 'tinycudann'"),
+        (("--engine", "tinycudann"), "the engine 'tinycudann'"),
+        (("--engine", "numba", "--device", "cuda"), "no field can be fitted by the engine 'numba'"),
     ],
     ids=str,
 )  # fmt: skip
@@ -125,6 +126,7 @@ def test_a_field_that_the_engine_cannot_fit(run, options, words):
 
 
 def test_auto_takes_another_family_where_the_engine_cannot_fit_wavelets(run):
+    pytest.importorskip("torch")
     assert encode_picture(run, "--psnr", 20, "--engine", "torch").report["field"] == "table"
 
 
@@ -493,8 +495,15 @@ def test_compare(run, nfc):
 def test_doctor(run):
     result = run("doctor")
     assert result.code == 0
-    for word in (b"nfcodec", b"python", b"numpy", b"torch", b"engine"):
+    for word in (b"nfcodec", b"python", b"numpy", b"torch", b"engine numba", b"for wavelet, table, siren, ngp: numba"):
         assert word in result.out
+
+
+def test_doctor_names_what_is_not_installed(run, monkeypatch):
+    monkeypatch.setattr(nfcodec.cli._console, "version", lambda distribution: None)
+    lines = run("doctor").out.decode().splitlines()
+    assert "numba              not installed, though nfcodec needs it" in lines
+    assert "torch              not installed; for GPUs and the engine torch: pip install 'nfcodec[torch]'" in lines
 
 
 def test_doctor_where_engines_are_broken(run, monkeypatch):

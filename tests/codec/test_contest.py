@@ -12,6 +12,7 @@ from nfcodec.errors import EngineError, TargetNotReachedError, UsageError
 from nfcodec.fields import Pyramid, Siren, Table, registry
 from nfcodec.fields.table.family import TableFamily
 from nfcodec.fields.wavelet.family import WaveletFamily
+from nfcodec.fitting import engines
 from nfcodec.fitting.family import Context, Plan
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
@@ -51,9 +52,15 @@ def test_auto_takes_pyramids_where_wavelets_cannot_be_fitted_on_the_device():
     assert names(entrants("auto", transformed(), "auto", "cuda")) == ["table"]
 
 
-def test_auto_without_anybody():
-    with pytest.raises(EngineError, match="no field can be fitted by the engine 'tinycudann' on the device 'cuda'"):
+def test_auto_without_anybody(monkeypatch):
+    with pytest.raises(EngineError, match="no field can be fitted by the engine 'numba' on the device 'cuda'"):
+        entrants("auto", transformed(), "numba", "cuda")
+    monkeypatch.setattr(engines.registry, "PACKAGES", {"cuda": ["frog"]})
+    with pytest.raises(EngineError, match="'tinycudann' on the device 'cuda' can fit no field of auto, only: ngp"):
         entrants("auto", transformed(), "tinycudann", "cuda")
+    monkeypatch.setattr(engines.registry, "SOURCES", {"frog": "pip install frog"})
+    with pytest.raises(EngineError, match="'cuda' is not available: frog is not installed"):
+        entrants("auto", transformed(), "cuda", "auto")
 
 
 @pytest.mark.parametrize("name", registry.FAMILIES)

@@ -21,7 +21,6 @@ from nfcodec.fitting.engines.registry import ENGINES
 from nfcodec.fitting.problem import quantize
 from nfcodec.fitting.starts import rough_start
 from nfcodec.lazy import load
-from tests.fitting.engines import fake_tinycudann
 
 FIELDS = [
     Siren(8, 2), Siren(6, 2, frequencies=3), Ngp(hash_levels(3, 2, 8, 4, 2.0), (16, 16)), Pyramid(1), Pyramid(2, 6),
@@ -39,11 +38,16 @@ def start(field, geometry):
 @pytest.fixture
 def make_engine(monkeypatch):
     """Make an engine on the CPU."""
-    monkeypatch.setitem(sys.modules, "tinycudann", fake_tinycudann)
 
     def make(name, problem, objective=None):
+        if name != "numba":
+            pytest.importorskip("torch")
         if name == "cuda" and isinstance(problem.field, Ngp):
             pytest.importorskip("triton")
+        if name == "tinycudann":
+            from tests.fitting.engines import fake_tinycudann
+
+            monkeypatch.setitem(sys.modules, "tinycudann", fake_tinycudann)
         return load(ENGINES[name])(problem, start(problem.field, problem.geometry), objective or Objective(), 0, "cpu")
 
     return make

@@ -156,6 +156,7 @@ def test_auto_takes_wavelets_where_pixels_keep_their_places(picture):
 
 
 def test_auto_without_wavelets_takes_what_stands_in(picture):
+    pytest.importorskip("torch")
     report = nfcodec.encode_with_report(picture(12, 12, 1), psnr=26.0, engine="torch", **LIGHT).report
     assert report["field"] == "table"
 

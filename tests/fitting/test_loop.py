@@ -11,7 +11,6 @@ from nfcodec.fields.siren.plan import Start, initial_for
 from nfcodec.fitting.batches import SPIKE, Sampling
 from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
 from nfcodec.fitting.engines.base import one_by_one
-from nfcodec.fitting.engines.torch import TorchEngine
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.request import Clock
 
@@ -248,6 +247,9 @@ def test_rates_warm_up_at_the_start_and_after_going_back(problem):
 
 
 def test_fits_with_the_torch_engine(make_problem):
+    pytest.importorskip("torch")
+    from nfcodec.fitting.engines.torch import TorchEngine
+
     problem = make_problem(Siren(32, 2), channels=1)
     results = []
     for _ in range(2):

@@ -7,7 +7,7 @@ import pytest
 from nfcodec.fields.table.field import Table
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.problem import Trial
-from nfcodec.fitting.request import Request, Solution
+from nfcodec.fitting.request import Request, Solution, each_message_once
 
 
 def test_long_fits_are_announced(make_problem):
@@ -50,6 +50,16 @@ def test_clocks_and_notes_of_other_goals_have_no_target():
     request.clock("fit").tell(1, 2, 30.0)
     assert [event.message for event in events] == ["hello", ""]
     assert all(math.isnan(event.target_psnr_db) for event in events)
+
+
+def test_messages_are_told_once():
+    """The events that would repeat one are heard all the same."""
+    events = []
+    request = Request(Size(100), 5, 0, listen=each_message_once(events.append))
+    for step, message in enumerate(["hello", "", "hello", "again", "hello", ""]):
+        request.clock("fit").tell(step, 9, 30.0, message)
+    assert [event.message for event in events] == ["hello", "", "", "again", "", ""]
+    assert [event.step for event in events] == [0, 1, 2, 3, 4, 5]
 
 
 def test_where_the_weights_come_from(make_problem):

@@ -5,7 +5,15 @@ that is to fit it, and each is a class that the engine's module describes.
 """
 
 from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats, gradient_seconds
-from nfcodec.fitting.engines.registry import create, engine_names, for_request, has_cuda_device, report, usable
+from nfcodec.fitting.engines.registry import (
+    check_installed,
+    create,
+    engine_names,
+    for_request,
+    has_cuda_device,
+    report,
+    usable,
+)
 
 __all__ = [
     "Adam",
@@ -14,6 +22,7 @@ __all__ = [
     "Objective",
     "Rates",
     "Stats",
+    "check_installed",
     "create",
     "engine_names",
     "for_request",

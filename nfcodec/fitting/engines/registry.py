@@ -29,8 +29,20 @@ RUN_ON: dict[str, Sequence[str]] = {"cuda": ("cuda", "tinycudann", "torch"), "cp
 BROKEN = (ImportError, OSError, RuntimeError, EngineError)
 """What comes of libraries that are missing, damaged, or built for another machine."""
 
-NOT_REQUIRED = {"tinycudann": "tinycudann"}
-"""Engines that "auto" takes only where this package is installed."""
+PACKAGES: dict[str, Sequence[str]] = {
+    "cuda": ("torch",),
+    "numba": ("numba",),
+    "tinycudann": ("torch", "tinycudann"),
+    "torch": ("torch",),
+}
+"""What must be installed for an engine; "auto" passes over those that lack something."""
+
+SOURCES = {
+    "numba": "pip install numba",
+    "tinycudann": "conda install -c conda-forge tiny-cuda-nn",
+    "torch": "pip install 'nfcodec[torch]'",
+}
+"""How to get a package."""
 
 
 def engine_names() -> list[str]:
@@ -56,7 +68,13 @@ def create(
         UsageError: no such engine.
         EngineError: the engine or the device is not available here, or the engine cannot fit the field.
     """
-    choices = _choices(name, device, problem.field)
+    candidates = _candidates(name, device, problem.field)
+    lacking = {each: lack for each in candidates if (lack := missing(each)) is not None}
+    choices = [each for each in candidates if each not in lacking]
+    if not choices:
+        raise EngineError(_not_available(candidates[0]))
+    if candidates[0] in lacking:
+        notify(f"engine {candidates[0]!r} steps aside: {lacking[candidates[0]]}")
     for choice in choices:
         try:
             engine_class: type[Engine] = load(ENGINES[choice])
@@ -66,7 +84,8 @@ def create(
         except BROKEN as error:
             failure = error if isinstance(error, EngineError) else EngineError(f"{choice} cannot be imported: {error}")
             if choice == choices[-1]:
-                raise failure from error
+                rest = candidates[candidates.index(choice) + 1 :]
+                raise EngineError("; ".join([str(failure), *map(_not_available, rest)])) from error
             notify(f"engine {choice!r} steps aside: {failure}")
     raise AssertionError("there is always a choice")
 
@@ -76,15 +95,10 @@ def for_request(request: Request, problem: Problem, parameters: Parameters, obje
     return create(request.engine, request.device, problem, parameters, objective, request.seed, request.note)
 
 
-def _choices(name: str, device: str, field: Field) -> list[str]:
+def _candidates(name: str, device: str, field: Field) -> list[str]:
     """Engines to try, one after the other; at least one. Raises UsageError or EngineError."""
     if name == "auto":
-        found = [
-            choice
-            for choice in _preferred(device)
-            if choice in field.counterparts
-            and (choice not in NOT_REQUIRED or importlib.util.find_spec(NOT_REQUIRED[choice]))
-        ]
+        found = [choice for choice in _preferred(device) if choice in field.counterparts]
         if not found:
             raise EngineError(f"no engine on {device!r} can fit a {type(field).__name__}; {_which_can(field)}")
         return found
@@ -96,6 +110,23 @@ def _choices(name: str, device: str, field: Field) -> list[str]:
         only = "the CPU" if name in RUN_ON["cpu"] else "CUDA devices"
         raise EngineError(f"the engine {name!r} runs on {only} only")
     return [name]
+
+
+def missing(name: str) -> str | None:
+    """What an engine lacks to be tried here, and how to get it, for people; None if nothing. No engine is imported."""
+    absent = [package for package in PACKAGES.get(name, ()) if importlib.util.find_spec(package) is None]
+    return ", ".join(f"{package} is not installed ({SOURCES[package]})" for package in absent) or None
+
+
+def check_installed(name: str, device: str) -> None:
+    """Raise EngineError if an engine is asked for, by its name or by its device, and what it needs is not installed."""
+    asked = RUN_ON.get(device, ()) if name == "auto" else [name]
+    if asked and all(missing(each) for each in asked):
+        raise EngineError(_not_available(asked[0]))
+
+
+def _not_available(name: str) -> str:
+    return f"the engine {name!r} is not available: {missing(name)}"
 
 
 def _preferred(device: str) -> Sequence[str]:
@@ -146,8 +177,9 @@ def report() -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for name, path in ENGINES.items():
         try:
-            engine_class: type[Engine] = load(path)
-            lines.append((name, engine_class.describe()))
+            lack = missing(name)
+            status: str = f"not available: {lack}" if lack else load(path).describe()
         except BROKEN as error:
-            lines.append((name, f"not available: {error}"))
+            status = f"not available: {error}"
+        lines.append((name, status))
     return lines

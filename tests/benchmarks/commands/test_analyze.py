@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+pytest.importorskip("torch")
+
 from benchmarks.commands import main
 from benchmarks.commands.figures import RECORDS
 from benchmarks.records.store import read

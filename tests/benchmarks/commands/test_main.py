@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
+pytest.importorskip("torch")
+
 from benchmarks.commands import main
 
 TRAININGS = [["train", "contexts"], ["train", "filters"]]

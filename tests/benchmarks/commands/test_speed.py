@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+pytest.importorskip("torch")
+
 from benchmarks.commands import main
 from benchmarks.data.pictures import Bytes
 from benchmarks.records.store import REQUIRED, read

@@ -3,8 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from PIL import Image
+
+pytest.importorskip("torch")
 
 from benchmarks.commands import main
 from benchmarks.rates.encode_table import AS_GOOD, COLUMNS

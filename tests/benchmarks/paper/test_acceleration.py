@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch")
 
 from benchmarks.paper.acceleration import Search, milestones, thinned
 from benchmarks.records.store import run_jobs

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from scipy.fft import dctn
 
+pytest.importorskip("torch")
+
 from benchmarks.paper.arms import ARMS, arm
 from benchmarks.paper.dynamics import Dynamics, Gallery, reconstruction, spectrum
 from benchmarks.records.store import Row, run_jobs

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from benchmarks.paper.arms import arm
 from benchmarks.paper.programs import EngineProgram, Run, Runs
 from benchmarks.paper.race import Entry, best_rate, bracket, whole

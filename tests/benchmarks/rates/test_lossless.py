@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+pytest.importorskip("torch")
+
 import nfcodec
 from benchmarks.commands import main
 from benchmarks.rates.codecs import LOSSLESS, OURS, Rival

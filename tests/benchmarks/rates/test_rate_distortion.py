@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+pytest.importorskip("torch")
+
 from benchmarks.commands import main
 from benchmarks.rates.codecs import LOSSY, OURS
 from benchmarks.rates.rate_distortion import RatePoint

@@ -17,6 +17,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+pytest.importorskip("torch")
+
 from benchmarks.commands import main
 
 CLUSTER = """

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from benchmarks.paper.acceleration import Encode, Search
 from benchmarks.records.store import REQUIRED, Store, read, run_jobs
 

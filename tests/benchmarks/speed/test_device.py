@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from benchmarks.speed import device
 from nfcodec.fields import Geometry, Ngp, Siren
 

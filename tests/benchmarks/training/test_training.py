@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+
+pytest.importorskip("torch")
+
+import torch
 
 from benchmarks.training import contexts, filters
 from benchmarks.training.crops import crops, install, packed

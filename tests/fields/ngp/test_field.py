@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +14,6 @@ from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel, hash_levels
-from nfcodec.fields.ngp.torch import TorchNgp
-from nfcodec.fitting.engines.torch_fields import Band
 from nfcodec.fitting.starts import uniform_start
 from nfcodec.limits import DEFAULT_LIMITS
 
@@ -100,7 +97,7 @@ def test_golden_networks_in_floats(case):
 
 @each_case
 @pytest.mark.parametrize(("coord", "pixel"), ON_LATTICE.items())
-def test_golden_networks_exactly_and_in_torch(case, coord, pixel):
+def test_golden_networks_exactly_and_in_torch(torch_outputs, case, coord, pixel):
     """Both round positions to 2^-12 of a cell: their outputs are a little off the golden ones."""
     height, width, row, col = pixel
     assert np.allclose(COORDS[coord], [(col + 0.5) / width, (row + 0.5) / height], atol=1e-7)
@@ -108,8 +105,8 @@ def test_golden_networks_exactly_and_in_torch(case, coord, pixel):
     weights, geometry = golden_weights(case, field), Geometry(height, width, case["n_output_dims"])
     golden = np.array(case["results"][coord]["out_f64"])
     exact = field.evaluator(geometry, weights)(row, row + 1)[:, col] * 2.0**-24
-    parameters = {name: torch.from_numpy(weight.values.astype(np.float32)) for name, weight in weights.items()}
-    in_torch = TorchNgp(field, geometry, torch.device("cpu"))(parameters, Band(row, row + 1)).numpy()[col]
+    parameters = {name: weight.values for name, weight in weights.items()}
+    in_torch = torch_outputs(field, geometry, parameters).reshape(height, width, -1)[row, col]
     assert np.abs(exact - golden).max() < 3e-3
     assert np.abs(in_torch - golden).max() < 3e-3
     assert np.abs(exact - in_torch).max() < 2e-4
@@ -125,13 +122,12 @@ def random_weights(field: Ngp, geometry: Geometry, exponent: int = -14) -> dict[
 
 @pytest.mark.parametrize(("name", "exponent"), [("two layers", -13), ("one level", -14), ("instant", -15)])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (11, 14)])
-def test_exact_evaluation_follows_torch(name, exponent, shape):
+def test_exact_evaluation_follows_torch(torch_outputs, name, exponent, shape):
     """With quantizer steps that make outputs about 1."""
     field, geometry = FIELDS[name], Geometry(*shape, 3)
     weights = random_weights(field, geometry, exponent)
     exact = field.evaluate(geometry, weights) * 2.0**-24
-    parameters = {name: torch.from_numpy(weight.values.astype(np.float32)) for name, weight in weights.items()}
-    reference = TorchNgp(field, geometry, torch.device("cpu"))(parameters, Band(0, geometry.height)).numpy()
+    reference = torch_outputs(field, geometry, {name: weight.values for name, weight in weights.items()})
     assert np.abs(reference).max() > 0.05
     assert np.abs(exact - reference).max() < 1e-4 * max(1.0, float(np.abs(reference).max()))
 

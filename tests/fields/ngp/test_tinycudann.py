@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("torch")
+
 from nfcodec.errors import EngineError
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.ngp.field import Ngp

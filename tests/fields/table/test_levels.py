@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Quantized, Step
@@ -32,6 +31,7 @@ def test_dense_axis_equals_its_definition(log2_stride: int, n: int):
 @pytest.mark.parametrize("log2_stride", [0, 1, 2, 5])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 19), (19, 1), (13, 22)])
 def test_dense_interpolation_equals_torch(log2_stride: int, shape):
+    torch = pytest.importorskip("torch")
     geometry, level = Geometry(*shape, 1), DenseLevel(log2_stride, 3)
     symbols = np.random.default_rng(0).integers(-200, 201, level.shape(geometry))
     rows, bound = level.evaluator(geometry, Quantized(symbols, UNIT))

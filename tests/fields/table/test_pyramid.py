@@ -5,7 +5,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 
 from nfcodec.exact.arithmetic import OUTPUT_UNIT, Step
 from nfcodec.exact.geometry import Geometry
@@ -15,8 +14,6 @@ from nfcodec.fields.table.field import Pyramid, Table
 from nfcodec.fields.table.levels import DenseLevel
 from nfcodec.fields.table.pyramid import _moves, analysed, solve_pyramid
 from nfcodec.fields.table.recipes import RECIPES
-from nfcodec.fields.table.torch import TorchPyramid
-from nfcodec.fitting.engines.torch_fields import Band
 from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.landing import land
 from nfcodec.fitting.problem import Quantized, quantize
@@ -27,13 +24,6 @@ from nfcodec.fitting.starts import uniform_start
 FIELD = Pyramid(3, 8)
 
 
-def outputs(problem, parameters) -> np.ndarray:
-    """What the parameters, which nothing rounds, amount to in the torch engine."""
-    field = TorchPyramid(problem.field, problem.geometry, torch.device("cpu"))
-    tensors = {name: torch.from_numpy(value) for name, value in parameters.items()}
-    return field(tensors, Band(0, problem.geometry.height)).numpy()
-
-
 def solved(problem, request):
     return solve_pyramid(problem.field, problem, request, RECIPES[request.effort])
 
@@ -41,7 +31,7 @@ def solved(problem, request):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("shape", [(24, 20), (7, 9), (1, 5), (1, 1)], ids=str)
 @pytest.mark.parametrize("psnr_db", [30.0, 50.0, 55.0])
-def test_the_analysis_reproduces_the_targets(make_problem, channels, shape, psnr_db):
+def test_the_analysis_reproduces_the_targets(make_problem, torch_outputs, channels, shape, psnr_db):
     field = Pyramid(3, 4)
     problem = make_problem(field, *shape, channels)
     parameters, steps = start(field, problem, Request(Psnr(psnr_db), 5, 0))
@@ -49,7 +39,7 @@ def test_the_analysis_reproduces_the_targets(make_problem, channels, shape, psnr
     assert level == DenseLevel(0, channels)
     step = steps["level0"]
     assert Step.nearest(step).value == step
-    assert np.abs(outputs(problem, parameters) - problem.targets).max() < 1e-5
+    assert np.abs(torch_outputs(field, problem.geometry, parameters) - problem.targets).max() < 1e-5
     fine = {name: step if name.startswith("level") else 2.0**-14 for name in steps}
     for all_steps, slack in ((fine, 1e-3), (steps, 0.01 * step + 2e-3)):
         exact = field.evaluate(problem.geometry, quantize(problem, parameters, all_steps)) * OUTPUT_UNIT

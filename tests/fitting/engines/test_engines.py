@@ -7,21 +7,22 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from torch.nn import functional
 
-from nfcodec.errors import EngineError, UsageError
+from nfcodec.errors import EngineError
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fields.siren import numba as siren_numba
 from nfcodec.fields.siren.field import Siren
-from nfcodec.fields.siren.tiled import TiledSiren
 from nfcodec.fields.table import numba as table_numba
-from nfcodec.fields.table.field import Pyramid, Table
+from nfcodec.fields.table.field import Pyramid
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.rate import Priors
-from nfcodec.fitting import engines
-from nfcodec.fitting.engines import Engine, Objective, Rates, registry
+from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.engines import torch as torch_engine
 from nfcodec.fitting.engines.cuda.engine import CudaEngine
 from nfcodec.fitting.engines.numba import engine as numba_engine
@@ -29,6 +30,7 @@ from nfcodec.fitting.engines.numba import grids as numba_grids
 from nfcodec.fitting.engines.numba import tables as numba_tables
 from nfcodec.fitting.engines.numba.engine import NumbaEngine
 from nfcodec.fitting.engines.torch import TorchEngine
+from nfcodec.fitting.engines.torch_fields import laplace_bits
 from nfcodec.fitting.problem import quantize
 from tests.fitting.engines.starts import rough as start
 from tests.fitting.engines.starts import tables_of
@@ -307,111 +309,6 @@ def test_grid_and_network_have_their_own_rates(make_problem, engine_for):
         assert np.array_equal(value, parameters[name]) == (name in tables_of(problem))
 
 
-def test_engines_by_name(make_problem):
-    problem = make_problem(FIELDS["siren"])
-    assert engines.engine_names() == ["cuda", "numba", "tinycudann", "torch"]
-    for name, expected in {"auto": "numba", "numba": "numba", "torch": "torch"}.items():
-        engine = engines.create(name, "cpu", problem, start(problem), Objective(), 0)
-        assert (engine.name, engine.device) == (expected, "cpu")
-    with pytest.raises(UsageError, match="torch"):
-        engines.create("abacus", "cpu", problem, start(problem), Objective(), 0)
-    lines = dict(engines.report())
-    assert sorted(lines) == engines.engine_names()
-    assert [lines[name].split()[0] for name in ("numba", "torch")] == ["numba", "torch"]
-
-
-def test_auto_takes_engines_that_have_the_field(make_problem, monkeypatch):
-    asked, found = [], {"tinycudann": None}
-    monkeypatch.setattr(registry, "has_cuda_device", lambda: True)
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: found[name])
-
-    def refuse(path):
-        asked.append({path: name for name, path in registry.ENGINES.items()}[path])
-        raise ImportError("not today")
-
-    monkeypatch.setattr(registry, "load", refuse)
-
-    def order(field, device):
-        asked.clear()
-        messages = []
-        with pytest.raises(EngineError, match="cannot be imported: not today"):
-            engines.create("auto", device, make_problem(field), {}, Objective(), 0, messages.append)
-        assert len(messages) == len(asked) - 1
-        return list(asked)
-
-    assert order(FIELDS["siren"], "auto") == ["cuda", "torch", "numba"]
-    assert order(FIELDS["siren"], "cuda") == ["cuda", "torch"]
-    assert order(FIELDS["siren"], "cpu") == ["numba", "torch"]
-    assert order(DENSE, "auto") == ["torch", "numba"]
-    assert order(HASHED, "auto") == ["cuda", "torch", "numba"]
-    assert order(Wavelet(2), "auto") == ["numba"]
-    found["tinycudann"] = object()
-    assert order(HASHED, "auto") == ["cuda", "tinycudann", "torch", "numba"]
-    assert order(HASHED, "cuda") == ["cuda", "tinycudann", "torch"]
-    assert order(FIELDS["siren"], "auto") == ["cuda", "torch", "numba"]
-
-
-@pytest.mark.parametrize(
-    ("name", "device", "field", "message"),
-    [
-        ("torch", "cpu", Wavelet(2), "'torch' cannot fit a Wavelet; engines that can: numba"),
-        ("tinycudann", "cuda", Pyramid(1), "'tinycudann' cannot fit a Pyramid; engines that can: numba, torch"),
-        ("auto", "cuda", Wavelet(2), "no engine on 'cuda' can fit a Wavelet; engines that can: numba"),
-        ("auto", "auto", TiledSiren(1, 1, (4,)), "no engine on 'auto' can fit a TiledSiren; no engine can"),
-        ("numba", "cuda", Pyramid(1), "'numba' runs on the CPU only"),
-        ("cuda", "cpu", HASHED, "'cuda' runs on CUDA devices only"),
-        ("numba", "cpu", Wavelet(2, 3), "wavelets without filters"),
-    ],
-)
-def test_engines_that_cannot_fit_a_field_say_which_can(make_problem, name, device, field, message):
-    messages = []
-    with pytest.raises(EngineError, match=message):
-        engines.create(name, device, make_problem(field), {}, Objective(), 0, messages.append)
-    assert messages == []
-
-
-def test_usable_engines():
-    def usable(field):
-        return {
-            (name, device)
-            for name in ("auto", *engines.engine_names(), "abacus")
-            for device in ("auto", "cpu", "cuda", "abacus")
-            if engines.usable(field, name, device)
-        }
-
-    numba = {("numba", "auto"), ("numba", "cpu")}
-    torch_anywhere = {("torch", device) for device in ("auto", "cpu", "cuda")}
-    anywhere = {("auto", device) for device in ("auto", "cpu", "cuda")}
-    assert usable(Wavelet) == usable(Wavelet(3)) == numba | {("auto", "auto"), ("auto", "cpu")}
-    assert usable(Pyramid) == numba | torch_anywhere | anywhere
-    assert usable(Siren) == numba | torch_anywhere | anywhere | {("cuda", "auto"), ("cuda", "cuda")}
-    assert usable(Table) == usable(TiledSiren) == set()
-
-
-def test_auto_falls_back_and_says_so(make_problem, monkeypatch):
-    def refuse(*_):
-        raise EngineError("no room for the cache")
-
-    monkeypatch.setattr(NumbaEngine, "get_ready", refuse)
-    problem, messages = make_problem(FIELDS["siren"]), []
-    engine = engines.create("auto", "cpu", problem, start(problem), Objective(), 0, messages.append)
-    assert engine.name == "torch"
-    assert messages == ["engine 'numba' steps aside: no room for the cache"]
-    with pytest.raises(EngineError, match="no room"):
-        engines.create("numba", "cpu", problem, start(problem), Objective(), 0)
-
-
-def test_kernels_that_cannot_be_compiled(make_problem, monkeypatch):
-    def fail(*_):
-        raise RuntimeError("no locator available")
-
-    problem = make_problem(FIELDS["siren"])
-    numba_engine._compile.cache_clear()
-    monkeypatch.setattr(siren_numba.SirenProgram, "run", fail)
-    with pytest.raises(EngineError, match="cannot be compiled: no locator"):
-        engines.create("numba", "cpu", problem, start(problem), Objective(), 0)
-
-
 def test_compilation_is_announced(make_problem, monkeypatch):
     monkeypatch.setattr(numba_engine, "_compile", lambda program: numba.njit(lambda x: x + 1)(1))
     problem, messages = make_problem(FIELDS["siren"]), []
@@ -441,13 +338,6 @@ def test_the_number_of_threads_does_not_matter(make_problem, monkeypatch, field)
         results.append(engine.parameters())
     for other in results[1:]:
         assert all(np.array_equal(other[name], value) for name, value in results[0].items())
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_no_cuda_device(make_problem):
-    problem = make_problem(FIELDS["siren"])
-    with pytest.raises(EngineError, match="CUDA"):
-        engines.create("torch", "cuda", problem, start(problem), Objective(), 0)
 
 
 @pytest.mark.gpu

@@ -5,9 +5,14 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import replace
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 
 import numpy as np
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from nfcodec.errors import EngineError
@@ -173,10 +178,12 @@ def test_scratch_memory_is_freed(make_problem, engine_for, monkeypatch):
     "failure", [ImportError("no module"), OSError("Could not find compatible tinycudann"), RuntimeError("x")]
 )
 def test_imports_that_fail_are_explained(monkeypatch, failure, make_problem):
-    class Broken:
+    class Broken(Loader):
         def find_spec(self, name, path=None, target=None):
-            if name == "tinycudann":
-                raise failure
+            return ModuleSpec(name, self) if name == "tinycudann" else None
+
+        def exec_module(self, module):
+            raise failure
 
     monkeypatch.delitem(sys.modules, "tinycudann", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
