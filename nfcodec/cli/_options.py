@@ -25,6 +25,14 @@ NFC_SUFFIX = ".nfc"
 _NFC_START = b"\x8bNFC"
 
 
+class FieldChoice(click.Choice[str]):
+    """The name of a field; behind a colon there may be what the family reads by itself."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name, colon, arguments = str(value).partition(":")
+        return super().convert(name, param, ctx) + colon + arguments
+
+
 def positive(maximum: float = math.inf) -> Callable[[click.Context, click.Parameter, float | None], float | None]:
     """Return an option callback that accepts finite numbers in (0, maximum], and no number at all."""
 

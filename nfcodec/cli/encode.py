@@ -11,6 +11,7 @@ from nfcodec.cli import _console
 from nfcodec.cli._options import (
     NFC_SUFFIX,
     STDIO,
+    FieldChoice,
     check_output,
     default_output,
     input_name,
@@ -67,9 +68,10 @@ def _transforms() -> Mapping[str, str]:
 @click.option("--bpp", type=float, callback=positive(), metavar="BITS",
               help="The same in bits a pixel.")  # fmt: skip
 @click.option("--lossless", is_flag=True, help="Instead: decode to the very samples of IN.")
-@click.option("--field", type=click.Choice(field_names()), default="auto", show_default=True,
+@click.option("--field", type=FieldChoice(field_names()), default="auto", show_default=True,
               help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
-                   " the chain moves them), a SIREN, or Instant-NGP.")  # fmt: skip
+                   " the chain moves them), a SIREN, or Instant-NGP. Of the latter all or some sizes may be given:"
+                   " ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a level's entries).")  # fmt: skip
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN",
               help="Applied before the fit, undone by the decoder: none, or transforms joined by + (rpp,"
                    " standardize+rpp, gamma:2); see below.")  # fmt: skip

@@ -18,10 +18,10 @@ from nfcodec.fitting.picture import Picture
 
 @dataclass(frozen=True)
 class Entrant:
-    """A family that is to fit the picture, and the field if the user gave one."""
+    """A family that is to fit the picture, and the field, or what is to be said of it, if the user gave that."""
 
     family: Family
-    given: Field | None = None
+    given: object | None = None
 
 
 def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> list[Entrant]:
@@ -34,8 +34,10 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
         EngineError: the engine asked for cannot fit it, or is not installed.
     """
     if isinstance(field, Field) or field != "auto":
-        chosen = registry.family(registry.family_name(field) if isinstance(field, Field) else field)
-        given = field if isinstance(field, Field) else None
+        if isinstance(field, Field):
+            chosen, given = registry.family(registry.family_name(field)), field
+        else:
+            chosen, given = registry.asked_for(field)
         refusal = chosen.refuses(picture, engine, device, given)
         if refusal is not None:
             raise EngineError(refusal)

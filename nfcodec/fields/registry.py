@@ -71,6 +71,16 @@ def family(name: str) -> Family:
     return load(FAMILIES[name].family)()
 
 
+def asked_for(text: str) -> tuple[Family, object | None]:
+    """The family that `--field` names, and what the user says of the field, as in "ngp:levels=8,features=2".
+
+    Raises UsageError.
+    """
+    name, colon, arguments = text.partition(":")
+    found = family(name)
+    return found, found.parse(arguments) if colon else None
+
+
 def family_name(field: Field | type[Field]) -> str:
     """The name of the family that a field belongs to. Raises UsageError for one that is not registered."""
     for name, entry in FAMILIES.items():

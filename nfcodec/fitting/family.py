@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from nfcodec.errors import UsageError
 from nfcodec.exact.field import Field
 from nfcodec.fitting.goals import Goal
 from nfcodec.fitting.picture import Picture
@@ -130,12 +131,16 @@ class Family(ABC):
     stands_in: ClassVar[bool]
     recipes: ClassVar[Mapping[int, Any]]
 
+    def parse(self, arguments: str) -> object:
+        """What `begin` takes as given, from what a user says behind the name and a colon. Raises UsageError."""
+        raise UsageError(f"there is nothing to say of the field {self.name!r}, such as {arguments!r}")
+
     @abstractmethod
     def suits(self, picture: Picture) -> bool:
         """Whether `auto` should take the family for the picture."""
 
     @abstractmethod
-    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         """Why the family cannot fit the picture with this engine on this device, for people; None if it can.
 
         Args:
@@ -147,11 +152,11 @@ class Family(ABC):
         """The policy for samples of so many bits."""
 
     @abstractmethod
-    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
+    def begin(self, picture: Picture, context: Context, given: object | None = None) -> Session:
         """A session with a picture.
 
         Args:
-            given: the field to fit, of the family's own; None to choose one.
+            given: a field of the family's own to fit, or what `parse` made; None to choose a field.
 
         Raises:
             UsageError: the field does not suit the picture.

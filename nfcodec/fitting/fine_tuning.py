@@ -176,7 +176,7 @@ def balanced_steps(
     engine: Engine,
     allowed: float,
     tensors: Sequence[Tensor] | None = None,
-    objective: Objective = Objective(),
+    objective: Objective | None = None,
 ) -> dict[str, float]:
     """Quantizer steps whose errors add up to a mean squared error, each tensor's in proportion to its parameters.
 
@@ -185,9 +185,9 @@ def balanced_steps(
 
     Args:
         tensors: which of the layout's get steps; all by default.
-        objective: how all others are seen meanwhile.
+        objective: how all others are seen meanwhile; as they are by default.
     """
-    parameters = engine.parameters()
+    parameters, objective = engine.parameters(), objective or Objective()
     engine.set_objective(objective)
     base = engine.evaluate().mse
     tensors = problem.field.layout(problem.geometry) if tensors is None else tensors

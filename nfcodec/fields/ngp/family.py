@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import UsageError
-from nfcodec.exact.field import Field
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.fit import solve_ngp
-from nfcodec.fields.ngp.plan import coarseness_of, sized_ngp
+from nfcodec.fields.ngp.plan import Sizes, coarseness_of, sized_ngp
 from nfcodec.fields.ngp.recipes import RECIPES, Recipe
 from nfcodec.fitting import engines
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
@@ -27,10 +26,13 @@ class NgpFamily(Family):
     stands_in: ClassVar[bool] = False
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
+    def parse(self, arguments: str) -> Sizes:
+        return Sizes.parse(arguments)
+
     def suits(self, picture: Picture) -> bool:
         return False
 
-    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         if engines.usable(Ngp, engine, device):
             return None
         return f"the engine {engine!r} on the device {device!r} cannot fit Instant-NGP"
@@ -38,8 +40,9 @@ class NgpFamily(Family):
     def lossless(self, depth: int) -> LosslessPolicy:
         return LosslessPolicy(LosslessPolicy.by_error(depth).fit_db, math.inf)
 
-    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
-        if given is not None and not isinstance(given, Ngp):
+    def begin(self, picture: Picture, context: Context, given: object | None = None) -> Session:
+        given = Sizes() if given is None else given
+        if not isinstance(given, Ngp | Sizes):
             raise UsageError(f"the field {given!r} is none of the family {self.name!r}")
         return NgpSession(picture, given)
 
@@ -49,11 +52,12 @@ class NgpSession(Session):
 
     native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
 
-    def __init__(self, picture: Picture, given: Ngp | None) -> None:
+    def __init__(self, picture: Picture, given: Ngp | Sizes) -> None:
         self._picture, self._given = picture, given
 
     def plans(self, request: Request) -> list[Plan]:
-        field = self._given or sized_ngp(self._picture, request.psnr_db)
+        given = self._given
+        field = given if isinstance(given, Ngp) else sized_ngp(self._picture, request.psnr_db, given)
         return [Plan(field, RECIPES[request.effort])]
 
     def fit(self, plan: Plan, request: Request) -> Solution:

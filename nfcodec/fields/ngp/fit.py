@@ -120,21 +120,20 @@ class _Thrift:
             return None, 0
         step = self._table_step(engine, allowed)
         engine.set_objective(Objective(self._table_steps(step), recipe.sparse_weight * price, real=True))
-        taken = self._run(engine, "sparse", recipe.sparse_steps, recipe.sparse_rate * step, None)
+        taken = self._run(engine, "shrink", recipe.sparse_steps, recipe.sparse_rate * step, None)
         step = self._table_step(engine, allowed)
         steps = self._table_steps(step)
         soft = self._control(engine, Objective(steps, recipe.soft_weight * price), recipe.soft_steps, recipe.soft)
-        taken += self._run(engine, "soft", recipe.soft_steps, recipe.soft_rate * step, soft)
+        taken += self._run(engine, "shrink", recipe.soft_steps, recipe.soft_rate * step, soft)
         steps = {**steps, **self._network_steps(engine, steps, allowed)}
-        price = soft.objective.rate_weight
+        price, weights = soft.objective.rate_weight, quantize(problem, engine.parameters(), steps)
         for _ in range(HARD_TIMES):
             hard = self._control(engine, Objective(steps, price), recipe.hard_steps, recipe.hard)
-            taken += self._run(engine, "hard", recipe.hard_steps, recipe.hard_rate * step, hard)
-            trial = problem.trial(quantize(problem, engine.parameters(), steps))
-            if -NEAR_DB < trial.psnr_db - psnr_db < FAR_DB or self.request.expired():
+            taken += self._run(engine, "fine-tune", recipe.hard_steps, recipe.hard_rate * step, hard)
+            weights, price = quantize(problem, engine.parameters(), steps), hard.objective.rate_weight
+            if -NEAR_DB < problem.exact_psnr_db(weights) - psnr_db < FAR_DB or self.request.expired():
                 break
-            price = hard.objective.rate_weight
-        return land(self.field, problem, trial.weights, psnr_db), taken
+        return land(self.field, problem, weights, psnr_db), taken
 
     def _table_steps(self, step: float) -> dict[str, float]:
         """One quantizer step for all tables."""

@@ -47,7 +47,7 @@ def land(field: Ngp, problem: Problem, weights: Weights, psnr_db: float) -> Tria
     else:  # as many as keep it
         beyond = np.flatnonzero(error > room)
         order = order[: beyond[0]] if len(beyond) else order
-    symbols = weights[name].symbols.copy()
+    symbols = np.array(weights[name].symbols, np.int64)
     symbols[index[order], best.feature[order]] += best.move[order]
     return problem.trial({**weights, name: Quantized(symbols, weights[name].step)})
 
@@ -93,7 +93,7 @@ def _moved(
 ) -> Iterator[tuple[int, Samples]]:
     """Each move, and the samples with the feature of all pixels' entries moved."""
     for move in (-1, 1):
-        symbols = weights[name].symbols.copy()
+        symbols = np.array(weights[name].symbols, np.int64)
         symbols[index, feature] += move
         moved = {**weights, name: Quantized(symbols, weights[name].step)}
         yield move, problem.trial(moved).samples

@@ -72,9 +72,7 @@ class EntriesPart(Part):
             return []
         on_lattice = [limits for limits, used in zip(self._limits, self._used, strict=True) if used.on_lattice]
         n_features = max((len(limits) for limits in on_lattice), default=0)
-        return [
-            neighbour_model(max(limits[f] for limits in on_lattice if f < len(limits))) for f in range(n_features)
-        ]
+        return [neighbour_model(max(limits[f] for limits in on_lattice if f < len(limits))) for f in range(n_features)]
 
 
 def _code_lattice(

@@ -83,7 +83,7 @@ _MEANINGS = (
 )
 
 
-def sized_ngp(picture: Picture, psnr_db: float, sizes: Sizes = Sizes()) -> Ngp:
+def sized_ngp(picture: Picture, psnr_db: float, sizes: Sizes) -> Ngp:
     """The field for a picture at a target, as far as `sizes` leaves it open.
 
     The finest level has an entry for each pixel, its scale being the longer side; scales fall by 2 from one level to

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.exact.field import Field
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.memorising import solve_memorising
 from nfcodec.fields.siren.plan import PAPER, Start, default_siren, is_small, tiled_siren, well_started
@@ -38,7 +37,7 @@ class SirenFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return False
 
-    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         if engines.usable(Siren, engine, device):
             return None
         return f"the engine {engine!r} on the device {device!r} cannot fit SIRENs"
@@ -46,7 +45,7 @@ class SirenFamily(Family):
     def lossless(self, depth: int) -> LosslessPolicy:
         return LosslessPolicy(LOSSLESS_FIT_DB, math.inf)
 
-    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
+    def begin(self, picture: Picture, context: Context, given: object | None = None) -> Session:
         if given is None:
             return SirenSession(picture, context.estimator)
         if isinstance(given, Siren | TiledSiren):

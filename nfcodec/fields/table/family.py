@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import UsageError
-from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.table.analysis import start
 from nfcodec.fields.table.field import LevelsField, Pyramid, Table
@@ -43,7 +42,7 @@ class TableFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return picture.permutes
 
-    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         solved = picture.permutes if given is None else isinstance(given, LevelsField) and _is_solved(given)
         if solved or engines.usable(Pyramid, engine, device):
             return None
@@ -52,7 +51,7 @@ class TableFamily(Family):
     def lossless(self, depth: int) -> LosslessPolicy:
         return LosslessPolicy.by_error(depth)
 
-    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
+    def begin(self, picture: Picture, context: Context, given: object | None = None) -> Session:
         if given is not None:
             if not isinstance(given, LevelsField):
                 raise UsageError(f"the field {given!r} is none of the family {self.name!r}")

@@ -51,10 +51,10 @@ class PyramidProgram(GridProgram, Rating):
         def piece(worker: int, i: int) -> None:
             level, plane, y0, y1 = pieces[i]
             n_rows, n_cols, _ = self._shapes[level]
-            bits[i] = rate(
-                tables, NONE if gradient is None else gradient,
-                Piece(U(plane), U(n_cols), ONE, U(n_rows), U(n_cols), U(y0), U(y1)), steps[level], weight_32, np.empty(n_cols + 2, np.float32), np.empty(n_cols, np.float32),
-            )  # fmt: skip
+            place = Piece(U(plane), U(n_cols), ONE, U(n_rows), U(n_cols), U(y0), U(y1))
+            sums, slopes = np.empty(n_cols + 2, np.float32), np.empty(n_cols, np.float32)
+            into = NONE if gradient is None else gradient
+            bits[i] = rate(tables, into, place, steps[level], weight_32, sums, slopes)
 
         self._workers.run(len(pieces), piece)
         return float(bits.sum())

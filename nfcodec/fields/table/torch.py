@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -14,7 +13,7 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.table.field import Pyramid
 from nfcodec.fields.table.levels import DenseLevel
 from nfcodec.fitting.engines.relu import ReluLayers
-from nfcodec.fitting.engines.torch_fields import Band, Rating, Tensors, TorchField, relu_outputs
+from nfcodec.fitting.engines.torch_fields import Band, Rating, Tensors, TorchField, laplace_bits, relu_outputs
 
 
 class TorchPyramid(TorchField, Rating):

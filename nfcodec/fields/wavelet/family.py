@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from nfcodec.errors import UsageError
-from nfcodec.exact.field import Field
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.fit import solve
 from nfcodec.fields.wavelet.plan import offers
@@ -29,7 +28,7 @@ class WaveletFamily(Family):
     def suits(self, picture: Picture) -> bool:
         return not picture.permutes
 
-    def refuses(self, picture: Picture, engine: str, device: str, given: Field | None = None) -> str | None:
+    def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         if engines.usable(Wavelet, engine, device):
             return None
         able = " or ".join(map(repr, Wavelet.counterparts))
@@ -38,7 +37,7 @@ class WaveletFamily(Family):
     def lossless(self, depth: int) -> LosslessPolicy:
         return LosslessPolicy.by_error(depth)
 
-    def begin(self, picture: Picture, context: Context, given: Field | None = None) -> Session:
+    def begin(self, picture: Picture, context: Context, given: object | None = None) -> Session:
         if given is not None and not isinstance(given, Wavelet):
             raise UsageError(f"the field {given!r} is none of the family {self.name!r}")
         return WaveletSession(offers(picture, given))
