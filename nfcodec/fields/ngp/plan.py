@@ -22,7 +22,7 @@ GROWTH = 2.0
 ROUGH = 0.7
 """Where neighbours differ by this share of what any two pixels do, coarse levels have nothing to say."""
 
-LEAN_DB = 45.0
+LEAN_DB = 42.0
 """Up to this target one number a pixel and coarser levels of more do for all colours."""
 
 SPARSE = 8
