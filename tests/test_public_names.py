@@ -23,11 +23,11 @@ PUBLIC = {
         inspect load open save
     """,
     "nfcodec.fields": """
-        Field Geometry HashLevel Ngp Parameters Pyramid Role Siren Table Tensor TiledSiren Wavelet estimator
+        Field Geometry HashLevel Ngp Parameters Pyramid Role Siren Table Tensor TiledSiren Wavelet asked_for estimator
         family family_name field_names hash_levels safe_scale
     """,
     "nfcodec.fields.ngp": """
-        RECIPES Recipe default_ngp
+        RECIPES Recipe sized_ngp
     """,
     "nfcodec.fields.siren": """
         KFAC_RATES OMEGA_0 PAPER RECIPES Kfac Recipe Start default_siren initial initial_for well_started

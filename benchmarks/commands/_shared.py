@@ -17,6 +17,7 @@ from benchmarks.paper.acceleration import RATES
 from benchmarks.records.executors import Executor, Processes, Ray, here
 from benchmarks.records.store import Job, Row, Store, commit, run_jobs
 from nfcodec.errors import NfcError, UsageError
+from nfcodec.fields import asked_for
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +46,21 @@ place_options = (
     click.option("--processes", type=click.IntRange(1), default=1, show_default=True, help="Local processes."),
     click.option("--ray", "ray", metavar="ADDRESS", help='Run on a Ray cluster; "auto" and "local" work, too.'),
 )
+
+
+class FieldName(click.ParamType):
+    """What `nfcodec encode --field` takes: the name of a field, and perhaps sizes behind a colon."""
+
+    name = "field"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value != "auto":
+            try:
+                asked_for(value)
+            except UsageError as error:
+                self.fail(str(error), param, ctx)
+        return value
+
 
 paper_field_option = click.option(
     "--field", type=click.Choice(list(RATES)), default="siren", show_default=True, help="ngp: Instant-NGP."

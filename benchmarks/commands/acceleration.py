@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from benchmarks.commands._shared import (
+    FieldName,
     chosen_pictures,
     executor,
     options,
@@ -20,7 +21,6 @@ from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PRECISIONS, RATES, Encode, Search, first_rate
 from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Job, Store
-from nfcodec.fields import field_names
 from nfcodec.fitting.engines import engine_names
 from nfcodec.transforms import parse_chain
 
@@ -35,7 +35,7 @@ from nfcodec.transforms import parse_chain
 )
 @click.option(
     "--field",
-    type=click.Choice(field_names()),
+    type=FieldName(),
     help="By default siren in the paper's protocol, which also knows ngp (Instant-NGP), and auto in the codec's.",
 )
 @click.option(

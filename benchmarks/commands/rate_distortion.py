@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from benchmarks.commands._shared import chosen_pictures, options, picture_options, run_all
+from benchmarks.commands._shared import FieldName, chosen_pictures, options, picture_options, run_all
 from benchmarks.rates.codecs import LOSSY, OURS
 from benchmarks.rates.rate_distortion import TARGETS_DB, RatePoint
 from benchmarks.records.store import Store
-from nfcodec.fields import field_names
 
 _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 
@@ -24,7 +23,7 @@ _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 )
 @click.option("--bpp", "sizes", type=float, multiple=True, metavar="BITS", help="The same, for a size instead.")
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Of nfcodec.")
-@click.option("--field", type=click.Choice(field_names()), default="auto", show_default=True, help="Of nfcodec.")
+@click.option("--field", type=FieldName(), default="auto", show_default=True, help="Of nfcodec.")
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN", help="Of nfcodec.")
 @options(*picture_options)
 def rate_distortion(

@@ -9,10 +9,17 @@ from pathlib import Path
 
 import click
 
-from benchmarks.commands._shared import data_option, named_pictures, options, records_option, run_all, set_option
+from benchmarks.commands._shared import (
+    FieldName,
+    data_option,
+    named_pictures,
+    options,
+    records_option,
+    run_all,
+    set_option,
+)
 from benchmarks.rates.encode_table import AS_GOOD, COLUMNS, WholeProcess, line
 from benchmarks.records.store import Store
-from nfcodec.fields import field_names
 
 
 @click.command()
@@ -20,7 +27,7 @@ from nfcodec.fields import field_names
 @click.option(
     "--field",
     "fields",
-    type=click.Choice(field_names()),
+    type=FieldName(),
     multiple=True,
     default=["auto"],
     show_default=True,

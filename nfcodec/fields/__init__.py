@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nfcodec.exact.geometry import Geometry
     from nfcodec.fields.ngp.field import Ngp
     from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
-    from nfcodec.fields.registry import estimator, family, family_name, field_names
+    from nfcodec.fields.registry import asked_for, estimator, family, family_name, field_names
     from nfcodec.fields.siren.field import Siren
     from nfcodec.fields.siren.tiled import TiledSiren
     from nfcodec.fields.table.field import Pyramid, Table
@@ -37,6 +37,7 @@ __all__ = [
     "Tensor",
     "TiledSiren",
     "Wavelet",
+    "asked_for",
     "estimator",
     "family",
     "family_name",
@@ -60,6 +61,7 @@ __getattr__ = lazy.exports(
         "Tensor": "nfcodec.exact.field",
         "TiledSiren": "nfcodec.fields.siren.tiled",
         "Wavelet": "nfcodec.fields.wavelet.field",
+        "asked_for": "nfcodec.fields.registry",
         "estimator": "nfcodec.fields.registry",
         "family": "nfcodec.fields.registry",
         "family_name": "nfcodec.fields.registry",
