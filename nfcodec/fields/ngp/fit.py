@@ -17,7 +17,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 
-from nfcodec.errors import EngineError
+from nfcodec.errors import EngineError, FormatError
 from nfcodec.exact.field import Parameters, Role
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.landing import land
@@ -57,20 +57,19 @@ def solve_ngp(field: Ngp, problem: Problem, request: Request, recipe: Recipe, co
         coarseness: quantizer step of the entries over the root mean squared error that the target allows.
     """
     began, left = time.monotonic(), MAX_STEPS if request.max_steps is None else request.max_steps
-    more = recipe.sparse_steps + recipe.soft_steps + recipe.hard_steps
     rates = Rates(recipe.fit_rate, recipe.network_rate)
     engine = engines.for_request(request, problem, adding_start(problem, field, request.seed), Objective())
-    request.announce(problem, (min(TYPICAL_STEPS, left) + more) * engines.gradient_seconds(engine))
+    request.announce(problem, min(TYPICAL_STEPS + recipe.n_steps, left) * engines.gradient_seconds(engine))
     schedule = Schedule(request.psnr_db + MARGIN_DB, left, rates, request.deadline)
     result = fit(problem, engine, schedule, request.clock("fit"))
     steps, trial = result.steps, None
     for attempt in range(ATTEMPTS):
-        room = more if request.max_steps is None else min(more, left - steps)
+        room = math.inf if request.max_steps is None else left - steps
         if room <= 0 or request.expired():
             break
-        finer = coarseness * FINER**attempt
-        trial, taken = _Thrift(field, problem, request, recipe, finer, result.parameters, room / more).trial(engine)
-        steps += taken
+        thrift = _Thrift(field, problem, request, recipe, coarseness * FINER**attempt, result.parameters, room)
+        trial = thrift.trial(engine)
+        steps += thrift.taken
         if trial is None or trial.psnr_db >= request.psnr_db:
             break
     if trial is None or trial.psnr_db < request.psnr_db:
@@ -89,7 +88,7 @@ def _rounded(problem: Problem, request: Request, engine: Engine, result: FitResu
     return coarsest_steps(problem, request, result, balanced_steps(problem, engine, allowed))[1]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Thrift:
     """The phases that count bits.
 
@@ -97,7 +96,8 @@ class _Thrift:
         field: the problem's.
         coarseness: see `solve_ngp`.
         start: parameters that the fit found.
-        share: of the recipe's steps that may be taken.
+        room: gradient steps that may be taken; where the recipe has more, each phase gets its share.
+        taken: how many were.
     """
 
     field: Ngp
@@ -106,34 +106,42 @@ class _Thrift:
     recipe: Recipe
     coarseness: float
     start: Parameters
-    share: float
+    room: float
+    taken: int = 0
 
-    def trial(self, engine: Engine) -> tuple[Trial | None, int]:
-        """The weights, None where no engine knows their bits; and the gradient steps taken."""
+    def trial(self, engine: Engine) -> Trial | None:
+        """The weights; None where no engine knows their bits, or no quantizer steps suit the format's arithmetic."""
+        try:
+            return self._trial(engine)
+        except (EngineError, FormatError) as error:
+            self.request.note(f"entries are only rounded: {error}")
+            return None
+
+    def _trial(self, engine: Engine) -> Trial:
         problem, recipe, psnr_db = self.problem, self.recipe, self.request.psnr_db
         allowed = problem.allowed_mse(psnr_db)
         price = allowed / problem.geometry.channels  # of a bit a pixel, in the mean error of its samples
-        try:
-            engine = self._engine(engine, Objective(self._table_steps(1.0), price))
-        except EngineError as error:
-            self.request.note(f"entries are only rounded: {error}")
-            return None, 0
+        engine = self._engine(engine, Objective(self._table_steps(1.0), price))
         step = self._table_step(engine, allowed)
         engine.set_objective(Objective(self._table_steps(step), recipe.sparse_weight * price, real=True))
-        taken = self._run(engine, "shrink", recipe.sparse_steps, recipe.sparse_rate * step, None)
+        self._run(engine, "shrink", recipe.sparse_steps, recipe.sparse_rate * step, None)
         step = self._table_step(engine, allowed)
         steps = self._table_steps(step)
         soft = self._control(engine, Objective(steps, recipe.soft_weight * price), recipe.soft_steps, recipe.soft)
-        taken += self._run(engine, "shrink", recipe.soft_steps, recipe.soft_rate * step, soft)
+        self._run(engine, "shrink", recipe.soft_steps, recipe.soft_rate * step, soft)
         steps = {**steps, **self._network_steps(engine, steps, allowed)}
-        price, weights = soft.objective.rate_weight, quantize(problem, engine.parameters(), steps)
+        objective = Objective(steps, soft.objective.rate_weight)
+        weights = quantize(problem, engine.parameters(), steps)
         for _ in range(HARD_TIMES):
-            hard = self._control(engine, Objective(steps, price), recipe.hard_steps, recipe.hard)
-            taken += self._run(engine, "fine-tune", recipe.hard_steps, recipe.hard_rate * step, hard)
-            weights, price = quantize(problem, engine.parameters(), steps), hard.objective.rate_weight
-            if -NEAR_DB < problem.exact_psnr_db(weights) - psnr_db < FAR_DB or self.request.expired():
+            if self.taken + self._n(recipe.hard_steps) > self.room or self.request.expired():
                 break
-        return land(self.field, problem, weights, psnr_db), taken
+            control = self._control(engine, objective, recipe.hard_steps, recipe.hard)
+            self._run(engine, "fine-tune", recipe.hard_steps, recipe.hard_rate * step, control)
+            weights = quantize(problem, engine.parameters(), steps)
+            if -NEAR_DB < problem.exact_psnr_db(weights) - psnr_db < FAR_DB:
+                break
+            objective = replace(objective, rate_weight=control.objective.rate_weight)
+        return land(self.field, problem, weights, psnr_db)
 
     def _table_steps(self, step: float) -> dict[str, float]:
         """One quantizer step for all tables."""
@@ -171,14 +179,15 @@ class _Thrift:
         engine.set_objective(objective)
         return RateControl(engine, objective, self.request.psnr_db, self._n(n_steps), steering, look)
 
-    def _run(self, engine: Engine, phase: str, n_steps: int, table_rate: float, control: RateControl | None) -> int:
-        """Steps of one phase; how many were taken."""
+    def _run(self, engine: Engine, phase: str, n_steps: int, table_rate: float, control: RateControl | None) -> None:
+        """The steps of one phase."""
         rates = Rates(table_rate, self.recipe.network_rate)
         schedule = Schedule(math.inf, self._n(n_steps), rates, self.request.deadline, LAST_RATE)
-        return fit(self.problem, engine, schedule, self.request.clock(phase), control).steps
+        self.taken += fit(self.problem, engine, schedule, self.request.clock(phase), control).steps
 
     def _n(self, n_steps: int) -> int:
-        return int(n_steps * self.share)
+        """How many of the recipe's steps for a phase there may be."""
+        return int(n_steps * min(1.0, self.room / self.recipe.n_steps))
 
     def _network_steps(self, engine: Engine, steps: dict[str, float], allowed: float) -> dict[str, float]:
         """Quantizer steps of the network whose error costs as many bits elsewhere as its weights would, if finer.

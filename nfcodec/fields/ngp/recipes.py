@@ -40,6 +40,11 @@ class Recipe:
     soft: Steering = SOFT
     hard: Steering = HARD
 
+    @property
+    def n_steps(self) -> int:
+        """Of the phases after the fit to the PSNR, if the last one need not be repeated."""
+        return self.sparse_steps + self.soft_steps + self.hard_steps
+
 
 RECIPES: Mapping[int, Recipe] = MappingProxyType(
     {

@@ -27,13 +27,10 @@ class TorchNgp(TorchField, Rating):
         self._lookups = [
             (name, _Lookup(level, geometry, device)) for name, level in zip(names, field.levels, strict=True)
         ]
-        self._used = {
-            name: torch.from_numpy(level.used(geometry).index).to(device)
-            for name, level in zip(names, field.levels, strict=True)
-        }
-        self._on_lattice = {
-            name: level.used(geometry).on_lattice for name, level in zip(names, field.levels, strict=True)
-        }
+        self._lattices: dict[str, Tensor | None] = {}
+        for name, level in zip(names, field.levels, strict=True):
+            used = level.used(geometry)
+            self._lattices[name] = torch.from_numpy(used.index).to(device) if used.on_lattice else None
         self._relu = ReluLayers.of(layout)
 
     def rows_used(self, name: str, band: Band) -> slice | None:
@@ -49,11 +46,11 @@ class TorchNgp(TorchField, Rating):
         All entries belong to the first band. No model is needed.
         """
         bits: Any = 0.0
-        for name, index in self._used.items() if band.start == 0 else ():
+        for name, lattice in self._lattices.items() if band.start == 0 else ():
             if name not in steps:
                 continue
-            if self._on_lattice[name]:
-                symbols = (seen[name][index] / steps[name]).permute(2, 0, 1)[None]
+            if lattice is not None:
+                symbols = (seen[name][lattice] / steps[name]).permute(2, 0, 1)[None]
                 with torch.no_grad():
                     scale = functional.avg_pool2d(symbols.abs(), 3, 1, 1, count_include_pad=False) + 0.1
             else:
