@@ -1,7 +1,7 @@
 """How a file holds the entries of hashed levels: those alone that some pixel uses, level after level.
 
 Where each vertex has an entry of its own, the magnitudes around it may tell about it; otherwise its other features do.
-docs/format.md, "Entries of hash levels", is the normative text.
+docs/reference/format.md, "Entries of hash levels", is the normative text.
 """
 
 from __future__ import annotations
