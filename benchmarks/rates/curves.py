@@ -15,8 +15,8 @@ from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
 BD_METHOD = "akima"
 """Of interpolation between the points, as the package `bjontegaard` recommends."""
 
-CLOSE = 0.05
-"""In dB."""
+CLOSE = 0.25
+"""In dB: how far a file that was made for a PSNR may be above it, and still be the one for that PSNR."""
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ def _table(table: Table) -> str:
         f'<th scope="col"{kind}>{_text(name)}</th>' for name, kind in zip(table.columns, classes, strict=True)
     )
     body = "".join(
-        "<tr>" + "".join(_cell(cell, kind) for cell, kind in zip(row, classes, strict=True)) + "</tr>\n"
+        "<tr>" + "".join(_cell(cell, kind, table.digits) for cell, kind in zip(row, classes, strict=True)) + "</tr>\n"
         for row in table.rows
     )
     notes = "".join(f"<p>{_text(note)}</p>" for note in table.notes)
@@ -177,8 +177,8 @@ def _table(table: Table) -> str:
     )
 
 
-def _cell(cell: Cell, kind: str) -> str:
-    text, value = _text(shown(cell)), order(cell)
+def _cell(cell: Cell, kind: str, digits: int) -> str:
+    text, value = _text(shown(cell, digits)), order(cell)
     if isinstance(cell, Mean):
         text = re.sub(r" (\[.*\])$", r" <small>\1</small>", text)
     missing = cell is None or (isinstance(value, float) and math.isnan(value))

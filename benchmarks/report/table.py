@@ -15,6 +15,7 @@ class Table:
     """Attributes:
     name: for file names and links.
     notes: sentences under the table.
+    digits: of numbers that are no integers, behind the point.
     """
 
     name: str
@@ -22,14 +23,16 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
+    digits: int = 2
 
 
-def shown(cell: Cell) -> str:
+def shown(cell: Cell, digits: int = 2) -> str:
     """The text of a cell."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.2e}" if 0 < abs(cell) < 1e-2 else f"{cell:.0f}" if abs(cell) >= 1000 else f"{cell:.2f}"
+        small, large = 0 < abs(cell) < 10**-digits, abs(cell) >= 1000
+        return f"{cell:.2e}" if small else f"{cell:.0f}" if large else f"{cell:.{digits}f}"
     return str(cell)
 
 
@@ -43,5 +46,5 @@ def order(cell: Cell) -> float | str:
 def markdown(table: Table) -> str:
     """The table with its title and notes."""
     lines = [f"### {table.title}", "", "| " + " | ".join(table.columns) + " |", "|" + " --- |" * len(table.columns)]
-    lines += ["| " + " | ".join(map(shown, row)) + " |" for row in table.rows]
+    lines += ["| " + " | ".join(shown(cell, table.digits) for cell in row) + " |" for row in table.rows]
     return "\n".join([*lines, "", *table.notes]) + "\n"

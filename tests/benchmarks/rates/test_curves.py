@@ -23,8 +23,8 @@ def test_curves_leave_out_what_is_beaten() -> None:
     assert curve.bpp_at(36.0) == pytest.approx(2.0)
     assert curve.quality_at(2**0.5) == pytest.approx(33.0)
     assert curve.quality_at(0.9) is curve.quality_at(4.1) is None
-    assert curve.bpp_at(29.9) is None
-    assert curve.bpp_at(29.96) == curve.bpp_at(30.0)
+    assert curve.bpp_at(29.7) is None
+    assert curve.bpp_at(29.8) == curve.bpp_at(30.0)
     assert curve.bpp_at(42.1) is None
 
 
