@@ -131,8 +131,8 @@ def _range_table(dataset: str, rows: Sequence[Row], reference: str = "avif-psnr"
         f"Per cent more bits than {reference} at equal PSNR, below 0 is better: for each picture over what both curves"
         " cover of the range, then the mean, and on how many pictures it is below 0. Pictures on which they cover less"
         " than half of the range are left out.",
-        "Above 46 dB the comparison says little: with 8 bits a sample in YCbCr, AVIF ends near 49 dB, and spends more and"
-        " more bits on the way there.",
+        "Above 46 dB the comparison says little: with 8 bits a sample in YCbCr, AVIF ends near 49 dB, and spends more"
+        " and more bits on the way there.",
     )
     title = f"BD-rate over {reference} by range of PSNR: {dataset}"
     return Table(f"rate-ranges-{dataset}", title, columns, tuple(lines), notes) if lines else None
