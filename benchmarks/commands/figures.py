@@ -11,7 +11,7 @@ from benchmarks.commands._shared import options
 from benchmarks.figures import figures as drawn
 from benchmarks.records.store import Row, read
 from benchmarks.report import as_text
-from benchmarks.report.encodes import summary
+from benchmarks.report.encodes import overview
 from benchmarks.report.table import markdown
 from benchmarks.report.tables import tables
 
@@ -36,7 +36,7 @@ def figures(out: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, encoding="utf-8")
         click.echo(f"{name}: {len(content.encode()):,} bytes", err=True)
-    table = summary(rows)
+    table = overview(rows)
     click.echo(markdown(table) if table else "The records hold no whole encodes (acceleration --protocol codec).")
 
 

@@ -131,7 +131,7 @@ def compared(group: Sequence[Row]) -> list[Against]:
     ways = list(dict.fromkeys(way for arms in pictures.values() for way in arms))
     plain = sorted((way for way in ways if way.transform == "none"), key=lambda way: way.family != "wavelet")
     found: list[Against] = []
-    for way in ways:
+    for way in sorted(ways, key=lambda way: way not in plain[:1]):
         both = [(arms[plain[0]], arms[way]) for arms in pictures.values() if plain and {plain[0], way} <= set(arms)]
         if both:
             found.append(_against(way, way == plain[0], both))
@@ -209,6 +209,32 @@ def summary(rows: Iterable[Row]) -> Table | None:
     shapes = "; ".join(sorted({setup.shape for setup in found}))
     notes = (f"{n} picture{'s' if n != 1 else ''} ({shapes}). {NOTES[0]} {NOTES[1]}", machines(every))
     return Table("encodes", "What transforms change", columns, tuple(lines), notes)
+
+
+def overview(rows: Iterable[Row]) -> Table | None:
+    """The same with a row for each set-up and a column for each transform, without intervals."""
+    lines: list[dict[str, Cell]] = []
+    for setup, group in codec_setups(rows).items():
+        ways = compared(group)
+        usual = ways[0].way.family if ways else ""
+        line: dict[str, Cell] = {"fitted": usual, "to": f"{setup.target_db:g} dB"}
+        lines.append({**line, **{each.way.transform: _in_a_cell(each, usual) for each in ways}})
+    columns = tuple(dict.fromkeys(column for line in lines for column in line))
+    cells = tuple(tuple(line.get(column) for column in columns) for line in lines)
+    return Table("overview", "What transforms change, in short", columns, cells) if lines else None
+
+
+def _in_a_cell(each: Against, usual: str) -> str:
+    """Steps until the PSNR was reached, time and bytes; the latter two against no transform, but for the reference.
+
+    Args:
+        usual: the family that need not be named.
+    """
+    name = "" if each.way.family == usual else f"{each.way.family}: "
+    steps = f"{name}{round(each.fit_steps):,} steps" if each.steps else f"{name}no steps"
+    if each.is_reference:
+        return f"{steps}, {round(each.bytes):,} bytes"
+    return f"{steps}, time x {each.seconds_ratio.value:.2f}, bytes x {each.bytes_ratio.value:.2f}"
 
 
 def _goal(setup: CodecSetup, each: Against) -> str:

@@ -85,3 +85,15 @@ def test_the_family_of_records_that_do_not_name_it() -> None:
     assert used_family({"field": "ngp", "transform": "standardize+rpp"}) == "table"
     assert used_family({"field": "siren", "transform": "rpp"}) == "siren"
     assert used_family({"field": "ngp", "transform": "none", "family": "ngp"}) == "ngp"
+
+
+def test_the_overview_has_a_column_for_each_transform() -> None:
+    ngp = [*encode("ngp", "none", 6000, 9.0, field="ngp"), *encode("ngp", "sympower", 9000, 9.0, field="ngp")]
+    overview = encodes.overview([*AUTO, *ngp])
+    assert overview is not None
+    assert overview.columns == ("fitted", "to", "none", "rpp", "sympower")
+    assert overview.rows == (
+        ("wavelet", "40 dB", "30 steps, 1,000 bytes", "table: no steps, time x 0.50, bytes x 3.00", None),
+        ("ngp", "40 dB", "30 steps, 6,000 bytes", None, "30 steps, time x 1.00, bytes x 1.50"),
+    )
+    assert encodes.overview([]) is None
