@@ -16,6 +16,9 @@ from benchmarks.report.table import Cell, Table
 TOGETHER = ("auto", "wavelet", "table")
 """Fields that are compared with each other: `wavelet` where pixels keep their places, and `table` where they do not."""
 
+DEFAULT_EFFORT = 5
+"""Of `nfcodec encode`."""
+
 SOLVED = "solved in closed form"
 """In place of a number of gradient steps, where none was taken."""
 
@@ -212,9 +215,11 @@ def summary(rows: Iterable[Row]) -> Table | None:
 
 
 def overview(rows: Iterable[Row]) -> Table | None:
-    """The same with a row for each set-up and a column for each transform, without intervals."""
+    """The same with a row for each set-up of default effort, a column for each transform, and no intervals."""
     lines: list[dict[str, Cell]] = []
     for setup, group in codec_setups(rows).items():
+        if setup.effort != DEFAULT_EFFORT:
+            continue
         ways = compared(group)
         usual = ways[0].way.family if ways else ""
         line: dict[str, Cell] = {"fitted": usual, "to": f"{setup.target_db:g} dB"}
