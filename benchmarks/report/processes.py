@@ -27,8 +27,9 @@ NOTES = (
 def tables(rows: Sequence[Row]) -> list[Table]:
     """One table, if there are records of the study "table"."""
     mine = [row for row in rows if row["study"] == "table"]
-    lines = [line for row in mine for line in _lines(row)]
-    return [Table("table", "Whole processes", COLUMNS, tuple(lines), (*NOTES, machines(mine)))] if mine else []
+    lines = {line[:3]: line for row in mine for line in _lines(row)}  # other codecs stand once for all our files
+    notes = (*NOTES, machines(mine))
+    return [Table("table", "Whole processes", COLUMNS, tuple(lines.values()), notes)] if mine else []
 
 
 def _lines(row: Row) -> list[tuple[Cell, ...]]:
