@@ -15,7 +15,7 @@ from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 from io import BytesIO
-from itertools import accumulate, pairwise, product, repeat
+from itertools import accumulate, pairwise, product, repeat, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -200,23 +200,25 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         return 1024 * counts + 1024 * (self.a + self.b * np.count_nonzero(counts)) * table // 2**24
 
 
-def read_weights(data, kind, own, layout):  # section 5
+def read_weights(data, kind, own, layout, h, w):  # section 5
     stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
     (order,) = read(stream, "B")
     require(order in ORDERS[kind], "bad order")
     regime = read(stream, "B")[0] if kind == 4 else 0
-    levels = [symbols[f"level{i}"] for i in range(len(own))] if kind > 4 else []
-    limits = [varint(stream) for _ in range(levels[0].shape[2])] if levels else []
+    levels = [q for name, q in symbols.items() if name.startswith("level")]
+    limits = [varint(stream) for q in {3: levels, 4: []}.get(kind, levels[:1]) for _ in range(q.shape[-1])]
     heads, coded = {}, order == 1
-    as_matrices = order > 0 and kind < 4
-    for name, q in symbols.items():
-        if q.ndim < 3:
+    as_matrices = kind == 3 or (order > 0 and kind < 3)
+    for name in symbols:
+        if not name.startswith("level"):
             heads[name] = 0 if as_matrices else varint(stream), *read(stream, "B")
             require(heads[name][0] <= 2 ** (24 + (".bias" in name)), "bad limit")
             require(heads[name][1] < (153 if as_matrices else 64), "bad scale")
     require(max([0, *limits]) <= 2**24, "bad limit")
     decode_symbol = range_decoder(stream.read())
-    if kind == 4:
+    if kind == 3:
+        read_entries(decode_symbol, levels, limits, [used_entries(*level[1:], h, w) for level in own], order == 2)
+    elif kind == 4:
         read_wavelet(decode_symbol, own, symbols["level0"], regime)
     elif kind == 5:
         read_table(decode_symbol, symbols["level0"], limits, coded)
@@ -237,20 +239,54 @@ def read_weights(data, kind, own, layout):  # section 5
 def read_levels(decode_symbol, levels, limits):  # section 5.6
     models = [Model(decode_symbol, limit, CLASS_SCALES) for limit in limits]
     for q, coarser in zip(levels, [None, *levels], strict=False):
-        for f in range(q.shape[2]):
-            known = np.zeros(q.shape[:2], np.int64)
-            for row, col in RUNS:
-                part = np.s_[row::2, col::2]
-                q[..., f][part] = models[f].run(neighbour_contexts(q, coarser, f, known)[part])
-                known[part] = 1
+        places = np.ogrid[: q.shape[0], : q.shape[1]]
+        for f, model in enumerate(models):
+            read_in_runs(q, f, model, None if coarser is None else coarser[places[0] >> 1, places[1] >> 1, f])
+
+
+def read_in_runs(q, f, model, coarser):  # section 5.6.1: feature f in four runs
+    known = np.zeros(q.shape[:2], np.int64)
+    for row, col in RUNS:
+        part = np.s_[row::2, col::2]
+        q[..., f][part] = model.run(neighbour_contexts(q, coarser, f, known)[part])
+        known[part] = 1
+
+
+def used_entries(scale, size, h, w):  # section 5.10: numbers of the array, and whether on the lattice
+    y, x = (np.union1d(lo, hi[f > 0]) for lo, hi, f in hash_axes(scale, h, w))
+    r, entries = math.ceil(scale) + 1, hash_entries(scale, size, y[:, None], x)
+    on_lattice = r * r <= size and max(y[-1], x[-1]) < r
+    return entries if on_lattice else np.unique(entries)[None], on_lattice
+
+
+def read_entries(decode_symbol, levels, limits, used, by_neighbours):  # section 5.10
+    limits, coarser = iter(limits), None
+    limits = [[next(limits) for _ in range(q.shape[1])] for q in levels]
+    alike = [limit for limit, (_, on_lattice) in zip(limits, used, strict=True) if by_neighbours and on_lattice]
+    models = [Model(decode_symbol, max(each), CLASS_SCALES) for each in zip_longest(*alike, fillvalue=0)]
+    for table, limit, (entries, on_lattice) in zip(levels, limits, used, strict=True):
+        q = np.zeros((*entries.shape, len(limit)), np.int64)
+        if not by_neighbours or not on_lattice:
+            read_table(decode_symbol, q, limit, False)
+        else:
+            for f in range(len(limit)):
+                has_one = coarser is not None and f < coarser.shape[2]
+                read_in_runs(q, f, models[f], at_finer(coarser[..., f], q.shape) if has_one else None)
+            coarser = q
+        table[entries] = q
+
+
+def at_finer(coarser, shape):  # section 5.10
+    y, x = ((2 * np.arange(n) + 1) * of // (2 * n) for n, of in zip(shape, coarser.shape, strict=False))
+    return coarser[y[:, None], x]
 
 
 def read_table(decode_symbol, q, limits, coded):  # section 5.7
     n = 192 if coded else 128
     parity = read_parities(decode_symbol, q.shape) if coded else None
     for f, limit in enumerate(limits):
-        buckets, model = np.zeros(q.shape[:2], np.int64), table_model(decode_symbol, f, limit, coded)
-        for g in range(f):
+        buckets, model = np.zeros(q.shape[:2], np.int64), table_model(decode_symbol, min(f, 2), limit, coded)
+        for g in range(max(0, f - 2), f):
             buckets = n * buckets + (q[..., g] + limits[g]) * n // (2 * limits[g] + 1)
         if coded:
             q[..., f] = 2 * model.run(2 * buckets + parity[..., f]) + parity[..., f]
@@ -317,10 +353,10 @@ def parities(path, generators, run):  # section 5.4
     return np.array(out)
 
 
-def neighbour_contexts(q, coarser, f, known):  # section 5.6.1
+def neighbour_contexts(q, coarser, f, known):  # section 5.6.1; coarser: its symbol for each entry
     (rows, cols, _), (a, b) = q.shape, np.zeros((2, *known.shape), np.int64)
     if coarser is not None:
-        a, b = a + 16 * abs(coarser[..., f])[np.arange(rows)[:, None] >> 1, np.arange(cols) >> 1], b + 16
+        a, b = a + 16 * abs(coarser), b + 16
     same, seen = np.pad(abs(q[..., f]), 1), np.pad(known, 1)  # entries not decoded yet are 0
     before = np.pad(abs(q[..., f - 1]), 1, mode="edge")
     for dy, dx in product((-1, 0, 1), repeat=2):
@@ -473,15 +509,21 @@ def interpolate(axes, b, corner_of, step, h, w):  # section 4.4; of an axis: lo,
     return rescale(total, step, 16 - 2 * b).reshape(h * w, -1)
 
 
-def hash_level(scale, table, step, h, w):  # section 4.4
-    scale, axes = Fraction(scale), []
+def hash_axes(scale, h, w):  # section 4.4: lo, hi, f of rows and of columns
+    per_pixel = Fraction(scale) * Fraction(2**11, max(h, w))
     for n in (h, w):
-        p = np.array([math.floor(scale * Fraction(2**11, n) * (2 * j + 1)) + 2**11 for j in range(n)])
-        axes.append((p >> 12, (p >> 12) + 1, p % 2**12))
+        p = np.array([math.floor(per_pixel * (2 * j + 1)) + 2**11 for j in range(n)])
+        yield p >> 12, (p >> 12) + 1, p % 2**12
+
+
+def hash_entries(scale, size, y, x):  # section 4.4: numbers of the entries of corners
     r = math.ceil(scale) + 1
-    dense = r * r <= len(table)
-    corner = lambda y, x: table[(x + y * r if dense else x ^ y * 2654435761 % 2**32) % len(table)]  # noqa: E731
-    return interpolate(axes, 12, corner, step, h, w)
+    return (x + y * r if r * r <= size else x ^ y * 2654435761 % 2**32) % size
+
+
+def hash_level(scale, table, step, h, w):  # section 4.4
+    corner = lambda y, x: table[hash_entries(scale, len(table), y, x)]  # noqa: E731
+    return interpolate(hash_axes(scale, h, w), 12, corner, step, h, w)
 
 
 def dense_level(s, table, step, h, w):  # section 4.5
@@ -664,7 +706,7 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[4:], 3) if mode >> bit & 1}
     needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
     require(needed == {*chunks} - {b"RESD"}, "chunk missing or superfluous")
-    symbols = read_weights(chunks[b"WGHT"], field, own, layout)
+    symbols = read_weights(chunks[b"WGHT"], field, own, layout, h, w)
     outputs = evaluate(field, own, {name: (symbols[name], steps[name]) for name in layout}, h, w)
     exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
     order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)

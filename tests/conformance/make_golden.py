@@ -147,6 +147,8 @@ def network_cases() -> dict[str, Case]:
     found["ngp-rgb"] = RGB, hashed
     found["ngp-features"] = RGB, {**hashed, "field": Ngp(features, hidden=(8,))}
     found["ngp-gray-rpp"] = GRAY, {**hashed, "psnr": 24.0, "transform": "rpp"}
+    found["ngp-sized-rgb"] = picture(27, 34, 3), {"field": "ngp", "psnr": 34.0, "effort": 1}
+    found["ngp-sized-1x31"] = picture(1, 31, 1), {"field": "ngp", "psnr": 36.0, "effort": 1}
     return found
 
 
@@ -185,12 +187,16 @@ class Crafted:
 
 def crafted_cases() -> dict[str, Crafted]:
     """By name."""
-    levels = (HashLevel(0.375, 2, 8, 4), HashLevel(2.5, 4, 16, 1), HashLevel(40.0, 41, 64, 8))
+    levels = (  # on the lattice but for the third, which wraps, and the last, which is hashed; the fifth has gaps
+        HashLevel(0.375, 2, 8, 4), HashLevel(2.5, 4, 16, 1), HashLevel(3.0, 4, 16, 2), HashLevel(6.5, 8, 64, 8),
+        HashLevel(40.5, 42, 1768, 2), HashLevel(40.0, 41, 64, 8),
+    )  # fmt: skip
     return {
         "siren": Crafted(Siren(9, 2, frequencies=3), Geometry(11, 14, 3)),
         "siren-escapes": Crafted(Siren(5, 1), Geometry(6, 7, 3), 2.0**12),
         "tiled": Crafted(TiledSiren(2, 1, (12, 7), 2, 2), Geometry(13, 9, 1)),
         "ngp-levels": Crafted(Ngp(levels, hidden=(6, 5, 4)), Geometry(9, 13, 3), 20.0, gain=8.0),
+        "ngp-levels-7x1": Crafted(Ngp(levels[:4], hidden=(3,)), Geometry(7, 1, 1), 900.0, gain=8.0),
         "pyramid-random": Crafted(Pyramid(2, 5), Geometry(37, 31, 3), 20.0),
         "table-wide": Crafted(Table(), Geometry(14, 11, 3), 900.0),
         "wavelet-shifts": Crafted(Wavelet(2), Geometry(19, 18, 1), 3000.0, 255),
