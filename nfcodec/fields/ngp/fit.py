@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass, replace
 
 from nfcodec.errors import EngineError, FormatError
+from nfcodec.exact.arithmetic import Step
 from nfcodec.exact.field import Parameters, Role
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.landing import land
@@ -144,9 +145,9 @@ class _Thrift:
         return land(self.field, problem, weights, psnr_db)
 
     def _table_steps(self, step: float) -> dict[str, float]:
-        """One quantizer step for all tables."""
+        """One quantizer step for all tables, such as a file can hold."""
         layout = self.problem.field.layout(self.problem.geometry)
-        return {tensor.name: step for tensor in layout if tensor.role is Role.TABLE}
+        return {tensor.name: Step.nearest(step).value for tensor in layout if tensor.role is Role.TABLE}
 
     def _table_step(self, engine: Engine, allowed: float) -> float:
         """The step that makes the finest level's rounding errors, if evenly spread, what `coarseness` says.
@@ -199,4 +200,5 @@ class _Thrift:
         network = [tensor for tensor in layout if tensor.role is not Role.TABLE]
         n_weights = sum(tensor.size for tensor in network)
         error = NETWORK_PRICE * allowed * n_weights / (2 * math.log(2) * problem.samples.size)
-        return balanced_steps(problem, engine, min(error, allowed), network, Objective(steps))
+        found = balanced_steps(problem, engine, min(error, allowed), network, Objective(steps))
+        return {name: Step.nearest(step).value for name, step in found.items()}  # as a decoder will see them
