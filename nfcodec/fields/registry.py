@@ -77,6 +77,8 @@ def asked_for(text: str) -> tuple[Family, object | None]:
     Raises UsageError.
     """
     name, colon, arguments = text.partition(":")
+    if colon and name not in FAMILIES and name in field_names():  # auto
+        raise UsageError(f"there is nothing to say of the field {name!r}, such as {arguments!r}")
     found = family(name)
     return found, found.parse(arguments) if colon else None
 

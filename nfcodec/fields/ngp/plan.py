@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ class Sizes:
             if name not in _RANGES:
                 raise UsageError(f"an ngp field has no {name!r}; it has {_MEANINGS}")
             numbers = value.split("x") if name == "hidden" else [value]
-            if name in found or not all(number.isdecimal() and int(number) in _RANGES[name] for number in numbers):
+            if name in found or not all(_NUMBER.match(number) and int(number) in _RANGES[name] for number in numbers):
                 raise UsageError(f"{each!r} makes no ngp field; there may be {_MEANINGS}")
             found[name] = tuple(map(int, numbers))
         if len(found.get("hidden", ())) > MAX_HIDDEN:
@@ -70,6 +71,9 @@ class Sizes:
         one = {name: numbers[0] for name, numbers in found.items() if name != "hidden"}
         return cls(**one, hidden=found.get("hidden"))
 
+
+_NUMBER = re.compile(r"[0-9]{1,4}\Z")
+"""Of any size that there may be."""
 
 _RANGES = {
     "levels": range(1, MAX_LEVELS + 1),
@@ -92,7 +96,7 @@ def sized_ngp(picture: Picture, psnr_db: float, sizes: Sizes) -> Ngp:
     geometry, is_rough = picture.geometry, roughness(picture) > ROUGH
     scales = _scales(max(geometry.height, geometry.width), sizes.levels or (2 if is_rough else MOST_LEVELS), is_rough)
     coarse = 1 if geometry.channels == 1 else 4
-    fine = 1 if not is_rough and psnr_db <= LEAN_DB else coarse
+    fine = 1 if not is_rough and psnr_db <= LEAN_DB and len(scales) > 1 else coarse
     features = [sizes.features or each for each in [*[coarse] * (len(scales) - 1), fine]]
     levels = (_level(scale, each, geometry, sizes.table) for scale, each in zip(scales, features, strict=True))
     return Ngp(tuple(levels), sizes.hidden or (ROUGH_WIDTHS if is_rough else WIDTHS))
