@@ -141,8 +141,9 @@ class NumbaEngine(Engine):
         objective, tables = self._objective, self._tables
         seen, steps, bits = self._seen_tables(), tables.seen_steps(objective), 0.0
         tables.slope = NONE
-        if objective.softness > 0 or objective.rate_weight > 0:
-            if objective.softness > 0:
+        softens = objective.softness > 0 and not objective.real
+        if softens or objective.rate_weight > 0:
+            if softens:
                 tables.soften(objective, (self._seed * 0x9E3779B1 + self._passes * 0x85EBCA77) & 0xFFFFFFFF)
             else:
                 tables.harden(objective)
