@@ -15,7 +15,8 @@ import numpy as np
 import zstandard
 
 from nfcodec.codec.document import metadata_mask, parse
-from nfcodec.coding.payload import ANY, CODED, COLUMNS, encode_payload
+from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, encode_payload
+from nfcodec.exact.field import Role
 from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
@@ -76,12 +77,17 @@ def with_stream(data: bytes, stream: bytes) -> bytes:
 
 def heads(field: Field, geometry: Geometry, order: int, limit: int) -> bytes:
     """Of the parts of a payload, with one limit for all tensors, and the smallest scales."""
-    layout = field.layout(geometry)
-    others = sum(not tensor.is_spatial for tensor in layout)
-    first = b"\x58" if isinstance(field, Wavelet) else put_varint(limit) * geometry.channels
-    as_matrices = order == COLUMNS or (order == CODED and not isinstance(field, Table))
+    tables, others = (
+        [tensor for tensor in field.layout(geometry) if (tensor.role is Role.TABLE) == is_table]
+        for is_table in (True, False)
+    )
+    if isinstance(field, Ngp):
+        first = put_varint(limit) * sum(tensor.shape[1] for tensor in tables)
+    else:
+        first = b"\x58" if isinstance(field, Wavelet) else put_varint(limit) * geometry.channels
+    as_matrices = isinstance(field, Ngp) or (order == CODED and not isinstance(field, Table))
     each = b"\0" if as_matrices else put_varint(limit) + b"\0"
-    return (first if others < len(layout) else b"") + each * others
+    return (first if tables else b"") + each * len(others)
 
 
 def build(
@@ -140,7 +146,9 @@ def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = 
 @cache
 def hostile() -> dict[str, tuple[bytes, str]]:
     """Name to (file, name of the expected error)."""
-    makers = (_too_large, _fields, _wavelets, _chains, _streams, _residuals, _metadata, _containers, _not_ours)
+    makers = (
+        _too_large, _fields, _entries, _wavelets, _chains, _streams, _residuals, _metadata, _containers, _not_ours,
+    )  # fmt: skip
     return {name: case for make in makers for name, case in make().items()}
 
 
@@ -218,7 +226,7 @@ def _fields() -> dict[str, tuple[bytes, str]]:
     found = {name: (build(description, steps=STEP * 3), "FormatError") for name, description in descriptions.items()}
     base, header = golden(PYRAMID), header_of(golden(PYRAMID))
     steps, whole = STEP * len(header.steps), 1 << 24
-    models = b"\0" + b"\0\0" * 3  # a valid WGHT payload for one hash level and two matrices
+    models = b"\0" + b"\0" * 3  # a valid WGHT payload for one hash level and two matrices
     denormal = with_chunk(build(hash_level(1e-45, 8), steps=STEP * 3), WEIGHTS, models)
     unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 7, 255)}
     return found | unknown | {
@@ -242,8 +250,42 @@ def _fields() -> dict[str, tuple[bytes, str]]:
             build(field, limit=whole, order=order, channels=3), "FormatError"
         ) for field in (Pyramid(0), Table()) for order in field.orders(Geometry(8, 8, 3))},
         "matrices without a stream": (build(Siren(16, 1), order=CODED), "FormatError"),
-        "columns without a stream": (build(Ngp((HashLevel(7.0, 8, 64, 1),)), order=COLUMNS), "FormatError"),
+        "entries without a stream": (build(Ngp((HashLevel(7.0, 8, 64, 1),)), order=NEIGHBOURS), "FormatError"),
     }  # fmt: skip
+
+
+def _entries() -> dict[str, tuple[bytes, str]]:
+    """Of hash levels: limits, streams, and levels that are costly."""
+    rng, whole, base = random.Random(6), 1 << 24, golden(HASHED)
+    weights = read_chunks(base)[WEIGHTS]
+    lattice, hashed = HashLevel(7.5, 9, 88, 2), HashLevel(7.5, 9, 16, 8)
+    far, wide = HashLevel(65534.5, 65536, 8, 8), HashLevel(1447.0, 1448, 1 << 21, 1)
+    every = Ngp((lattice, hashed, far), (4,))
+    n_limits, found = len(heads(every, Geometry(8, 8, 1), ANY, 0)) - 2, dict[str, bytes]()
+    for order in (ANY, NEIGHBOURS):
+        streams = {f"random entries {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(3)}
+        streams |= {"entries of ones": b"\xff" * 4000, "entries of zeros": bytes(4000)}
+        cases = {name: build(every, limit=300, order=order, stream=stream) for name, stream in streams.items()}
+        cases |= {
+            "entries up to 2^24": build(every, limit=whole, order=order),
+            "entries over 2^24": build(every, limit=whole + 1, order=order),
+            "the largest limits": build(every, limit=2**35 - 1, order=order),
+            "no limits": with_chunk(build(every), WEIGHTS, bytes([order])),
+            "a limit too few": with_chunk(build(every), WEIGHTS, bytes([order]) + b"\1" * (n_limits - 1)),
+            "no scales": with_chunk(build(every), WEIGHTS, bytes([order]) + b"\1" * n_limits),
+            "scales of 153": with_chunk(build(every), WEIGHTS, bytes([order]) + b"\1" * n_limits + b"\x99" * 2),
+            "32 levels, one row": build(Ngp((lattice, hashed) * 16, (4,)), 4096, 1, limit=9, order=order),
+            "32 levels, one column": build(Ngp((far, hashed) * 16, (4,)), 1, 4096, limit=9, order=order),
+            "far vertices": build(Ngp((far,) * 32, (4,)), 64, 64, limit=whole, order=order),
+            "a level for far more pixels": build(Ngp((wide,), (4,)), 64, 64, limit=1, order=order),
+        }
+        found |= {f"{name}, order {order}": data for name, data in cases.items()}
+    found |= {
+        "entries on a code": with_chunk(base, WEIGHTS, bytes([CODED]) + weights[1:]),
+        "entries in the other order": with_chunk(base, WEIGHTS, bytes([NEIGHBOURS ^ weights[0]]) + weights[1:]),
+        "entries of another field": with_chunk(base, WEIGHTS, read_chunks(golden(PYRAMID))[WEIGHTS]),
+    }
+    return {name: (data, "FormatError") for name, data in found.items()}
 
 
 def _wavelets() -> dict[str, tuple[bytes, str]]:

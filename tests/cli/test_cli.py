@@ -14,8 +14,11 @@ import nfcodec.cli._console
 import nfcodec.codec
 import nfcodec.errors
 import nfcodec.fitting.engines
+from nfcodec.codec.document import parse
+from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fitting.request import Event
 from nfcodec.images.files import image_bytes, read_image
+from nfcodec.limits import DEFAULT_LIMITS
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
 from tests.cli.commands import (
@@ -90,6 +93,42 @@ def test_every_family(run, options, name, fitted):
     rows = dict(line.split(maxsplit=1) for line in text.splitlines())
     assert (rows["field"], rows["fitted"]) == (name, fitted)
     assert rows["seed"] == ("0" if "rpp" in options else "-")
+
+
+def test_sizes_of_a_field(run):
+    """All or some of them, in any order; the others are chosen."""
+    for sizes in ("hidden=6x3,levels=2,table=6,features=4", "hidden=5", "levels=1"):
+        report = encode_picture(run, "--psnr", 22, "--field", f"ngp:{sizes}", "-f").report
+        assert report["field"] == "ngp"
+        assert run("verify", "a.nfc", "--reference", "a.png", "-q").code == 0
+        with open("a.nfc", "rb") as file:
+            field = parse(file.read(), DEFAULT_LIMITS).field
+        assert isinstance(field, Ngp)
+        assert len(field.levels) == {"hidden=5": len(field.levels), "levels=1": 1}.get(sizes, 2)
+        assert field.hidden == {"hidden=5": (5,), "levels=1": field.hidden}.get(sizes, (6, 3))
+        if "table" in sizes:
+            assert [(level.size, level.features) for level in field.levels] == [(56, 4), (64, 4)]
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("ngp:levels=0", "'levels=0' makes no ngp field; there may be levels=1..32"),
+        ("ngp:levels=8,hidden=16x", "'hidden=16x' makes no ngp field"),
+        ("ngp:depth=8", "an ngp field has no 'depth'; it has levels=1..32, table=3..24"),
+        ("ngp:", "an ngp field has no ''"),
+        ("wavelet:levels=3", "there is nothing to say of the field 'wavelet', such as 'levels=3'"),
+        ("auto:levels=3", "there is nothing to say of the field 'auto', such as 'levels=3'"),
+        ("mlp:levels=3", "'mlp' is not one of"),
+        (":levels=3", "'' is not one of"),
+    ],
+)
+def test_sizes_that_make_no_field(run, field, words):
+    result = run("encode", "-", "a.nfc", "--field", field, stdin=PNG)
+    assert result.code == 2
+    assert_one_clear_line(result)
+    assert words in result.err
+    assert files() == []
 
 
 @pytest.mark.parametrize(("field", "setting"), [("auto", "rate 0.05"), ("siren", "fit steps 1200"), ("ngp", "")])

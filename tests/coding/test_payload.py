@@ -13,7 +13,7 @@ from nfcodec.coding.convolutional import parities, path_length
 from nfcodec.coding.features import FeaturesPart
 from nfcodec.coding.levels import LevelShape, LevelsPart
 from nfcodec.coding.matrices import COLUMN_CODE
-from nfcodec.coding.payload import ANY, CODED, COLUMNS, decode_payload, encode_payload, estimate_payload
+from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, decode_payload, encode_payload, estimate_payload
 from nfcodec.coding.tensors import AdaptivePart, ColumnsPart
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL
@@ -31,7 +31,7 @@ FIELDS = {
     "encoded": Siren(width=8, hidden_layers=2, frequencies=2),
     "tiled": TiledSiren(1, 2, (8, 5), hidden_layers=1),
     "wavelet": Wavelet(2, 5),
-    "ngp": Ngp((HashLevel(2.5, 4, 16, 2), HashLevel(6.25, 8, 32, 4)), hidden=(5, 4)),
+    "ngp": Ngp((HashLevel(2.5, 4, 16, 2), HashLevel(6.25, 8, 32, 4), HashLevel(9.5, 11, 128, 4)), hidden=(5, 4)),
 }
 TILED = FIELDS["tiled"]
 CASES = {f"{order}-{name}": (field, order) for name, field in FIELDS.items() for order in field.orders(GEOMETRY)}
@@ -57,10 +57,20 @@ def layout_of(field: Field) -> list[Tensor]:
     return field.layout(GEOMETRY)
 
 
+def used(field):
+    """By tensor, which symbols a file holds: entries of hash levels that no pixel uses are in none."""
+    masks = {tensor.name: np.ones(tensor.shape, bool) for tensor in layout_of(field)}
+    for i, level in enumerate(field.levels if isinstance(field, Ngp) else ()):
+        masks[f"level{i}"][:] = False
+        masks[f"level{i}"][level.used(GEOMETRY).index] = True
+    return masks
+
+
 def random_symbols(field, scale=4.0, seed=0, order=None):
-    rng = np.random.default_rng(seed)
+    rng, masks = np.random.default_rng(seed), used(field)
     symbols = {t.name: np.round(rng.laplace(0, scale, t.shape)).astype(np.int64) for t in layout_of(field)}
     for tensor in layout_of(field):
+        symbols[tensor.name][~masks[tensor.name]] = 0
         if order == CODED and tensor.role is Role.TABLE:
             symbols[tensor.name] = on_trellis(symbols[tensor.name])
         if order == CODED and tensor.role is Role.MATRIX:
@@ -105,7 +115,7 @@ def test_orders():
     known = {name: field.orders(GEOMETRY) for name, field in FIELDS.items()}
     assert known == {
         "table": (ANY, CODED), "pyramid": (ANY,), "siren": (ANY, CODED), "encoded": (ANY, CODED),
-        "tiled": (ANY, CODED), "wavelet": (ANY,), "ngp": (ANY, COLUMNS),
+        "tiled": (ANY, CODED), "wavelet": (ANY,), "ngp": (ANY, NEIGHBOURS),
     }  # fmt: skip
 
 
@@ -162,8 +172,9 @@ def test_that_differences_rise_saves_their_signs():
 
 
 def test_a_matrix_needs_its_scale():
-    good = encode(FIELDS["ngp"], COLUMNS, random_symbols(FIELDS["ngp"]))
-    for bad, message in ((good[:3], "truncated"), (good[:1] + bytes([153]) + good[2:], "scale")):
+    good = encode(FIELDS["ngp"], NEIGHBOURS, random_symbols(FIELDS["ngp"]))
+    first = 1 + FIELDS["ngp"].encoding_size  # order, and a limit of each feature
+    for bad, message in ((good[: first + 2], "truncated"), (good[:first] + bytes([153]) + good[first + 1 :], "scale")):
         with pytest.raises(FormatError, match=message):
             decode(FIELDS["ngp"], bad)
 
@@ -190,9 +201,9 @@ def test_round_trip_in_every_regime(regime):
 
 @each_field
 def test_extreme_symbols(field):
-    symbols = random_symbols(field, 0.2)
-    for i, values in enumerate(symbols.values()):
-        values.reshape(-1)[-1] = MAX_SYMBOL * (-1) ** i
+    symbols, masks = random_symbols(field, 0.2), used(field)
+    for i, (name, values) in enumerate(symbols.items()):
+        values.reshape(-1)[np.flatnonzero(masks[name])[-1]] = MAX_SYMBOL * (-1) ** i
     assert_same(decode(field, encode(field, field.orders(GEOMETRY, symbols)[0], symbols)), symbols)
 
 
@@ -332,6 +343,9 @@ def frozen_cases():
     table = pattern(TABLE.shape, 4)
     tiled = {t.name: (np.arange(t.size) * 2_654_435_761 % 2**32 >> 24).reshape(t.shape) for t in layout_of(TILED)}
     on_path = {t.name: with_path(tiled[t.name]) for t in layout_of(TILED) if t.role is Role.MATRIX}
+    masks, entries = used(FIELDS["ngp"]), [t for t in layout_of(FIELDS["ngp"]) if t.role is Role.TABLE]
+    hashed = {t.name: np.where(masks[t.name], pattern(t.shape, 2 + i), 0) for i, t in enumerate(entries)}
+    of_entries = [FIELDS["ngp"].parts(GEOMETRY, order)[:1] for order in (ANY, NEIGHBOURS)]
     return {
         "levels": (
             [LevelsPart(LEVELS), *map(AdaptivePart, OTHERS)],
@@ -342,6 +356,8 @@ def frozen_cases():
         "adaptive": ([AdaptivePart(tensor) for tensor in OTHERS], others),
         "columns": ([ColumnsPart(tensor) for tensor in OTHERS], others),
         "coded tiles": (TILED.parts(GEOMETRY, CODED), tiled | on_path),
+        "entries by features": (of_entries[0], hashed),
+        "entries by neighbours": (of_entries[1], hashed),
     }
 
 
@@ -354,6 +370,8 @@ def frozen_cases():
         ("adaptive", "11f02f7aefd45814d5def338231b0facd01a76208d44796deee6f1785d7db3c4"),
         ("columns", "b2c63a0f3dccf81e1e62985c13cc2598dcf9fc0e7c1ffaf0d579465c8200c88c"),
         ("coded tiles", "162a45ac2786d00639b0ca629e0454ef431189ce26b57b9deb2d0f024224541c"),
+        ("entries by features", "adfa401cafd2c486551d4cc87e0033599eeee4e10deea875f494f4e1101b665c"),
+        ("entries by neighbours", "80affd238a7509c46e46996979d5d8f19a8671191641337647bb61e8478d8059"),
     ],
 )
 def test_what_follows_the_order_is_frozen(name, digest):

@@ -21,8 +21,11 @@ GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "network_golden.json
 each_case = pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["name"])
 COORDS = np.array([coord["xy_bits"] for coord in GOLDEN["coords"]], np.uint32).view(np.float32)
 
-ON_LATTICE = {2: (1, 1, 0, 0), 5: (2, 2, 1, 0), 8: (512, 256, 300, 33), 6: (512, 768, 0, 0), 7: (512, 768, 511, 767)}
-"""Golden coordinates that are pixel centres: (height, width, row, column)."""
+ON_LATTICE = [
+    (2, (1, 1), (0, 0)), (2, (511, 511), (255, 255)), (5, (2, 2), (1, 0)), (5, (6, 2), (4, 1)),
+    (9, (50, 50), (11, 5)), (9, (12, 50), (11, 5)), (9, (150, 17), (34, 16)),
+]  # fmt: skip
+"""Golden coordinates that are pixel centres, the longer side being 1: (height, width), (row, column)."""
 
 LEVELS = (HashLevel(7.25, 9, 64, 2), HashLevel(3.25, 5, 40, 1), HashLevel(20.5, 22, 128, 4))
 FIELDS = {"two layers": Ngp(LEVELS, (6, 5)), "one level": Ngp(LEVELS[2:], (9,)), "instant": Ngp.instant(40, 8)}
@@ -96,11 +99,11 @@ def test_golden_networks_in_floats(case):
 
 
 @each_case
-@pytest.mark.parametrize(("coord", "pixel"), ON_LATTICE.items())
-def test_golden_networks_exactly_and_in_torch(torch_outputs, case, coord, pixel):
+@pytest.mark.parametrize(("coord", "shape", "pixel"), ON_LATTICE, ids=str)
+def test_golden_networks_exactly_and_in_torch(torch_outputs, case, coord, shape, pixel):
     """Both round positions to 2^-12 of a cell: their outputs are a little off the golden ones."""
-    height, width, row, col = pixel
-    assert np.allclose(COORDS[coord], [(col + 0.5) / width, (row + 0.5) / height], atol=1e-7)
+    (height, width), (row, col) = shape, pixel
+    assert np.allclose(COORDS[coord] * max(shape), [col + 0.5, row + 0.5], rtol=0, atol=1e-5)
     field = golden_field(case)
     weights, geometry = golden_weights(case, field), Geometry(height, width, case["n_output_dims"])
     golden = np.array(case["results"][coord]["out_f64"])

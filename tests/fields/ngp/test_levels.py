@@ -101,14 +101,14 @@ def test_exact_levels_follow_the_reference_on_the_lattice(case, shape):
     height, width = shape
     geometry = Geometry(height, width, 1)
     y, x = np.divmod(np.arange(height * width), width)
-    coords = np.stack([(x + 0.5) / width, (y + 0.5) / height], axis=1).astype(np.float32)
+    coords = (np.stack([x + 0.5, y + 0.5], axis=1) / max(shape)).astype(np.float32)
     offset = 0
     for level in levels_of(case):
-        across, down = level.axis(width), level.axis(height)
-        position = level.scale * (np.arange(width) + 0.5) / width + 0.5
+        down, across = level.axes(geometry)
+        position = level.scale * (np.arange(width) + 0.5) / max(shape) + 0.5
         assert np.abs(across.low + across.fraction / (1 << across.bits) - position).max() < 1e-3
         assert np.array_equal(across.high, across.low + 1)
-        assert np.array_equal(down.low, np.floor(level.scale * (np.arange(height) + 0.5) / height + 0.5))
+        assert np.array_equal(down.low, np.floor(level.scale * (np.arange(height) + 0.5) / max(shape) + 0.5))
         symbols = table_symbols(level, offset)
         rows, bound = level.evaluator(geometry, Quantized(symbols, Step(128, -17)))
         exact = rows(0, height).T / 2.0**16
@@ -120,10 +120,10 @@ def test_exact_levels_follow_the_reference_on_the_lattice(case, shape):
 
 def test_axis_is_exact():
     level = levels_of(HASH_CASES[0])[5]
-    for n in (1, 3, 50, 511):
-        axis = level.axis(n)
+    for n, longer_side in ((1, 1), (3, 3), (50, 50), (511, 511), (20, 33), (1, 700)):
+        axis = level.axis(n, longer_side)
         for j in range(n):
-            exact = Fraction(level.scale) * Fraction(2 * j + 1, 2 * n)
+            exact = Fraction(level.scale) * Fraction(2 * j + 1, 2 * longer_side)
             assert axis.low[j] * 4096 + axis.fraction[j] == floor(exact * 4096) + 2048
 
 
@@ -136,6 +136,57 @@ def test_hashing_is_32_bit_arithmetic(x: int, y: int):
 def test_the_last_vertex_of_a_dense_level_wraps():
     level = HashLevel(3.0, 4, 16, 1)
     assert level.index(np.array([3, 4]), np.array([3, 4])).tolist() == [15, 4]
+
+
+SCALES_AND_SIZES = [
+    (0.25, 8), (0.5, 8), (2.5, 16), (3.0, 16), (6.5, 64), (12.0, 176), (40.5, 1768), (12.0, 64), (12.0, 256), (7.5, 8),
+    (29.5, 24), (2.0**-17, 8),
+]  # fmt: skip
+USED = [HashLevel(scale, int(np.ceil(scale)) + 1, size, 1) for scale, size in SCALES_AND_SIZES]
+
+
+@pytest.mark.parametrize("level", USED, ids=lambda level: f"{level.scale}-{level.size}")
+@pytest.mark.parametrize("shape", [(1, 1), (1, 12), (9, 1), (5, 8), (12, 12)], ids=str)
+def test_used_entries_are_those_with_a_weight_at_some_pixel(level, shape):
+    geometry, size = Geometry(*shape, 1), level.size
+    y, x = level.axes(geometry)
+    expected = set()
+    for row in range(geometry.height):
+        for col in range(geometry.width):
+            rows = [y.low[row]] + [y.high[row]] * bool(y.fraction[row])
+            cols = [x.low[col]] + [x.high[col]] * bool(x.fraction[col])
+            expected |= {int(level.index(c, r)) for r in rows for c in cols}
+    used = level.used(geometry)
+    assert set(used.index.reshape(-1).tolist()) == expected
+    rows, cols = level.vertices(geometry)
+    if used.on_lattice:
+        assert level.is_dense
+        assert np.array_equal(used.index, cols + rows[:, None] * level.resolution)
+    else:
+        assert used.index.shape == (1, len(expected))
+        assert np.all(np.diff(used.index) > 0)
+        assert not level.is_dense or max(rows[-1], cols[-1]) >= level.resolution
+    table = np.zeros((size, 1), np.int64)
+    table[used.index.reshape(-1)] = 1  # all others make no difference
+    evaluate, _ = level.evaluator(geometry, Quantized(table, Step(128, -7)))
+    assert np.all(evaluate(0, geometry.height) == 1 << 16)
+
+
+def test_some_levels_are_on_the_lattice_and_some_are_not():
+    found = [level.used(Geometry(12, 12, 1)).on_lattice for level in USED]
+    assert found == [True, True, True, False, True, True, True, False, True, False, False, True]
+
+
+def test_cells_are_squares():
+    """The longer side fills the level, and pixels are as far apart along the other."""
+    level = HashLevel(7.25, 9, 88, 2)
+    for shape in ((20, 33), (33, 20)):
+        y, x = level.axes(Geometry(*shape, 3))
+        longer = max(y, x, key=lambda axis: len(axis.low))
+        for axis in (y, x):
+            assert np.array_equal(axis.low, longer.low[: len(axis.low)])
+            assert np.array_equal(axis.fraction, longer.fraction[: len(axis.low)])
+        assert longer.low[-1] == 7
 
 
 def test_safe_scales_keep_clear_of_integers():

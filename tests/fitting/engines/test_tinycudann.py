@@ -52,7 +52,7 @@ def half(parameters):
 
 def test_gradients_and_outputs_are_the_reference_s(make_problem, engine_for, monkeypatch):
     problem = make_problem(FIELD)
-    parameters = half(start(problem))
+    parameters = half(start(problem, seed=1))  # no neuron is so near 0 that 16 bits tell on which side
     reference = TorchEngine(problem, parameters, Objective(), 0)
     for band in (1 << 20, 100):
         monkeypatch.setattr(tcnn_field, "BAND_PIXELS", band)
@@ -63,7 +63,7 @@ def test_gradients_and_outputs_are_the_reference_s(make_problem, engine_for, mon
         assert engine.evaluate().mse == pytest.approx(ours.mse, rel=1e-6)
         assert np.abs(engine.outputs() - reference.outputs()).max() < 3e-3
         for name, gradient in reference.gradients().items():
-            assert np.abs(engine.gradients()[name] - gradient).max() < 0.02 * np.abs(gradient).max(), name
+            assert np.abs(engine.gradients()[name] - gradient).max() < 0.005 * np.abs(gradient).max(), name
 
 
 def test_a_fit_gets_as_far_as_the_reference_s(make_problem, engine_for):
