@@ -69,8 +69,10 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
         "ngp-psnr": (picture(32, 32, 3), {"psnr": 30.0, "field": hashed, "max_steps": 600, "effort": 3}),
         "ngp-psnr-rpp": (
             picture(32, 32, 1),
-            {"psnr": 24.0, "field": hashed, "transform": "rpp", "max_steps": 600, "effort": 1},
+            {"psnr": 24.0, "field": hashed, "transform": "rpp", "max_steps": 3000, "effort": 1},
         ),
+        "ngp-sized-psnr": (picture(40, 48, 3), {"psnr": 36.0, "field": "ngp", "effort": 1}),
+        "ngp-sized-psnr-rpp": (picture(40, 48, 1), {"psnr": 40.0, "field": "ngp", "transform": "rpp", "effort": 1}),
     }
 
 

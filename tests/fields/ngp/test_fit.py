@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nfcodec.errors import EngineError
+from nfcodec.errors import EngineError, FormatError
 from nfcodec.exact.field import Role
 from nfcodec.fields.ngp import fit as ngp_fit
 from nfcodec.fields.ngp.field import Ngp
@@ -297,3 +297,18 @@ def test_targets_far_from_the_usual(make_problem, psnr_db):
     assert_consistent(solution, problem)
     assert solution.trial.psnr_db >= psnr_db
     assert psnr_db < 100 or math.isinf(solution.trial.psnr_db)
+
+
+def test_steps_that_suit_no_arithmetic_leave_what_the_fit_found(make_problem, monkeypatch):
+    """Rounded as it is, with a note that says why."""
+    problem, events = make_problem(FIELD, channels=1), []
+
+    def too_large(*given):
+        raise FormatError("too large for the format")
+
+    monkeypatch.setattr(ngp_fit, "land", too_large)
+    solution = solved(problem, listen=events.append)
+    assert_consistent(solution, problem)
+    assert solution.trial.psnr_db >= TARGET_DB
+    assert solution.steps > solution.fit_steps
+    assert "entries are only rounded: too large for the format" in {event.message for event in events}
