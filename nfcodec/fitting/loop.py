@@ -31,7 +31,8 @@ class Schedule:
         max_steps: gradient steps at most.
         deadline: `time.monotonic()` value to stop at; infinite for none.
         rates: at the start.
-        decay: final factor on the rates, reached along a half cosine over max_steps; 1 for constant rates.
+        decay: final factor on the rates, reached along a half cosine; 1 for constant rates.
+        decay_steps: over which it is reached; None for max_steps.
         warm_up: steps over which rates grow up to that, at the start and wherever the fit had to go back.
         cancelled: asked before each step whether to stop there.
     """
@@ -41,12 +42,14 @@ class Schedule:
     rates: Rates
     deadline: float = math.inf
     decay: float = 1.0
+    decay_steps: int | None = None
     warm_up: int = 0
     cancelled: Callable[[], bool] = _never
 
     def rates_at(self, step: int) -> Rates:
         """The rates of a step, 0 .. max_steps - 1, without a warm-up."""
-        progress = 0.5 - 0.5 * math.cos(math.pi * step / max(1, self.max_steps))
+        n_steps = self.max_steps if self.decay_steps is None else self.decay_steps
+        progress = 0.5 - 0.5 * math.cos(math.pi * min(1.0, step / max(1, n_steps)))
         factor = 1.0 + (self.decay - 1.0) * progress
         return Rates(self.rates.grid * factor, self.rates.network * factor)
 

@@ -26,7 +26,7 @@ from nfcodec.fields.ngp.recipes import Recipe
 from nfcodec.fields.ngp.start import adding_start
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Engine, Objective, Rates
-from nfcodec.fitting.fine_tuning import MARGIN_DB, MAX_STEPS, allowed_mse, balanced_steps, coarsest_steps
+from nfcodec.fitting.fine_tuning import MARGIN_DB, allowed_mse, balanced_steps, coarsest_steps
 from nfcodec.fitting.loop import FitResult, Schedule, fit
 from nfcodec.fitting.problem import Problem, Trial, quantize
 from nfcodec.fitting.rate_control import RateControl, Steering
@@ -41,8 +41,11 @@ FINE, MOST_GAIN = 4, 16.0
 HARD_TIMES, NEAR_DB, FAR_DB = 4, 0.1, 0.3
 """The last phase goes on until it ends so near below the target, or so near over it, but not for ever."""
 
+FIT_STEPS = 2000
+"""Of the fit to the PSNR at most. Rates fall meanwhile, or a high PSNR would never be reached."""
+
 LAST_RATE = 0.02
-"""Final factor on the rates of the phases that count bits."""
+"""Final factor on the rates of each phase."""
 
 NETWORK_PRICE = 2.0
 """Lambda over the error allowed, in the trade of the network's bits for its error."""
@@ -57,15 +60,16 @@ def solve_ngp(field: Ngp, problem: Problem, request: Request, recipe: Recipe, co
     Args:
         coarseness: quantizer step of the entries over the root mean squared error that the target allows.
     """
-    began, left = time.monotonic(), MAX_STEPS if request.max_steps is None else request.max_steps
+    began, left = time.monotonic(), math.inf if request.max_steps is None else request.max_steps
     rates = Rates(recipe.fit_rate, recipe.network_rate)
     engine = engines.for_request(request, problem, adding_start(problem, field, request.seed), Objective())
     request.announce(problem, min(TYPICAL_STEPS + recipe.n_steps, left) * engines.gradient_seconds(engine))
-    schedule = Schedule(request.psnr_db + MARGIN_DB, left, rates, request.deadline)
+    goal_db, n_steps = request.psnr_db + MARGIN_DB, int(min(left, FIT_STEPS))
+    schedule = Schedule(goal_db, n_steps, rates, request.deadline, LAST_RATE, FIT_STEPS)
     result = fit(problem, engine, schedule, request.clock("fit"))
     steps, trial = result.steps, None
     for attempt in range(ATTEMPTS):
-        room = math.inf if request.max_steps is None else left - steps
+        room = left - steps
         if room <= 0 or request.expired():
             break
         thrift = _Thrift(field, problem, request, recipe, coarseness * FINER**attempt, result.parameters, room)

@@ -5,6 +5,7 @@ Mueller et al. 2022. docs/reference/format.md, "Hash levels", is the normative t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -112,6 +113,10 @@ class HashLevel:
         for row in rows:
             mask[self.index(cols, row)] = True
         return UsedEntries(np.flatnonzero(mask)[None], False)
+
+    def shares_entries(self, geometry: Geometry) -> bool:
+        """Whether vertices that a picture uses have entries in common."""
+        return self.used(geometry).index.size < math.prod(map(len, self.vertices(geometry)))
 
     def index(self, x: IntArray, y: IntArray) -> IntArray:
         """Table entry of vertex (x, y), broadcast; tiny-cuda-nn's `grid_index`."""

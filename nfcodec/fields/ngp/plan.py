@@ -139,6 +139,6 @@ def _level(scale: float, features: int, geometry: Geometry, log2_size: int | Non
         return HashLevel(scale, resolution, dense, features)
     for log2 in range(max(3, (used - 1).bit_length()), LOG2_MAX_SIZE):
         level = HashLevel(scale, resolution, 1 << log2, features)
-        if level.used(geometry).index.size == math.prod(map(len, level.vertices(geometry))):
+        if not level.shares_entries(geometry):
             return level
     return HashLevel(scale, resolution, 1 << LOG2_MAX_SIZE, features)

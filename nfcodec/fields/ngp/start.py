@@ -25,10 +25,10 @@ def adding_start(problem: Problem, field: Ngp, seed: int) -> Parameters:
     The first features of each level, as many as there are channels, are added up along the axes in which the
     picture's details are uncorrelated; each sum passes through the hidden layers as a pair of ReLUs, x = relu(x) -
     relu(-x). All other weights into hidden layers are random, those into the output 0. Where a hidden layer is too
-    narrow for that, everything is random.
+    narrow for that, or vertices share entries, so that a network has to tell them apart, everything is random.
     """
     channels, last = problem.geometry.channels, len(field.hidden)
-    if min(field.hidden) < 2 * channels:
+    if min(field.hidden) < 2 * channels or any(level.shares_entries(problem.geometry) for level in field.levels):
         return uniform_start(field.layout(problem.geometry), seed)
     rng, parameters = np.random.default_rng(seed), Parameters()
     for tensor in field.layout(problem.geometry):

@@ -14,7 +14,7 @@ from nfcodec.fitting.colours import color_basis
 from nfcodec.fitting.problem import quantize
 from nfcodec.fitting.starts import uniform_start
 
-LEVELS = (HashLevel(2.5, 4, 16, 4), HashLevel(7.5, 9, 88, 2), HashLevel(20.5, 22, 128, 1), HashLevel(24.0, 25, 632, 8))
+LEVELS = (HashLevel(2.5, 4, 16, 4), HashLevel(7.5, 9, 88, 2), HashLevel(20.5, 22, 488, 1), HashLevel(24.0, 25, 632, 8))
 
 
 def interpolated(level: HashLevel, geometry, table: np.ndarray) -> np.ndarray:
@@ -73,3 +73,9 @@ def test_where_a_layer_is_too_narrow_everything_is_random(make_problem, channels
 def test_small_pictures(make_problem, shape):
     problem = make_problem(Ngp(LEVELS, (16, 16)), *shape)
     assert all(np.isfinite(value).all() for value in adding_start(problem, problem.field, 0).values())
+
+
+def test_where_vertices_share_entries_everything_is_random(make_problem):
+    problem = make_problem(Ngp((*LEVELS, HashLevel(20.5, 22, 128, 1)), (16, 16)))
+    found, expected = adding_start(problem, problem.field, 2), uniform_start(problem.field.layout(problem.geometry), 2)
+    assert all(np.array_equal(value, expected[name]) for name, value in found.items())
