@@ -142,7 +142,7 @@ def row_of(result: Result) -> Image.Image:
     width, height = (zoom * length for length in result.original.size)
     row = Image.new("RGB", (GAP + 3 * (COLUMN + GAP), GAP + 3 * TEXT + height + GAP), "white")
     draw, font = ImageDraw.Draw(row), ImageFont.load_default(TEXT)
-    heading = f"{result.field}, transform {result.transform}: fitted {result.fitted}"
+    heading = f"{result.field}, transform {result.transform}: {result.fitted}"
     draw.text((GAP, GAP // 2), heading, "black", font)
     is_permuted = result.transform != "none"
     labels = (

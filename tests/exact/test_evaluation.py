@@ -29,7 +29,7 @@ for fields in (
     print(digest.hexdigest())
 """
 EVALUATION_SHAS = [
-    "5760b2f62c1ecb24e0532e47af0575918d858f98272699ec7fb49290a9d6ccf6",
+    "6d81ce0ca8ad29d42109d71718e7a9826d4d1809ffd1552c685d2ed18e572ae0",
     "5a5f979d746357148635669aeb8a54bbf42857f836f3726eb858c044b72a33b5",
 ]
 
