@@ -51,14 +51,21 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
     }
     symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
-    outputs = document.field.evaluate(document.geometry, weights)
     value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
-    moved = value_map.to_samples(outputs)
+    moved = np.empty((document.geometry.n_pixels, header.channels), np.uint8 if header.depth == 8 else np.uint16)
+    moved_places = np.empty(moved.shape, np.int8) if RESIDUAL in document.chunks else None
+
+    def take(pixels: slice, outputs: npt.NDArray[np.int64]) -> None:
+        moved[pixels] = value_map.to_samples(outputs)
+        if moved_places is not None:
+            moved_places[pixels] = value_map.places(outputs, moved[pixels])
+
+    document.field.evaluate_tiles(document.geometry, weights, take)
     order = document.chain.order(header.height, header.width, _key_planes(document))
     shape = (header.height, header.width, header.channels)
     samples = in_picture_order(moved, order, shape)
-    if RESIDUAL in document.chunks:
-        places = in_picture_order(value_map.places(outputs, moved), order, shape)
+    if moved_places is not None:
+        places = in_picture_order(moved_places, order, shape)
         samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
     alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
     return Raster(samples, alpha, metadata)

@@ -9,6 +9,7 @@ a CRC first and `Decoder.finish` after).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import constriction
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
+from nfcodec.exact.part import Table
 
 # the library has no stubs
 _stream: Any = constriction.stream  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
@@ -27,7 +29,24 @@ Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 
 
-def _model(frequencies: Int64Array) -> Any:
+Frequencies = Int64Array | Table
+
+
+def _model(frequencies: Frequencies) -> Any:
+    return _kept_model(frequencies) if isinstance(frequencies, Table) else _categorical(frequencies)
+
+
+@lru_cache(maxsize=1024)
+def _kept_model(table: Table) -> Any:
+    return _categorical(table.frequencies)
+
+
+@lru_cache(maxsize=1024)
+def _kept_logs(table: Table) -> npt.NDArray[np.float64]:
+    return np.log2(table.frequencies)
+
+
+def _categorical(frequencies: Int64Array) -> Any:
     return _stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
 
 
@@ -37,7 +56,7 @@ class Encoder:
     def __init__(self) -> None:
         self._coder = _stream.queue.RangeEncoder()
 
-    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+    def code(self, symbols: Int32Array | None, frequencies: Frequencies, n: int) -> Int32Array:
         if symbols is None:
             raise ValueError("an encoder needs symbols")
         self._coder.encode(symbols, _model(frequencies))
@@ -56,7 +75,7 @@ class Decoder:
             raise FormatError("an entropy-coded stream must be a whole number of 32-bit words")
         self._coder = _stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
 
-    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+    def code(self, symbols: Int32Array | None, frequencies: Frequencies, n: int) -> Int32Array:
         try:
             return self._coder.decode(_model(frequencies), n)
         except AssertionError as error:
@@ -74,8 +93,9 @@ class Estimator:
     def __init__(self) -> None:
         self.bits = 0.0
 
-    def code(self, symbols: Int32Array | None, frequencies: Int64Array, n: int) -> Int32Array:
+    def code(self, symbols: Int32Array | None, frequencies: Frequencies, n: int) -> Int32Array:
         if symbols is None:
             raise ValueError("an estimator needs symbols")
-        self.bits += float(n * TABLE_BITS - np.log2(frequencies)[symbols].sum())
+        logs = _kept_logs(frequencies) if isinstance(frequencies, Table) else np.log2(frequencies)
+        self.bits += float(n * TABLE_BITS - logs[symbols].sum())
         return symbols

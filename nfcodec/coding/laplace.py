@@ -7,6 +7,7 @@ escape. docs/reference/format.md, "Laplace tables", is the normative text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -15,7 +16,7 @@ from nfcodec.coding.adaptive import frequencies
 from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL
-from nfcodec.exact.part import SymbolCoder
+from nfcodec.exact.part import SymbolCoder, Table
 
 LOCATION_BITS = 3
 SCALES_PER_OCTAVE = 8
@@ -48,8 +49,8 @@ DECAYS = (
 
 
 @cache
-def _tables() -> Int64Array:
-    """Frequencies of the high parts -ESCAPE .. ESCAPE, (scale * 8 + location mod 8 + 4) x symbols."""
+def _tables() -> list[Table]:
+    """Frequencies of the high parts -ESCAPE .. ESCAPE, at scale * 8 + location mod 8 + 4."""
     n_steps = 8 * ESCAPE + 8
     tail = np.empty((len(DECAYS), n_steps), np.int64)
     tail[:, 0] = 1 << 30
@@ -60,7 +61,7 @@ def _tables() -> Int64Array:
     below = np.where(edges < 0, tail[:, np.abs(edges)], (1 << 31) - tail[:, np.abs(edges)])
     ends = np.zeros((*below.shape[:2], 1), np.int64)
     weights = np.diff(np.concatenate([ends, below, ends + (1 << 31)], axis=2)) + _FLOOR
-    return frequencies(weights.reshape(-1, 2 * ESCAPE + 1))
+    return [Table(row) for row in frequencies(weights.reshape(-1, 2 * ESCAPE + 1))]
 
 
 def scale_index(eighth_octaves: Int64Array) -> Int64Array:
@@ -108,20 +109,21 @@ def code_laplace(
 
 
 def _code_grouped(
-    coder: SymbolCoder, group_of: Int64Array, tables: Int64Array, symbols: Int64Array | None, first: int
+    coder: SymbolCoder, group_of: Int64Array, tables: Sequence[Table], symbols: Int64Array | None, first: int
 ) -> Int64Array:
     """Code symbols first, first + 1, .. by the table of each one's group, group after group."""
-    order = np.argsort(group_of, kind="stable")
-    groups, sizes = np.unique(group_of, return_counts=True)
-    coded = np.empty(len(order), np.int64)
+    order = np.argsort(group_of.astype(np.uint16), kind="stable")  # a radix sort
+    sizes = np.bincount(group_of)
+    coded = np.empty(len(order), np.int32)
     chosen = None if symbols is None else (symbols - first)[order].astype(np.int32)
     at = 0
-    for group, size in zip(groups.tolist(), sizes.tolist(), strict=True):
+    for group in np.flatnonzero(sizes).tolist():
+        size = int(sizes[group])
         part = slice(at, at + size)
         coded[part] = coder.code(None if chosen is None else chosen[part], tables[group], size)
         at += size
-    out = np.empty_like(coded)
-    out[order] = coded + first
+    out = np.empty(len(order), np.int64)
+    out[order] = coded + np.int32(first)
     return out
 
 

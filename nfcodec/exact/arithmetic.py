@@ -17,6 +17,8 @@ import numpy.typing as npt
 from nfcodec.errors import FormatError
 
 IntArray = npt.NDArray[np.int64]
+SymbolArray = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+"""Symbols are integers of at most 25 bits with their sign; large tables hold them in 32 bits."""
 ExactArray = npt.NDArray[np.float64]
 
 OUTPUT_BITS = 24
@@ -69,7 +71,7 @@ class Step:
 class Quantized:
     """A tensor as the file holds it: integer symbols times one step."""
 
-    symbols: IntArray
+    symbols: SymbolArray
     step: Step
 
     @property
@@ -77,9 +79,16 @@ class Quantized:
         """The real numbers meant."""
         return self.symbols.astype(np.float64) * self.step.value
 
+    @property
+    def singles(self) -> npt.NDArray[np.float32]:
+        """The same in float32, each rounded once, without the memory of a float64 array."""
+        values = self.symbols.astype(np.float32)
+        values *= np.float32(self.step.value)
+        return values
+
     def limit(self) -> int:
         """The largest magnitude among the symbols."""
-        return int(np.abs(self.symbols).max(initial=0))
+        return max(int(self.symbols.max(initial=0)), -int(self.symbols.min(initial=0)))
 
 
 def rescale(sums: ExactArray, step: Step, shift: int) -> ExactArray:

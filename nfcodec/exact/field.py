@@ -25,6 +25,8 @@ from nfcodec.workers import Workers, n_threads, single_threaded_blas
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+TILE_PIXELS = 16_384
+
 FloatArray = npt.NDArray[np.float32]
 Parameters = dict[str, FloatArray]
 """Real parameters by the names of their tensors."""
@@ -123,24 +125,50 @@ class Field(ABC):
         limits.check("macs", self.macs_per_pixel(geometry) * geometry.n_pixels)
 
     def evaluate(
-        self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int = 16_384
+        self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int = TILE_PIXELS
     ) -> npt.NDArray[np.int64]:
-        """All outputs, (H * W, C) int64 in units of 2^-24, computed in tiles of rows, one a thread at a time."""
-        return evaluate_rows(self.evaluator(geometry, weights), geometry, tile_pixels)
+        """All outputs, (H * W, C) int64 in units of 2^-24."""
+        out = np.empty((geometry.n_pixels, geometry.channels), np.int64)
+
+        def keep(pixels: slice, outputs: npt.NDArray[np.int64]) -> None:
+            out[pixels] = outputs
+
+        self.evaluate_tiles(geometry, weights, keep, tile_pixels)
+        return out
+
+    def evaluate_tiles(
+        self,
+        geometry: Geometry,
+        weights: Mapping[str, Quantized],
+        take: Callable[[slice, npt.NDArray[np.int64]], object],
+        tile_pixels: int = TILE_PIXELS,
+    ) -> None:
+        """Hand out all outputs in tiles of rows, so that memory does not have to hold them all.
+
+        Args:
+            take: called with each tile's pixels, a slice of H * W, and outputs, (n, C) int64 in units of 2^-24; by
+                several threads at once.
+        """
+        rows_of = self.evaluator(geometry, weights)
+
+        def tile(pixels: slice, start: int, stop: int) -> None:
+            take(pixels, rows_of(start, stop).T.astype(np.int64))
+
+        with single_threaded_blas():
+            in_tiles(geometry, tile, tile_pixels)
 
 
-def evaluate_rows(
-    rows_of: Callable[[int, int], ExactArray], geometry: Geometry, tile_pixels: int = 16_384
-) -> npt.NDArray[np.int64]:
-    """All outputs of an evaluator, (H * W, C) int64, computed in tiles of rows, one a thread at a time."""
-    out = np.empty((geometry.n_pixels, geometry.channels), np.int64)
-    rows = max(1, tile_pixels // geometry.width)
-    n_tiles = -(-geometry.height // rows)
+def in_tiles(geometry: Geometry, tile: Callable[[slice, int, int], object], tile_pixels: int = TILE_PIXELS) -> None:
+    """Call a function for all tiles of whole rows of a picture, one a thread at a time.
 
-    def tile(worker: int, i: int) -> None:
-        start, stop = i * rows, min(geometry.height, (i + 1) * rows)
-        out[start * geometry.width : stop * geometry.width] = rows_of(start, stop).T
+    Args:
+        tile: takes the pixels, a slice of H * W, and the first row and the one behind the last.
+    """
+    rows, width = max(1, tile_pixels // geometry.width), geometry.width
+    starts = range(0, geometry.height, rows)
 
-    with single_threaded_blas():
-        Workers(min(n_threads(), n_tiles)).run(n_tiles, tile)
-    return out
+    def work(worker: int, i: int) -> None:
+        start, stop = starts[i], min(geometry.height, starts[i] + rows)
+        tile(slice(start * width, stop * width), start, stop)
+
+    Workers(min(n_threads(), len(starts))).run(len(starts), work)

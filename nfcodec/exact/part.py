@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,11 +16,18 @@ Symbols = Mapping[str, npt.NDArray[np.int64]]
 """Integers as a file holds them, by the names of their tensors."""
 
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Frequencies that are used again and again, so that a coder may keep what it makes of them."""
+
+    frequencies: npt.NDArray[np.int64]
+
+
 class SymbolCoder(Protocol):
     """One direction of coding; the models run the same code for encoding, decoding and estimating."""
 
     def code(
-        self, symbols: npt.NDArray[np.int32] | None, frequencies: npt.NDArray[np.int64], n: int
+        self, symbols: npt.NDArray[np.int32] | None, frequencies: npt.NDArray[np.int64] | Table, n: int
     ) -> npt.NDArray[np.int32]:
         """Code `n` symbols, indices into at least two `frequencies`, and return them; a decoder ignores `symbols`."""
         ...

@@ -18,6 +18,7 @@ from nfcodec.exact.field import Field, Parameters
 from nfcodec.exact.geometry import Geometry, Place, part_of
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fitting.picture import Picture
+from nfcodec.metrics import squared_error
 from nfcodec.raster import Samples
 from nfcodec.transforms import ValueMap
 
@@ -83,13 +84,13 @@ class Problem:
     @cached_property
     def targets(self) -> npt.NDArray[np.float32]:
         """(H * W, C): the values that `field` should take."""
-        return self.value_map.to_targets(self.samples).astype(np.float32)
+        return self.value_map.to_targets(self.samples, np.float32)
 
     @cached_property
     def gain(self) -> float:
         """Mean square of the value map's slope over the picture's samples, these taken as 0 .. 1; 1 if it is flat."""
         slopes = np.diff(self.value_map.targets, axis=1) * self.peak
-        columns = np.transpose(self.samples.astype(np.int64))
+        columns = np.transpose(self.samples)
         counts = np.stack([np.bincount(column, minlength=self.peak + 1) for column in columns])[:, 1:]
         return float((slopes**2 * counts).sum() / max(1, counts.sum())) or 1.0
 
@@ -118,7 +119,13 @@ class Problem:
 
     def trial(self, weights: Weights) -> Trial:
         """What a decoder makes of these weights. Raises FormatError if they would overflow."""
-        return self.trial_of(weights, self.field.evaluate(self.geometry, weights))
+        samples = np.empty_like(self.samples)
+
+        def take(pixels: slice, outputs: npt.NDArray[np.int64]) -> None:
+            samples[pixels] = self.value_map.to_samples(outputs)
+
+        self.field.evaluate_tiles(self.geometry, weights, take)
+        return self.trial_with(weights, samples)
 
     def trial_of(self, weights: Weights, outputs: npt.NDArray[np.int64]) -> Trial:
         """The same, from the exact outputs of `field`."""
@@ -130,8 +137,7 @@ class Problem:
 
     def trial_with(self, weights: Weights, samples: Samples) -> Trial:
         """The same, from the samples."""
-        difference = samples.astype(np.int32) - self.samples
-        return Trial(weights, samples, self.psnr_db(float(np.square(difference, dtype=np.float64).sum())))
+        return Trial(weights, samples, self.psnr_db(squared_error(samples, self.samples)))
 
     def exact_psnr_db(self, weights: Weights) -> float:
         """The PSNR that a decoder gets from these weights. Raises FormatError if they would overflow."""
@@ -145,13 +151,23 @@ def quantize(problem: Problem, parameters: Parameters, steps: Mapping[str, float
     """
     weights: dict[str, Quantized] = {}
     for tensor in problem.field.layout(problem.geometry):
-        step = Step.nearest(steps[tensor.name])
-        stored = parameters[tensor.name].astype(np.float64) * tensor.unit
-        symbols = np.round(stored / step.value)
-        if not np.all(np.abs(symbols) <= MAX_SYMBOL):
-            raise FormatError("a parameter has more quantizer steps than a file can hold")
-        weights[tensor.name] = Quantized(symbols.astype(np.int64), step)
+        weights[tensor.name] = quantized(parameters[tensor.name], steps[tensor.name], tensor.unit)
     return weights
+
+
+def quantized(values: npt.NDArray[np.float32], step: float, unit: float = 1.0) -> Quantized:
+    """Round a tensor's values times `unit` to multiples of the representable step nearest to `step`.
+
+    Raises FormatError if a symbol would be larger than a file can hold.
+    """
+    nearest = Step.nearest(step)
+    symbols = values.astype(np.float64)
+    symbols *= unit
+    symbols /= nearest.value
+    np.round(symbols, out=symbols)
+    if not np.all(np.abs(symbols) <= MAX_SYMBOL):
+        raise FormatError("a parameter has more quantizer steps than a file can hold")
+    return Quantized(symbols.astype(np.int64), nearest)
 
 
 def _symbols(weights: Weights) -> Symbols:

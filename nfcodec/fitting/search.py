@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from nfcodec.errors import FormatError
-from nfcodec.exact.field import Parameters
-from nfcodec.fitting.problem import Problem, Trial, quantize
 from nfcodec.fitting.request import Request
 
 CLOSE_DB = 0.01
@@ -20,7 +19,10 @@ FINER_LOG2 = 2.0
 
 STEP_TRIALS = 32
 DB_PER_OCTAVE, LARGEST_MOVE_LOG2 = 6.02, 4.0
-"""What twice the quantizer step loses, and the largest move that follows from that."""
+"""What twice the quantizer step loses until two trials tell, and the largest move that follows from that."""
+
+LEAST_FALL_SHARE = 0.2
+"""Of that, what two trials must tell at least to be believed, and, turned upside down, at most."""
 
 LEAST_SHARE = 0.05
 """How far inside a bracket its next x lies at least, as a share of its width."""
@@ -77,20 +79,35 @@ class Bracket:
         return self.enough.x + self.width * share
 
 
+class Attempt(Protocol):
+    """What came of a trial."""
+
+    @property
+    def psnr_db(self) -> float: ...
+
+
+AnAttempt = TypeVar("AnAttempt", bound=Attempt)
+
+
 def coarsest(
-    request: Request, n_trials: int, attempt: Callable[[float], Trial], missing_log2: Callable[[Trial], float]
-) -> Trial:
+    request: Request,
+    n_trials: int,
+    attempt: Callable[[float], AnAttempt],
+    missing_log2: Callable[[AnAttempt], float],
+    start_log2: float = 0.0,
+) -> AnAttempt:
     """The trial that just reaches the target; the closest found if none does.
 
     Args:
         attempt: quantizes with all steps times 2^x; a FormatError says that they are too fine for the format.
         missing_log2: about how much larger x could have been, judged by what came of it.
+        start_log2: the first x.
 
     Raises:
         FormatError: no steps suit the values.
     """
     clock, bracket = request.clock("quantize"), Bracket()
-    exponent, best, closest = 0.0, None, None
+    exponent, best, closest = start_log2, None, None
     for number in range(n_trials):
         try:
             trial = attempt(exponent)
@@ -119,20 +136,27 @@ def coarsest(
     return result
 
 
-def land_by_step(
-    problem: Problem, request: Request, start: Callable[[float], tuple[Parameters, Mapping[str, float]]]
-) -> Trial:
-    """The coarsest analysis whose exact PSNR reaches the target; the closest found if none does.
+def land_by_step(request: Request, attempt: Callable[[float], AnAttempt], start_log2: float = 0.0) -> AnAttempt:
+    """The coarsest analysis whose PSNR reaches the target; the closest found if none does.
 
     Args:
-        start: makes parameters and steps for a factor on the quantizer step.
+        attempt, start_log2: see `coarsest`.
     """
 
-    def attempt(exponent: float) -> Trial:
-        return problem.trial(quantize(problem, *start(2.0**exponent)))
+    tried: list[Tried] = []
 
-    def missing_log2(trial: Trial) -> float:
-        missing = (trial.psnr_db - request.psnr_db - CLOSE_DB / 2) / DB_PER_OCTAVE
+    def noted(exponent: float) -> AnAttempt:
+        trial = attempt(exponent)
+        tried.append(Tried(exponent, trial.psnr_db))
+        return trial
+
+    def missing_log2(trial: AnAttempt) -> float:
+        fall = DB_PER_OCTAVE
+        if len(tried) > 1 and tried[-1].x != tried[-2].x:
+            fall = (tried[-2].value - tried[-1].value) / (tried[-1].x - tried[-2].x)
+        if not LEAST_FALL_SHARE * DB_PER_OCTAVE < fall < DB_PER_OCTAVE / LEAST_FALL_SHARE:  # the trials say nothing
+            fall = DB_PER_OCTAVE
+        missing = (trial.psnr_db - request.psnr_db - CLOSE_DB / 2) / fall
         return max(-LARGEST_MOVE_LOG2, min(LARGEST_MOVE_LOG2, missing))
 
-    return coarsest(request, STEP_TRIALS, attempt, missing_log2)
+    return coarsest(request, STEP_TRIALS, noted, missing_log2, start_log2)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from nfcodec.errors import UsageError
 from nfcodec.raster import Samples
 from nfcodec.transforms.curves import FloatArray, Step, approximate, ceilings
 from nfcodec.transforms.orders import Int64Array
+
+Float = TypeVar("Float", np.float32, np.float64)
 
 MAX_FRACTION_BITS = 36
 _BUCKET_BITS = 17
@@ -46,9 +49,12 @@ class ValueMap:
     targets: FloatArray
     thresholds: Int64Array
 
-    def to_targets(self, samples: Samples) -> FloatArray:
-        """Samples (..., C) to the float64 values (..., C) that a field should put out."""
-        return self.targets[np.arange(self.targets.shape[0]), samples]
+    def to_targets(self, samples: Samples, dtype: type[Float] = np.float64) -> npt.NDArray[Float]:
+        """Samples (..., C) to the values (..., C) that a field should put out."""
+        values = np.empty(samples.shape, dtype)
+        for channel, targets in enumerate(self.targets.astype(dtype)):
+            values[..., channel] = targets[samples[..., channel]]
+        return values
 
     def to_samples(self, outputs: Int64Array) -> Samples:
         """Field outputs (n, C) in units of 2^-fraction_bits to samples (n, C), uint8 or uint16.
@@ -94,6 +100,7 @@ class _Counter:
     def __init__(self, thresholds: Int64Array) -> None:
         self._thresholds = thresholds
         self._low, self._high = int(thresholds[0]) - 1, int(thresholds[-1])
+        self._unsigned = np.uint32 if self._high + 1 - self._low < 1 << 32 else np.uint64
         self._shift = max(0, (self._high - self._low).bit_length() - _BUCKET_BITS)
         n_buckets = ((self._high - self._low) >> self._shift) + 1
         edges = self._low + (np.arange(n_buckets + 1, dtype=np.int64) << self._shift)
@@ -101,13 +108,13 @@ class _Counter:
         ends = np.searchsorted(thresholds, edges[1:] - 1, side="right")
         self._scan = int((ends - counts[:-1]).max())
         self._first = counts[:-1].astype(np.int32)
-        self._next = np.append(thresholds, self._high + 1)
+        self._next = (np.append(thresholds, self._high + 1) - self._low).astype(self._unsigned)
 
     def count(self, x: Int64Array) -> npt.NDArray[np.integer]:
         if self._scan > _MAX_SCAN:
             return np.searchsorted(self._thresholds, x, side="right")
-        x = np.clip(x, self._low, self._high)
-        counts = self._first[(x - self._low) >> self._shift]
+        x = (np.clip(x, self._low, self._high) - self._low).astype(self._unsigned)
+        counts = self._first[x >> self._shift]
         for _ in range(self._scan):
             counts += x >= self._next[counts]
         return counts

@@ -80,7 +80,9 @@ class MosaicSession(Session):
         lattice = problem.geometry
         tiles = problem.targets.reshape(lattice.height, lattice.width, -1)[::side, ::side]
         step = plan.recipe.first_step * np.sqrt(problem.allowed_mse(request.psnr_db))
-        trial = land_by_step(problem, request, lambda factor: ({"tiles": tiles}, {"tiles": factor * step}))
+        trial = land_by_step(
+            request, lambda x: problem.trial(quantize(problem, {"tiles": tiles}, {"tiles": 2.0**x * step}))
+        )
         return Solution.closed_form(problem, trial, time.monotonic() - began)
 
     def estimated_bytes(self, request):

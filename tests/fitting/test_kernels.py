@@ -9,8 +9,8 @@ import numba
 import numpy as np
 import pytest
 
-from nfcodec.fitting.kernels import blocks, elementary, loss
-from nfcodec.fitting.kernels.jit import BLOCK, U
+from nfcodec.kernels import blocks, elementary, loss
+from nfcodec.kernels.jit import BLOCK, U
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,7 +97,7 @@ def test_count_below_is_searchsorted():
 KERNEL_OF_A_CLASS = """
 from typing import NamedTuple
 import numpy as np
-from nfcodec.fitting.kernels.jit import kernel
+from nfcodec.kernels.jit import kernel
 
 class {name}(NamedTuple):
     values: object
@@ -111,7 +111,7 @@ print(total({name}(np.arange(5.0))))
 
 
 KERNEL_WITH_A_LISTENER = """
-from nfcodec.fitting.kernels.jit import compilation_told, kernel
+from nfcodec.kernels.jit import compilation_told, kernel
 
 @kernel
 def half(x):

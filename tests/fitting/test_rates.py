@@ -11,8 +11,8 @@ from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fields.table.field import Pyramid
 from nfcodec.fitting.engines import Objective
 from nfcodec.fitting.engines.numba.engine import NumbaEngine
-from nfcodec.fitting.kernels.jit import U
-from nfcodec.fitting.kernels.rates import Piece, rate, rate_of_all
+from nfcodec.kernels.jit import U
+from nfcodec.kernels.rates import Piece, rate, rate_of_all
 from tests.fitting.engines.starts import rough, tables_of
 
 WEIGHT = np.float32(0.25)

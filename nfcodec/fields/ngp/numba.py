@@ -12,10 +12,10 @@ from nfcodec.fields.ngp.levels import HashLevel
 from nfcodec.fitting.engines.numba.grids import AxisCells, Chunk, GridLevel, GridProgram
 from nfcodec.fitting.engines.numba.program import Example, Rating, Reference
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
-from nfcodec.fitting.kernels import grids
-from nfcodec.fitting.kernels.arguments import Floats
-from nfcodec.fitting.kernels.jit import U
-from nfcodec.fitting.kernels.rates import Piece, rate, rate_of_all
+from nfcodec.kernels import grids
+from nfcodec.kernels.arguments import Floats
+from nfcodec.kernels.jit import U
+from nfcodec.kernels.rates import Piece, rate, rate_of_all
 from nfcodec.workers import Workers
 
 

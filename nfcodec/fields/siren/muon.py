@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fitting.engines import Engine, Rates, Stats
-from nfcodec.fitting.kernels import compiled
+from nfcodec.kernels import compiled
 
 Matrix = npt.NDArray[np.floating[Any]]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.fitting.kernels.jit import FOUR, ONE, ZERO, F, U, kernel
+from nfcodec.kernels.jit import FOUR, ONE, ZERO, F, U, kernel
 
 
 @kernel

@@ -18,9 +18,9 @@ from nfcodec.fitting.engines.numba.program import (
     Sampling,
     Sums,
 )
-from nfcodec.fitting.kernels.arguments import Floats, Wanted
-from nfcodec.fitting.kernels.blocks import padded
-from nfcodec.fitting.kernels.jit import BLOCK, U
+from nfcodec.kernels.arguments import Floats, Wanted
+from nfcodec.kernels.blocks import padded
+from nfcodec.kernels.jit import BLOCK, U
 from nfcodec.workers import Workers
 
 TASKS = 32

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nfcodec.fitting.kernels.arguments import Floats, Found, Indices, Packed
-from nfcodec.fitting.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows
-from nfcodec.fitting.kernels.elementary import sine_cosine
-from nfcodec.fitting.kernels.jit import B1, FOUR, ONE, TWO, ZERO, F, U, kernel
-from nfcodec.fitting.kernels.loss import loss
+from nfcodec.kernels.arguments import Floats, Found, Indices, Packed
+from nfcodec.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows
+from nfcodec.kernels.elementary import sine_cosine
+from nfcodec.kernels.jit import B1, FOUR, ONE, TWO, ZERO, F, U, kernel
+from nfcodec.kernels.loss import loss
 
 
 @kernel

@@ -23,8 +23,8 @@ from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.exact.arithmetic import Quantized
 from nfcodec.exact.field import Parameters, Role
 from nfcodec.fields.siren.field import OMEGA_0, Siren, lattice_coordinates
-from nfcodec.fitting.kernels.paths import has_kernels, kernels, moves
 from nfcodec.fitting.problem import Problem, quantize
+from nfcodec.kernels.paths import has_kernels, kernels, moves
 
 SURVIVORS = 8
 """Ways of rounding a matrix that are followed from column to column."""

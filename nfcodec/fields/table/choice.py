@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from nfcodec.coding.convolutional import CODES, RUN
 from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized
-from nfcodec.fitting.kernels.paths import kernels, moves
 from nfcodec.fitting.problem import Problem, Weights
+from nfcodec.kernels.paths import kernels, moves
 from nfcodec.workers import Workers, n_threads
 
 Floats = npt.NDArray[np.float64]

@@ -10,10 +10,10 @@ from nfcodec.fields.table.levels import DenseLevel
 from nfcodec.fitting.engines.numba.grids import Chunk, GridLevel, GridProgram
 from nfcodec.fitting.engines.numba.program import Example, Rating, Reference
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
-from nfcodec.fitting.kernels import grids
-from nfcodec.fitting.kernels.arguments import Floats
-from nfcodec.fitting.kernels.jit import ONE, U
-from nfcodec.fitting.kernels.rates import Piece, rate
+from nfcodec.kernels import grids
+from nfcodec.kernels.arguments import Floats
+from nfcodec.kernels.jit import ONE, U
+from nfcodec.kernels.rates import Piece, rate
 from nfcodec.workers import Workers
 
 

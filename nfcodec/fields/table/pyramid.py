@@ -33,7 +33,9 @@ STEP_GRADIENTS = 1.2
 
 def analysed(field: LevelsField, problem: Problem, request: Request) -> Trial:
     """The coarsest analysis that reaches the target, without gradient steps; the closest if none does."""
-    return land_by_step(problem, request, lambda coarseness: start(field, problem, request, coarseness))
+    return land_by_step(
+        request, lambda exponent: problem.trial(quantize(problem, *start(field, problem, request, 2.0**exponent)))
+    )
 
 
 def solve_pyramid(field: LevelsField, problem: Problem, request: Request, recipe: Recipe) -> Solution:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from nfcodec.exact.arithmetic import Step
-from nfcodec.exact.field import Parameters
+from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import MAX_SYMBOL, Quantized, Step
 from nfcodec.fields.wavelet.problem import WaveletProblem
 from nfcodec.fitting.colours import color_basis
-from nfcodec.fitting.problem import Trial
+from nfcodec.fitting.problem import Trial, Weights, quantized
 from nfcodec.fitting.request import Request
 from nfcodec.fitting.search import land_by_step
 
@@ -21,23 +22,44 @@ STEP_RATIO = 4.5
 """First quantizer step over the root mean squared error that the target allows."""
 
 
-def start(problem: WaveletProblem, request: Request, coarseness: float = 1.0) -> tuple[Parameters, dict[str, float]]:
-    """Parameters of the linear part, rounded, and quantizer steps for all tensors, in the unit of the stored values.
+class Analysis:
+    """A picture's colours, rounded, and its coefficients through them.
 
     Args:
         problem: of a field without filters.
-        coarseness: factor on the coefficients' quantizer step.
     """
-    error = math.sqrt(problem.allowed_mse(request.psnr_db))
-    step = Step.nearest(STEP_RATIO * coarseness * error).value
-    finest = max(1.0, float(np.abs(problem.targets).max())) * 2.0**-20  # or symbols would not fit
-    linear_step = 2.0 ** math.floor(math.log2(max(error / 16, finest)))
-    steps = {"level0": step, "skip": linear_step, "bias_out": linear_step}
-    mean, axes = color_basis(problem.targets, problem.geometry)
-    linear = {"skip": axes.astype(np.float32), "bias_out": mean.astype(np.float32)}
-    scaled = problem.coefficients(linear, steps) / step
-    level = np.sign(scaled) * np.floor(np.abs(scaled) + DEAD_ZONE) * step
-    return {"level0": level.astype(np.float32), **linear}, steps
+
+    def __init__(self, problem: WaveletProblem, request: Request) -> None:
+        error = math.sqrt(problem.allowed_mse(request.psnr_db))
+        self._step = Step.nearest(STEP_RATIO * error).value
+        targets = problem.tile_targets(slice(None))
+        finest = max(1.0, float(targets.max()), -float(targets.min())) * 2.0**-20  # or symbols would not fit
+        linear_step = 2.0 ** math.floor(math.log2(max(error / 16, finest)))
+        mean, axes = color_basis(targets, problem.geometry)
+        parameters = {"skip": axes.astype(np.float32), "bias_out": mean.astype(np.float32)}
+        self._linear = {name: quantized(values, linear_step) for name, values in parameters.items()}
+        del targets
+        self._coefficients = problem.coefficients(self._linear)
+
+    def weights(self, coarseness: float = 1.0) -> Weights:
+        """Quantized weights, all symbols' magnitudes rounded up from 1 - `DEAD_ZONE`.
+
+        Args:
+            coarseness: factor on the coefficients' quantizer step.
+
+        Raises:
+            FormatError: symbols would be larger than a file can hold.
+        """
+        step = Step.nearest(self._step * coarseness)
+        scaled = self._coefficients / np.float32(step.value)
+        negative = scaled < 0
+        np.abs(scaled, out=scaled)
+        scaled += np.float32(DEAD_ZONE)
+        if not scaled.max() < MAX_SYMBOL:
+            raise FormatError("a coefficient has more quantizer steps than a file can hold")
+        symbols = scaled.astype(np.int32, order="K")
+        np.negative(symbols, out=symbols, where=negative)
+        return {"level0": Quantized(symbols, step), **self._linear}
 
 
 def analysed(problem: WaveletProblem, request: Request) -> Trial:
@@ -45,4 +67,22 @@ def analysed(problem: WaveletProblem, request: Request) -> Trial:
 
     Raises FormatError if no steps suit the values.
     """
-    return land_by_step(problem, request, lambda coarseness: start(problem, request, coarseness))
+    analysis = Analysis(problem, request)
+
+    def nearly(exponent: float) -> _Guess:
+        return _Guess(exponent, problem.near_psnr_db(analysis.weights(2.0**exponent)))
+
+    def exactly(exponent: float) -> Trial:
+        return problem.trial(analysis.weights(2.0**exponent))
+
+    found = land_by_step(request, nearly)
+    trial = exactly(found.exponent)
+    return trial if trial.psnr_db >= request.psnr_db else land_by_step(request, exactly, found.exponent)
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """What about comes of a factor 2^exponent on the quantizer step."""
+
+    exponent: float
+    psnr_db: float

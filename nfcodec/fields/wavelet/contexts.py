@@ -9,10 +9,12 @@ text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,9 @@ from nfcodec.errors import FormatError
 from nfcodec.fields.wavelet.transform import HH, HL, LH, LL
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+AnyFloats = npt.NDArray[Any]
+Int32Array = npt.NDArray[np.int32]
 
 N_ORIENTATIONS, N_KINDS, N_PASSES = 4, 3, 4
 
@@ -35,17 +40,22 @@ CROSS = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 Offset = tuple[int, int]
 
 
-def _steps(rows: tuple[int, ...], cols: tuple[int, ...], dy: int, dx: int) -> list[tuple[Offset, Offset]]:
-    return [((y + dy, x + dx), (y, x)) for y in rows for x in cols]
+ALONG_X, ALONG_Y = 0, 1
 
 
-SLOPES: dict[int, list[tuple[Offset, Offset]]] = {
-    HL: _steps((-1, 0, 1), (-1, 0, 1), 0, 1),
-    LH: _steps((-1, 0, 1), (-1, 0, 1), 1, 0),
-    HH: _steps((0, 1), (-1, 0, 1), 0, 1) + _steps((-1, 0, 1), (0, 1), 1, 0),
+def _places(along: int, rows: tuple[int, ...], cols: tuple[int, ...]) -> list[tuple[int, Offset]]:
+    return [(along, (dy, dx)) for dy in rows for dx in cols]
+
+
+SLOPES: dict[int, list[tuple[int, Offset]]] = {
+    HL: _places(ALONG_X, (-1, 0, 1), (-1, 0, 1)),
+    LH: _places(ALONG_Y, (-1, 0, 1), (-1, 0, 1)),
+    HH: _places(ALONG_X, (0, 1), (-1, 0, 1)) + _places(ALONG_Y, (-1, 0, 1), (0, 1)),
     LL: [],
 }
-"""Places in the smooth picture, relative to a coefficient, of which the first less the second is an input."""
+"""Slopes of the smooth picture that are inputs: their direction, and from which place, relative to a coefficient, they
+lead to the next one.
+"""
 
 N_SCALARS = 3
 
@@ -56,6 +66,12 @@ OUTPUT_BITS = 3
 
 REGIME_ORIGIN = 88
 """The regime, 0 .. 255, of a quantizer step 2^-5."""
+
+LARGEST_INPUT = 768
+"""32 log2 of the largest magnitude of a symbol; slopes and scalars are smaller."""
+
+HIDDEN = 32
+"""The width that there are compiled loops for."""
 
 _MAX_LOCATION = 1 << 27
 _BLOB = "contexts.bin"
@@ -74,6 +90,40 @@ def n_inputs(orientation: int, kind: int, index: int) -> int:
     return len(known_before(index)) + details + features + len(SLOPES[orientation]) + N_SCALARS
 
 
+class Layers(NamedTuple):
+    """Weights, flat (out, in), and offsets of three layers, all sides padded with zeros to multiples of four.
+
+    The second and third have a row behind their outputs that bounds what the sums come to; `limits` of the two say from
+    where on float32 would not be exact.
+    """
+
+    weight0: Singles
+    offset0: Singles
+    weight1: Singles
+    offset1: Singles
+    weight2: Singles
+    offset2: Singles
+    limits: Singles
+
+
+class _Layer:
+    """A matrix and an offset, in units such that a sum only needs to be rounded down, and a bound beside the sums.
+
+    For inputs (in, n) the product has a row more than the layer has outputs, the last: a bound on the magnitude of
+    every sum and partial sum in that column. While it is under `limit`, sums in float32 are exact.
+    """
+
+    def __init__(self, weight: Floats, bias: Floats, before: int, after: int) -> None:
+        unit = 2.0 ** (after - before - WEIGHT_BITS)
+        matrix = np.concatenate([weight, np.abs(weight).max(axis=0, keepdims=True)]) * unit
+        offset = np.append(
+            bias * 2.0 ** (after - WEIGHT_BITS) + 0.5, np.abs(bias).max() * 2.0 ** (after - WEIGHT_BITS) + 1
+        )
+        self.unit, self.matrix, self.offset = unit, matrix, offset[:, None]
+        self.limit = 0.999 * unit * 2.0**24  # the bound itself is not exact
+        self.single = matrix.astype(np.float32), self.offset.astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Network:
     """Weights in units of 2^-10: (out, in) and (out,) of two hidden layers and the output (location, scale)."""
@@ -82,37 +132,87 @@ class Network:
     biases: tuple[Floats, Floats, Floats]
 
     @cached_property
-    def _scaled(self) -> list[tuple[Floats, Floats]]:
-        """Each layer as a matrix and an offset, in units such that the sum only needs to be rounded down; exact."""
+    def _layers(self) -> list[_Layer]:
         units = (INPUT_BITS, HIDDEN_BITS, HIDDEN_BITS, OUTPUT_BITS)
-        return [
-            (weight * 2.0 ** (after - before - WEIGHT_BITS), bias[:, None] * 2.0 ** (after - WEIGHT_BITS) + 0.5)
-            for weight, bias, (before, after) in zip(self.weights, self.biases, pairwise(units), strict=True)
-        ]
+        pairs = zip(self.weights, self.biases, pairwise(units), strict=True)
+        return [_Layer(weight, bias, *around) for weight, bias, around in pairs]
 
-    def predict(self, inputs: Floats) -> tuple[Int64Array, Int64Array]:
+    def predict(self, inputs: Singles) -> tuple[Int32Array, Int32Array]:
         """Locations, in eighths, and log2 of scales, in eighths, for inputs (n_inputs, n) in units of 2^-5.
 
-        Every number is an integer in a float64, far under 2^53 for inputs from symbols up to 2^24: the result is exact
-        in any order of summation.
+        Every number is an integer. In float64 they are far under 2^53 for inputs from symbols up to 2^24, so that the
+        result is exact in any order of summation. Nearly all are small enough for float32, too, and the columns where
+        one might not be are computed again.
         """
-        x = inputs
-        for i, (matrix, offset) in enumerate(self._scaled):
+        out, beyond = self._evaluated(inputs, single=True)
+        if beyond.any():
+            columns = np.flatnonzero(beyond)
+            out = out.astype(np.float64)
+            out[:, columns], _ = self._evaluated(inputs[:, columns].astype(np.float64), single=False)
+        return _as_integers(out)
+
+    def predict_exactly(self, inputs: Singles) -> tuple[Int32Array, Int32Array]:
+        """The same as `predict`, all in float64."""
+        out, _ = self._evaluated(inputs.astype(np.float64), single=False)
+        return _as_integers(out)
+
+    def compiled_layers(self, scalars: Sequence[int]) -> tuple[int, Layers] | None:
+        """What `prediction_kernels` need of the network, and how many inputs they are to make room for.
+
+        Args:
+            scalars: the last inputs, the same for all coefficients; they become part of the first layer's offset.
+
+        Returns:
+            None where float32 might not be exact in the first layer, which they take for granted.
+        """
+        first, second, third = self._layers
+        n_inputs, n_scalars = self.weights[0].shape[1], len(scalars)
+        largest = LARGEST_INPUT * np.abs(self.weights[0]).sum(axis=1).max() * first.unit
+        if largest + first.offset[-1, 0] >= first.limit or len(self.weights[0]) != HIDDEN:
+            return None
+        room = -(-(n_inputs - n_scalars) // 4) * 4
+        offset0 = first.offset[:-1, 0] + first.matrix[:-1, n_inputs - n_scalars :] @ np.array(scalars, np.float64)
+        layers = Layers(
+            padded(first.matrix[:-1, : n_inputs - n_scalars], HIDDEN, room), padded(offset0, HIDDEN),
+            padded(second.matrix, HIDDEN + 4, HIDDEN), padded(second.offset[:, 0], HIDDEN + 4),
+            padded(third.matrix, 4, HIDDEN), padded(third.offset[:, 0], 4),
+            np.array([second.limit, third.limit], np.float32),
+        )  # fmt: skip
+        return room, layers
+
+    def _evaluated(self, x: AnyFloats, *, single: bool) -> tuple[AnyFloats, npt.NDArray[np.bool_]]:
+        """The outputs (2, n), and which columns float32 would not be exact in."""
+        beyond = np.zeros(x.shape[1], np.bool_)
+        for i, layer in enumerate(self._layers):
+            matrix, offset = layer.single if single else (layer.matrix, layer.offset)
             x = matrix @ x
             x += offset
+            beyond |= x[-1] >= layer.limit
+            x = x[:-1]
             np.floor(x, out=x)
             if i < 2:
                 np.maximum(x, 0, out=x)
-        locations = np.clip(x[0], -_MAX_LOCATION, _MAX_LOCATION)
-        return locations.astype(np.int64), np.clip(x[1], -1024, 1024).astype(np.int64)
+        return x, beyond
 
 
-def signed_log(symbols: Int64Array) -> Floats:
+def _as_integers(out: AnyFloats) -> tuple[Int32Array, Int32Array]:
+    locations = np.clip(out[0], -_MAX_LOCATION, _MAX_LOCATION)
+    return locations.astype(np.int32), np.clip(out[1], -1024, 1024).astype(np.int32)
+
+
+def padded(values: AnyFloats, *shape: int) -> Singles:
+    """Flat, with zeros behind each row and behind the last."""
+    out = np.zeros(shape, np.float32)
+    out[tuple(slice(0, size) for size in values.shape)] = values
+    return out.reshape(-1)
+
+
+def signed_log(symbols: Int64Array) -> Singles:
     """sign(v) log2(1 + |v|), the logarithm linear between powers of two, in units of 2^-5, rounded down."""
     magnitude = np.abs(symbols) + 1
     exponent = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64) - 1
     log = ((exponent - 1) << INPUT_BITS) + ((magnitude << INPUT_BITS) >> exponent)
-    return np.where(symbols < 0, -log, log).astype(np.float64)
+    return np.where(symbols < 0, -log, log).astype(np.float32)
 
 
 def scalars(level: int, n_levels: int, orientation: int, regime: int) -> list[int]:

@@ -18,7 +18,7 @@ from nfcodec.fields.wavelet.weighing import PRICE
 from nfcodec.fitting import engines
 from nfcodec.fitting.engines import Objective, Rates
 from nfcodec.fitting.loop import Schedule, fit
-from nfcodec.fitting.problem import Weights, quantize
+from nfcodec.fitting.problem import Weights
 from nfcodec.fitting.rate_control import RateControl
 from nfcodec.fitting.request import Request
 
@@ -43,13 +43,15 @@ class Descent:
         self._filtered, self._request, self._recipe, self._n_steps = filtered, request, recipe, chosen.steps
         linear, rest = filtered.linear, filtered.rest(start)
         names = [tensor.name for tensor in linear.field.layout(linear.geometry)]
-        parameters = {name: start[name].values.astype(np.float32) for name in names}
+        parameters = {name: start[name].singles for name in names}
         coarser = chosen.coarser * recipe.coarser if filtered.n_filters else chosen.coarser
         step = Step.nearest(coarser * start["level0"].step.value).value
         self._steps = {name: start[name].step.value for name in names} | {"level0": step}
-        priors = linear.priors(quantize(linear, parameters, self._steps)["level0"])
-        exact = rest.coefficients(parameters, self._steps)
-        parameters["level0"] = (0.5 * (start["level0"].values + exact)).astype(np.float32)
+        priors = linear.priors(linear.rounded(parameters, self._steps)["level0"])
+        exact = rest.coefficients(start)
+        exact += parameters["level0"]
+        exact *= np.float32(0.5)
+        parameters["level0"] = exact
         rate_weight, (softness, _) = PRICE * step**2 / linear.geometry.channels, recipe.steering.softness
         self._objective = Objective(self._steps, rate_weight, softness, rate_model=priors, targets=rest.targets)
         self.engine = engines.for_request(request, linear, parameters, self._objective)
@@ -64,12 +66,12 @@ class Descent:
             self.engine, self._objective, request.psnr_db, self._n_steps, recipe.steering, self._renewed
         )
         result = fit(linear, self.engine, schedule, request.clock("shrink"), control)
-        return quantize(linear, result.parameters, self._steps), result.steps
+        return linear.rounded(result.parameters, self._steps), result.steps
 
     def _renewed(self, objective: Objective) -> tuple[float, Objective]:
         """The PSNR of the rounded field, and the objective with new predictions and filters."""
         filtered, linear = self._filtered, self._filtered.linear
-        weights = quantize(linear, self.engine.parameters(), self._steps)
+        weights = linear.rounded(self.engine.parameters(), self._steps)
         rest = filtered.rest(filtered.renewed(weights))
         priors = linear.priors(weights["level0"])
-        return rest.exact_psnr_db(weights), replace(objective, rate_model=priors, targets=rest.targets)
+        return rest.near_psnr_db(weights), replace(objective, rate_model=priors, targets=rest.targets)

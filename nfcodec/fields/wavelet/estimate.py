@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 
 from nfcodec.exact.geometry import part_of, places
-from nfcodec.fields.wavelet.analysis import analysed, start
+from nfcodec.fields.wavelet.analysis import Analysis, analysed
 from nfcodec.fields.wavelet.plan import default_field
 from nfcodec.fields.wavelet.problem import WaveletProblem
 from nfcodec.fitting.picture import Picture
-from nfcodec.fitting.problem import Trial, quantize
+from nfcodec.fitting.problem import Trial
 from nfcodec.fitting.request import Request
 
 
@@ -30,9 +30,9 @@ class WaveletBytes:
         """
         problem, request = self._problem, self._request
         if rows * cols == 1:
-            return [problem.estimated_bytes(self._analysed.weights)]
+            return [problem.near_bytes(self._analysed.weights)]
         return [
-            part.estimated_bytes(quantize(part, *start(part, request, self._coarseness)))
+            part.near_bytes(Analysis(part, request).weights(self._coarseness))
             for place in places(problem.geometry, rows, cols)
             for part in [problem.part(place, default_field(part_of(problem.geometry, place)))]
         ]
@@ -44,5 +44,5 @@ class WaveletBytes:
     @cached_property
     def _coarseness(self) -> float:
         """The factor on quantizer steps that the whole picture needs."""
-        _, steps = start(self._problem, self._request)
-        return self._analysed.weights["level0"].step.value / steps["level0"]
+        first = Analysis(self._problem, self._request).weights()
+        return self._analysed.weights["level0"].step.value / first["level0"].step.value

@@ -10,17 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
-from nfcodec.exact.field import Field, Role, Tensor, evaluate_rows
+from nfcodec.exact.field import Field, Role, Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
-from nfcodec.exact.relu import Layer, ReluNetwork
+from nfcodec.exact.relu import ReluNetwork
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
 from nfcodec.fields.wavelet.payload import WaveletPart, WaveletShape
@@ -99,23 +96,13 @@ class Wavelet(Field):
             raise FormatError(str(error)) from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
-        return self._evaluator(geometry, weights, (weights["skip"], None if self.n_filters else weights["bias_out"]))
-
-    def filters_alone(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> npt.NDArray[np.int64]:
-        """What the filters and the layer behind them add to the linear map: (H * W, C) in units of 2^-24."""
-        return evaluate_rows(self._evaluator(geometry, weights, None), geometry)
-
-    def _evaluator(
-        self, geometry: Geometry, weights: Mapping[str, Quantized], skip: Layer | None
-    ) -> Callable[[int, int], ExactArray]:
-        """The field with this linear map, or without one."""
         encoding, bound = synthesis(geometry, weights["level0"], self.n_levels)
         if not self.n_filters:
-            network = ReluNetwork([], None, skip, bound)
+            network = ReluNetwork([], None, (weights["skip"], weights["bias_out"]), bound)
             return lambda start, stop: network(encoding(start, stop))
-        bias = None if skip is None else weights["bias_out"]
         first = shipped_layer(self.n_filters, geometry.channels, weights["level0"].step)
-        network = ReluNetwork([first], (weights["weight1"], bias), skip, bound)
+        last = weights["weight1"], weights["bias_out"]
+        network = ReluNetwork([first], last, (weights["skip"], None), bound)
 
         def rows(start: int, stop: int) -> ExactArray:
             return network(encoding(start, stop), neighbourhoods(encoding, start, stop, geometry))

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import ExactArray, Quantized, Step
+from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.geometry import Geometry
+
+AnyArray = npt.NDArray[Any]
 
 SIDE = 5
 MAX_FEATURES = 3
@@ -47,9 +50,7 @@ def shipped_layer(n_filters: int, n_features: int, step: Step) -> tuple[Quantize
     return Quantized(used, Step(128, -7 - WEIGHT_BITS)), Quantized(biases[:n_filters], bias_step)
 
 
-def neighbourhoods(
-    encoding_of: Callable[[int, int], ExactArray], start: int, stop: int, geometry: Geometry
-) -> ExactArray:
+def neighbourhoods(encoding_of: Callable[[int, int], AnyArray], start: int, stop: int, geometry: Geometry) -> AnyArray:
     """The encodings of the 5 x 5 pixels around each pixel of rows [start, stop), edges repeated.
 
     Args:

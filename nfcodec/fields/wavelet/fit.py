@@ -41,27 +41,27 @@ def solve(offers: Sequence[Filtered], request: Request, recipe: Recipe) -> Solut
     flat = not start.weights["level0"].symbols.any()
     if flat or start.psnr_db < request.psnr_db or math.isinf(start.psnr_db):
         return Solution.closed_form(plain.problem, start, time.monotonic() - began)
-    filtered, gain_db = choose(offers, start.weights)
-    trial = _weighed(filtered, request, start.weights, gain_db)
+    filtered, gain_db = choose(offers, start.weights, recipe.most_filters)
+    trial = _weighed(filtered, request, recipe, start.weights, gain_db)
     if trial.psnr_db < request.psnr_db and filtered.n_filters:
-        filtered, trial = plain, _weighed(plain, request, start.weights, 0.0)
+        filtered, trial = plain, _weighed(plain, request, recipe, start.weights, 0.0)
     if trial.psnr_db < request.psnr_db:  # as with values that outputs cannot tell apart
         filtered, trial = plain, start
-    weighed = Solution.closed_form(filtered.problem, trial, time.monotonic() - began)
-    best = _smallest(filtered, request, recipe, weighed)
+    best = _smallest(filtered, request, recipe, trial)
     return replace(best, fit_seconds=time.monotonic() - began)
 
 
-def _weighed(filtered: Filtered, request: Request, start: Weights, gain_db: float) -> Trial:
+def _weighed(filtered: Filtered, request: Request, recipe: Recipe, start: Weights, gain_db: float) -> Trial:
     """A field whose filters are to gain so many dB, without gradient steps; it may miss the target."""
-    weights = weigh(filtered.linear, request.at(request.psnr_db - gain_db - SETTLING_DB), start)
-    return settle(filtered, request, weights)
+    goal = request.at(request.psnr_db - gain_db - SETTLING_DB)
+    weights = weigh(filtered.linear, goal, start, recipe.quantizations)
+    return settle(filtered, request, weights, recipe.settlings)
 
 
-def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Solution) -> Solution:
+def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Trial) -> Solution:
     """The smallest of what was `weighed` and of all fits from there that the recipe asks for."""
-    problem, best, start = filtered.problem, weighed, weighed.trial.weights
-    best_bytes, done = problem.estimated_bytes(start), 0
+    problem, start, best_bytes, done = filtered.problem, weighed.weights, math.inf, 0
+    best = Solution.closed_form(problem, weighed, 0.0)
     left = recipe.n_steps if request.max_steps is None else min(request.max_steps, recipe.n_steps)
     for each in recipe.fits:
         chosen = each._replace(steps=min(each.steps, left - done))
@@ -75,9 +75,10 @@ def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Sol
             request.note(f"no gradient steps are taken: {error}")
             break
         if not done:
+            best_bytes = problem.estimated_bytes(start)
             request.announce(filtered.linear, left * descent.step_seconds, COEFFICIENT_BYTES)
         weights, n_steps = descent.run()
-        trial, done = settle(filtered, request, weights), done + n_steps
+        trial, done = settle(filtered, request, weights, recipe.settlings), done + n_steps
         n_bytes = problem.estimated_bytes(trial.weights)
         if trial.psnr_db >= request.psnr_db and n_bytes < best_bytes:
             best = replace(best, trial=trial, engine=descent.engine.name, device=descent.engine.device)

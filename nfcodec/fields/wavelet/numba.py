@@ -8,13 +8,13 @@ from nfcodec.errors import EngineError
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.wavelet import numba_kernels as wavelet
 from nfcodec.fields.wavelet.field import Wavelet
-from nfcodec.fields.wavelet.rate import Priors
+from nfcodec.fields.wavelet.rate import Priors, by_plane
 from nfcodec.fields.wavelet.transform import gains
 from nfcodec.fitting.engines.numba.program import TASK_ROWS, Example, Pass, Program, Rating, Reference, Sums
 from nfcodec.fitting.engines.numba.relu import Relu
 from nfcodec.fitting.engines.numba.tables import ELEMENTS, NONE
-from nfcodec.fitting.kernels.arguments import Floats, Rows
-from nfcodec.fitting.kernels.jit import U
+from nfcodec.kernels.arguments import Floats, Rows
+from nfcodec.kernels.jit import U
 from nfcodec.workers import Workers
 
 COLUMNS = 128
@@ -131,7 +131,6 @@ class WaveletProgram(Program, Rating):
         if not isinstance(model, Priors):
             raise TypeError("the rate model of wavelets is of class Priors")
         if model is not self._priors:
-            planes = (np.moveaxis(model.locations, 2, 0), 1 / np.moveaxis(model.scales, 2, 0))
-            self._by_plane = planes[0].astype(np.float32).reshape(-1), planes[1].astype(np.float32).reshape(-1)
+            self._by_plane = by_plane(model.locations), 1 / by_plane(model.scales)
             self._priors = model
         return self._by_plane

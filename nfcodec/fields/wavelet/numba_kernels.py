@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from nfcodec.fields.wavelet.transform import LIFTING, LIFTING_BITS
-from nfcodec.fitting.kernels.elementary import exp, log2
-from nfcodec.fitting.kernels.jit import B1, ONE, TWO, ZERO, F, U, kernel
-from nfcodec.fitting.kernels.loss import loss
-from nfcodec.fitting.kernels.relu import backward, forward
+from nfcodec.kernels.elementary import exp, log2
+from nfcodec.kernels.jit import B1, ONE, TWO, ZERO, F, U, kernel
+from nfcodec.kernels.loss import loss
+from nfcodec.kernels.relu import backward, forward
 
 ALPHA, BETA, GAMMA, DELTA = (F(c / (1 << LIFTING_BITS)) for c in LIFTING)
 _LN_2 = F(np.log(2))

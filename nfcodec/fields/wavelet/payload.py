@@ -6,37 +6,46 @@ passes are predicted and decoded at once. docs/reference/format.md, "Wavelet coe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.laplace import code_laplace, scale_index
+from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.fields.wavelet.contexts import (
     AROUND,
     CROSS,
     PASSES,
     SLOPES,
-    Floats,
+    Int32Array,
     Network,
+    Offset,
+    Singles,
     known_before,
     networks,
     scalars,
     signed_log,
 )
-from nfcodec.fields.wavelet.slopes import SmoothPicture, slope_log
+from nfcodec.fields.wavelet.slopes import SmoothPicture
 from nfcodec.fields.wavelet.transform import LL, Band, bands
+from nfcodec.kernels import compiled
 from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
-PREDICTED_TOGETHER = 4
-"""Runs at a time where all symbols are known, so that memory is bounded."""
+Place = tuple[slice, slice, int]
+Slopes = tuple[Singles, Singles]
 
-_BLOCK_COLUMNS = 1 << 16
-"""Coefficients that are predicted at a time, so that memory is bounded."""
+_BLOCK_COLUMNS = 1 << 13
+"""Coefficients that a thread predicts at a time, so that what networks see of them stays in the caches."""
+
+_COMPILED_FROM = 1 << 11
+"""Coefficients of a run that is worth a call of a compiled loop."""
 
 
 @dataclass(frozen=True)
@@ -73,45 +82,56 @@ class WaveletPart(Part):
         return {self._name: code_wavelet(coder, self._shape, self._regime, chosen)}
 
 
-def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: Int64Array | None) -> Int64Array:
-    """Code the coefficients, int64 (rows, cols, features), of a plane for each channel; a decoder passes None.
+def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: SymbolArray | None) -> SymbolArray:
+    """Code the coefficients, int32 (rows, cols, features), of a plane for each channel; a decoder passes None.
 
     Args:
         regime: 0 .. 255, an input of all networks: 8 log2(quantizer step) + 128 suits fields of values 0 .. 1.
     """
-    out = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
+    out = np.moveaxis(
+        np.zeros((shape.features, shape.rows, shape.cols), np.int32), 0, 2
+    )  # a plane at a time is quicker
+    workers = Workers(n_threads())
     with single_threaded_blas():
         for run in runs(shape, regime, out):
-            locations, log_scales = run.predict()
+            [(locations, log_scales)] = _predicted([run], workers)
             chosen = None if symbols is None else symbols[run.place].reshape(-1)
             run.put(code_laplace(coder, locations, scale_index(log_scales), chosen))
     return out
 
 
-def predictions(shape: WaveletShape, regime: int, symbols: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """What the networks predict for each of the coefficients, given all before it: locations and scales.
+def predictions(
+    shape: WaveletShape, regime: int, symbols: SymbolArray
+) -> Iterator[tuple[Place, Int32Array, Int32Array]]:
+    """What the networks predict for each of the coefficients, given all before it.
 
-    Returns:
-        Locations and log2 of scales, int64 (rows, cols, features), both in eighths.
+    Yields:
+        The place of some coefficients in the (rows, cols, features) array, and their locations and log2 of scales,
+        both in eighths and of the place's shape.
     """
-    locations, log_scales = np.empty_like(symbols), np.empty_like(symbols)
     workers = Workers(n_threads())
     waiting: list[Run] = []
 
-    def predict(worker: int, i: int) -> None:
-        run = waiting[i]
-        location, log_scale = run.predict()
-        locations[run.place], log_scales[run.place] = location.reshape(run.shape), log_scale.reshape(run.shape)
+    def predicted() -> Iterator[tuple[Place, Int32Array, Int32Array]]:
+        for run, (locations, log_scales) in zip(waiting, _predicted(waiting, workers), strict=True):
+            yield run.place, locations.reshape(run.shape), log_scales.reshape(run.shape)
+        waiting.clear()
 
     with single_threaded_blas():
-        for run in runs(shape, regime, np.zeros_like(symbols)):
+        for run in runs(shape, regime, symbols):
             run.put(symbols[run.place].reshape(-1))  # which the run itself and those before it do not see
+            if waiting and waiting[0].arena is not run.arena:
+                yield from predicted()
             waiting.append(run)
-            if len(waiting) == PREDICTED_TOGETHER:
-                workers.run(len(waiting), predict)
-                waiting.clear()
-        workers.run(len(waiting), predict)
-    return locations, log_scales
+        yield from predicted()
+
+
+def _predicted(together: Sequence[Run], workers: Workers) -> list[tuple[Int32Array, Int32Array]]:
+    """Locations and log2 of scales of each run, both in eighths, (n,)."""
+    found = [(np.empty(run.size, np.int32), np.empty(run.size, np.int32)) for run in together]
+    tasks = [task for run, out in zip(together, found, strict=True) for task in run.tasks(*out)]
+    workers.run(len(tasks), lambda worker, number: tasks[number]())
+    return found
 
 
 @dataclass(frozen=True)
@@ -123,48 +143,93 @@ class Run:
         network: the one of this key.
         place: index of these coefficients in the whole (rows, cols, features) array.
         shape: rows and columns of the run.
-        views: one (rows, cols) array for each coefficient that the network sees.
-        slopes: two such arrays for each of its slopes, of which the first less the second counts.
+        arena: what the network sees is all in here.
+        views: one (rows, cols) array for each coefficient and each slope that the network sees.
         scalars: the last inputs, the same for all.
-        plane, own, logs: where `put` leaves the symbols, and their logarithms for later runs.
+        plane: where `put` leaves the symbols, (rows, cols, features).
+        own, logs: where it leaves their logarithms: in the arena, for later runs of the band and feature, and for those
+            of other bands and features.
     """
 
     key: tuple[int, int, int]
     network: Network
-    place: tuple[slice, slice, int]
+    place: Place
     shape: tuple[int, int]
-    views: Sequence[Floats]
-    slopes: Sequence[tuple[Int64Array, Int64Array]]
+    arena: Singles
+    views: Sequence[Singles]
     scalars: Sequence[int]
-    plane: Int64Array
-    own: Floats
-    logs: Floats
+    plane: SymbolArray
+    own: Singles
+    logs: Singles
 
-    def inputs(self, start: int = 0, stop: int | None = None) -> Floats:
+    @property
+    def size(self) -> int:
+        """How many coefficients it has."""
+        return self.shape[0] * self.shape[1]
+
+    def inputs(self, start: int = 0, stop: int | None = None) -> Singles:
         """What the network sees, (n_inputs, n), for rows [start, stop) of the run."""
         stop = self.shape[0] if stop is None else stop
-        n_views, n_varying = len(self.views), len(self.views) + len(self.slopes)
-        x = np.empty((n_varying + len(self.scalars), stop - start, self.shape[1]))
+        n_views = len(self.views)
+        x = np.empty((n_views + len(self.scalars), stop - start, self.shape[1]), np.float32)
         for i, view in enumerate(self.views):
             x[i] = view[start:stop]
-        for i, (here, there) in enumerate(self.slopes, n_views):
-            slope_log(here[start:stop] - there[start:stop], out=x[i])
-        x[n_varying:] = np.array(self.scalars)[:, None, None]
+        x[n_views:] = np.array(self.scalars)[:, None, None]
         return x.reshape(len(x), -1)
 
-    def predict(self) -> tuple[Int64Array, Int64Array]:
-        """Locations and log2 of scales, both in eighths, (n,)."""
+    def tasks(self, locations: Int32Array, log_scales: Int32Array) -> list[Callable[[], object]]:
+        """What fills in the locations and log2 of scales, both in eighths, (n,), block by block."""
         rows = max(1, _BLOCK_COLUMNS // self.shape[1])
-        parts = [
-            self.network.predict(self.inputs(y, min(y + rows, self.shape[0]))) for y in range(0, self.shape[0], rows)
-        ]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+        blocks = [(start, min(start + rows, self.shape[0])) for start in range(0, self.shape[0], rows)]
+        predict = self._by_kernel() or self._by_numpy
+        return [partial(predict, *block, locations, log_scales) for block in blocks]
 
-    def put(self, values: Int64Array) -> None:
+    def _by_numpy(self, start: int, stop: int, locations: Int32Array, log_scales: Int32Array) -> None:
+        place = slice(start * self.shape[1], stop * self.shape[1])
+        locations[place], log_scales[place] = self.network.predict(self.inputs(start, stop))
+
+    def _by_kernel(self) -> Callable[[int, int, Int32Array, Int32Array], None] | None:
+        """The same, compiled, for runs that repay it; None for others."""
+        kernel = _kernel() if self.size >= _COMPILED_FROM else None
+        layers = None if kernel is None else self.network.compiled_layers(self.scalars)
+        if kernel is None or layers is None:
+            return None
+        base = _address(self.arena)
+        at, pitch, stride = np.array(
+            [(_address(view) - base, *view.strides) for view in self.views], np.uintp
+        ).transpose() // np.uintp(4)
+        beyond = np.zeros(self.size, np.bool_)
+
+        def predict(start: int, stop: int, locations: Int32Array, log_scales: Int32Array) -> None:
+            place = slice(start * self.shape[1], stop * self.shape[1])
+            n_inputs, packed = layers
+            kernel(
+                self.arena, at, pitch, stride, np.uintp(self.shape[1]), np.uintp(place.start), np.uintp(place.stop),
+                np.uintp(n_inputs), packed, locations, log_scales, beyond,
+            )  # fmt: skip
+            wrong = np.flatnonzero(beyond[place])
+            if len(wrong):
+                inputs = self.inputs(start, stop)[:, wrong]
+                wrong += place.start
+                locations[wrong], log_scales[wrong] = self.network.predict_exactly(inputs)
+
+        return predict
+
+    def put(self, values: SymbolArray) -> None:
         """Make the symbols, (n,), known to later runs."""
         square = values.reshape(self.shape)
         self.plane[self.place] = square
-        self.own[:] = self.logs[self.place] = signed_log(square)
+        self.own[:] = self.logs[:] = signed_log(square)
+
+
+def _address(array: Singles) -> int:
+    return array.__array_interface__["data"][0]
+
+
+@cache
+def _kernel() -> Any | None:
+    """The compiled loop over coefficients; None where it does not work."""
+    return compiled("nfcodec.fields.wavelet.prediction_kernels:predict")
 
 
 @dataclass(frozen=True)
@@ -172,45 +237,77 @@ class _Plane:
     """What is known of a plane of coefficients.
 
     Attributes:
-        symbols: (rows, cols, features); logs: of their magnitudes, with signs; both 0 where not known yet.
+        symbols: (rows, cols, features), 0 where not known yet.
+        logs: of their magnitudes, with signs, by level, orientation and feature, (rows, cols) of the band; only those
+            that may still be seen.
+        buffers: two, which arenas take turns with.
     """
 
     shape: WaveletShape
     networks: Mapping[tuple[int, int, int], Network]
     regime: int
-    symbols: Int64Array
-    logs: Floats
+    symbols: SymbolArray
+    logs: dict[tuple[int, int, int], Singles]
+    buffers: list[Singles]
+
+    def arena(self, n_values: int) -> Singles:
+        """Zeros for what the runs of a band and feature see; its memory is used again by the next but one."""
+        latest = self.buffers.pop(0)
+        if latest.size < n_values:
+            latest = np.empty(n_values, np.float32)
+        self.buffers.append(latest)
+        latest[:n_values] = 0
+        return latest[:n_values]
+
+    def begin(self, band: Band, f: int) -> Singles:
+        """Where the logarithms of a band and feature are kept; those of bands that nothing sees any more are not."""
+        for seen in [key for key in self.logs if key[0] > band.level + 1]:
+            del self.logs[seen]
+        self.logs[band.level, band.orientation, f] = np.zeros(band.shape, np.float32)
+        return self.logs[band.level, band.orientation, f]
 
 
-def runs(shape: WaveletShape, regime: int, out: Int64Array) -> Iterator[Run]:
-    """All runs in coding order; each must be `put` before the next is asked for. `out` becomes the symbols."""
+def runs(shape: WaveletShape, regime: int, out: SymbolArray) -> Iterator[Run]:
+    """All runs in coding order; each must be `put` before the next is asked for. `out` becomes the symbols.
+
+    What a run sees stays as it is until the runs of the next but one feature or band are asked for.
+    """
     smooth = SmoothPicture(out, shape.n_levels)
-    plane = _Plane(shape, networks(), regime, out, np.zeros(out.shape))
+    plane = _Plane(shape, networks(), regime, out, {}, [np.empty(0, np.float32) for _ in range(2)])
+    slopes: Slopes | None = None
+    level = None
     for band in bands(shape.rows, shape.cols, shape.n_levels):
         if band.size:
-            framed = smooth.framed(band.level) if band.orientation != LL else None
+            if band.orientation != LL and band.level != level:
+                slopes, level = smooth.slopes(band.level), band.level
             for f in range(shape.features):
-                yield from _runs_of(plane, band, f, None if framed is None else framed[f])
+                yield from _runs_of(plane, band, f, slopes)
 
 
-def _runs_of(plane: _Plane, band: Band, f: int, smooth: Int64Array | None) -> Iterator[Run]:
-    shape, logs = plane.shape, plane.logs
-    own = np.zeros((band.shape[0] + 4, band.shape[1] + 4))
-    parent: Floats | None = None
-    others: list[tuple[Floats, list[tuple[int, int]]]] = []
+def _runs_of(plane: _Plane, band: Band, f: int, slopes: Slopes | None) -> Iterator[Run]:
+    shape, logs, level = plane.shape, plane.logs, band.level
+    half = ((band.shape[0] + 1) // 2, (band.shape[1] + 1) // 2)
+    sources: list[tuple[Singles | None, Sequence[Offset]]] = []
     if band.orientation != LL:
-        half = ((band.shape[0] + 1) // 2, (band.shape[1] + 1) // 2)
-        coarser = _band_like(band, shape, band.level + 1, band.orientation)
-        parent = np.zeros((half[0] + 2, half[1] + 2)) if coarser is None else _framed(logs[..., f], coarser, half)
-        for orientation in range(band.orientation):
-            sibling = _band_like(band, shape, band.level, orientation)
-            assert sibling is not None
-            others.append((_framed(logs[..., f], sibling, band.shape), AROUND))
+        sources += [(logs.get((level, other, f)), AROUND) for other in range(band.orientation)]
     if f:
-        others.append((_framed(logs[..., f - 1], band, band.shape), AROUND))
+        sources.append((logs[level, band.orientation, f - 1], AROUND))
     if f > 1:
-        others.append((_framed(logs[..., f - 2], band, band.shape), CROSS))
-    shared = scalars(band.level, shape.n_levels, band.orientation, plane.regime)
+        sources.append((logs[level, band.orientation, f - 2], CROSS))
+    along = () if slopes is None else (slopes[0][f], slopes[1][f])
+    own_shape, framed_shape = (band.shape[0] + 4, band.shape[1] + 4), (band.shape[0] + 2, band.shape[1] + 2)
+    shapes = (own_shape, (half[0] + 2, half[1] + 2), *[framed_shape] * len(sources), *(each.shape for each in along))
+    arena = plane.arena(sum(math.prod(each) for each in shapes))
+    own, parent, *rest = _cut(arena, shapes)
+    framed, along_in_arena = rest[: len(sources)], rest[len(sources) :]
+    if band.orientation != LL:
+        _frame(parent, logs.get((level + 1, band.orientation, f)))
+    for frame, (source, _) in zip(framed, sources, strict=True):
+        _frame(frame, source)
+    for target, each in zip(along_in_arena, along, strict=True):
+        target[:] = each
+    kept = plane.begin(band, f)
+    shared = scalars(level, shape.n_levels, band.orientation, plane.regime)
     for index, (row, col) in enumerate(PASSES):
         rows, cols = len(range(row, band.shape[0], 2)), len(range(col, band.shape[1], 2))
         if not (rows and cols):
@@ -221,33 +318,40 @@ def _runs_of(plane: _Plane, band: Band, f: int, smooth: Int64Array | None) -> It
             return slice(y, frame + band.shape[0] + dy, 2), slice(x, frame + band.shape[1] + dx, 2)
 
         views = [own[at(dy, dx, 2)] for dy, dx in known_before(index)]
-        if parent is not None:
+        if band.orientation != LL:
             views += [parent[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + cols] for dy, dx in AROUND]
-        views += [framed[at(dy, dx, 1)] for framed, offsets in others for dy, dx in offsets]
-        slopes: list[tuple[Int64Array, Int64Array]] = []
-        if smooth is not None:
-            slopes = [(smooth[at(*to, 1)], smooth[at(*start, 1)]) for to, start in SLOPES[band.orientation]]
+        views += [
+            frame[at(dy, dx, 1)] for frame, (_, offsets) in zip(framed, sources, strict=True) for dy, dx in offsets
+        ]
+        if along:
+            views += [along_in_arena[axis][at(dy, dx, 1)] for axis, (dy, dx) in SLOPES[band.orientation]]
         place = (_every_other(band.rows, row), _every_other(band.cols, col), f)
         key = (band.orientation, min(f, 2), index)
         yield Run(
-            key, plane.networks[key], place, (rows, cols), views, slopes, shared, plane.symbols, own[at(0, 0, 2)], logs
+            key,
+            plane.networks[key],
+            place,
+            (rows, cols),
+            arena,
+            views,
+            shared,
+            plane.symbols,
+            own[at(0, 0, 2)],
+            kept[row::2, col::2],
         )
 
 
-def _band_like(band: Band, shape: WaveletShape, level: int, orientation: int) -> Band | None:
-    """The band of another level or orientation, if there is one."""
-    for other in bands(shape.rows, shape.cols, shape.n_levels):
-        if (other.level, other.orientation) == (level, orientation):
-            return other
-    return None
+def _cut(flat: Singles, shapes: Sequence[tuple[int, ...]]) -> list[Singles]:
+    """Arrays of these shapes, one behind the other in a flat one."""
+    starts = accumulate((math.prod(shape) for shape in shapes), initial=0)
+    return [flat[start : start + math.prod(shape)].reshape(shape) for start, shape in zip(starts, shapes, strict=False)]
 
 
-def _framed(plane: npt.NDArray[np.float64], band: Band, shape: tuple[int, int]) -> Floats:
-    """A band of a plane, cut or filled up with zeros to a shape, in a frame of zeros."""
-    framed = np.zeros((shape[0] + 2, shape[1] + 2))
-    part = plane[band.rows, band.cols][: shape[0], : shape[1]]
-    framed[1 : 1 + part.shape[0], 1 : 1 + part.shape[1]] = part
-    return framed
+def _frame(target: Singles, part: Singles | None) -> None:
+    """Put a band into a frame of zeros, cut to what that has room for; nothing for None."""
+    if part is not None:
+        inside = part[: target.shape[0] - 2, : target.shape[1] - 2]
+        target[1 : 1 + inside.shape[0], 1 : 1 + inside.shape[1]] = inside
 
 
 def _every_other(place: slice, parity: int) -> slice:

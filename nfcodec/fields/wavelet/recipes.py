@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from nfcodec.fields.wavelet.filters import MAX_FILTERS
 from nfcodec.fitting.rate_control import Steering
 
 STEERING = Steering(softness=(0.35, 0.1), interval=10, gain=0.7)
@@ -28,6 +29,9 @@ class Recipe:
         rate, last_rate: learning rate of the coefficients in quantizer steps, and the factor on it at the end.
         coarser: factor on the quantizer step of all fits with filters, as steps and filters together make up for it;
             steps alone do not.
+        most_filters: that are considered.
+        quantizations: how often coefficients are quantized at most, each with another step, before filters come in.
+        settlings: how often they are quantized again afterwards, at most.
         steering: of every fit; predictions and filters are renewed at each of its looks.
     """
 
@@ -35,6 +39,9 @@ class Recipe:
     rate: float = 0.05
     last_rate: float = 0.02
     coarser: float = 1.12
+    most_filters: int = MAX_FILTERS
+    quantizations: int = 4
+    settlings: int = 3
     steering: Steering = STEERING
 
     @property
@@ -52,7 +59,8 @@ def _recipes() -> dict[int, Recipe]:
     fits[7] = (*fits[6], Fit(600))
     fits[8] = (*fits[7], Fit(600, 0.93), Fit(1200))
     fits[9] = (*fits[8], Fit(2400))
-    return {effort: Recipe(each) for effort, each in fits.items()}
+    quick = {1: Recipe(fits[1], most_filters=32, quantizations=1, settlings=2)}
+    return {effort: Recipe(each) for effort, each in fits.items()} | quick
 
 
 RECIPES: Mapping[int, Recipe] = MappingProxyType(_recipes())

@@ -14,15 +14,20 @@ from functools import cached_property
 
 import numpy as np
 
-from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized, Step
-from nfcodec.fields.wavelet.filters import WEIGHT_BITS, filters, neighbourhoods
+from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.exact.field import in_tiles
+from nfcodec.fields.wavelet.contexts import padded
+from nfcodec.fields.wavelet.filters import MAX_FILTERS, WEIGHT_BITS, filters, neighbourhoods
 from nfcodec.fields.wavelet.problem import WaveletProblem
-from nfcodec.fields.wavelet.rate import Floats
-from nfcodec.fields.wavelet.transform import synthesis
+from nfcodec.fields.wavelet.rate import Floats, Singles
 from nfcodec.fitting.problem import Weights
+from nfcodec.kernels import compiled
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
-TILE_PIXELS = 8192
+TILE_PIXELS = 4096
+MOMENTS_PIXELS = 200_000
+"""So many pixels tell what there is to restore; a quarter of them makes files 0.3 % larger."""
+
 RIDGE = 1e-4
 """Relative to the mean energy of the responses."""
 
@@ -86,10 +91,51 @@ class Filtered:
         }
 
     def rest(self, weights: Weights) -> WaveletProblem:
-        """What is left for the linear part to fit, if the filters' effect stays what it is with these weights."""
+        """What is left for the linear part to fit, if the filters' effect stays nearly what it is with these weights."""
         if not self.n_filters:
             return self.linear
-        return replace(self.linear, held=self.problem.field.filters_alone(self.linear.geometry, weights))
+        layer = weights["weight1"].singles
+        return replace(self.linear, held=_Responses(self.linear, weights["level0"], self.n_filters).through(layer))
+
+
+class _Responses:
+    """The responses of the first filters to coefficients, in float32."""
+
+    def __init__(self, linear: WaveletProblem, level: Quantized, n_filters: int) -> None:
+        self._planes, self._geometry = linear.near_encodings(level), linear.geometry
+        kernels, biases = filters()
+        used = kernels[:n_filters, :, : self._geometry.channels].reshape(n_filters, -1)
+        self._matrix = (used * 2.0**-WEIGHT_BITS).astype(np.float32)
+        self._offset = (biases[:n_filters] * (2.0**-WEIGHT_BITS * level.step.value)).astype(np.float32)
+
+    def __call__(self, start: int, stop: int) -> Singles:
+        """(n_filters, n) for rows [start, stop) of pixels."""
+        response: Singles = self._matrix @ neighbourhoods(self.encoding, start, stop, self._geometry)
+        response += self._offset[:, None]
+        return np.maximum(response, np.float32(0), out=response)
+
+    def encoding(self, start: int, stop: int) -> Singles:
+        """(C, n), what the coefficients make at rows [start, stop) of pixels."""
+        return self._planes[:, start:stop].reshape(len(self._planes), -1)
+
+    def through(self, layer: Singles) -> Singles:
+        """What a layer (C, n_filters) behind them makes of them, (H * W, C)."""
+        out = np.empty((self._geometry.n_pixels, self._geometry.channels), np.float32)
+        kernel = compiled("nfcodec.fields.wavelet.restoration_kernels:restore")
+        if kernel is not None:
+            n_filters, n_inputs = (-(-size // 4) * 4 for size in self._matrix.shape)
+            matrix, last = padded(self._matrix, n_filters, n_inputs), padded(layer, 4, n_filters)
+            sizes, offset = (np.uintp(n_inputs), np.uintp(n_filters)), padded(self._offset, n_filters)
+
+        def tile(pixels: slice, start: int, stop: int) -> None:
+            if kernel is None:
+                np.matmul(np.transpose(self(start, stop)), np.transpose(layer), out=out[pixels])
+            else:
+                kernel(self._planes, np.uintp(start), np.uintp(stop), *sizes, matrix, offset, last, out)
+
+        with single_threaded_blas():
+            in_tiles(self._geometry, tile, TILE_PIXELS)
+        return out
 
 
 @dataclass(frozen=True)
@@ -106,33 +152,33 @@ class Moments:
 
     @classmethod
     def of(cls, linear: WaveletProblem, weights: Weights, n_filters: int) -> Moments:
-        """For a field without filters, in quantized weights."""
-        field, geometry, step = linear.field, linear.geometry, weights["level0"].step.value
-        rows_of, _ = synthesis(geometry, weights["level0"], field.n_levels)
-        kernels, biases = filters()
-        used = kernels[:n_filters, :, : geometry.channels].reshape(n_filters, -1)
-        matrix = (used * 2.0 ** -(WEIGHT_BITS + 16) / step).astype(np.float32)
-        offset = (biases[:n_filters, None] * 2.0**-WEIGHT_BITS).astype(np.float32)
-        outputs = field.evaluate(geometry, weights)
-        missing = linear.targets - (outputs * OUTPUT_UNIT).astype(np.float32)
+        """For a field without filters, in quantized weights; of tiles all over the picture where it is large."""
+        geometry, step = linear.geometry, weights["level0"].step.value
+        respond = _Responses(linear, weights["level0"], n_filters)
+        skip, bias = (weights[name].singles for name in ("skip", "bias_out"))
         tile_rows = max(1, TILE_PIXELS // geometry.width)
         n_tiles = -(-geometry.height // tile_rows)
-        workers = Workers(min(n_threads(), n_tiles))
-        sums = np.zeros((workers.n, n_filters + 1, n_filters + 1 + geometry.channels))
+        every = max(1, geometry.n_pixels // MOMENTS_PIXELS)
+        seen = range(every // 2 if n_tiles > every else 0, n_tiles, every)
+        workers = Workers(min(n_threads(), len(seen)))
+        responses = np.zeros((len(seen), n_filters + 1, n_filters + 1))
+        sums = np.zeros((len(seen), n_filters + 1, geometry.channels))
+        energies, counts = np.zeros(len(seen)), np.zeros(len(seen))
 
         def tile(worker: int, i: int) -> None:
-            start, stop = i * tile_rows, min(geometry.height, (i + 1) * tile_rows)
-            around = neighbourhoods(rows_of, start, stop, geometry).astype(np.float32)
-            response = np.ones((n_filters + 1, around.shape[1]), np.float32)
-            np.maximum(matrix @ around + offset, np.float32(0), out=response[:-1])
-            here = missing[start * geometry.width : stop * geometry.width]
-            sums[worker] += np.matmul(response, np.concatenate([np.transpose(response), here], axis=1))
+            start, stop = seen[i] * tile_rows, min(geometry.height, (seen[i] + 1) * tile_rows)
+            here = linear.tile_targets(slice(start * geometry.width, stop * geometry.width))
+            here -= np.transpose(skip @ respond.encoding(start, stop) + bias[:, None])
+            response = np.ones((n_filters + 1, len(here)), np.float32)
+            response[:-1] = respond(start, stop)
+            response[:-1] /= np.float32(step)
+            responses[i], sums[i] = response @ np.transpose(response), response @ here
+            energies[i], counts[i] = np.square(here, dtype=np.float64).sum(), len(here)
 
         with single_threaded_blas():
-            workers.run(n_tiles, tile)
-        total: Floats = sums.sum(axis=0) / geometry.n_pixels
-        energy = float(np.square(missing, dtype=np.float64).sum()) / geometry.n_pixels
-        return cls(total[:, : n_filters + 1], total[:, n_filters + 1 :], energy)
+            workers.run(len(seen), tile)
+        n = float(counts.sum())
+        return cls(responses.sum(axis=0) / n, sums.sum(axis=0) / n, float(energies.sum()) / n)
 
     def solve(self, n_filters: int) -> tuple[Floats, float]:
         """The layer of the first so many filters, (n_filters + 1, C), and the energy that it leaves."""
@@ -144,20 +190,21 @@ class Moments:
         return layer, left
 
 
-def choose(offers: Sequence[Filtered], weights: Weights) -> tuple[Filtered, float]:
+def choose(offers: Sequence[Filtered], weights: Weights, most_filters: int = MAX_FILTERS) -> tuple[Filtered, float]:
     """The field that promises the smallest file, and the dB that its filters gain.
 
     Args:
         offers: with the same linear part: usually that alone, then fields with more and more filters. Where the first
             has filters, one with filters is asked for, whatever they cost and however few the pixels are.
         weights: of the linear part.
+        most_filters: offers with more are left out, unless one is asked for.
     """
     linear, forced, best, best_gain_db = offers[0].linear, offers[0].n_filters > 0, offers[0], 0.0
-    others = [offer for offer in offers if offer.n_filters]
+    others = [offer for offer in offers if 0 < offer.n_filters <= most_filters or forced]
     if not others:
         return best, best_gain_db
     moments = Moments.of(linear, weights, max(offer.n_filters for offer in others))
-    n_bytes, saved = linear.estimated_bytes(weights), -math.inf if forced else 0.0
+    n_bytes, saved = linear.near_bytes(weights), -math.inf if forced else 0.0
     for offer in others:
         _, left = moments.solve(offer.n_filters)
         if not forced and offer.n_filters * PIXELS_PER_FILTER > linear.geometry.n_pixels:

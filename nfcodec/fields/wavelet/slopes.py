@@ -11,10 +11,12 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.entropy import Int64Array
-from nfcodec.fields.wavelet.transform import GAIN_BITS, Band, band_gain, bands, synthesise_level
+from nfcodec.exact.arithmetic import SymbolArray
+from nfcodec.fields.wavelet.transform import GAIN_BITS, Band, band_gain, bands, synthesise
+from nfcodec.workers import Workers, n_threads
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 
 SMOOTH_BITS = 4
 """The smooth picture is in units of 2^-4 quantizer steps."""
@@ -34,44 +36,65 @@ class SmoothPicture:
             there before a finer level is asked for.
     """
 
-    def __init__(self, symbols: Int64Array, n_levels: int) -> None:
-        rows, cols, features = symbols.shape
-        self._symbols, self._planes = symbols, np.zeros((features, rows, cols))
-        self._smooth, *self._details = bands(rows, cols, n_levels)
+    def __init__(self, symbols: SymbolArray, n_levels: int) -> None:
+        self._symbols, self._shape = symbols, symbols.shape[:2]
+        self._smooth, *self._details = bands(*self._shape, n_levels)
         self._level: int | None = None
+        self._planes: Floats = np.zeros((0, 0, 0))
 
-    def framed(self, level: int) -> Int64Array:
-        """Of each feature the smooth remainder that a level's bands are the details of, framed.
+    def slopes(self, level: int) -> tuple[Singles, Singles]:
+        """Of each feature's smooth remainder that a level's bands are the details of, the slopes along x and y.
 
+        As `slope_log`, (features, rows, columns), of the framed picture, each at the place that it leads away from.
         Levels must be asked for in falling order.
         """
         if self._level is None:
-            self._take(self._smooth)
+            self._planes = self._scaled(self._smooth)
             self._level = self._smooth.level
         while self._level > level:
-            for band in self._details:
-                if band.level == self._level:
-                    self._take(band)
-            for plane in self._planes:
-                synthesise_level(plane, self._level)
+            self._planes = self._finer(self._level)
             self._level -= 1
-        smooth = self._planes[:, :: 1 << level, :: 1 << level]
-        return np.pad(smooth.astype(np.int64), ((0, 0), FRAME, FRAME), mode="edge")
+        n, rows, cols = self._planes.shape
+        frame = sum(FRAME)
+        along_x = np.empty((n, rows + frame, cols + frame - 1), np.float32)
+        along_y = np.empty((n, rows + frame - 1, cols + frame), np.float32)
 
-    def _take(self, band: Band) -> None:
-        scaled = self._symbols[band.rows, band.cols] * float(band_gain(band)) * 2.0 ** (SMOOTH_BITS - GAIN_BITS)
-        self._planes[:, band.rows, band.cols] = np.moveaxis(np.floor(scaled + 0.5), 2, 0)
+        def plane(worker: int, f: int) -> None:
+            framed = np.pad(self._planes[f], (FRAME, FRAME), mode="edge")
+            along_x[f], along_y[f] = slope_log(np.diff(framed, axis=1)), slope_log(np.diff(framed, axis=0))
+
+        Workers(min(n, n_threads())).run(n, plane)
+        return along_x, along_y
+
+    def _finer(self, level: int) -> Floats:
+        """The smooth picture with the details of a level."""
+        stride = 1 << (level - 1)
+        rows, cols = (-(-size // stride) for size in self._shape)
+        planes = np.empty((len(self._planes), rows, cols))
+        planes[:, ::2, ::2] = self._planes
+        for band in self._details:
+            if band.level == level:
+                planes[:, band.rows.start // stride :: 2, band.cols.start // stride :: 2] = self._scaled(band)
+        synthesise(planes, 1)
+        return planes
+
+    def _scaled(self, band: Band) -> Floats:
+        """The coefficients of a band, (features, rows, columns), in the smooth picture's units."""
+        here = np.moveaxis(self._symbols[band.rows, band.cols], 2, 0)
+        return np.floor(here * (band_gain(band) * 2.0 ** (SMOOTH_BITS - GAIN_BITS)) + 0.5)
 
 
-def slope_log(slopes: Int64Array, out: Floats) -> None:
-    """sign(d) log2(1 + |d| / 16), the logarithm linear between powers of two, in units of 2^-5, into `out`."""
-    np.take(_logs(), slopes + LARGEST_SLOPE, mode="clip", out=out)
+def slope_log(slopes: Floats) -> Singles:
+    """sign(d) log2(1 + |d| / 16), the logarithm linear between powers of two, in units of 2^-5."""
+    places = np.clip(slopes, -LARGEST_SLOPE, LARGEST_SLOPE).astype(np.int32)
+    places += LARGEST_SLOPE
+    return _logs().take(places)
 
 
 @cache
-def _logs() -> Floats:
+def _logs() -> Singles:
     slopes = np.arange(-LARGEST_SLOPE, LARGEST_SLOPE + 1)
     magnitude = np.abs(slopes) + (1 << SMOOTH_BITS)
     exponent = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64) - 1
     logs = ((exponent - 1 - SMOOTH_BITS) << 5) + ((magnitude << 5) >> exponent)
-    return np.where(slopes < 0, -logs, logs).astype(np.float64)
+    return np.where(slopes < 0, -logs, logs).astype(np.float32)

@@ -8,9 +8,9 @@ text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,11 @@ class Band:
         return self.shape[0] * self.shape[1]
 
 
-def bands(height: int, width: int, n_levels: int) -> list[Band]:
+@lru_cache(maxsize=8)
+def bands(height: int, width: int, n_levels: int) -> tuple[Band, ...]:
     """All bands of a plane, in the order in which files hold them; some may be empty."""
-    return [_band(height, width, n_levels, LL)] + [
-        _band(height, width, level, orientation) for level in range(n_levels, 0, -1) for orientation in (HL, LH, HH)
-    ]
+    details = [_band(height, width, level, which) for level in range(n_levels, 0, -1) for which in (HL, LH, HH)]
+    return _band(height, width, n_levels, LL), *details
 
 
 def _band(height: int, width: int, level: int, orientation: int) -> Band:
@@ -102,41 +102,52 @@ def gains(height: int, width: int, n_levels: int) -> FloatArray:
 
 def synthesise(planes: ExactArray, n_levels: int) -> None:
     """The inverse transform of (features, H, W), in place, in integers. Raises FormatError if they grow too large."""
+    workers = Workers(n_threads())
+    for level in range(n_levels, 0, -1):
+        for vertical in (True, False):
+            _along(planes, level, _unlift, workers, vertical=vertical)
+    for plane in planes:
+        _check(plane)
 
-    def plane(worker: int, i: int) -> None:
-        for level in range(n_levels, 0, -1):
-            synthesise_level(planes[i], level)
-        _check(planes[i])
 
-    Workers(min(n_threads(), len(planes))).run(len(planes), plane)
+def synthesise_floats(planes: FloatArray, n_levels: int) -> None:
+    """The same without rounding."""
+    workers = Workers(n_threads())
+    for level in range(n_levels, 0, -1):
+        for vertical in (True, False):
+            _along(planes, level, _unlift_floats, workers, vertical=vertical)
 
 
-def synthesise_level(plane: ExactArray, level: int) -> None:
-    """The step of the inverse transform of (H, W) that takes the details of one level, in place.
+def _along(
+    planes: AnyArray, level: int, lift: Callable[[AnyArray, AnyArray], None], workers: Workers, *, vertical: bool
+) -> None:
+    """Lift even and odd rows, or columns, of the lattice that a level of the transform works on, in place.
 
-    Raises FormatError if numbers grow too large.
+    Strips of it that fit into the caches are shared out among threads.
     """
-    for vertical in (True, False):
-        with by_parity(lattice_of(plane, level), vertical=vertical) as (even, odd):
-            _unlift(even, odd)
-
-
-def lattice_of(plane: AnyArray, level: int) -> AnyArray:
-    """The rows and columns of a plane (H, W) that a level of the transform works on."""
     stride = 1 << (level - 1)
-    return plane[::stride, ::stride]
+    lattice = planes[:, ::stride, ::stride]
+    if not vertical:
+        lattice = lattice.transpose(0, 2, 1)
+    _, length, across = lattice.shape
+    width = max(1, _STRIP_VALUES // length)
+    starts = range(0, across, width)
+
+    def strip(worker: int, i: int) -> None:
+        plane, number = divmod(i, len(starts))
+        part = lattice[plane, :, starts[number] : starts[number] + width]
+        even, odd = (np.array(part[parity::2], order="K") for parity in (0, 1))
+        lift(even, odd)
+        part[0::2], part[1::2] = even, odd
+
+    workers.run(len(lattice) * len(starts), strip)
 
 
-@contextmanager
-def by_parity(lattice: AnyArray, *, vertical: bool) -> Generator[tuple[AnyArray, AnyArray]]:
-    """Even and odd rows or columns of a lattice, as first axes of arrays that are quick to work on.
+_BAND_ROWS = 256
+"""Of a band that a thread scales at a time."""
 
-    What becomes of them is what the lattice holds afterwards.
-    """
-    across = lattice if vertical else np.transpose(lattice)
-    even, odd = (np.array(across[parity::2], order="K") for parity in (0, 1))
-    yield even, odd
-    across[0::2], across[1::2] = even, odd
+_STRIP_VALUES = 1 << 16
+"""Of a strip of a lattice that a thread transforms at a time."""
 
 
 def _check(values: ExactArray) -> None:
@@ -155,6 +166,15 @@ def _unlift(even: ExactArray, odd: ExactArray) -> None:
         sums *= coefficient * 2.0**-LIFTING_BITS
         sums += 0.5
         np.floor(sums, out=sums)
+        target -= sums
+
+
+def _unlift_floats(even: FloatArray, odd: FloatArray) -> None:
+    if not len(odd):
+        return
+    for coefficient, target in zip(reversed(LIFTING), (even, odd, even, odd), strict=True):
+        sums = neighbour_sums(even, odd, of_odd=target is even)
+        sums *= even.dtype.type(coefficient * 2.0**-LIFTING_BITS)
         target -= sums
 
 
@@ -178,40 +198,49 @@ def synthesis(
 
     In units of 2^-16. Raises FormatError if they would overflow.
     """
-    planes = np.ascontiguousarray(np.moveaxis(coefficients.symbols, 2, 0), np.float64)
-    shift = ACTIVATION_BITS - GAIN_BITS
-    for band in bands(geometry.height, geometry.width, n_levels):
-        if band.size:
-            gain = band_gain(band)
-            here = planes[:, band.rows, band.cols]
-            check_exact(float(gain * np.abs(here).max()), coefficients.step, shift)
-            here[...] = rescale(here * float(gain), coefficients.step, shift)
+    symbols = np.moveaxis(coefficients.symbols, 2, 0)
+    planes, shift = np.empty(symbols.shape, np.float64), ACTIVATION_BITS - GAIN_BITS
+    tasks = [
+        (plane, slice(first, first + _BAND_ROWS), band)
+        for band in bands(geometry.height, geometry.width, n_levels)
+        for plane in range(len(planes))
+        for first in range(0, band.shape[0] if band.size else 0, _BAND_ROWS)
+    ]
+
+    def scale(worker: int, i: int) -> None:
+        plane, rows, band = tasks[i]
+        scaled = symbols[plane, band.rows, band.cols][rows] * float(band_gain(band))
+        check_exact(float(np.abs(scaled).max()), coefficients.step, shift)
+        planes[plane, band.rows, band.cols][rows] = rescale(scaled, coefficients.step, shift)
+
+    Workers(n_threads()).run(len(tasks), scale)
     synthesise(planes, n_levels)
 
     def rows(start: int, stop: int) -> ExactArray:
         return planes[:, start:stop].reshape(len(planes), -1)
 
-    return rows, float(np.abs(planes).max())
+    return rows, max(float(planes.max()), -float(planes.min()))
 
 
 def wavelet_coefficients(image: AnyArray, n_levels: int) -> AnyArray:
     """The coefficients (H, W, F) of values (H, W, F), of which the synthesis makes these values, as floats."""
-    planes = np.ascontiguousarray(np.moveaxis(image, 2, 0))
+    return wavelet_coefficients_of(np.array(np.moveaxis(image, 2, 0), order="C"), n_levels)
+
+
+def wavelet_coefficients_of(planes: AnyArray, n_levels: int) -> AnyArray:
+    """The same of planes (F, H, W), whose memory they take."""
     analyse_planes(planes, n_levels)
-    planes /= gains(image.shape[0], image.shape[1], n_levels)
-    return np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+    planes /= gains(planes.shape[1], planes.shape[2], n_levels)
+    return np.moveaxis(planes, 0, 2)
 
 
 def analyse_planes(planes: AnyArray, n_levels: int) -> None:
     """The forward transform of (F, H, W) floats, in place, without gains."""
 
-    def plane(worker: int, i: int) -> None:
-        for level in range(1, n_levels + 1):
-            for vertical in (False, True):
-                with by_parity(lattice_of(planes[i], level), vertical=vertical) as (even, odd):
-                    _lift(even, odd)
-
-    Workers(min(n_threads(), len(planes))).run(len(planes), plane)
+    workers = Workers(n_threads())
+    for level in range(1, n_levels + 1):
+        for vertical in (False, True):
+            _along(planes, level, _lift, workers, vertical=vertical)
 
 
 def _lift(even: AnyArray, odd: AnyArray) -> None:

@@ -8,14 +8,15 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized, Step
 from nfcodec.fields.wavelet.problem import WaveletProblem
-from nfcodec.fields.wavelet.rate import Floats, Priors
+from nfcodec.fields.wavelet.rate import Priors, Singles, bits, by_plane, plane_major
 from nfcodec.fields.wavelet.restoration import Filtered
 from nfcodec.fitting.landing import Moves, land
 from nfcodec.fitting.problem import Trial, Weights
 from nfcodec.fitting.request import Request
 from nfcodec.fitting.search import Bracket, Tried
+from nfcodec.workers import Workers, n_threads
 
 PRICE = 0.1
 """What a bit may cost in squared error, in squares of the quantizer step. (At high rates it is 2 ln 2 / 12.)"""
@@ -25,53 +26,94 @@ HIGHEST_PRICE = 4 * PRICE
 ROUNDS = 2
 """How often quantization and prediction take turns."""
 
-TRIALS, CLOSE_DB = 4, 0.03
+CLOSE_DB = 0.015
 PRICES, RETRIES = 12, 3
+DB_PER_PRICE, LEAST_FALL = 4.0, 0.2
+"""What the PSNR falls by as the price grows by 1, about, until two trials tell; and the least that is believed."""
+
 STEP_EXPONENT = 0.8
 """The error grows with about this power of the quantizer step."""
 
-SETTLING_DB, SETTLINGS = 0.3, 3
-"""How far below the target quantization starts, and how often it is done once more to get there."""
+MARGIN_DB = 5e-4
+"""What is asked for beyond the target where PSNRs are only nearly right."""
+
+SETTLING_DB = 0.3
+"""How far below the target quantization starts."""
+
+CHUNK = 1 << 16
+"""Coefficients that a thread weighs at a time."""
+
+Symbols32 = npt.NDArray[np.int32]
+Places = npt.NDArray[np.int32]
+Moves8 = npt.NDArray[np.int8]
+_NO_MOVES = np.zeros(0, np.int32), np.zeros(0, np.int8), np.zeros(0, np.float32)
 
 
 class Weighing:
     """Coefficients in quantizer steps to the nearest integer, or to the next one towards the prediction.
 
     Whichever has the smaller sum of squared error, in a nearly orthonormal basis, and price times bits.
+
+    Args:
+        exact: (H, W, F).
+        step: the quantizer step, in the unit of `exact`.
     """
 
-    def __init__(self, exact: Floats, priors: Priors) -> None:
-        nearest = np.round(exact)
-        towards = np.sign(np.round(priors.locations.astype(np.float64)) - nearest)
-        saved_bits = priors.bits(nearest) - priors.bits(nearest + towards)
-        added_error = np.square(exact - nearest - towards) - np.square(exact - nearest)
-        self._nearest, self._towards = nearest.astype(np.int64), towards.astype(np.int8)
-        self._worth_it_from = np.full(exact.shape, np.inf, np.float32)
-        np.divide(added_error, saved_bits, out=self._worth_it_from, where=saved_bits > 0, casting="same_kind")
+    def __init__(self, exact: Singles, priors: Priors, step: float = 1.0) -> None:
+        self._nearest: Symbols32 = plane_major(exact.shape, np.int32)
+        flat = [by_plane(array) for array in (exact, priors.locations, priors.scales, self._nearest)]
+        starts = range(0, exact.size, CHUNK)
+        found: list[tuple[Places, Moves8, Singles]] = [_NO_MOVES] * len(starts)
 
-    def at(self, price: float = PRICE) -> npt.NDArray[np.int64]:
-        """The symbols if a bit costs so much."""
-        return self._nearest + self._towards * (price > self._worth_it_from)
+        def chunk(worker: int, i: int) -> None:
+            here, location, scale, nearest = (array[starts[i] : starts[i] + CHUNK] for array in flat)
+            here = here * np.float32(1 / step)
+            rounded = np.rint(here)
+            nearest[:] = rounded
+            towards = np.sign(np.rint(location) - rounded)
+            places = np.flatnonzero(towards).astype(np.int32)
+            here, location, scale, rounded, towards = (
+                array[places] for array in (here, location, scale, rounded, towards)
+            )
+            saved_bits = bits(rounded, location, scale) - bits(rounded + towards, location, scale)
+            added_error = 1 - 2 * towards * (here - rounded)
+            useful = saved_bits > 0
+            price = added_error[useful] / saved_bits[useful]
+            cheap = price < HIGHEST_PRICE
+            chosen = np.flatnonzero(useful)[cheap]
+            found[i] = places[chosen] + np.int32(starts[i]), towards[chosen].astype(np.int8), price[cheap]
+
+        Workers(n_threads()).run(len(starts), chunk)
+        self._places, self._towards, self._worth_it_from = (np.concatenate(each) for each in zip(*found, strict=True))
+
+    def at(self, price: float = PRICE) -> Symbols32:
+        """The symbols if a bit costs so much, at most `HIGHEST_PRICE`."""
+        symbols = self._nearest.copy(order="K")
+        moved = np.flatnonzero(price > self._worth_it_from)
+        by_plane(symbols)[self._places[moved]] += self._towards[moved]
+        return symbols
 
 
-def weigh(linear: WaveletProblem, request: Request, start: Weights) -> Weights:
+def weigh(linear: WaveletProblem, request: Request, start: Weights, quantizations: int) -> Weights:
     """Quantize again, each coefficient to what costs least in errors and bits, and come close to the target.
 
     The last of a few quantizer steps, each of which would be right if the error followed its power law.
+
+    Args:
+        quantizations: how many steps at most.
     """
     weights, coarseness = start, 1.0
-    steps = {name: weight.step.value for name, weight in start.items()}
-    parameters = {name: weight.values.astype(np.float32) for name, weight in start.items()}
-    exact = linear.coefficients(parameters, steps)
+    exact = linear.coefficients(start)
     clock = request.clock("quantize")
-    for trial_number in range(TRIALS):
-        step = Step.nearest(steps["level0"] * coarseness)
-        symbols = np.round(exact / step.value).astype(np.int64)
+    for trial_number in range(quantizations):
+        step = Step.nearest(start["level0"].step.value * coarseness)
+        symbols: Symbols32 = plane_major(exact.shape, np.int32)
+        by_plane(symbols)[:] = np.rint(by_plane(exact) * np.float32(1 / step.value))
         for _ in range(ROUNDS):
-            symbols = Weighing(exact / step.value, linear.priors(Quantized(symbols, step))).at()
+            symbols = Weighing(exact, linear.priors(Quantized(symbols, step)), step.value).at()
         weights = {**start, "level0": Quantized(symbols, step)}
-        psnr_db = linear.exact_psnr_db(weights)
-        clock.tell(trial_number, TRIALS, psnr_db)
+        psnr_db = linear.near_psnr_db(weights)
+        clock.tell(trial_number, quantizations, psnr_db)
         excess_db = psnr_db - request.psnr_db
         if abs(excess_db) < CLOSE_DB or math.isinf(excess_db):
             break
@@ -79,70 +121,114 @@ def weigh(linear: WaveletProblem, request: Request, start: Weights) -> Weights:
     return weights
 
 
-def settle(filtered: Filtered, request: Request, weights: Weights) -> Trial:
+def settle(filtered: Filtered, request: Request, weights: Weights, settlings: int) -> Trial:
     """Quantized again and again, filters and predictions renewed each time, for as long as that makes a smaller file.
 
     The closest to the target if none reaches it.
 
     Args:
         weights: of the linear part; where a layer behind filters is among them, it is made anew.
+        settlings: how often at most.
     """
-    best, best_merit = None, (False, -math.inf)
-    for _ in range(SETTLINGS):
-        trial = _weigh_again(filtered, request, filtered.renewed(weights))
-        weights, reached = trial.weights, trial.psnr_db >= request.psnr_db
-        merit = (reached, -filtered.problem.estimated_bytes(weights) if reached else trial.psnr_db)
-        if best is None or merit > best_merit:
-            best, best_merit = trial, merit
-        elif reached:
+    best, best_bytes, price, priors = None, math.inf, PRICE, filtered.linear.priors(weights["level0"])
+    for _ in range(settlings):
+        weights = filtered.renewed(weights)
+        rest = filtered.rest(weights)
+        weighing = Weighing(rest.wishes(weights, plus_symbols=True), priors)
+        del priors  # which take much memory, as do the others
+        weighed = _priced(filtered, request, weights, rest, weighing, price)
+        del rest, weighing
+        if weighed is None:
             break
+        weights, price = weighed
+        priors = filtered.linear.priors(weights["level0"])
+        n_bytes = filtered.problem.near_bytes(weights, priors)
+        if n_bytes >= best_bytes:
+            break
+        best, best_bytes = weights, n_bytes
         if request.expired():
             break
-    assert best is not None
-    return best
+    weights = filtered.renewed(weights) if best is None else best
+    trial = filtered.problem.trial(weights)
+    if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB:
+        return trial
+    rest = filtered.rest(weights)
+    return land(filtered.problem, request, weights, partial(_last_moves, rest), rest.near_psnr_db)
 
 
-def _weigh_again(filtered: Filtered, request: Request, weights: Weights) -> Trial:
-    """Quantize once more what the field's error says the coefficients should be, at the price that just suffices.
+def _priced(
+    filtered: Filtered, request: Request, weights: Weights, rest: WaveletProblem, weighing: Weighing, price: float
+) -> tuple[Weights, float] | None:
+    """The weights at the price that just suffices.
 
     The filters' effect is taken as given, and the error of that made up for after each search.
+
+    Args:
+        rest: what is left for the linear part to fit.
+        price: where the search for the price begins.
+
+    Returns:
+        The weights, which nearly reach the target, and their price; None where no price does.
     """
-    problem, clock, level = filtered.problem, request.clock("quantize"), weights["level0"]
-    outputs = problem.field.evaluate(problem.geometry, weights)
-    start, rest = problem.trial_of(weights, outputs), filtered.rest(weights)
-    wanted = np.asarray(level.symbols + problem.wishes(weights, outputs), np.float64)
-    weighing, closest = Weighing(wanted, problem.priors(level)), None
-    bias_db, price = 0.0, PRICE
+    clock, step = request.clock("quantize"), weights["level0"].step
+    closest, closest_db, bias_db, goal_db = None, math.inf, 0.0, request.psnr_db + MARGIN_DB
     for _ in range(RETRIES):
-        found, found_db = weights, start.psnr_db
-        bracket = Bracket(Tried(0.0, math.inf), Tried(HIGHEST_PRICE, -math.inf))
+        found, found_db = None, math.nan
+        search = _PriceSearch(goal_db + CLOSE_DB / 20)
         for number in range(PRICES):
-            moved = {**weights, "level0": Quantized(weighing.at(price), level.step)}
-            psnr_db = rest.exact_psnr_db(moved) + bias_db
+            moved = {**weights, "level0": Quantized(weighing.at(price), step)}
+            psnr_db = rest.near_psnr_db(moved) + bias_db
             clock.tell(number, PRICES, psnr_db)
-            reached = psnr_db >= request.psnr_db
-            bracket.add(price, psnr_db, reached=reached)
-            if reached:
-                found, found_db = moved, psnr_db
-            if 0 <= psnr_db - request.psnr_db < CLOSE_DB / 10:
+            if psnr_db >= goal_db:
+                found, found_db = (moved, price), psnr_db
+            if 0 <= psnr_db - goal_db < CLOSE_DB / 10:
                 break
-            price = bracket.secant(request.psnr_db + CLOSE_DB / 20)
-        trial = problem.trial(found)
-        if trial.psnr_db >= request.psnr_db and (closest is None or trial.psnr_db < closest.psnr_db):
-            closest = trial
-        if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB / 5:
+            price = search.after(price, psnr_db, reached=psnr_db >= goal_db)
+        if found is None:
             break
-        bias_db += trial.psnr_db - found_db - CLOSE_DB / 20
-    if closest is not None:
-        return closest
-    return land(problem, request, weights, partial(_last_moves, problem), rest.exact_psnr_db)
+        filtered_db = filtered.rest(found[0]).near_psnr_db(found[0])
+        if filtered_db >= goal_db and filtered_db < closest_db:
+            closest, closest_db = found, filtered_db
+        if 0 <= filtered_db - goal_db < CLOSE_DB / 5:
+            break
+        bias_db += filtered_db - found_db - CLOSE_DB / 20
+    return closest
 
 
-def _last_moves(problem: WaveletProblem, weights: Weights, outputs: npt.NDArray[np.int64], short: bool) -> Moves:
+class _PriceSearch:
+    """Looks for the price at which a PSNR is reached.
+
+    Args:
+        goal_db: the PSNR.
+    """
+
+    def __init__(self, goal_db: float) -> None:
+        self._goal_db, self._bracket = goal_db, Bracket(Tried(0.0, math.inf), Tried(HIGHEST_PRICE, -math.inf))
+        self._last: Tried | None = None
+        self._fall = DB_PER_PRICE
+
+    def after(self, price: float, psnr_db: float, *, reached: bool) -> float:
+        """The next price to try after one that gave a PSNR."""
+        last, self._last = self._last, Tried(price, psnr_db)
+        self._bracket.add(price, psnr_db, reached=reached)
+        enough, beyond = self._bracket.enough, self._bracket.beyond
+        assert enough is not None
+        assert beyond is not None
+        if math.isfinite(enough.value - beyond.value):
+            return self._bracket.secant(self._goal_db)
+        if last is not None and last.x != price and math.isfinite(last.value - psnr_db):
+            self._fall = max(LEAST_FALL, (last.value - psnr_db) / (price - last.x))
+        excess_db = psnr_db - self._goal_db
+        room = beyond.x - price if excess_db > 0 else price - enough.x
+        return price + math.copysign(min(0.75 * room, abs(excess_db) / self._fall), excess_db)
+
+
+def _last_moves(rest: WaveletProblem, weights: Weights, outputs: npt.NDArray[np.int64], short: bool) -> Moves:
     """Towards the picture where that is short of its target, else towards what the networks predict."""
-    level, wishes = weights["level0"], problem.wishes(weights, outputs)
-    priors = problem.priors(level)
-    predicted = np.round(priors.locations).astype(np.int64)
-    towards = np.sign(wishes).astype(np.int64) if short else np.sign(predicted - level.symbols)
+    level = weights["level0"]
+    wishes = rest.wishes(weights, (outputs * OUTPUT_UNIT).astype(np.float32))
+    priors = rest.priors(level)
+    predicted = np.rint(priors.locations).astype(np.int32)
+    towards = np.sign(wishes).astype(np.int64) if short else np.sign(predicted - level.symbols).astype(np.int64)
     saving = priors.bits(level.symbols) - priors.bits(level.symbols + towards)
     return Moves.of("level0", wishes, towards, saving, short=short)

@@ -9,7 +9,7 @@ from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.muon import ITERATIONS, KERNEL, MOMENTUM, NEAR_ZERO, QUINTIC, SIZE, Muon, plain_step
 from nfcodec.fields.siren.plan import initial_for
 from nfcodec.fitting.engines import Objective, Rates, create
-from nfcodec.fitting.kernels import compiled
+from nfcodec.kernels import compiled
 
 
 @pytest.fixture(params=["compiled", "plain"])

@@ -12,8 +12,8 @@ from nfcodec.fields.siren.plan import initial_for
 from nfcodec.fields.siren.rounding import STEP, rounded
 from nfcodec.fitting.engines import Objective, Rates, create
 from nfcodec.fitting.fine_tuning import allowed_mse, balanced_steps
-from nfcodec.fitting.kernels.paths import has_kernels
 from nfcodec.fitting.problem import quantize
+from nfcodec.kernels.paths import has_kernels
 
 FIELD = Siren(12, 2)
 
@@ -80,7 +80,7 @@ def test_neurons_are_sorted_by_bias(fitted):
 
 @pytest.fixture
 def without_kernels(monkeypatch):
-    monkeypatch.setitem(sys.modules, "nfcodec.fitting.kernels.viterbi", None)
+    monkeypatch.setitem(sys.modules, "nfcodec.kernels.viterbi", None)
     has_kernels.cache_clear()
     yield
     has_kernels.cache_clear()

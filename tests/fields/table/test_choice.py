@@ -18,10 +18,10 @@ from nfcodec.fields.table.field import Table
 from nfcodec.fields.table.fit import ONE, THREE, TWO, UNCODED, _entropy, lattices, trellis_trial
 from nfcodec.fields.table.pyramid import analysed
 from nfcodec.fitting.goals import Psnr
-from nfcodec.fitting.kernels.paths import moves
-from nfcodec.fitting.kernels.viterbi import cheapest_path, decoded, round_columns
 from nfcodec.fitting.problem import quantize
 from nfcodec.fitting.request import Request
+from nfcodec.kernels.paths import moves
+from nfcodec.kernels.viterbi import cheapest_path, decoded, round_columns
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_code_1_leaves_the_third_feature_even(table):
 
 def test_without_a_compiler_symbols_are_rounded(table, monkeypatch):
     problem, notes = table(), []
-    monkeypatch.setitem(sys.modules, "nfcodec.fitting.kernels.viterbi", None)
+    monkeypatch.setitem(sys.modules, "nfcodec.kernels.viterbi", None)
     request = Request(Psnr(36.0), 5, 0, listen=lambda event: notes.append(event.message))
     assert trellis_trial(problem, request, analysed(Table(), problem, request), THREE) is None
     assert any("rounded" in note for note in notes)

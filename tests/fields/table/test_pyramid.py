@@ -67,7 +67,7 @@ def test_interpolation_is_that_of_the_field(make_problem):
 @pytest.mark.parametrize("psnr_db", [20.0, 33.3, 45.0, 55.0])
 def test_landing_by_step_ends_just_over_the_target(make_problem, psnr_db):
     problem, request = make_problem(FIELD), Request(Psnr(psnr_db), 5, 0)
-    landed = land_by_step(problem, request, lambda coarseness: start(FIELD, problem, request, coarseness))
+    landed = land_by_step(request, lambda x: problem.trial(quantize(problem, *start(FIELD, problem, request, 2.0**x))))
     assert landed.psnr_db == problem.exact_psnr_db(landed.weights)
     assert psnr_db <= landed.psnr_db < psnr_db + 1.5
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nfcodec.fields.wavelet.analysis import analysed, start
+from nfcodec.fields.wavelet.analysis import Analysis, analysed
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.transform import analyse_planes
 from nfcodec.fitting.goals import Psnr
-from nfcodec.fitting.problem import quantize
 from nfcodec.fitting.request import Request
 
 
@@ -29,19 +28,21 @@ def test_the_transform_is_linear(n_levels):
 def test_the_start_is_the_picture(make_problem, shape, channels):
     """Up to its quantizer step, of which each coefficient is off by no more than 0.6."""
     problem = make_problem(Wavelet(3), *shape, channels)
-    parameters, steps = start(problem, Request(Psnr(40.0), 5, 0))
+    weights = Analysis(problem, Request(Psnr(40.0), 5, 0)).weights()
     layout = problem.field.layout(problem.geometry)
-    assert {name: value.shape for name, value in parameters.items()} == {each.name: each.shape for each in layout}
-    assert parameters.keys() == steps.keys()
-    weights = quantize(problem, parameters, steps)
+    assert {name: weight.symbols.shape for name, weight in weights.items()} == {
+        each.name: each.shape for each in layout
+    }
     outputs = problem.field.evaluate(problem.geometry, weights) * 2.0**-24
     step = weights["level0"].step.value
     assert np.sqrt(np.square(outputs - problem.targets).mean()) < 0.6 * step
 
 
 def test_a_coarser_start_has_a_larger_step(make_problem):
-    problem, request = make_problem(Wavelet(2)), Request(Psnr(40.0), 5, 0)
-    (_, steps), (_, coarser) = start(problem, request), start(problem, request, 2.0)
+    analysis = Analysis(make_problem(Wavelet(2)), Request(Psnr(40.0), 5, 0))
+    steps, coarser = (
+        {name: weight.step.value for name, weight in analysis.weights(factor).items()} for factor in (1.0, 2.0)
+    )
     assert coarser == {**steps, "level0": 2 * steps["level0"]}
 
 

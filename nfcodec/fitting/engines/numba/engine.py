@@ -21,11 +21,11 @@ from nfcodec.fitting.engines.base import Engine, Halt, Objective, Places, Rates,
 from nfcodec.fitting.engines.numba.program import Pass, Program, Rating, Reference, Sampling
 from nfcodec.fitting.engines.numba.tables import NONE, Tables
 from nfcodec.fitting.engines.registry import counterpart
-from nfcodec.fitting.kernels import quantizer
-from nfcodec.fitting.kernels.arguments import AdamStep, Floats
-from nfcodec.fitting.kernels.jit import U, compilation_told
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.starts import uniform_start
+from nfcodec.kernels import quantizer
+from nfcodec.kernels.arguments import AdamStep, Floats
+from nfcodec.kernels.jit import U, compilation_told
 from nfcodec.transforms import Chain
 from nfcodec.workers import Workers, n_threads
 

@@ -15,10 +15,10 @@ from nfcodec.exact.field import Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.numba.program import TASK_ROWS, Pass, Program, Reference, Sums
 from nfcodec.fitting.engines.numba.relu import Relu
-from nfcodec.fitting.kernels import grids
-from nfcodec.fitting.kernels.arguments import Floats, Grid, GridScratch, Indices, Rows, Slopes
-from nfcodec.fitting.kernels.jit import U
-from nfcodec.fitting.kernels.relu import grid_rows
+from nfcodec.kernels import grids
+from nfcodec.kernels.arguments import Floats, Grid, GridScratch, Indices, Rows, Slopes
+from nfcodec.kernels.jit import U
+from nfcodec.kernels.relu import grid_rows
 from nfcodec.workers import Workers
 
 CHUNK_FLOATS = 1 << 21

@@ -16,9 +16,9 @@ from nfcodec.exact.arithmetic import OUTPUT_UNIT
 from nfcodec.exact.field import Field, Parameters
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.engines.base import Places
-from nfcodec.fitting.kernels.arguments import Floats, Found, Packed, Wanted
-from nfcodec.fitting.kernels.blocks import padded
 from nfcodec.fitting.problem import Problem
+from nfcodec.kernels.arguments import Floats, Found, Packed, Wanted
+from nfcodec.kernels.blocks import padded
 from nfcodec.workers import Workers
 
 TASK_ROWS = 8

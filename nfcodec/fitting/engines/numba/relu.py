@@ -10,9 +10,9 @@ import numpy as np
 from nfcodec.exact.field import Tensor
 from nfcodec.fitting.engines.numba.program import Map, Network
 from nfcodec.fitting.engines.relu import Layer, ReluLayers
-from nfcodec.fitting.kernels.arguments import Floats, ReluNet
-from nfcodec.fitting.kernels.blocks import padded
-from nfcodec.fitting.kernels.jit import BLOCK, U
+from nfcodec.kernels.arguments import Floats, ReluNet
+from nfcodec.kernels.blocks import padded
+from nfcodec.kernels.jit import BLOCK, U
 from nfcodec.workers import Workers
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from nfcodec.exact.field import Parameters, Tensor
 from nfcodec.fitting.engines.base import Objective
-from nfcodec.fitting.kernels import quantizer
-from nfcodec.fitting.kernels.arguments import AdamStep, Floats, Softening
-from nfcodec.fitting.kernels.jit import U
+from nfcodec.kernels import quantizer
+from nfcodec.kernels.arguments import AdamStep, Floats, Softening
+from nfcodec.kernels.jit import U
 from nfcodec.workers import Workers
 
 ELEMENTS = 1 << 16

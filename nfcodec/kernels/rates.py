@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nfcodec.fitting.kernels.elementary import exp, log2
-from nfcodec.fitting.kernels.jit import ONE, ZERO, F, U, kernel
+from nfcodec.kernels.elementary import exp, log2
+from nfcodec.kernels.jit import ONE, ZERO, F, U, kernel
 
 _LN_2 = F(np.log(2))
 MIN_SCALE = F(0.1)

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from nfcodec.fitting.kernels.elementary import rounded
-from nfcodec.fitting.kernels.jit import B1, I32, ONE, THREE, TWO, ZERO, F, U, kernel
+from nfcodec.kernels.elementary import rounded
+from nfcodec.kernels.jit import B1, I32, ONE, THREE, TWO, ZERO, F, U, kernel
 
 
 @kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.fitting.kernels.jit import I32, F, exact_order
+from nfcodec.kernels.jit import I32, F, exact_order
 
 _TURN_4 = F(2 / np.pi)
 _LOG2_E = F(np.log2(np.e))

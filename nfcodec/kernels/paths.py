@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.coding.convolutional import CODES, MEMORY
-from nfcodec.fitting.kernels import compiled
+from nfcodec.kernels import compiled
 from nfcodec.lazy import load
 
-MODULE = "nfcodec.fitting.kernels.viterbi"
+MODULE = "nfcodec.kernels.viterbi"
 
 
 class Kernels(NamedTuple):

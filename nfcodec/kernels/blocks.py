@@ -6,7 +6,7 @@ Tiles of 4 x 4 matrix entries keep the multiplier busy: sixteen fused multiply-a
 
 from __future__ import annotations
 
-from nfcodec.fitting.kernels.jit import B1, B2, B3, FOUR, ONE, THREE, TWO, ZERO, F, kernel
+from nfcodec.kernels.jit import B1, B2, B3, FOUR, ONE, THREE, TWO, ZERO, F, kernel
 
 
 def padded(n: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.fitting.kernels.jit import F, exact_order
+from nfcodec.kernels.jit import F, exact_order
 
 CANDIDATES, BELOW = 4, 1
 """How many symbols of each feature are tried, and how many of them lie below the wanted value's integer part."""

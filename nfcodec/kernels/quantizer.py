@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.fitting.kernels.elementary import noise, tanh
-from nfcodec.fitting.kernels.jit import I32, F, exact_order, kernel
+from nfcodec.kernels.elementary import noise, tanh
+from nfcodec.kernels.jit import I32, F, exact_order, kernel
 
 
 @exact_order

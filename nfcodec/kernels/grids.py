@@ -6,8 +6,8 @@ All tables lie in one flat array; a level is described by a row of `levels`, col
 
 from __future__ import annotations
 
-from nfcodec.fitting.kernels.elementary import rounded
-from nfcodec.fitting.kernels.jit import B1, I32, ONE, TWO, ZERO, F, U, kernel
+from nfcodec.kernels.elementary import rounded
+from nfcodec.kernels.jit import B1, I32, ONE, TWO, ZERO, F, U, kernel
 
 OFFSET, FEATURES, FIRST, IS_HASH, LOG2_STRIDE, ROWS, COLS, MASK, IS_FINE = (U(i) for i in range(9))
 """Columns: the table's place in the flat array; features; number of its first feature in the encoding; 1 for hash

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from nfcodec.fitting.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows, mask_rectified, rectify
-from nfcodec.fitting.kernels.grids import (
+from nfcodec.kernels.blocks import add_outer, add_product, add_row_sums, fill_rows, mask_rectified, rectify
+from nfcodec.kernels.grids import (
     IS_FINE,
     IS_HASH,
     LOG2_STRIDE,
@@ -14,8 +14,8 @@ from nfcodec.fitting.kernels.grids import (
     hash_encode_fine,
     hash_lookup,
 )
-from nfcodec.fitting.kernels.jit import B1, ONE, ZERO, F, U, kernel
-from nfcodec.fitting.kernels.loss import loss
+from nfcodec.kernels.jit import B1, ONE, ZERO, F, U, kernel
+from nfcodec.kernels.loss import loss
 
 
 @kernel
