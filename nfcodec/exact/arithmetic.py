@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError
+from nfcodec.exact.paired import Scratch, multiplier
 
 IntArray = npt.NDArray[np.int64]
 SymbolArray = npt.NDArray[np.int32] | npt.NDArray[np.int64]
@@ -33,7 +34,7 @@ ACTIVATION_BITS = 16
 """Encodings and the hidden activations of ReLU networks are integers in units of 2^-16."""
 
 _EXACT = 2.0**52
-_BLOCK_VALUES = 1 << 19  # activations of a layer that are in memory at a time, a thread: 4 MiB
+_BLOCK_VALUES = 1 << 17  # activations of a layer that are in memory at a time, a thread: 1 MiB, in reach of its cache
 
 
 def in_blocks(network: Callable[[ExactArray], ExactArray], x: ExactArray, widest: int) -> ExactArray:
@@ -120,7 +121,7 @@ class Affine:
         symbols, shift = weight.symbols.astype(np.float64), out_bits - in_bits
         rows = np.abs(symbols).sum(axis=1).max(initial=0.0)
         self.bound = check_exact(float(rows) * in_bound, weight.step, shift)
-        self._matrix = symbols * (weight.step.mantissa * 2.0 ** (weight.step.exponent + shift))
+        self._matrix = multiplier(symbols, weight.step.mantissa * 2.0 ** (weight.step.exponent + shift), in_bound)
         self._bias: ExactArray | None = None
         self._fused = False
         if bias is not None:
@@ -132,9 +133,13 @@ class Affine:
             self._fused = unit <= 0.5 and (product + self.bound) / unit < _EXACT
         self._offset = self._bias + 0.5 if self._bias is not None and self._fused else 0.5
 
-    def __call__(self, x: ExactArray) -> ExactArray:
-        """x (in, n) to y (out, n): floor(W x + 1/2) + b."""
-        y = self._matrix @ x
+    def __call__(self, x: ExactArray, scratch: Scratch | None = None) -> ExactArray:
+        """x (in, n) to y (out, n): floor(W x + 1/2) + b.
+
+        Args:
+            scratch: y is in its memory, so that the next call with it overwrites y; None for new memory.
+        """
+        y = self._matrix.product(x, scratch or Scratch())
         y += self._offset
         np.floor(y, out=y)
         if self._bias is not None and not self._fused:

@@ -16,6 +16,7 @@ from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks
 from nfcodec.exact.field import Field, Parameters, Role, Tensor
 from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.paired import Scratch
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
 from nfcodec.limits import Limits
@@ -188,15 +189,17 @@ class Siren(Field):
         last = Affine(weights["weight_out"], weights["bias_out"], in_bits, OUTPUT_BITS, in_bound)
         xs, ys, sines = coordinates(geometry.width), coordinates(geometry.height), sine_table()
 
-        def network(x: ExactArray) -> ExactArray:
+        def network(x: ExactArray, scratch: Scratch) -> ExactArray:
             for layer in layers:
-                phases = layer(x).astype(np.int64)
+                turned = layer(x, scratch)
+                phases = scratch.array("phases", *turned.shape).view(np.int64)
+                np.copyto(phases, turned, casting="unsafe")
                 phases &= (1 << PHASE_BITS) - 1
-                x = sines.take(phases)
+                x = sines.take(phases, out=scratch.array("sines", *turned.shape), mode="wrap")
             return last(x)
 
         def rows(start: int, stop: int) -> ExactArray:
-            x = np.stack([np.tile(xs, stop - start), np.repeat(ys[start:stop], geometry.width)])
-            return in_blocks(network, x, max(self.sizes))
+            x, scratch = np.stack([np.tile(xs, stop - start), np.repeat(ys[start:stop], geometry.width)]), Scratch()
+            return in_blocks(lambda block: network(block, scratch), x, max(self.sizes))
 
         return rows
