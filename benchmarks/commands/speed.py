@@ -2,44 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from benchmarks.commands._shared import data_option, named_pictures, options, records_option, run_all, set_option
+from benchmarks.commands._shared import (
+    FieldName,
+    chosen_pictures,
+    data_option,
+    named_pictures,
+    options,
+    records_option,
+    run_all,
+    set_option,
+)
+from benchmarks.data import mosaic
 from benchmarks.data.datasets import Picture
-from benchmarks.records.store import Row, Store
+from benchmarks.records.store import Job, Row, Store, read
+from benchmarks.report.speed import codec
+from benchmarks.report.table import markdown
 from benchmarks.speed.job import PARTS, Speed
+from benchmarks.speed.processes import RIVALS, CodecSpeed
+
+PICTURES = ("kodak/kodim05", "clic/ales-krivec-15949", f"clic/{mosaic.NAME}")
+ONE_PICTURE = ("steps", "siren")
+CODEC = "codec"
 
 
 @click.command()
-@click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Repeatable; else all.")
+@click.option("--part", "parts", type=click.Choice([*PARTS, CODEC]), multiple=True, help="Repeatable; else all.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Of all parts but the recipe.")
 @click.option(
-    "--image",
-    default="kodim05",
+    "--picture",
+    "whole",
+    multiple=True,
+    default=PICTURES,
     show_default=True,
-    metavar="NAME",
-    help="The picture of the set that all parts but the recipe take.",
+    metavar="SET/NAME",
+    help=f"Codec: the pictures; {mosaic.NAME} is one of 12 megapixels made of a set's. Repeatable.",
 )
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Of the recipe's pictures.")
+@click.option(
+    "--field",
+    "fields",
+    type=FieldName(),
+    multiple=True,
+    default=["wavelet"],
+    show_default=True,
+    help="Codec: of nfcodec. Repeatable.",
+)
+@click.option(
+    "--effort",
+    "efforts",
+    type=click.IntRange(1, 9),
+    multiple=True,
+    default=[1, 3, 5],
+    show_default=True,
+    help="Codec: of nfcodec. Repeatable.",
+)
+@click.option(
+    "--rival",
+    "rivals",
+    type=click.Choice([*RIVALS, "none"]),
+    multiple=True,
+    default=list(RIVALS),
+    show_default=True,
+    help="Codec: others, AVIF by its speed; or none. Repeatable.",
+)
+@click.option("--psnr", "target_db", type=float, default=40.0, show_default=True, metavar="DB", help="Codec: of all.")
+@click.option("--image", default="kodim05", show_default=True, metavar="NAME", help="Steps and siren: the picture.")
+@click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Recipe: of the pictures.")
 @click.option(
     "--images",
     type=click.IntRange(0),
     default=8,
     show_default=True,
     metavar="N",
-    help="Run the paper's recipe on the first N pictures.",
+    help="Recipe: run the paper's on the first N pictures.",
 )
-@click.option("--defaults", type=click.IntRange(1), metavar="N", help="Run ours on the first N; else on all.")
+@click.option("--defaults", type=click.IntRange(1), metavar="N", help="Recipe: run ours on the first N; else on all.")
 @click.option(
     "--cap",
     type=float,
     default=1000.0,
     show_default=True,
     metavar="TIMES",
-    help="Stop the paper's recipe at so many times our steps.",
+    help="Recipe: stop the paper's at so many times our steps.",
 )
 @click.option(
     "--device",
@@ -49,39 +98,64 @@ from benchmarks.speed.job import PARTS, Speed
 )
 @options(records_option, data_option, set_option)
 def speed(
-    data: Path | None, name: str, image: str, path: Path | None, parts: Sequence[str], rounds: int, side: int,
-    images: int, defaults: int | None, cap: float, device: str,
+    data: Path | None, name: str, image: str, path: Path | None, parts: Sequence[str], rounds: int,
+    whole: Sequence[str], fields: Sequence[str], efforts: Sequence[int], rivals: Sequence[str], target_db: float,
+    side: int, images: int, defaults: int | None, cap: float, device: str,
 ) -> None:  # fmt: skip
-    """Speed as ratios taken in one run: engines, recipes, whole processes. All parts take about twenty minutes.
+    """Speed as ratios taken in one run: engines, recipes, whole processes.
 
     \b
     steps   a step of the engines, of plain PyTorch, and of its matrix products
     recipe  steps and seconds to 50 dB: our settings against the paper's
-    encode  whole processes, with their peak memory
-    decode  the same
+    siren   the decoder on a SIREN of the paper's size, over its matrix products
+    codec   encode and decode beside AVIF and WebP as whole processes: seconds,
+            units of 1 TFLOP of fp32 products, memory, cores that were busy
 
-    Seconds depend on the machine and on what else it does; compare ratios.
+    All of it takes hours, most of them for the codec at 12 megapixels. Seconds depend on the machine and on what else
+    it does; compare ratios, and units.
     """
-    pictures = named_pictures(name, data, image)
-    jobs = [(_job(pictures[image], part, rounds, device), pictures[image]) for part in _parts(parts, device)]
-    if device == "cpu" and (not parts or "recipe" in parts):
-        for i, picture in enumerate(list(pictures.values())[:defaults]):
-            names = (picture.dataset, picture.name, picture.sha256)
-            jobs.append((Speed(*names, "recipe", side=side, cap=cap if i < images else 0.0), picture))
-    run_all(jobs, Store(path), show=_show)
+    parts = ("device",) if device != "cpu" else parts or (*PARTS, CODEC)
+    with tempfile.TemporaryDirectory() as folder:
+        jobs: list[tuple[Job, Picture]] = []
+        if single := [part for part in parts if part in (*ONE_PICTURE, "device")]:
+            picture = named_pictures(name, data, image)[image]
+            jobs += [(Speed(*_named(picture), part, rounds=rounds, device=device), picture) for part in single]
+        if "recipe" in parts:
+            for i, picture in enumerate(chosen_pictures([name], defaults, data)):
+                jobs.append((Speed(*_named(picture), "recipe", side=side, cap=cap if i < images else 0.0), picture))
+        if CODEC in parts:
+            others = tuple(each for each in rivals if each != "none")
+            for picture in _pictures(whole, data, Path(folder)):
+                settings = (tuple(fields), tuple(efforts), others, target_db, rounds)
+                jobs.append((CodecSpeed(*_named(picture), *settings), picture))
+        records: list[Row] = []
+        run_all(jobs, Store(path), show=lambda record: records.append(record) or _show(record))
+    _show_codec(jobs, [*(read(path) if path else ()), *records])
 
 
-def _parts(parts: Sequence[str], device: str) -> Sequence[str]:
-    """Those that are run on one picture."""
-    return [part for part in parts or PARTS if part != "recipe"] if device == "cpu" else ["device"]
+def _named(picture: Picture) -> tuple[str, str, str]:
+    return picture.dataset, picture.name, picture.sha256
 
 
-def _job(picture: Picture, part: str, rounds: int, device: str) -> Speed:
-    rounds = 0 if part == "encode" else rounds
-    return Speed(picture.dataset, picture.name, picture.sha256, part, rounds=rounds, device=device)
+def _pictures(names: Sequence[str], data: Path | None, folder: Path) -> Iterator[Picture]:
+    """By "SET/NAME"; a mosaic is made in the folder."""
+    for each in names:
+        found, _, name = each.rpartition("/")
+        if name == mosaic.NAME:
+            yield mosaic.mosaic(chosen_pictures([found], None, data), folder)
+        else:
+            yield named_pictures(found, data, name)[name]
 
 
 def _show(record: Row) -> None:
-    for row in record["rows"]:
+    """A line for each row; whole processes are shown as a table at the end."""
+    for row in record["rows"] if record["part"] != CODEC else ():
         cells = (f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items())
         click.echo(" | ".join((record["part"], record["image"], *cells)))
+
+
+def _show_codec(jobs: Sequence[tuple[Job, Picture]], records: Sequence[Row]) -> None:
+    """The table of the jobs' records, old and new, each once."""
+    keys = {job.key for job, _ in jobs if isinstance(job, CodecSpeed)}
+    if found := {record["key"]: record for record in records if record["key"] in keys}:
+        click.echo(markdown(codec(list(found.values()))))

@@ -217,11 +217,11 @@ class Encode(Job):
         with tempfile.TemporaryDirectory() as folder:
             source, out = Path(folder) / "in.png", Path(folder) / "out.nfc"
             Image.fromarray(picture).save(source)
-            text, seconds, megabytes = nfcodec_process(["encode", str(source), str(out), *options])
-        report = json.loads(text)
+            done = nfcodec_process(["encode", str(source), str(out), *options])
+        report = json.loads(done.out)
         keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine")
         return {
             "family": report["field"], **{key: report[key] for key in keys},
-            "encode_seconds": round(report["seconds"], 3), "process_seconds": round(seconds, 3),
-            "MB": round(megabytes, 1),
+            "encode_seconds": round(report["seconds"], 3), "process_seconds": round(done.seconds, 3),
+            "MB": round(done.megabytes, 1),
         }  # fmt: skip

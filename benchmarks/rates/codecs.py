@@ -101,6 +101,12 @@ def _jpeg2000(setting: float) -> Mapping[str, Any]:
     return {"format": "JPEG2000", "irreversible": True, "mct": 1, "quality_mode": "dB", "quality_layers": [setting]}
 
 
+def avif(speed: int) -> Lossy:
+    """AVIF without subsampling, at a speed from 0, the slowest, to 10."""
+    settings = (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 88, 94, 98, 100)
+    return Lossy(settings, _quality(format="AVIF", subsampling="4:4:4", speed=speed), "avif")
+
+
 LOSSY: dict[str, Lossy] = {
     "jpeg": Lossy(
         (5, 10, 20, 30, 40, 50, 60, 70, 80, 90), _quality(format="JPEG", subsampling=2, optimize=True), "jpg"
@@ -109,11 +115,7 @@ LOSSY: dict[str, Lossy] = {
         (5, 10, 20, 30, 50, 70, 80, 90, 95, 98, 100), _quality(format="JPEG", subsampling=0, optimize=True), "jpg"
     ),
     "webp": Lossy((0, 1, 10, 25, 40, 55, 70, 80, 88, 94, 98, 100), _quality(format="WEBP", method=6), "webp"),
-    "avif": Lossy(
-        (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 88, 94, 98, 100),
-        _quality(format="AVIF", subsampling="4:4:4", speed=4),
-        "avif",
-    ),
+    "avif": avif(4),
     "avif-psnr": Lossy(
         (0, 1, 5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 96, 98, 100),
         _quality(format="AVIF", subsampling="4:4:4", speed=0, advanced={"tune": "psnr"}),

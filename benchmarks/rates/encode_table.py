@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.data.pictures import Bytes, prepared
-from benchmarks.rates.codecs import LOSSLESS, LOSSY, Lossy
+from benchmarks.rates.codecs import LOSSLESS, LOSSY
+from benchmarks.rates.qualities import like, lowest_quality
 from benchmarks.records.measured import nfcodec_process, process
 from benchmarks.records.store import Job, Row
 from nfcodec.metrics import psnr_db
@@ -92,31 +93,12 @@ def _as_good(codec: str, picture: Bytes, target_db: float, source: Path, folder:
     encoding = process(module, [str(source), str(out), json.dumps(LOSSY[codec].at(quality).options)])
     decoding = process(module, [str(out), str(back), json.dumps({"compress_level": 1})])
     with Image.open(back) as image:
-        decoded = _like(picture, image)
+        decoded = like(picture, image)
     return {
         "quality": quality, "bytes": out.stat().st_size, "psnr_db": round(psnr_db(picture, decoded, 255), 4),
         "encode_seconds": round(encoding.seconds, 3), "decode_seconds": round(decoding.seconds, 3),
         "MB": round(encoding.megabytes, 1), "decode_MB": round(decoding.megabytes, 1),
     }  # fmt: skip
-
-
-def lowest_quality(picture: Bytes, target_db: float, rival: Lossy) -> int | None:
-    """The lowest quality (0 .. 100) whose PSNR reaches the target; None if none does."""
-    found, low, high = None, 0, 100
-    while low <= high:
-        quality = (low + high) // 2
-        codec = rival.at(quality)
-        data, _ = codec.encode(picture)
-        if psnr_db(picture, _like(picture, codec.decode(data)), 255) >= target_db:
-            found, high = quality, quality - 1
-        else:
-            low = quality + 1
-    return found
-
-
-def _like(picture: Bytes, image: Image.Image) -> Bytes:
-    """A decoded picture with as many channels as the original."""
-    return np.asarray(image.convert("L" if picture.ndim == 2 else "RGB"))
 
 
 def line(row: Row) -> str:

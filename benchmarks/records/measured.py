@@ -1,4 +1,4 @@
-"""Whole processes: what they print, their seconds, start-up included, and their peak memory.
+"""Whole processes: what they print, their seconds, start-up included, those of processors, and their peak memory.
 
 A child's peak memory counts from its parent's. So this module is also a small program, run in a process of its own,
 which starts the command and measures it.
@@ -16,11 +16,16 @@ from typing import NamedTuple
 
 
 class Measured(NamedTuple):
-    """What a process printed, how long it took, and the most memory that it held."""
+    """What a process printed, how long it took, the most memory that it held, and what processors spent on it.
+
+    Attributes:
+        cpu_seconds: of all its threads and of its own child processes, in the system, too.
+    """
 
     out: str
     seconds: float
     megabytes: float
+    cpu_seconds: float
 
 
 def nfcodec_process(arguments: list[str]) -> Measured:
@@ -34,7 +39,7 @@ def process(module: str, arguments: list[str]) -> Measured:
     row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
     if row["status"]:
         raise SystemExit(f"{module} {' '.join(arguments)} ended with {row['status']}")
-    return Measured(row["out"], row["seconds"], row["MB"])
+    return Measured(row["out"], row["seconds"], row["MB"], row["cpu_seconds"])
 
 
 def _measure(command: list[str]) -> dict[str, object]:
@@ -45,7 +50,8 @@ def _measure(command: list[str]) -> dict[str, object]:
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        return {"seconds": seconds, "MB": usage.ru_maxrss / 1024, "status": child.returncode, "out": out.read()}
+        row = {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "MB": usage.ru_maxrss / 1024}
+        return {**row, "status": child.returncode, "out": out.read()}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+from threadpoolctl import threadpool_info
+
 from benchmarks.data.pictures import Bytes
 from nfcodec.workers import n_threads
 
@@ -85,8 +87,17 @@ def surroundings() -> Mapping[str, Any]:
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
     return {
         "processor": model, "system": platform.system(), "threads": n_threads(), "python": platform.python_version(),
+        "blas": _blas(),
         **{name: version(name) for name in ("nfcodec", "numpy", "torch", "numba")},
     }  # fmt: skip
+
+
+def _blas() -> str:
+    """Libraries of matrix products, with the kernels that they chose: these may differ by a factor of two."""
+    loaded = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    return ", ".join(
+        f"{each['internal_api']} {each['version']} {each.get('architecture', '')}".strip() for each in loaded
+    )
 
 
 def load() -> float | None:

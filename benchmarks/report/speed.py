@@ -16,6 +16,13 @@ RECIPE = (
 )  # fmt: skip
 """Columns of the recipe's table, and the results they are medians of."""
 
+CODEC = (
+    ("codec", "contestant"), ("quality", "quality"), ("PSNR in dB", "psnr_db"), ("bytes", "bytes"),
+    ("encode s", "encode_seconds"), ("units", "encode_units"), ("busy", "encode_busy"), ("MB", "encode_MB"),
+    ("decode s", "decode_seconds"), ("units", "decode_units"), ("busy", "decode_busy"), ("MB", "decode_MB"),
+)  # fmt: skip
+"""Columns of the table of contestants, and the results they show."""
+
 
 def tables(rows: Sequence[Row]) -> list[Table]:
     """A table for each part that was run: the recipe's over pictures, of the others every row as it was measured."""
@@ -24,9 +31,33 @@ def tables(rows: Sequence[Row]) -> list[Table]:
         if row["study"] == "speed":
             part = f"recipe, {row['side']} x {row['side']}" if row["part"] == "recipe" else row["part"]
             parts.setdefault(part, []).append(row)
-    return [
-        (_recipe if name.startswith("recipe") else _measured)(name, records) for name, records in sorted(parts.items())
-    ]
+    return [_table(name, records) for name, records in sorted(parts.items())]
+
+
+def _table(name: str, records: Sequence[Row]) -> Table:
+    if name == "codec":
+        return codec(records)
+    return (_recipe if name.startswith("recipe") else _measured)(name, records)
+
+
+def codec(records: Sequence[Row]) -> Table:
+    """The table of `benchmarks.speed.processes`: a line for each contestant on each picture."""
+    lines = tuple(
+        (f"{record['image']}, {record['megapixels']:.2g} MP", *(row[key] for _, key in CODEC))
+        for record in records
+        for row in record["rows"]
+    )
+    units = ", ".join(f"{record['unit_seconds']:.2f}" for record in records)
+    notes = (
+        "Whole processes, start-up included, which read a PNG or write one: nfcodec's command line, and a program in"
+        " Python with Pillow. Medians over rounds in which all take turns.",
+        f"A unit is the time of 1 TFLOP of fp32 matrix products on all cores, measured between the turns: {units} s."
+        " Busy: CPU seconds over seconds times cores. MB: the most memory of the process.",
+        "Targets: " + ", ".join(sorted({f"{record['target_db']:g} dB" for record in records})) + "; the others are at"
+        " the quality whose PSNR is nearest to it.",
+        machines(records),
+    )
+    return Table("speed-codec", "Speed: codec", ("picture", *(column for column, _ in CODEC)), lines, notes)
 
 
 def _recipe(name: str, records: Sequence[Row]) -> Table:

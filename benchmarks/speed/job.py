@@ -11,11 +11,11 @@ import numpy as np
 
 from benchmarks.data.pictures import Bytes, prepared
 from benchmarks.records.store import Job, Row
-from benchmarks.speed import device, processes, recipe, steps
+from benchmarks.speed import device, recipe, steps, wide_siren
 from benchmarks.speed.workloads import picture
 
-PARTS = ("steps", "recipe", "encode", "decode")
-"""What runs on the CPU."""
+PARTS = ("steps", "recipe", "siren")
+"""What runs on the CPU, besides `processes.CodecSpeed`."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,7 @@ class Speed(Job):
                 return steps.rows(source, self.rounds)
             case "recipe":
                 return recipe.rows(source, self.side, self.cap)
-            case "encode":
-                return processes.encodes(source)
-            case "decode":
-                return processes.decodes(source, self.rounds)
+            case "siren":
+                return wide_siren.rows(source, self.rounds)
             case _:
                 return device.rows(picture(source, steps.SQUARE, gray=True), self.device, self.rounds)

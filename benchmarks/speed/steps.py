@@ -12,14 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import torch
-
 from benchmarks.data.pictures import Bytes
 from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
 from benchmarks.speed.plain_hash_grid import PlainHashGrid
-from benchmarks.speed.workloads import matrix_flops, picture, seconds
+from benchmarks.speed.workloads import fp32_rate, matrix_flops, picture, seconds
 from nfcodec.fields import Geometry, Ngp, Parameters, Siren
 from nfcodec.fields.table import default_pyramid, start
 from nfcodec.fitting import Engine, Objective, Problem, Psnr, Rates, Request, engines
@@ -28,7 +25,6 @@ from nfcodec.raster import Samples
 PAUSE_S = 0.3
 """Between contestants: OpenMP's threads keep a processor busy for a while after their work."""
 
-PRODUCT_SIDE = 2048
 SQUARE = 512
 SIREN_SIDES = (128, 256, 512)
 """Of the gray squares, and of a SIREN's width."""
@@ -75,16 +71,6 @@ def rows(source: Bytes, rounds: int, square: int = SQUARE, siren_sides: Sequence
     for side in siren_sides:
         siren = problem(picture(source, side, gray=True), Siren(side))
         yield _row(Work.unrated(f"siren, width {side}, {side} x {side} gray", siren), rounds)
-
-
-def fp32_rate() -> float:
-    """FLOP/s of a large fp32 matrix product, the better of numpy's and torch's."""
-    a, best = np.random.default_rng(0).standard_normal((PRODUCT_SIDE, PRODUCT_SIDE), np.float32), 0.0
-    b = torch.from_numpy(a)
-    for product in (lambda: a @ a, lambda: b @ b):
-        product()
-        best = max(best, 2 * PRODUCT_SIDE**3 / min(seconds(product) for _ in range(3)))
-    return best
 
 
 def _row(work: Work, rounds: int, *, plain: bool = False) -> Row:

@@ -10,10 +10,12 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from benchmarks.commands import main
+from benchmarks.data import mosaic
 from benchmarks.data.pictures import Bytes
 from benchmarks.records.store import REQUIRED, read
+from benchmarks.report.table import markdown
 from benchmarks.report.tables import tables
-from benchmarks.speed import processes, recipe, steps
+from benchmarks.speed import recipe, steps, wide_siren, workloads
 
 SIDE = 16
 
@@ -31,7 +33,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_steps_are_timed_against_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "PRODUCT_SIDE", 64)
+    monkeypatch.setattr(workloads, "PRODUCT_SIDE", 64)
     monkeypatch.setattr(steps, "PAUSE_S", 0.0)
     hashed, rated, siren = steps.rows(PICTURE, 2, SIDE, (SIDE,))
     assert rated["workload"] == "pyramid, 32 x 24 RGB, with rate"
@@ -74,11 +76,37 @@ def test_a_recipe_that_takes_too_long_counts_as_not_having_arrived() -> None:
     assert "paper_steps_at_best_rate" not in none
 
 
-@pytest.mark.slow
-def test_whole_processes() -> None:
-    encodes = list(processes.encodes(PICTURE, SIDE))
-    assert [row["of"] for row in encodes] == ["whole picture", "whole picture", "16 x 16 gray"]
-    assert all(row["psnr_db"] >= float(row["options"].split()[1]) for row in encodes)
-    decodes = list(processes.decodes(PICTURE, 1, SIDE))
-    assert [row["file"] for row in decodes] == ["whole picture, default field", "16 x 16 gray, siren of width 16"]
-    assert all(0 < row["fastest"] == row["seconds"] for row in decodes)
+def test_a_wide_siren_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "PRODUCT_SIDE", 64)
+    (row,) = wide_siren.rows(PICTURE, 1, SIDE)
+    assert row["file"] == "16 x 16 gray, siren of width 16"
+    assert row["over_fp64_products"] == row["seconds"] / row["fp64_products_seconds"] > 0
+    assert row["cpu_seconds"] > 0
+
+
+def test_whole_processes_take_turns(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(workloads, "PRODUCT_SIDE", 64)
+    monkeypatch.setattr(mosaic, "SIZE", (40, 30))
+    command = ["speed", "--part", "codec", "--rounds", "1", "--effort", "1", "--psnr", "35"]
+    command += ["--picture", f"{pictures}/a", "--picture", f"{pictures}/mosaic", "--rival", "webp", "--rival", "avif-8"]
+    command += ["--records", str(tmp_path / "speed.jsonl")]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    single, _ = records = list(read(tmp_path / "speed.jsonl"))
+    assert all(record[key] for record in records for key in REQUIRED)
+    assert [(record["image"], record["megapixels"]) for record in records] == [("a", 0.000768), ("mosaic", 0.0012)]
+    for unit, row in ((record["unit_seconds"], row) for record in records for row in record["rows"]):
+        assert abs(row["psnr_db"] - 35) < 3
+        assert row["bytes"] > 0
+        for verb in ("encode", "decode"):
+            assert row[f"{verb}_units"] == row[f"{verb}_seconds"] / unit > 0
+            assert row[f"{verb}_MB"] > 0
+            assert row[f"{verb}_busy"] > 0
+    assert [row["contestant"] for row in single["rows"]] == ["nfcodec wavelet, effort 1", "webp", "avif-8"]
+    assert single["rows"][0]["psnr_db"] >= 35
+    (table,) = tables(records)
+    assert len(table.rows) == 6
+    assert markdown(table) in result.stdout
+    again = CliRunner().invoke(main, command)
+    assert "2 runs, 2 of them recorded already" in again.output
+    assert markdown(table) in again.stdout

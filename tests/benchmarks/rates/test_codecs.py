@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.rates import codecs
 from benchmarks.rates.codecs import LOSSLESS, LOSSY, there_and_back
-from benchmarks.rates.encode_table import AS_GOOD, lowest_quality
+from benchmarks.rates.encode_table import AS_GOOD
+from benchmarks.rates.qualities import lowest_quality, nearest_quality
 from nfcodec.errors import UsageError
 from nfcodec.metrics import ms_ssim, psnr_db
 
@@ -52,6 +53,15 @@ def test_the_lowest_quality_that_is_as_good(codec: str) -> None:
     assert lowest_quality(small, 30.0, rival) == min(as_good)
     assert lowest_quality(small, 90.0, rival) is None
     assert lowest_quality(small[:, :, 0], 30.0, rival)
+
+
+@pytest.mark.parametrize("near", [None, 0, 35, 100])
+def test_the_quality_that_is_nearest(near: int | None) -> None:
+    small, rival = PICTURE[:32, :32], LOSSY["jpeg-444"]
+    found = [psnr_db(small, there_and_back(rival.at(quality), small)[0], 255) for quality in range(101)]
+    for target_db in (30.0, 33.3, 90.0):
+        nearest = min(range(101), key=lambda quality: abs(found[quality] - target_db))
+        assert abs(found[nearest_quality(small, target_db, rival, near)] - found[nearest]) < 0.2
 
 
 def test_a_codec_that_pillow_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
