@@ -120,29 +120,26 @@ def progress() -> Generator[Callable[[Event], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from nfcodec.cli._phases import FIRST, Phases
+    from nfcodec.cli._bar import FIRST, Bar
 
-    bar = Progress(
+    shown = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.fields[count]}"),
+        TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[psnr]}"),
-        TextColumn("{task.elapsed:.0f} s"),
         console=Console(stderr=True),
         transient=True,
     )
-    task, phases = bar.add_task(FIRST, total=None, count="", psnr=""), Phases()
+    task, bar = shown.add_task(FIRST, total=None, left="", psnr=""), Bar()
 
     def show(event: Event) -> None:
         if event.message:
-            bar.console.print(event.message, markup=False, highlight=False)
-            return
-        line = phases.line(event)
-        count = "" if line.total is None else f"{line.done}/{line.total}"
-        bar.tasks[0].total = line.total  # `update` takes None for no change
-        bar.update(task, description=line.name, completed=line.done, count=count, psnr=line.psnr)
+            shown.console.print(event.message, markup=False, highlight=False)
+        line = bar.line(event)
+        shown.tasks[0].total = None if line.share is None else 1.0  # `update` takes None for no change
+        shown.update(task, description=line.name, completed=line.share or 0.0, left=line.left, psnr=line.psnr)
 
-    with bar:
+    with shown:
         yield show
 
 

@@ -67,8 +67,11 @@ def best_of(files: Sequence[Encoded], goal: Goal) -> Encoded:
 
 
 def best_of_plans(plans: Sequence[Plan], seconds_left: float) -> Plan:
-    """The plan that promises the smallest file, of those for which there is time; the quickest if there is for none."""
-    in_time = [each for each in plans if each.seconds is None or each.seconds <= seconds_left]
+    """Of the plans for which there is time the one that promises the smallest file, by its bytes, then by its effort.
+
+    The quickest if there is time for none.
+    """
+    in_time = [each for each in plans if each.seconds <= seconds_left]
     if not in_time:
-        return min(plans, key=lambda each: math.inf if each.seconds is None else each.seconds)
-    return min(in_time, key=lambda each: math.inf if each.n_bytes is None else each.n_bytes)
+        return min(plans, key=lambda each: each.seconds)
+    return min(in_time, key=lambda each: (math.inf if each.n_bytes is None else each.n_bytes, -each.effort))

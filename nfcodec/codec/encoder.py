@@ -9,26 +9,33 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from nfcodec.codec.assemble import assemble
 from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.codec.report import Encoded, Outcome, report_of
-from nfcodec.codec.size_search import best_within
-from nfcodec.errors import EngineError, FormatError, LimitError, TargetNotReachedError
+from nfcodec.codec.size_search import best_within, first_guess_db
+from nfcodec.codec.time_plan import TRIES, announcement, seconds_beside, share_of
+from nfcodec.errors import EngineError, FormatError, LimitError, NfcError, TargetNotReachedError
 from nfcodec.fields import registry
 from nfcodec.fitting.engines import check_installed
 from nfcodec.fitting.family import Context, Session
 from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.plans import WRITING, Plan
 from nfcodec.fitting.request import Listener, Request, each_message_once, ignore
 from nfcodec.format import HEADER, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain, parse_chain
+
+FAILURES = (TargetNotReachedError, EngineError, LimitError)
+"""Of one family, which leave the picture to the others."""
 
 
 def encode(
@@ -59,19 +66,38 @@ def encode(
     )
     trying = entrants(options.field, picture, options.engine, options.device)
     check_installed(options.engine, options.device)
+    began = time.monotonic()
+    able, failures = _all_ready([_Encoding(each, picture, options, limits) for each in trying], request)
+    request = replace(request, deadline=request.deadline + time.monotonic() - began)
     files: list[Encoded] = []
-    for left, entrant in zip(range(len(trying), 0, -1), trying, strict=True):
-        share = (request.deadline - time.monotonic()) / left
-        attempt = replace(request, deadline=min(request.deadline, time.monotonic() + share))
+    for i, encoding in enumerate(able):
         try:
-            files.append(_Encoding.of(entrant, picture, options, limits).file(attempt))
-        except (TargetNotReachedError, EngineError, LimitError):
-            if left == 1 and not files:  # nobody got there
-                raise
+            left = share_of(request.deadline - time.monotonic(), [each.need(request) for each in able[i:]])
+            files.append(encoding.file(replace(request, deadline=min(request.deadline, time.monotonic() + left))))
+        except FAILURES as error:
+            failures.append(error)
+    if not files:  # nobody got there
+        raise failures[-1]
     encoded = best_of(files, request.goal)
     if not encoded.report["reached"] and not options.best_effort:
         raise _missed(encoded, request.goal)
     return Encoded(encoded.data, {**encoded.report, "seconds": time.monotonic() - started})
+
+
+def _all_ready(trying: Sequence[_Encoding], request: Request) -> tuple[list[_Encoding], list[NfcError]]:
+    """Those whose sessions can begin and load what they need, and what went wrong with the others."""
+    able, failures = list[_Encoding](), list[NfcError]()
+    for each in trying:
+        try:
+            each.session.get_ready(request)
+            able.append(each)
+        except FAILURES as error:
+            failures.append(error)
+    return able, failures
+
+
+def _out_of_reach(request: Request, error: FormatError) -> TargetNotReachedError:
+    return TargetNotReachedError(f"{request.goal} is out of reach: {error}", -math.inf)
 
 
 def _missed(encoded: Encoded, goal: Goal) -> TargetNotReachedError:
@@ -84,19 +110,32 @@ def _missed(encoded: Encoded, goal: Goal) -> TargetNotReachedError:
 
 @dataclass(frozen=True)
 class _Encoding:
-    """One family's encodes of a picture."""
+    """One family's encodes of a picture.
+
+    Attributes:
+        announced: the efforts whose time has been told in words.
+    """
 
     entrant: Entrant
     picture: Picture
-    session: Session
     options: EncodeOptions
     limits: Limits
+    announced: set[int] = field(default_factory=set[int])
 
-    @classmethod
-    def of(cls, entrant: Entrant, picture: Picture, options: EncodeOptions, limits: Limits) -> _Encoding:
-        """Begin a session."""
-        session = entrant.family.begin(picture, Context(registry.estimator()), entrant.given)
-        return cls(entrant, picture, session, options, limits)
+    @cached_property
+    def session(self) -> Session:
+        """It begins when it is asked for."""
+        return self.entrant.family.begin(self.picture, Context(registry.estimator()), self.entrant.given)
+
+    def need(self, request: Request) -> float:
+        """The seconds that a file takes at the effort asked for, about; 1 where that is not known before a search."""
+        if math.isinf(request.deadline) or isinstance(request.goal, Size):
+            return 1.0
+        fit_request, _, exact = self._request_of_fit(request)
+        try:
+            return max(plan.seconds for plan in self._plans(fit_request, exact=exact))
+        except TargetNotReachedError:
+            return 1.0
 
     def file(self, request: Request) -> Encoded:
         """The file for a request, whether it reaches the goal or not."""
@@ -107,9 +146,20 @@ class _Encoding:
             encoded = self._unpromised_at(request)
         else:
             n_pixels = self.picture.raster.n_pixels
-            encoded = best_within(goal.n_bytes, n_pixels, request, self._unpromised_at, self.session)
+            in_time = self._for_many_tries(request, first_guess_db(goal.n_bytes, n_pixels))
+            encoded = best_within(goal.n_bytes, n_pixels, in_time, self._unpromised_at, self.session)
         reached = {"target_bytes": goal.n_bytes, "reached": len(encoded.data) <= goal.n_bytes}
         return Encoded(encoded.data, {**encoded.report, **reached})
+
+    def _for_many_tries(self, request: Request, psnr_db: float) -> Request:
+        """The same at an effort at which there is time for as many tries as a search takes, all at about a PSNR."""
+        if math.isinf(request.deadline):
+            return request
+        left = (request.deadline - time.monotonic()) / TRIES
+        try:
+            return replace(request, effort=best_of_plans(self._plans(request.at(psnr_db), exact=False), left).effort)
+        except TargetNotReachedError:
+            return request
 
     def _unpromised_at(self, request: Request) -> Encoded:
         """A file that promises the PSNR it has, as where a size is asked for."""
@@ -124,12 +174,14 @@ class _Encoding:
         picture, raster = self.picture, self.picture.raster
         fit_request, target_db, exact = self._request_of_fit(request)
         try:
-            plan = best_of_plans(self.session.plans(fit_request), fit_request.deadline - time.monotonic())
-            for field in (plan.field, *plan.others):
-                field.check(picture.geometry, self.limits)
-            solution = self.session.fit(plan, fit_request)
+            plan = best_of_plans(self._plans(fit_request, exact=exact), fit_request.deadline - time.monotonic())
+            for each in (plan.field, *plan.others):
+                each.check(picture.geometry, self.limits)
+            self._announce(plan, fit_request)
+            solution = self.session.fit(plan, fit_request.within(plan))
         except FormatError as error:
-            raise TargetNotReachedError(f"{fit_request.goal} is out of reach: {error}", -math.inf) from error
+            raise _out_of_reach(fit_request, error) from error
+        fit_request.clock(WRITING).tell(0, 0, solution.trial.psnr_db)
         chunks, header = assemble(picture, solution, target_db, exact=exact)
         if not promised:
             header = replace(header, target_psnr_db=header.psnr_db)
@@ -138,6 +190,20 @@ class _Encoding:
         reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
         outcome = Outcome(self.entrant.family.name, picture.chain, plan, solution, chunks, header, data, reached_db)
         return Encoded(data, report_of(outcome, self.options))
+
+    def _plans(self, fit_request: Request, *, exact: bool) -> list[Plan]:
+        """The session's, with what a file holds beside the field. Raises TargetNotReachedError for what none can do."""
+        more = seconds_beside(self.picture.raster, len(self.picture.chain.planes), exact=exact)
+        try:
+            return [plan.with_more_to_write(more) for plan in self.session.plans(fit_request)]
+        except FormatError as error:
+            raise _out_of_reach(fit_request, error) from error
+
+    def _announce(self, plan: Plan, request: Request) -> None:
+        """Tell what is to follow: each time to those who draw it, and in words once for all tries of an effort."""
+        each = request.task.rstrip(" 0123456789")
+        request.announce(plan, "" if plan.effort in self.announced else announcement(plan, each))
+        self.announced.add(plan.effort)
 
     def _request_of_fit(self, request: Request) -> tuple[Request, float, bool]:
         """What the session is asked for, the PSNR that the file promises, and whether a residual does the rest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -60,8 +61,7 @@ def best_within(
         session: may tell about how many bytes such a file takes without making it.
     """
     request.note(f"searching for the best PSNR in {budget:,} bytes")
-    bits_per_pixel = 8 * max(1, budget) / n_pixels
-    psnr_db = min(HIGHEST_START_DB, START_DB + DB_PER_DOUBLING * math.log2(bits_per_pixel))
+    psnr_db, bits_per_pixel = first_guess_db(budget, n_pixels), 8 * max(1, budget) / n_pixels
     search = _Search(budget, encode_at, BITS_PER_DB * bits_per_pixel**SLOPE_DEPENDENCE)
     guess_db = search.guess(request, psnr_db, session.estimated_bytes)
     if guess_db is not None:
@@ -70,6 +70,12 @@ def best_within(
         psnr_db = search.run(replace(request, effort=1), psnr_db, ROUGHLY, "quick try")
     search.run(request, psnr_db, CLOSE, "try")
     return search.best()
+
+
+def first_guess_db(budget: int, n_pixels: int) -> float:
+    """The PSNR at which a search in so many bytes begins."""
+    psnr_db = START_DB + DB_PER_DOUBLING * math.log2(8 * max(1, budget) / n_pixels)
+    return min(HIGHEST_START_DB, max(LEAST_PSNR_DB, psnr_db))
 
 
 @dataclass(frozen=True)
@@ -128,13 +134,14 @@ class _Search:
         """
         goal = math.log2(max(1.0, self._budget * (1 - precision.unused / 2)))
         points: list[_Point] = []
-        bracket = Bracket()
+        bracket, took = Bracket(), 0.0
         for attempt in range(TRIES):
             psnr_db = min(MAX_PSNR_DB, max(LEAST_PSNR_DB, psnr_db))
-            if attempt and request.expired():
+            if attempt and time.monotonic() + took > request.deadline:  # not enough for another one
                 break
-            self._tries += 1
+            self._tries, began = self._tries + 1, time.monotonic()
             point, unused = self._try(request.at(psnr_db, f"{task} {self._tries}"))
+            took = time.monotonic() - began
             points.append(point)
             bracket.add(psnr_db, point.log2_size, reached=point.fits)
             enough = 0 <= unused <= max(WORDS, precision.unused * self._budget)

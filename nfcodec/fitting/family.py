@@ -3,7 +3,8 @@
 `codec` asks a family for a session with a picture, the session for plans, and has one of them fitted:
 
     session = family.begin(picture, context)
-    plan = session.plans(request)[0]
+    session.get_ready(request)
+    plan = session.plans(request)[-1]
     solution = session.fit(plan, request)
 
 docs/extend/field.md walks through a small family; tests/contract has what every family must pass.
@@ -18,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from nfcodec.errors import UsageError
-from nfcodec.exact.field import Field
 from nfcodec.fitting.goals import Goal
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.request import Request, Solution
 
 LOSSLESS_ERROR = 0.8
@@ -70,26 +71,6 @@ class LosslessPolicy:
         return cls(fit_db, min(fit_db + LOSSLESS_GAP_DB, HIGHEST_LOSSY_DB))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a session would do for a request.
-
-    Attributes:
-        field: to be fitted.
-        others: that the fit may end with instead, as where it chooses while it goes; their costs are checked, too.
-        recipe: of the request's effort, a dataclass of the family's own.
-        n_bytes: promised, about; None where only a fit tells.
-        seconds, memory_bytes: that the fit will take, about; None where nothing tells yet.
-    """
-
-    field: Field
-    recipe: Any
-    others: Sequence[Field] = ()
-    n_bytes: float | None = None
-    seconds: float | None = None
-    memory_bytes: float | None = None
-
-
 class Session(ABC):
     """Fits of one picture. It may keep what serves again: a search for a size asks it for one PSNR after another.
 
@@ -100,8 +81,19 @@ class Session(ABC):
     native: ClassVar[frozenset[type[Goal]]]
 
     @abstractmethod
+    def get_ready(self, request: Request) -> None:
+        """Load or compile what plans and fits will need. The time that this takes counts for no plan and no limit.
+
+        Raises EngineError where the engine or the device asked for is not available.
+        """
+
+    @abstractmethod
     def plans(self, request: Request) -> list[Plan]:
-        """What could be done for a request, without a fit; where there are several, one is to be chosen."""
+        """What could be done for a request, with the time and the memory it takes; no fit, but a probe may be made.
+
+        One plan for each effort from 1 to the request's, as far as they differ, so that there is something to choose
+        from where time is short; more where it is open which field makes the smaller file.
+        """
 
     @abstractmethod
     def fit(self, plan: Plan, request: Request) -> Solution:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nfcodec.errors import FormatError
-from nfcodec.exact.field import Parameters, Tensor
-from nfcodec.fitting import engines
+from nfcodec.exact.field import Tensor
 from nfcodec.fitting.batches import Optimizer
 from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.loop import FitResult, Schedule, fit
@@ -25,9 +24,6 @@ MARGIN_DB = 1.0
 
 MAX_STEPS = 10_000
 """Of a fit, where the request bounds none."""
-
-TYPICAL_STEPS = 30
-"""What most fits take, for the announcement of long ones."""
 
 COARSER = 2**0.25
 """Factor on all quantizer steps from one fine-tuning to the next."""
@@ -74,17 +70,6 @@ class Tuning:
     optimizer: Callable[[], Optimizer | None] = lambda: None
 
 
-def engine_at(problem: Problem, request: Request, initial: Parameters, budget: int, tuning: Tuning) -> Engine:
-    """An engine at initial parameters. Announces the fit if it will take long.
-
-    Raises EngineError where no engine can fit the problem.
-    """
-    engine = engines.for_request(request, problem, initial, Objective())
-    n_steps = min(TYPICAL_STEPS + tuning.times * tuning.n_steps, budget)
-    request.announce(problem, n_steps * engines.gradient_seconds(engine))
-    return engine
-
-
 def quantized_and_tuned(
     problem: Problem, request: Request, engine: Engine, result: FitResult, budget: int, tuning: Tuning
 ) -> tuple[Trial, int]:
@@ -106,14 +91,14 @@ def quantized_and_tuned(
     done = 0
     for _ in range(tuning.times):
         n_steps = min(tuning.n_steps, budget - done)
-        if n_steps < 1 or request.expired():
+        if n_steps < 1 or request.steps_expired():
             break
         coarser = {name: step * COARSER for name, step in steps.items()}
         engine.restore(result.parameters)
         coarser = {name: weight.step.value for name, weight in quantize(problem, result.parameters, coarser).items()}
         engine.set_objective(Objective(coarser))
         rates = Rates(tuning.rates.grid / SLOWER, tuning.rates.network / SLOWER)
-        schedule = Schedule(request.psnr_db + CLOSE_DB, n_steps, rates, request.deadline, LAST_RATE)
+        schedule = Schedule(request.psnr_db + CLOSE_DB, n_steps, rates, request.steps_deadline, LAST_RATE)
         tuned = fit(problem, engine, schedule, request.clock("fine-tune"), optimizer=tuning.optimizer())
         done += tuned.steps
         candidate = problem.trial(quantize(problem, tuned.parameters, coarser))
@@ -160,6 +145,8 @@ def coarsest_steps(
         bracket.add(exponent, psnr_db, reached=psnr_db >= request.psnr_db)
         if psnr_db >= request.psnr_db or (bracket.enough is None and psnr_db > best[1].psnr_db):
             best = found
+        if best[1].psnr_db >= request.psnr_db and request.expired():
+            break
         if math.isfinite(bracket.width) or (bracket.enough is None and psnr_db > result.psnr_db - AS_GOOD_DB):
             break
     return best

@@ -82,7 +82,7 @@ def land(
     """Make as many of the moves proposed as it takes for the PSNR to be just over the target.
 
     Below the target as few as reach it, above it as many as keep it; the input comes back if it is on the target
-    already.
+    already, or if it reaches the target and time is up.
 
     Args:
         estimate_db: a quick stand-in for the exact decoder's PSNR; what is returned has been checked exactly.
@@ -97,6 +97,8 @@ def land(
     moves = propose(weights, outputs, not enough)
     bias_db, goal_db = best.psnr_db - estimate_db(weights), request.psnr_db
     for _ in range(RETRIES):
+        if enough and request.expired():
+            break
         trial = problem.trial(_halved(moves, weights, request, goal_db, lambda moved: estimate_db(moved) + bias_db))
         excess_db = trial.psnr_db - request.psnr_db
         if excess_db >= 0:

@@ -9,13 +9,8 @@ from dataclasses import dataclass, replace
 
 from nfcodec.exact.field import Field
 from nfcodec.fitting.goals import Goal, Psnr
+from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.problem import Problem, Trial
-
-LONG_S = 20.0
-"""Fits that take longer are announced."""
-
-BASE_BYTES, SAMPLE_BYTES, PARAMETER_BYTES = 150e6, 60, 65
-"""Memory of an encode: at all, for each sample and for each parameter, as measured."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +19,8 @@ class Event:
 
     Attributes:
         phase: "fit" (steps towards the target), "shrink" (steps from the target on that trade error for bytes),
-            "fine-tune" (steps on rounded weights), "quantize" (a search for the best rounding), or "prepare".
+            "fine-tune" (steps on rounded weights), "quantize" (a search for the best rounding), "write" (the file is
+            written and decoded again), or "prepare".
         step: gradient steps, or trials of a search, done in this phase; max_steps: their bound. Both start anew
             wherever a phase is entered again.
         psnr_db: of the samples that the current parameters give, at the source's bit depth.
@@ -32,6 +28,7 @@ class Event:
         seconds: since the encode began.
         message: a human sentence, or empty.
         task: which of several encodes of the picture this is, as "try 3"; empty if it is the only one.
+        plan: what is to follow, where it begins; None otherwise.
     """
 
     phase: str
@@ -42,6 +39,7 @@ class Event:
     seconds: float
     message: str = ""
     task: str = ""
+    plan: Plan | None = None
 
 
 Listener = Callable[[Event], None]
@@ -73,10 +71,10 @@ class Clock:
     listen: Listener = ignore
     task: str = ""
 
-    def tell(self, step: int, max_steps: int, psnr_db: float, message: str = "") -> None:
+    def tell(self, step: int, max_steps: int, psnr_db: float, message: str = "", plan: Plan | None = None) -> None:
         """Emit one event."""
-        seconds = time.monotonic() - self.started
-        self.listen(Event(self.phase, step, max_steps, psnr_db, self.target_psnr_db, seconds, message, self.task))
+        seconds, target_db = time.monotonic() - self.started, self.target_psnr_db
+        self.listen(Event(self.phase, step, max_steps, psnr_db, target_db, seconds, message, self.task, plan))
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,8 @@ class Request:
         goal: what the file must reach; families that reach others than a PSNR say so (Session.native).
         effort: 1 (fast) .. 9 (small files).
         max_steps: bound on gradient steps in all; None for the effort's own.
-        deadline: `time.monotonic()` value after which no step begins.
+        deadline: `time.monotonic()` value after which nothing is begun that the goal does not need.
+        rounding_seconds: before the deadline gradient steps end, as what follows them takes so long.
         started: `time.monotonic()` value that events count from.
         task: see `Event`.
     """
@@ -99,9 +98,15 @@ class Request:
     device: str = "auto"
     max_steps: int | None = None
     deadline: float = math.inf
+    rounding_seconds: float = 0.0
     started: float = 0.0
     listen: Listener = ignore
     task: str = ""
+
+    @property
+    def steps_deadline(self) -> float:
+        """`time.monotonic()` value after which no gradient step begins."""
+        return self.deadline - self.rounding_seconds
 
     @property
     def psnr_db(self) -> float:
@@ -123,16 +128,26 @@ class Request:
         """Tell the listener something about getting ready."""
         self.clock("prepare").tell(0, 0, -math.inf, message)
 
-    def announce(self, problem: Problem, seconds: float, parameter_bytes: float = PARAMETER_BYTES) -> None:
-        """Tell the listener how long the fit will take, about, and how much memory, if it is long."""
-        seconds = min(seconds, self.deadline - time.monotonic())
-        if seconds >= LONG_S:
-            n_samples, n_parameters = problem.samples.size, problem.field.n_parameters(problem.geometry)
-            gigabytes = (BASE_BYTES + SAMPLE_BYTES * n_samples + parameter_bytes * n_parameters) / 1e9
-            self.note(f"the fit will take about {_duration(seconds)} and {gigabytes:.1f} GB of memory")
+    def announce(self, plan: Plan, message: str = "") -> None:
+        """Tell the listener what is to follow."""
+        self.clock("prepare").tell(0, 0, -math.inf, message, plan)
+
+    def within(self, plan: Plan) -> Request:
+        """The same for the fit of a plan, which leaves the time to round and to write what it has found."""
+        return replace(
+            self,
+            effort=plan.effort,
+            deadline=self.deadline - plan.seconds_of_writing,
+            rounding_seconds=plan.seconds_of_rounding,
+        )
 
     def expired(self) -> bool:
+        """Whether the deadline has passed: a search ends with the first result that reaches the goal."""
         return time.monotonic() >= self.deadline
+
+    def steps_expired(self) -> bool:
+        """Whether no gradient step may begin any more."""
+        return time.monotonic() >= self.steps_deadline
 
 
 @dataclass(frozen=True)
@@ -172,7 +187,3 @@ class Solution:
     def field(self) -> Field:
         """What a file is to describe."""
         return self.problem.field
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

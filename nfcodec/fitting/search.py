@@ -96,7 +96,7 @@ def coarsest(
     missing_log2: Callable[[AnAttempt], float],
     start_log2: float = 0.0,
 ) -> AnAttempt:
-    """The trial that just reaches the target; the closest found if none does.
+    """The trial that just reaches the target; the closest found if none does, the first that does if time is up.
 
     Args:
         attempt: quantizes with all steps times 2^x; a FormatError says that they are too fine for the format.
@@ -122,6 +122,8 @@ def coarsest(
         best = trial if excess_db >= 0 else best
         bracket.add(exponent, trial.psnr_db, reached=excess_db >= 0)
         if 0 <= excess_db < CLOSE_DB or bracket.width < CLOSE_LOG2 or exponent < LEAST_LOG2:
+            break
+        if best is not None and request.expired():
             break
         guess = exponent + missing_log2(trial)
         if bracket.holds(guess):

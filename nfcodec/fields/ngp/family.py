@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import UsageError
+from nfcodec.fields.ngp.cost import Costs
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.fit import solve_ngp
-from nfcodec.fields.ngp.plan import Sizes, coarseness_of, sized_ngp
+from nfcodec.fields.ngp.plan import LEAN_DB, Sizes, coarseness_of, sized_ngp
 from nfcodec.fields.ngp.recipes import RECIPES, Recipe
 from nfcodec.fitting import engines
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.probe import load_engine
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
 
@@ -53,12 +55,21 @@ class NgpSession(Session):
     native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
 
     def __init__(self, picture: Picture, given: Ngp | Sizes) -> None:
-        self._picture, self._given = picture, given
+        self._picture, self._given, self._costs = picture, given, Costs(picture)
+
+    def get_ready(self, request: Request) -> None:
+        example = sized_ngp(self._picture, LEAN_DB, Sizes(levels=1, table=3, features=1, hidden=(8,)))
+        load_engine(request, Problem.of(self._picture, example), example)
 
     def plans(self, request: Request) -> list[Plan]:
-        given = self._given
+        given, costs = self._given, self._costs
         field = given if isinstance(given, Ngp) else sized_ngp(self._picture, request.psnr_db, given)
-        return [Plan(field, RECIPES[request.effort])]
+        memory = costs.memory_bytes(field)
+        return [
+            Plan(field, recipe, effort, costs.stages(field, request, recipe), memory)
+            for effort, recipe in RECIPES.items()
+            if effort <= request.effort
+        ]
 
     def fit(self, plan: Plan, request: Request) -> Solution:
         assert isinstance(plan.field, Ngp)

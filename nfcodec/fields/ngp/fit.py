@@ -50,9 +50,6 @@ LAST_RATE = 0.02
 NETWORK_PRICE = 2.0
 """Lambda over the error allowed, in the trade of the network's bits for its error."""
 
-TYPICAL_STEPS = 60
-"""What most fits take, for the announcement of long ones."""
-
 
 def solve_ngp(field: Ngp, problem: Problem, request: Request, recipe: Recipe, coarseness: float) -> Solution:
     """Fit the problem's field. The result may miss the target; the caller decides what that means.
@@ -63,14 +60,13 @@ def solve_ngp(field: Ngp, problem: Problem, request: Request, recipe: Recipe, co
     began, left = time.monotonic(), math.inf if request.max_steps is None else request.max_steps
     rates = Rates(recipe.fit_rate, recipe.network_rate)
     engine = engines.for_request(request, problem, adding_start(problem, field, request.seed), Objective())
-    request.announce(problem, min(TYPICAL_STEPS + recipe.n_steps, left) * engines.gradient_seconds(engine))
     goal_db, n_steps = request.psnr_db + MARGIN_DB, int(min(left, FIT_STEPS))
-    schedule = Schedule(goal_db, n_steps, rates, request.deadline, LAST_RATE, FIT_STEPS)
+    schedule = Schedule(goal_db, n_steps, rates, request.steps_deadline, LAST_RATE, FIT_STEPS)
     result = fit(problem, engine, schedule, request.clock("fit"))
     steps, trial = result.steps, None
     for attempt in range(ATTEMPTS):
         room = left - steps
-        if room <= 0 or request.expired():
+        if room <= 0 or request.steps_expired():
             break
         thrift = _Thrift(field, problem, request, recipe, coarseness * FINER**attempt, result.parameters, room)
         trial = thrift.trial(engine)
@@ -138,7 +134,7 @@ class _Thrift:
         objective = Objective(steps, soft.objective.rate_weight)
         weights = quantize(problem, engine.parameters(), steps)
         for _ in range(HARD_TIMES):
-            if self.taken + self._n(recipe.hard_steps) > self.room or self.request.expired():
+            if self.taken + self._n(recipe.hard_steps) > self.room or self.request.steps_expired():
                 break
             control = self._control(engine, objective, recipe.hard_steps, recipe.hard)
             self._run(engine, "fine-tune", recipe.hard_steps, recipe.hard_rate * step, control)
@@ -187,7 +183,7 @@ class _Thrift:
     def _run(self, engine: Engine, phase: str, n_steps: int, table_rate: float, control: RateControl | None) -> None:
         """The steps of one phase."""
         rates = Rates(table_rate, self.recipe.network_rate)
-        schedule = Schedule(math.inf, self._n(n_steps), rates, self.request.deadline, LAST_RATE)
+        schedule = Schedule(math.inf, self._n(n_steps), rates, self.request.steps_deadline, LAST_RATE)
         self.taken += fit(self.problem, engine, schedule, self.request.clock(phase), control).steps
 
     def _n(self, n_steps: int) -> int:

@@ -102,6 +102,13 @@ def sized_ngp(picture: Picture, psnr_db: float, sizes: Sizes) -> Ngp:
     return Ngp(tuple(levels), sizes.hidden or (ROUGH_WIDTHS if is_rough else WIDTHS))
 
 
+def of_part(field: Ngp, whole: Geometry, part: Geometry) -> Ngp:
+    """A field that does on a part of a picture what a field does on the whole: as much detail in smaller tables."""
+    ratio = max(part.height, part.width) / max(whole.height, whole.width)
+    levels = (_level(max(0.5, level.scale * ratio), level.features, part, None) for level in field.levels)
+    return Ngp(tuple(levels), field.hidden)
+
+
 def coarseness_of(picture: Picture) -> float:
     """How coarse the entries' quantizer steps should be, as `COARSENESS` has it."""
     return ROUGH_COARSENESS if roughness(picture) > ROUGH else COARSENESS

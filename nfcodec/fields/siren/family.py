@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import FormatError, UsageError
+from nfcodec.fields.siren.cost import Costs
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.memorising import solve_memorising
 from nfcodec.fields.siren.plan import PAPER, Start, default_siren, is_small, tiled_siren, well_started
@@ -17,6 +18,7 @@ from nfcodec.fitting import engines
 from nfcodec.fitting.family import Context, Estimator, Family, LosslessPolicy, Plan, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.probe import load_engine
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
 
@@ -25,6 +27,10 @@ LOSSLESS_FIT_DB = 30.0
 
 SIREN_OVER_WAVELETS = 1.02
 """What a SIREN takes over wavelets before any fitting, at 30 dB: 0.73 to 1.36 on the 24 Kodak pictures."""
+
+
+EXAMPLE = Siren(8, 1)
+"""What kernels are loaded with."""
 
 
 class SirenFamily(Family):
@@ -66,11 +72,22 @@ class SirenSession(Session):
     def __init__(self, picture: Picture, estimator: Estimator, given: Siren | TiledSiren | None = None) -> None:
         self._picture, self._estimator, self._given = picture, estimator, given
         self._kept: SmallFit | None = None
+        self._costs = Costs(picture)
+
+    def get_ready(self, request: Request) -> None:
+        load_engine(request, Problem.of(self._picture, EXAMPLE), EXAMPLE)
 
     def plans(self, request: Request) -> list[Plan]:
-        field = self._given or self._chosen(request)
-        others = [self._large(request)] if isinstance(field, TiledSiren) else []
-        return [Plan(field, RECIPES[request.effort], others)]
+        field, large = self._given or self._chosen(request), self._large(request)
+        others = [large] if isinstance(field, TiledSiren) else []
+        guessed = isinstance(field, TiledSiren) and self._given is None
+        likely = self._costs.likely(field, large, request) if guessed else field
+        memory = self._costs.memory_bytes(likely)
+        return [
+            Plan(field, recipe, effort, self._costs.stages(field, likely, request, recipe), memory, others)
+            for effort, recipe in RECIPES.items()
+            if effort <= request.effort
+        ]
 
     def _chosen(self, request: Request) -> Siren | TiledSiren:
         """Small networks where they may do, which is known once they are fitted; the large one otherwise."""

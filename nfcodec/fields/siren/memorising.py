@@ -10,9 +10,10 @@ from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.kfac import Kfac
 from nfcodec.fields.siren.plan import MAX_WIDENINGS, MAX_WIDTH, PAPER, Start, initial_for
 from nfcodec.fields.siren.recipes import Recipe
+from nfcodec.fitting import engines
 from nfcodec.fitting.batches import Optimizer
-from nfcodec.fitting.engines import Rates
-from nfcodec.fitting.fine_tuning import MARGIN_DB, MAX_STEPS, Tuning, engine_at, quantized_and_tuned
+from nfcodec.fitting.engines import Objective, Rates
+from nfcodec.fitting.fine_tuning import MARGIN_DB, MAX_STEPS, Tuning, quantized_and_tuned
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
@@ -34,21 +35,21 @@ def solve_memorising(problem: Problem, request: Request, recipe: Recipe, start: 
     goal_db = request.psnr_db + MARGIN_DB
     while True:
         initial, tuning = initial_for(problem, request.seed, start), _tuning(problem, request, recipe)
-        engine = engine_at(problem, request, initial, budget, tuning)
+        engine = engines.for_request(request, problem, initial, Objective())
         optimizer = tuning.optimizer()
         n_steps = budget - done if optimizer is None else min(budget - done, KFAC_STEPS)
-        schedule = Schedule(goal_db, n_steps, tuning.rates, request.deadline)
+        schedule = Schedule(goal_db, n_steps, tuning.rates, request.steps_deadline)
         result = fit(problem, engine, schedule, request.clock("fit"), optimizer=optimizer)
         done += result.steps
         stuck = optimizer is not None and not result.reached
-        if stuck and done < budget and not request.expired():
+        if stuck and done < budget and not request.steps_expired():
             engine.restore(initial)
-            schedule = Schedule(goal_db, budget - done, ADAM_RATES, request.deadline)
+            schedule = Schedule(goal_db, budget - done, ADAM_RATES, request.steps_deadline)
             by_adam = fit(problem, engine, schedule, request.clock("fit"))
             done += by_adam.steps
             result = by_adam if by_adam.psnr_db > result.psnr_db else result
         wider = widened(problem) if widenings < MAX_WIDENINGS else None
-        if result.psnr_db > request.psnr_db or done >= budget or request.expired() or wider is None:
+        if result.psnr_db > request.psnr_db or done >= budget or request.steps_expired() or wider is None:
             break
         problem, widenings = wider, widenings + 1
     trial, tuned = quantized_and_tuned(problem, request, engine, result, budget - done, tuning)

@@ -36,9 +36,6 @@ MARGIN_DB = 0.6
 PRICE = 1.5
 """Of bits in the loss, over what they save when weights are rounded: such weights also bear rounding better."""
 
-PROBED = (4, 16)
-"""The steps between which time is taken for the announcement."""
-
 CHECK_INTERVAL, WORSE, DEAD = 200, 1.25, 0.97
 """See `Sampling`: when all pixels are looked at, and what is undone then."""
 
@@ -70,14 +67,14 @@ def fit_networks(problem: Problem, request: Request, n_steps: int, start: Start 
     networks = networks_of(problem, start)
     started = [_engine_for(each, request, alone=len(networks) == 1) for each in networks]
     workers = workers_for(started)
-    progress = _Progress(problem, request, networks, n_steps, workers.n)
+    progress = _Progress(problem, request, networks, n_steps)
     price = _price_of_size(problem, request)
     fits: dict[int, Fit] = {}
     stopped, left = threading.Event(), iter(range(len(networks), 0, -1))
 
     def run(worker: int, i: int) -> None:
         samples = networks[i].problem.samples.size
-        share = (request.deadline - time.monotonic()) / math.ceil(next(left) / workers.n)
+        share = (request.steps_deadline - time.monotonic()) / math.ceil(next(left) / workers.n)
         schedule = Schedule(
             goal_psnr_db=None,
             max_steps=n_steps,
@@ -129,34 +126,23 @@ def _fitted(network: Network, engine: Engine, seed: int, schedule: Schedule, clo
 
 
 class _Progress:
-    """Tells the listener how far the fits of one thread are, and once how long all will take."""
+    """Tells the listener how far the fits of one thread are."""
 
-    def __init__(
-        self, problem: Problem, request: Request, networks: Sequence[Network], n_steps: int, n_workers: int
-    ) -> None:
-        self._problem, self._request, self._networks = problem, request, networks
-        self._n_steps, self._n_workers = n_steps, n_workers
+    def __init__(self, problem: Problem, request: Request, networks: Sequence[Network], n_steps: int) -> None:
+        self._problem, self._request, self._networks, self._n_steps = problem, request, networks, n_steps
         self._errors: dict[int, float] = {}
-        self._probe, self._announced = 0.0, False
 
     def take(self, i: int, psnr_db: float) -> None:
         """Note what a network has reached, if that is anything."""
         if psnr_db > -math.inf:
             self._errors[i] = self._networks[i].problem.squared_error(psnr_db)
 
-    def tell(self, i: int, step: int) -> None:
+    def tell(self, step: int) -> None:
         """After each step of a network. The PSNR is that of all networks that were looked at."""
         problem, seen = self._problem, dict(self._errors)
         share = sum(self._networks[i].problem.samples.size for i in seen) / problem.samples.size
         psnr_db = problem.psnr_db(sum(seen.values()) / share) if seen else -math.inf
         self._request.clock("fit").tell(step, self._n_steps, psnr_db)
-        if step == PROBED[0]:
-            self._probe = time.monotonic()
-        if step == PROBED[1] and not self._announced:
-            self._announced = True
-            seconds = (time.monotonic() - self._probe) / (PROBED[1] - PROBED[0]) * self._n_steps
-            n_parameters = sum(each.n_parameters for each in self._networks) / self._networks[i].n_parameters
-            self._request.announce(problem, seconds * n_parameters / self._n_workers)
 
 
 @dataclass(frozen=True)
@@ -171,7 +157,7 @@ class _NetworkClock:
         """After each step of the fit."""
         self.progress.take(self.i, psnr_db)
         if self.listens:
-            self.progress.tell(self.i, step)
+            self.progress.tell(step)
 
 
 def _price_of_size(problem: Problem, request: Request) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.plan import MAX_WIDENINGS, PAPER, Start, is_small, width_for
 from nfcodec.fields.siren.recipes import Recipe
@@ -101,7 +102,7 @@ def fit_small(
         wider = _resized(problem, fits, request.psnr_db + MARGIN_DB)
         grows = widenings < MAX_WIDENINGS and _is_small(wider)
         enough = reached_db >= request.psnr_db + LEAST_MARGIN_DB
-        if enough or request.expired() or done == request.max_steps or (last and not grows):
+        if enough or request.steps_expired() or done == request.max_steps or (last and not grows):
             return SmallFit(problem, recipe, fits, reached_db, done, time.monotonic() - began)
         if not grows:
             break
@@ -114,7 +115,9 @@ def _planned(problem: Problem, request: Request, recipe: Recipe, start: Start) -
     done = 0
     for share in PILOT_SHARES:
         all_steps = _n_steps(problem, recipe)
-        n_steps = max(min(all_steps, PILOT_STEPS), round(share * all_steps))
+        n_steps = pilot_steps(share, all_steps)
+        if request.steps_expired():
+            break
         if n_steps > done:  # longer than the one before
             pilot = fit_networks(problem, request, n_steps, start)
             missing_db = MISSING_DB * (n_steps**-0.5 - all_steps**-0.5)
@@ -130,8 +133,19 @@ def _is_small(problem: Problem) -> bool:
     return is_small(problem.field, problem.geometry)
 
 
+def pilot_steps(share: float, all_steps: int) -> int:
+    """Gradient steps of a short fit, one of `PILOT_SHARES` of all."""
+    return max(min(all_steps, PILOT_STEPS), round(share * all_steps))
+
+
 def _n_steps(problem: Problem, recipe: Recipe) -> int:
-    per_pixel = problem.field.n_parameters(problem.geometry) / problem.geometry.n_pixels
+    assert isinstance(problem.field, Siren | TiledSiren)
+    return n_steps_of(problem.field, problem.geometry, recipe)
+
+
+def n_steps_of(field: Siren | TiledSiren, geometry: Geometry, recipe: Recipe) -> int:
+    """Gradient steps of a fit of each of a field's networks."""
+    per_pixel = field.n_parameters(geometry) / geometry.n_pixels
     return round(recipe.fit_steps * min(1.0, max(LEAST_SHARE, PARAMETERS_PER_PIXEL / per_pixel)))
 
 

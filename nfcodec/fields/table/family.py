@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.table.analysis import start
+from nfcodec.fields.table.cost import Costs
 from nfcodec.fields.table.field import LevelsField, Pyramid, Table
 from nfcodec.fields.table.fit import solve_table
 from nfcodec.fields.table.pyramid import solve_pyramid
 from nfcodec.fields.table.recipes import RECIPES, Recipe
 from nfcodec.fitting import engines
+from nfcodec.fitting.cost import crop
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.probe import load_engine
 from nfcodec.fitting.problem import Problem, quantize
 from nfcodec.fitting.request import Request, Solution
 
 MAX_COARSEST = 6
 HIDDEN_WIDTH, HIDDEN_FROM_PIXELS = 16, 4096
 """A pyramid's hidden layer, and how many pixels repay it."""
+
+
+PROMISING_PIXELS = 1 << 18
+"""What fields promise is judged by so many."""
+
+EXAMPLE_PIXELS, EXAMPLE_DB = 64, 30.0
+"""What kernels are loaded with."""
 
 
 def default_pyramid(geometry: Geometry) -> Pyramid:
@@ -70,19 +81,41 @@ class TableSession(Session):
     native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
 
     def __init__(self, picture: Picture, fields: list[LevelsField]) -> None:
-        self._picture, self._fields = picture, fields
+        self._picture, self._fields, self._costs = picture, fields, Costs(picture)
+
+    def get_ready(self, request: Request) -> None:
+        for each in self._able(request):
+            problem = Problem.of(self._picture, each)
+            if not _is_solved(each):
+                load_engine(request, problem, Pyramid(0, each.hidden_widths[0]))
+            elif isinstance(each, Table):
+                part = problem.part(crop(problem.geometry, EXAMPLE_PIXELS), each)
+                with contextlib.suppress(FormatError):
+                    solve_table(part, Request(Psnr(EXAMPLE_DB), 1, 0), RECIPES[1])
 
     def plans(self, request: Request) -> list[Plan]:
-        recipe = RECIPES[request.effort]
-        fields = [each for each in self._fields if _is_solved(each) or _is_usable(each, request)] or self._fields[:1]
-        if len(fields) == 1:
-            return [Plan(fields[0], recipe)]
-        return [Plan(field, recipe, n_bytes=self._promised_bytes(field, request)) for field in fields]
+        fields, costs = self._able(request), self._costs
+        promised = {each: self._promised_bytes(each, request) if len(fields) > 1 else None for each in fields}
+        return [
+            Plan(
+                each, recipe, effort, costs.stages(each, request, recipe), costs.memory_bytes(), n_bytes=promised[each]
+            )
+            for each in fields
+            for effort, recipe in RECIPES.items()
+            if effort <= request.effort
+        ]
+
+    def _able(self, request: Request) -> list[LevelsField]:
+        """The fields that can be fitted."""
+        able = [each for each in self._fields if _is_solved(each) or _is_usable(each, request)]
+        return able or self._fields[:1]
 
     def _promised_bytes(self, field: LevelsField, request: Request) -> float:
-        """The size of a field's analysis with the first quantizer step, before any fitting."""
-        problem = Problem.of(self._picture, field)
-        return problem.estimated_bytes(quantize(problem, *start(field, problem, request)))
+        """The size of a field's analysis with the first quantizer step, before any fitting; judged by a part."""
+        whole = Problem.of(self._picture, field)
+        part = whole.part(crop(whole.geometry, PROMISING_PIXELS), field)
+        share = part.geometry.n_pixels / whole.geometry.n_pixels
+        return part.estimated_bytes(quantize(part, *start(field, part, request))) / share
 
     def fit(self, plan: Plan, request: Request) -> Solution:
         field = plan.field

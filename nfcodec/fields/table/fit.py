@@ -161,7 +161,7 @@ def _mixed(choice: Choice, request: Request, best: Trial, enough: Symbols, too_f
     Choices go with their counts, so their error can jump from one price to the next.
     """
     bracket = Bracket(Tried(0, math.inf), Tried(-(-len(enough) // RUN), -math.inf))
-    while bracket.width > 1:
+    while bracket.width > 1 and not request.expired():
         n_runs = int(bracket.halfway())
         symbols = np.concatenate([too_few[: n_runs * RUN], enough[n_runs * RUN :]])
         trial = choice.problem.trial(choice.weights(symbols))

@@ -27,9 +27,6 @@ from nfcodec.fitting.search import land_by_step
 RATE_RATIO = 2.0
 """Start of lambda over the mean squared error that the target allows."""
 
-STEP_GRADIENTS = 1.2
-"""The time of a whole step, with its share of evaluations, in gradients."""
-
 
 def analysed(field: LevelsField, problem: Problem, request: Request) -> Trial:
     """The coarsest analysis that reaches the target, without gradient steps; the closest if none does."""
@@ -49,14 +46,13 @@ def solve_pyramid(field: LevelsField, problem: Problem, request: Request, recipe
     rate_weight = RATE_RATIO * problem.allowed_mse(request.psnr_db)
     objective = Objective(steps, rate_weight, recipe.steering.softness[0])
     engine = engines.for_request(request, problem, parameters, objective)
-    request.announce(problem, n_steps * STEP_GRADIENTS * engines.gradient_seconds(engine))
 
     def look(objective: Objective) -> tuple[float, Objective]:
         return problem.psnr_db(engine.evaluate().squared_error), objective
 
     control = RateControl(engine, objective, request.psnr_db, n_steps, recipe.steering, look)
     rates = Rates(recipe.grid_rate * steps["level0"], recipe.network_rate)
-    schedule = Schedule(math.inf, n_steps, rates, request.deadline, recipe.last_rate)
+    schedule = Schedule(math.inf, n_steps, rates, request.steps_deadline, recipe.last_rate)
     result = fit(problem, engine, schedule, request.clock("shrink"), control)
     seconds = time.monotonic() - began
     weights = quantize(problem, result.parameters, steps)

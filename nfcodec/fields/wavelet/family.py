@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import EngineError, UsageError
+from nfcodec.fields.wavelet.cost import memory_bytes, stages
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.fit import solve
 from nfcodec.fields.wavelet.plan import offers
@@ -15,6 +17,7 @@ from nfcodec.fitting import engines
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.probe import load_engine
 from nfcodec.fitting.request import Request, Solution
 
 
@@ -43,6 +46,10 @@ class WaveletFamily(Family):
         return WaveletSession(offers(picture, given))
 
 
+EXAMPLE = Wavelet(1)
+"""What kernels are loaded with."""
+
+
 class WaveletSession(Session):
     """Fits of one picture.
 
@@ -55,9 +62,21 @@ class WaveletSession(Session):
     def __init__(self, offered: Sequence[Filtered]) -> None:
         self._offered = offered
 
+    def get_ready(self, request: Request) -> None:
+        if RECIPES[request.effort].fits and request.max_steps != 0:
+            with contextlib.suppress(EngineError):  # the fit goes without steps, and says so
+                load_engine(request, self._offered[0].linear, EXAMPLE)
+
     def plans(self, request: Request) -> list[Plan]:
         first, *others = (offer.problem.field for offer in self._offered)
-        return [Plan(first, RECIPES[request.effort], others)]
+        geometry = self._offered[0].linear.geometry
+        n_samples = geometry.n_pixels * geometry.channels
+        memory = memory_bytes(n_samples)
+        return [
+            Plan(first, recipe, effort, stages(n_samples, recipe, request.max_steps), memory, others)
+            for effort, recipe in RECIPES.items()
+            if effort <= request.effort
+        ]
 
     def fit(self, plan: Plan, request: Request) -> Solution:
         return solve(self._offered, request, plan.recipe)

@@ -20,15 +20,12 @@ from nfcodec.fields.wavelet.weighing import SETTLING_DB, settle, weigh
 from nfcodec.fitting.problem import Trial, Weights
 from nfcodec.fitting.request import Request, Solution
 
-COEFFICIENT_BYTES = 350
-"""The memory that a coefficient takes, with its predictions; measured."""
-
 
 def solve(offers: Sequence[Filtered], request: Request, recipe: Recipe) -> Solution:
     """Fit the field that promises the smallest file.
 
     The result may miss the target; the caller decides what that means. Where nothing is missing that filters could
-    restore, it is the linear part.
+    restore, or time is up, it is the analysis of the linear part.
 
     Args:
         offers: see `choose`.
@@ -39,7 +36,7 @@ def solve(offers: Sequence[Filtered], request: Request, recipe: Recipe) -> Solut
     began, plain = time.monotonic(), Filtered(offers[0].linear)
     start = analysed(plain.problem, request)
     flat = not start.weights["level0"].symbols.any()
-    if flat or start.psnr_db < request.psnr_db or math.isinf(start.psnr_db):
+    if flat or start.psnr_db < request.psnr_db or math.isinf(start.psnr_db) or request.expired():
         return Solution.closed_form(plain.problem, start, time.monotonic() - began)
     filtered, gain_db = choose(offers, start.weights, recipe.most_filters)
     trial = _weighed(filtered, request, recipe, start.weights, gain_db)
@@ -76,7 +73,6 @@ def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Tri
             break
         if not done:
             best_bytes = problem.estimated_bytes(start)
-            request.announce(filtered.linear, left * descent.step_seconds, COEFFICIENT_BYTES)
         weights, n_steps = descent.run()
         trial, done = settle(filtered, request, weights, recipe.settlings), done + n_steps
         n_bytes = problem.estimated_bytes(trial.weights)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from nfcodec.cli._phases import Line, Phases
+
 from nfcodec.fitting.request import Event
 
 

@@ -1,0 +1,74 @@
+"""What work takes on this machine: measured by a short probe, or reckoned from what it took on another machine.
+
+Gradients are the better part of most fits, so a session computes one of a small part of its picture (`step_seconds`).
+The rest, searches and coding above all, is reckoned from constants of the families, which hold for a core of the
+machine that they were measured on; a fixed piece of work tells how much slower this machine is (`slowness`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from nfcodec.exact.geometry import Geometry, Place
+from nfcodec.workers import n_threads, single_threaded_blas
+
+REFERENCE_SECONDS = 0.003
+"""What `_fixed_work` takes on a core of the machine that all constants were measured on (273 GFLOP/s fp32 on two)."""
+
+REPEATS = 3
+"""Of any measurement: the quickest counts, as nothing but a disturbance makes work slower."""
+
+BASE_BYTES, KERNEL_BYTES = 90e6, 110e6
+"""Memory of an encode of next to nothing, and of what loads and compiles kernels."""
+
+
+class Work(NamedTuple):
+    """Seconds for a core of the reference machine: of one thread alone, and what all threads share out."""
+
+    alone: float
+    shared: float = 0.0
+
+    def seconds(self, n: float = 1.0) -> float:
+        """What this machine takes for so many of it."""
+        return slowness() * n * (self.alone + self.shared / n_threads())
+
+
+@cache
+def slowness() -> float:
+    """Seconds that this machine takes for what takes the reference machine one, on one core."""
+    return quickest(_fixed_work) / REFERENCE_SECONDS
+
+
+def quickest(work: Callable[[], object], repeats: int = REPEATS) -> float:
+    """The seconds that a piece of work takes where nothing disturbs it."""
+    seconds = math.inf
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        seconds = min(seconds, time.perf_counter() - began)
+    return seconds
+
+
+def crop(geometry: Geometry, n_pixels: float) -> Place:
+    """A rectangle of about so many pixels in the middle of a picture, or all of it if it has no more."""
+    share = min(1.0, math.sqrt(n_pixels / geometry.n_pixels))
+    sides = [(n, max(1, min(n, round(n * share)))) for n in (geometry.height, geometry.width)]
+    down, across = (slice((n - side) // 2, (n - side) // 2 + side) for n, side in sides)
+    return down, across
+
+
+def _fixed_work() -> None:
+    """A bit of what encodes do on one core: passes over arrays that fit no cache but the last, and a product."""
+    values = np.arange(1 << 18, dtype=np.float64)
+    for _ in range(4):
+        values = np.rint(values * 0.999) + 1.0
+    matrix = np.ones((192, 192), np.float32)
+    with single_threaded_blas():
+        for _ in range(4):
+            matrix = matrix @ matrix * np.float32(1 / 192)
