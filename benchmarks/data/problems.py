@@ -29,4 +29,5 @@ def random_weights(field: Field, geometry: Geometry, seed: int) -> Parameters:
 def solved(picture: Picture, family_name: str, request: Request, field: Field | None = None) -> Solution:
     """What a family makes of a picture, with a field given or one that it chooses."""
     session = family(family_name).begin(picture, Context(estimator()), field)
-    return session.fit(session.plans(request)[0], request)
+    plan = next(each for each in session.plans(request) if each.effort == request.effort)
+    return session.fit(plan, request)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _JSON_KEYS = {
     "fitted": "How the weights came about, in words.",
+    "effort": "What was spent: that of --effort, or less where --time-limit is short.",
     "steps": "Gradient steps in all; 0 where the weights were solved in closed form.",
     "fit_steps": "Those of them that fitted the weights; the others fine-tuned the rounded weights.",
     "engine": "What took the steps; null where the weights were solved in closed form.",
@@ -84,9 +85,9 @@ def _transforms() -> Mapping[str, str]:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--engine", default="auto", show_default=True, metavar="NAME", help="See `nfcodec doctor`.")
 @click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Stop the fit after N steps.")
-@click.option(
-    "--time-limit", "time_limit_s", type=float, callback=positive(), metavar="S", help="Stop the fit after S seconds."
-)
+@click.option("--time-limit", "time_limit_s", type=float, callback=positive(), metavar="S",
+              help="Spend as much effort, up to -e, as S seconds allow on this machine, beside the time to load and"
+                   " compile. Where even the least takes longer, steps and searches are cut short.")  # fmt: skip
 @click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
 @overwrite_option
 @json_option
@@ -127,7 +128,7 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
         _console.out_json(report)
     if _console.verbosity() > 0:
         settings = _encoded.settings(report["recipe"])
-        _console.note(f"recipe of effort {options['effort']} for {report['field']}: {settings}")
+        _console.note(f"recipe of effort {report['effort']} for {report['field']}: {settings}")
     note = _encoded.note(report)
     if note is not None:
         _console.note(f"nfcodec: note: {note}")

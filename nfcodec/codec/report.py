@@ -22,6 +22,7 @@ class Encoded:
     that do not explain themselves:
 
         target_bytes: only where a size was asked for.
+        effort: of the recipe; lower than what was asked for where time is short.
         fitted: how the weights came about, in words.
         steps: gradient steps in all; 0 where the weights were solved in closed form.
         fit_steps: those of them that fitted the weights; the others fine-tuned the rounded weights.
@@ -75,6 +76,7 @@ def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
         "reached": outcome.reached_db >= header.target_psnr_db,
         "field": outcome.family,
         "fitted": _in_words(solution),
+        "effort": outcome.plan.effort,
         "recipe": asdict(outcome.plan.recipe),
         "parameters": solution.field.n_parameters(solution.problem.geometry),
         "transform": str(outcome.chain),

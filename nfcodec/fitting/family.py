@@ -4,7 +4,7 @@
 
     session = family.begin(picture, context)
     session.get_ready(request)
-    plan = session.plans(request)[-1]
+    plan = session.plans(request)[-1]  # of the effort asked for
     solution = session.fit(plan, request)
 
 docs/extend/field.md walks through a small family; tests/contract has what every family must pass.

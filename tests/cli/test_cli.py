@@ -16,6 +16,8 @@ import nfcodec.errors
 import nfcodec.fitting.engines
 from nfcodec.codec.document import parse
 from nfcodec.fields.ngp.field import Ngp
+from nfcodec.fields.table.field import Table
+from nfcodec.fitting.plans import Plan, Stage
 from nfcodec.fitting.request import Event
 from nfcodec.images.files import image_bytes, read_image
 from nfcodec.limits import DEFAULT_LIMITS
@@ -583,11 +585,12 @@ def test_progress_bar_only_on_a_terminal(run, monkeypatch):
         listener(event)
         listener(replace(event, phase="quantize", psnr_db=float("nan"), max_steps=0))
         listener(told)
-        listener(event)
+        listener(replace(event, plan=Plan(Table(), None, 5, (Stage("fit", 90.0, 9),), 2e9), task="try 2"))
+        listener(replace(event, task="try 2", seconds=31.0))
     assert "about 90 s" in terminal.getvalue()
-    assert "fitting, part 2" in terminal.getvalue()
-    assert "3/9" in terminal.getvalue()
     assert "31.50 dB now, target 40.00 dB" in terminal.getvalue()
+    assert "try 2: fitting" in terminal.getvalue()
+    assert "60 s left" in terminal.getvalue()
 
 
 # ------------------------------------------------------------------------------------------------------ whole processes

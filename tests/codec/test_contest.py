@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,9 +14,10 @@ from nfcodec.fields import Pyramid, Siren, Table, registry
 from nfcodec.fields.table.family import TableFamily
 from nfcodec.fields.wavelet.family import WaveletFamily
 from nfcodec.fitting import engines
-from nfcodec.fitting.family import Context, Plan
+from nfcodec.fitting.family import Context
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.plans import Plan, Stage
 from nfcodec.fitting.request import Request
 from nfcodec.transforms import Chain, parse_chain
 from tests.codec.pictures import picture
@@ -117,14 +119,24 @@ def test_the_closest_is_taken_where_none_reaches_the_goal():
 
 
 def test_a_plan_for_which_there_is_time_is_taken():
-    slow, quick, unknown = (
-        Plan(Table(), None, n_bytes=n_bytes, seconds=seconds)
-        for n_bytes, seconds in ((10, 60.0), (20, 5.0), (15, None))
-    )
+    slow, quick = plan_of(60.0, n_bytes=10), plan_of(5.0, n_bytes=20)
     assert best_of_plans([quick, slow], math.inf) is slow
     assert best_of_plans([slow, quick], 30.0) is quick
-    assert best_of_plans([slow, quick, unknown], 30.0) is unknown
     assert best_of_plans([slow, quick], 1.0) is quick
+
+
+def test_of_plans_that_promise_alike_the_highest_effort_is_taken():
+    efforts = [plan_of(10.0 * effort, effort) for effort in range(1, 10)]
+    for seconds_left, effort in ((math.inf, 9), (90.0, 9), (89.0, 8), (25.0, 2), (10.0, 1), (1.0, 1)):
+        assert best_of_plans(efforts, seconds_left).effort == effort
+    other = [plan_of(each.seconds, each.effort, n_bytes=5) for each in efforts]
+    larger = [plan_of(each.seconds / 2, each.effort, n_bytes=6) for each in efforts]
+    assert best_of_plans([*larger, *other], 45.0) is other[3]
+    assert best_of_plans([*larger, *other], 8.0) is larger[0]
+
+
+def plan_of(seconds: float, effort: int = 5, n_bytes: float | None = None) -> Plan:
+    return Plan(Table(), None, effort, (Stage("fit", seconds - 1, 10), Stage("write", 1.0)), 1e9, n_bytes=n_bytes)
 
 
 def test_a_given_table_needs_no_engine():
@@ -162,21 +174,54 @@ def test_the_better_file_of_a_size_is_the_answer(contest_of_two):
     assert found.report["target_bytes"] == 140
 
 
-def test_families_share_the_time(contest_of_two, monkeypatch):
-    deadlines = []
-    for family in (WaveletFamily, TableFamily):
-        begin = family.begin
+@pytest.fixture
+def planned(monkeypatch):
+    """Let a family's plans take a given time for each effort; returns the requests that its fits are given."""
 
-        def noting(self, picture, context, given=None, begin=begin):
+    def let(family, seconds: dict[int, float], writing: float = 0.0) -> list[Request]:
+        requests, begin = [], family.begin
+
+        def noting(self, picture, context, given=None):
             session = begin(self, picture, context, given)
-            plans = session.plans
-            session.plans = lambda request: deadlines.append(request.deadline - request.started) or plans(request)
+            plan, fit = session.plans(Request(Psnr(30.0), 1, 0))[0], session.fit
+            session.plans = lambda request: [
+                replace(plan, effort=effort, stages=(Stage("fit", each - writing, 9), Stage("write", writing)))
+                for effort, each in seconds.items()
+                if effort <= request.effort
+            ]
+            session.fit = lambda plan, request: requests.append(request) or fit(plan, request)
             return session
 
         monkeypatch.setattr(family, "begin", noting)
+        return requests
+
+    return let
+
+
+def test_families_share_the_time_by_what_they_need(contest_of_two, planned):
+    wavelets, tables = planned(WaveletFamily, {1: 30.0}), planned(TableFamily, {1: 10.0})
     encode(picture(7, 9, 1), EncodeOptions(30.0, effort=1, time_limit_s=1000.0))
-    assert deadlines[0] == pytest.approx(500.0, abs=20)
-    assert deadlines[1] == pytest.approx(1000.0, abs=1e-6)
+    deadlines = [each.deadline - each.started for each in (*wavelets, *tables)]
+    assert deadlines == pytest.approx([750.0, 1000.0], abs=20)
+
+
+EFFORTS = {1: 10.0, 2: 20.0, 3: 40.0, 5: 100.0}
+
+
+@pytest.mark.parametrize(("limit", "effort"), [(None, 5), (1000.0, 5), (70.0, 3), (30.0, 2), (15.0, 1), (5.0, 1)])
+def test_a_time_limit_chooses_the_effort_and_leaves_time_to_write(planned, limit, effort):
+    requests = planned(TableFamily, EFFORTS, writing=2.0)
+    report = encode(picture(7, 9, 1), EncodeOptions(30.0, "table", effort=5, time_limit_s=limit)).report
+    assert report["effort"] == effort
+    (request,) = requests
+    assert request.effort == effort
+    assert request.deadline - request.started == pytest.approx(math.inf if limit is None else limit - 2.0, abs=2.0)
+
+
+def test_a_search_for_a_size_has_time_for_all_of_its_tries(planned):
+    requests = planned(TableFamily, EFFORTS)
+    encode(picture(9, 11, 1), EncodeOptions(field="table", size_bytes=140, effort=5, time_limit_s=200.0))
+    assert {each.effort for each in requests} == {1, 3}
 
 
 @pytest.mark.parametrize("error", [EngineError("broken"), TargetNotReachedError("too far", 0.0)], ids=repr)

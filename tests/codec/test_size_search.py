@@ -47,6 +47,9 @@ class Estimates(Session):
     def __init__(self, bytes_at: Callable[[Request], float | None] = lambda request: None) -> None:
         self.estimated_bytes = bytes_at
 
+    def get_ready(self, request):
+        raise AssertionError("not asked for here")
+
     def plans(self, request):
         raise AssertionError("not asked for here")
 

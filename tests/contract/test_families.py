@@ -111,6 +111,55 @@ def test_every_effort_has_a_documented_recipe(name):
 
 
 @each_family
+@pytest.mark.parametrize("max_steps", [None, 0, 7])
+def test_plans_say_what_they_take(name, picture, max_steps):
+    """For each effort, up to the one asked for, as far as they differ; the same field has the same promise."""
+    session = begun(name, picture(80, 64, 3))
+    request = Request(Psnr(30.0), 5, 0, max_steps=max_steps)
+    session.get_ready(request)
+    plans = session.plans(request)
+    for plan in plans:
+        assert 1 <= plan.effort <= 5
+        assert plan.recipe == registry.family(name).recipes[plan.effort]
+        assert all(stage.seconds >= 0 and stage.steps >= 0 for stage in plan.stages)
+        assert {stage.phase for stage in plan.stages} <= {"fit", "shrink", "fine-tune", "quantize", "write"}
+        assert plan.stages[-1].phase == "write"
+        assert 0 < plan.seconds_of_writing <= plan.seconds < np.inf
+        assert plan.seconds == pytest.approx(sum(stage.seconds for stage in plan.stages))
+        assert 1e7 < plan.memory_bytes < 1e10
+    for field in {plan.field for plan in plans}:
+        mine = [plan for plan in plans if plan.field == field]
+        assert [plan.effort for plan in mine] == sorted({plan.effort for plan in mine})
+        assert len({plan.n_bytes for plan in mine}) == 1
+        assert mine[-1].seconds >= mine[0].seconds
+    assert session.plans(request) == plans  # nothing is probed twice
+
+
+@each_family
+def test_a_larger_picture_takes_more(name, picture):
+    small, large = (begun(name, picture(side, side, 1)).plans(Request(Psnr(30.0), 1, 0))[0] for side in (32, 256))
+    assert large.seconds > small.seconds
+    assert large.memory_bytes > small.memory_bytes
+
+
+@each_family
+def test_phases_are_those_of_the_plan(name, picture):
+    """Whoever draws a bar hears of the plan first, and then of nothing that it does not say."""
+    seen = []
+    nfcodec.encode(picture(24, 24, 1), field=name, psnr=26.0, effort=2, max_steps=400, on_event=seen.append)
+    (first,) = (i for i, event in enumerate(seen) if event.plan is not None)
+    planned = {stage.phase for stage in seen[first].plan.stages}
+    assert {"write"} <= {event.phase for event in seen[first:]} <= planned | {"prepare", "quantize"}
+    assert seen[-1].phase == "write"
+
+
+def begun(name, image):
+    raster = Raster.from_array(image)
+    picture = Picture.of(raster, Chain.prepare([], raster.samples, 0))
+    return registry.family(name).begin(picture, Context(registry.estimator()))
+
+
+@each_family
 def test_time_that_is_up_ends_the_fit(name, picture):
     encoded = nfcodec.encode_with_report(
         picture(24, 24, 1), field=name, psnr=30.0, time_limit_s=1e-3, best_effort=True, effort=9
@@ -173,7 +222,9 @@ def test_limits_hold_for_whatever_a_fit_may_end_with(name, picture):
     session = registry.family(name).begin(
         Picture.of(raster, Chain.prepare([], raster.samples, 0)), Context(registry.estimator())
     )
-    (plan,) = session.plans(Request(Psnr(26.0), 1, 0))
+    request = Request(Psnr(26.0), 1, 0)
+    session.get_ready(request)
+    (plan,) = session.plans(request)
     geometry = Geometry(200, 200, 1)
     macs = [field.macs_per_pixel(geometry) * geometry.n_pixels for field in (plan.field, *plan.others)]
     assert min(macs) < max(macs)

@@ -10,8 +10,10 @@ from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, check_exact, rescale
 from nfcodec.exact.field import Field, Role, Tensor
-from nfcodec.fitting.family import Family, LosslessPolicy, Plan, Session
+from nfcodec.fitting.cost import BASE_BYTES, Work
+from nfcodec.fitting.family import Family, LosslessPolicy, Session
 from nfcodec.fitting.goals import Psnr
+from nfcodec.fitting.plans import SEARCH, WRITING, Plan, Stage
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Solution
 from nfcodec.fitting.search import land_by_step
@@ -66,14 +68,22 @@ class Recipe:
     first_step: float
 
 
+EVALUATIONS, SAMPLE, SAMPLE_BYTES = 5, Work(3e-8), 40  # a search's; seconds of one for each sample; and its memory
+
+
 class MosaicSession(Session):
     native = frozenset({Psnr})
 
     def __init__(self, picture, field):
         self._problem = Problem.of(picture, field)
 
+    def get_ready(self, request):
+        pass  # nothing is compiled
+
     def plans(self, request):
-        return [Plan(self._problem.field, MosaicFamily.recipes[request.effort])]
+        n_samples = self._problem.samples.size
+        stages = Stage(SEARCH, EVALUATIONS * SAMPLE.seconds(n_samples)), Stage(WRITING, SAMPLE.seconds(n_samples))
+        return [Plan(self._problem.field, MosaicFamily.recipes[1], 1, stages, BASE_BYTES + SAMPLE_BYTES * n_samples)]
 
     def fit(self, plan, request):
         began, problem, side = time.monotonic(), self._problem, plan.field.side

@@ -6,22 +6,34 @@ import pytest
 
 from nfcodec.fields.table.field import Table
 from nfcodec.fitting.goals import Lossless, Psnr, Size
+from nfcodec.fitting.plans import Plan, Stage
 from nfcodec.fitting.problem import Trial
 from nfcodec.fitting.request import Request, Solution, each_message_once
 
+PLAN = Plan(Table(), None, 3, (Stage("fit", 60.0, 10), Stage("quantize", 20.0), Stage("write", 5.0)), 1e9)
 
-def test_long_fits_are_announced(make_problem):
-    problem, events = make_problem(Table()), []
-    request = Request(Psnr(36.0), 5, 0, listen=events.append)
-    request.announce(problem, 5.0)
-    assert not events
-    request.announce(problem, 75.0)
-    request.announce(problem, 600.0)
-    replace(request, deadline=time.monotonic() + 30).announce(problem, 600.0)
-    first, second, third = (event.message for event in events)
-    assert first == "the fit will take about 75 s and 0.2 GB of memory"
-    assert second.startswith("the fit will take about 10 minutes and")
-    assert third.startswith("the fit will take about 30 s")
+
+def test_whoever_listens_hears_of_the_plan():
+    events = []
+    request = Request(Psnr(36.0), 5, 0, listen=events.append, task="try 2")
+    request.announce(PLAN, "soon")
+    request.announce(PLAN)
+    request.note("hello")
+    assert [(event.plan, event.message, event.task) for event in events] == [
+        (PLAN, "soon", "try 2"), (PLAN, "", "try 2"), (None, "hello", "try 2")
+    ]  # fmt: skip
+
+
+def test_a_fit_leaves_the_time_to_round_and_to_write():
+    request = Request(Psnr(36.0), 5, 0, deadline=1000.0).within(PLAN)
+    assert (request.effort, request.deadline, request.steps_deadline) == (3, 995.0, 975.0)
+    now = time.monotonic()
+    late = replace(request, deadline=now + 10)
+    assert (late.expired(), late.steps_expired()) == (False, True)
+    assert replace(late, deadline=now - 1).expired()
+    endless = Request(Psnr(36.0), 5, 0).within(PLAN)
+    assert not endless.expired()
+    assert not endless.steps_expired()
 
 
 def test_only_a_psnr_is_a_psnr():

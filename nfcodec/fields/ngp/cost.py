@@ -15,8 +15,7 @@ from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.fit import FIT_STEPS
 from nfcodec.fields.ngp.plan import of_part
 from nfcodec.fields.ngp.recipes import Recipe
-from nfcodec.fitting import engines
-from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, crop
+from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, crop, quickest
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
 from nfcodec.fitting.probe import engine_of_part
@@ -34,9 +33,9 @@ COUNTING = Work(alone=0.0, shared=14e-9)
 LOOKS = 1.07
 """A step that counts bits, with its share of the looks at all pixels, over one that does not."""
 
-HASTY, HASTY_ROUNDS, ROUNDS = 300, (4, 2), (1,)
-"""With fewer soft steps than the first the target is usually missed and the phases begin anew, with so many rounds of
-hard steps each time; with more, once is enough."""
+ROUNDS = ((150, (4, 2)), (300, (3,)), (500, (2,)), (math.inf, (1,)))
+"""With fewer soft steps than the first of a pair, how many rounds of hard steps it usually takes to meet the target,
+each time that the phases are gone through."""
 
 EVALUATION, CODING = Work(alone=0.8e-6), Work(alone=0.1e-6)
 """Of a pixel, exactly; and of a parameter in the file."""
@@ -85,13 +84,13 @@ class Costs:
             part = part_of(geometry, crop(geometry, PROBE_PIXELS))
             problem, smaller = Problem.of(self.picture, field), of_part(field, geometry, part)
             engine = engine_of_part(request, problem, smaller, PROBE_PIXELS)
-            self.paces[macs] = engines.gradient_seconds(engine) / part.n_pixels
+            self.paces[macs] = quickest(engine.gradient) / part.n_pixels
         return self.paces[macs]
 
 
 def _phases(recipe: Recipe, room: float) -> Iterator[tuple[str, int, int]]:
     """Those that count bits: the name, the steps, and the exact evaluations at the end."""
-    for n_rounds in HASTY_ROUNDS if recipe.soft_steps < HASTY else ROUNDS:
+    for n_rounds in next(rounds for below, rounds in ROUNDS if recipe.soft_steps < below):
         share = min(1.0, max(0.0, room) / recipe.n_steps)
         if share == 0:
             return

@@ -105,7 +105,9 @@ def sized_ngp(picture: Picture, psnr_db: float, sizes: Sizes) -> Ngp:
 def of_part(field: Ngp, whole: Geometry, part: Geometry) -> Ngp:
     """A field that does on a part of a picture what a field does on the whole: as much detail in smaller tables."""
     ratio = max(part.height, part.width) / max(whole.height, whole.width)
-    levels = (_level(max(0.5, level.scale * ratio), level.features, part, None) for level in field.levels)
+    levels = (
+        _level(max(0.5, round(2 * level.scale * ratio) / 2), level.features, part, None) for level in field.levels
+    )
     return Ngp(tuple(levels), field.hidden)
 
 

@@ -7,7 +7,7 @@ what is usual.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,6 +21,7 @@ from nfcodec.fields.siren.memorising import KFAC_STEPS
 from nfcodec.fields.siren.muon import Muon
 from nfcodec.fields.siren.plan import grown, initial, is_small
 from nfcodec.fields.siren.recipes import Recipe
+from nfcodec.fields.siren.rounding import rounded
 from nfcodec.fields.siren.sampled_fit import PIXELS, RATE
 from nfcodec.fields.siren.tiled import TiledSiren
 from nfcodec.fields.siren.tiles import PILOT_SHARES, n_steps_of, pilot_steps
@@ -30,9 +31,12 @@ from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, crop, quickest
 from nfcodec.fitting.engines import Engine, Objective, Rates
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
+from nfcodec.fitting.probe import EXAMPLE_PIXELS
 from nfcodec.fitting.problem import Problem, quantize
 from nfcodec.fitting.request import Request
 from nfcodec.workers import n_threads, one_thread
+
+EXAMPLE = Siren(8, 1)
 
 PROBE_MACS, TRIAL_MACS = 6e8, 1e8
 """Multiplications, without those of the way back, of the gradient and of the exact evaluation that are timed."""
@@ -73,6 +77,12 @@ class Costs:
 
     picture: Picture
     paces: dict[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
+
+    def load(self, request: Request) -> None:
+        """Load all kernels, by a step on a few pixels and by rounding."""
+        part = self._part(EXAMPLE, EXAMPLE_PIXELS)
+        self._step(part, request)()
+        rounded(part, *_coarse(part, request))
 
     def likely(self, guess: TiledSiren, large: Siren, request: Request) -> Siren | TiledSiren:
         """What a fit is likely to end with that begins with a guess; `large` where small networks will not do."""
@@ -178,30 +188,40 @@ class Costs:
         """Of a gradient of all pixels, for each pixel and multiplication."""
         part = self._part(network, PROBE_MACS / network.macs_per_pixel(self.picture.geometry))
         engine, _ = self._engine(part, request)
-        return engines.gradient_seconds(engine) / _macs(network, part.geometry)
+        return quickest(engine.gradient) / _macs(network, part.geometry)
 
     def _sampled(self, network: Siren, request: Request, *, alone: bool) -> float:
         """Of a step on random pixels; on one thread where others are fitted beside the network."""
-        part, muon = self._part(network, 4 * PIXELS), Muon(network.trained)
         with one_thread(not alone):
-            engine, _ = self._engine(part, request)
-            rng = np.random.default_rng(request.seed)
-
-            def step() -> None:
-                stats = engine.sampled_gradient(*sampled_lines(part.geometry, PIXELS, rng))
-                muon.update(engine, Rates(RATE, RATE), stats)
-
+            step = self._step(self._part(network, 4 * PIXELS), request)
             step()
             return quickest(step, SAMPLED_STEPS)
+
+    def _step(self, part: Problem, request: Request) -> Callable[[], None]:
+        """What takes a step on random pixels of a part of the picture."""
+        assert isinstance(part.field, Siren)
+        (engine, _), muon = self._engine(part, request), Muon(part.field.trained)
+        rng = np.random.default_rng(request.seed)
+
+        def step() -> None:
+            stats = engine.sampled_gradient(*sampled_lines(part.geometry, PIXELS, rng))
+            muon.update(engine, Rates(RATE, RATE), stats)
+
+        return step
 
     def _evaluation(self, network: Siren, request: Request) -> float:
         """Of an exact evaluation, for each pixel and multiplication."""
         part = self._part(network, TRIAL_MACS / network.macs_per_pixel(self.picture.geometry))
-        parameters = initial(network, part.geometry, request.seed)
-        largest = {name: max(1e-6, float(np.abs(value).max())) for name, value in parameters.items()}
-        layout = network.layout(part.geometry)
-        weights = quantize(part, parameters, {each.name: each.unit * largest[each.name] / 64 for each in layout})
+        weights = quantize(part, *_coarse(part, request))
         return quickest(lambda: part.trial(weights)) / _macs(network, part.geometry)
+
+
+def _coarse(part: Problem, request: Request) -> tuple[Parameters, dict[str, float]]:
+    """Initial parameters, and quantizer steps for them."""
+    assert isinstance(part.field, Siren)
+    parameters = initial(part.field, part.geometry, request.seed)
+    largest = {name: max(1e-6, float(np.abs(value).max())) for name, value in parameters.items()}
+    return parameters, {each.name: each.unit * largest[each.name] / 64 for each in part.field.layout(part.geometry)}
 
 
 def _macs(field: Siren | TiledSiren, geometry: Geometry) -> float:

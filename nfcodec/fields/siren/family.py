@@ -18,7 +18,6 @@ from nfcodec.fitting import engines
 from nfcodec.fitting.family import Context, Estimator, Family, LosslessPolicy, Plan, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
-from nfcodec.fitting.probe import load_engine
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
 
@@ -27,10 +26,6 @@ LOSSLESS_FIT_DB = 30.0
 
 SIREN_OVER_WAVELETS = 1.02
 """What a SIREN takes over wavelets before any fitting, at 30 dB: 0.73 to 1.36 on the 24 Kodak pictures."""
-
-
-EXAMPLE = Siren(8, 1)
-"""What kernels are loaded with."""
 
 
 class SirenFamily(Family):
@@ -75,13 +70,13 @@ class SirenSession(Session):
         self._costs = Costs(picture)
 
     def get_ready(self, request: Request) -> None:
-        load_engine(request, Problem.of(self._picture, EXAMPLE), EXAMPLE)
+        self._costs.load(request)
 
     def plans(self, request: Request) -> list[Plan]:
         field, large = self._given or self._chosen(request), self._large(request)
         others = [large] if isinstance(field, TiledSiren) else []
-        guessed = isinstance(field, TiledSiren) and self._given is None
-        likely = self._costs.likely(field, large, request) if guessed else field
+        guess = field if isinstance(field, TiledSiren) and self._given is None else None
+        likely = self._costs.likely(guess, large, request) if guess else field
         memory = self._costs.memory_bytes(likely)
         return [
             Plan(field, recipe, effort, self._costs.stages(field, likely, request, recipe), memory, others)

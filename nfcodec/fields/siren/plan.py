@@ -35,9 +35,9 @@ PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.56, 0.38
 """Of small SIRENs, for each byte that wavelets would take: the first over the bytes a pixel to the power of the second
 (the power fitted to Kodak pictures at 30 dB). Only a first guess: a short fit corrects it."""
 
-GROWTH, GROWTH_DB = 1.35, 4.5
+GROWTH, GROWTH_DB, DETAIL_DEPENDENCE, LARGEST_GROWTH = 3.84, 10.0, 0.4, 8.0
 """What short fits usually make of the first guess: so many times the parameters at 30 dB, twice as many for so many dB
-more (Kodak pictures at 30 to 42 dB; 0.7 to 1.5 times that)."""
+more, times a power of the parameters a pixel (four Kodak pictures at 30 to 42 dB; 0.7 to 1.4 times that)."""
 
 PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 2450, 4, 8
 MAX_TILES, MIN_TILE_SIDE = 255, 32
@@ -96,7 +96,8 @@ def tiled_siren(geometry: Geometry, wavelet_bytes: TileBytes) -> TiledSiren | No
 
 def grown(field: TiledSiren, geometry: Geometry, psnr_db: float) -> TiledSiren:
     """What short fits are likely to make of a first guess."""
-    growth = GROWTH * 2 ** (max(0.0, psnr_db - 30) / GROWTH_DB)
+    detail = field.n_parameters(geometry) / geometry.n_pixels
+    growth = min(LARGEST_GROWTH, GROWTH * 2 ** ((psnr_db - 30) / GROWTH_DB) * detail**DETAIL_DEPENDENCE)
     tiles = field.tiles(geometry)
     sizes = [growth * tile.siren.n_parameters(tile.geometry) for tile in tiles]
     widths = [width_for(tile.siren, geometry, size) for tile, size in zip(tiles, sizes, strict=True)]

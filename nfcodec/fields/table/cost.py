@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from nfcodec.fields.table.choice import MAX_PIXELS
 from nfcodec.fields.table.field import LevelsField, Table
 from nfcodec.fields.table.recipes import Recipe
-from nfcodec.fitting import engines
-from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work
+from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, quickest
 from nfcodec.fitting.engines import Objective
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
@@ -27,8 +26,8 @@ CHOOSING, LATTICES = Work(alone=1.5e-6, shared=5.5e-6), 3.0
 LOOKS = 1.1
 """A step, with its share of the looks at the rounded field, over a gradient."""
 
-LANDING, CODING = Work(alone=0.3e-6), Work(alone=0.25e-6)
-"""Of a sample: the last moves of a pyramid's symbols; writing and decoding again."""
+STARTING, LANDING, CODING = Work(alone=0.2e-6), Work(alone=0.3e-6), Work(alone=0.25e-6)
+"""Of a sample: where a pyramid's steps begin; the last moves of its symbols; writing and decoding again."""
 
 SAMPLE_BYTES = 140
 
@@ -57,7 +56,8 @@ class Costs:
         if not field.hidden_widths or not n_steps:
             return Stage(SEARCH, rounding), writing
         step = LOOKS * self._pace(field, request) * geometry.n_pixels
-        return Stage("shrink", n_steps * step, n_steps), Stage(SEARCH, LANDING.seconds(n_samples)), writing
+        shrinking = Stage("shrink", STARTING.seconds(n_samples) + n_steps * step, n_steps)
+        return shrinking, Stage(SEARCH, LANDING.seconds(n_samples)), writing
 
     def memory_bytes(self) -> float:
         """At the peak of an encode."""
@@ -69,5 +69,5 @@ class Costs:
             layout = field.layout(self.picture.geometry)
             objective = Objective({tensor.name: 2.0**-6 for tensor in layout}, rate_weight=1e-4, softness=0.2)
             engine = engine_of_part(request, Problem.of(self.picture, field), field, PROBE_PIXELS, objective)
-            self.paces[field] = engines.gradient_seconds(engine) / min(PROBE_PIXELS, self.picture.geometry.n_pixels)
+            self.paces[field] = quickest(engine.gradient) / min(PROBE_PIXELS, self.picture.geometry.n_pixels)
         return self.paces[field]

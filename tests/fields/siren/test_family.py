@@ -16,9 +16,10 @@ from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.plan import PAPER, default_siren, well_started
 from nfcodec.fields.siren.recipes import RECIPES
 from nfcodec.fields.siren.tiled import TiledSiren
-from nfcodec.fitting.family import Context, Plan
+from nfcodec.fitting.family import Context
 from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.request import Request
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain, parse_chain
@@ -45,6 +46,10 @@ def session(given=None, n_bytes: float = 500.0, transform: str = "none", **size)
     return SirenFamily().begin(picture(transform=transform, **size), Context(estimator), given)
 
 
+def plan_of(field, recipe) -> Plan:
+    return Plan(field, recipe, 5, (), 0.0)
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """Fits of a few steps on few pixels."""
@@ -55,19 +60,19 @@ def quick(monkeypatch):
 def test_small_networks_are_planned_where_they_may_do():
     request = Request(Psnr(30.0), 5, 0)
     size = {"height": 256, "width": 384}
-    (small,) = session(n_bytes=1500.0, **size).plans(request)
+    small = session(n_bytes=1500.0, **size).plans(request)[-1]
     large = default_siren(picture(**size).geometry, False, 30.0)
     assert isinstance(small.field, TiledSiren)
     assert small.recipe == RECIPES[5]
     assert small.field.n_parameters(picture(**size).geometry) * 10 < large.n_parameters(picture(**size).geometry)
     for n_bytes, transform in ((200_000.0, "none"), (math.inf, "none"), (1500.0, "rpp")):
-        (plan,) = session(n_bytes=n_bytes, transform=transform, **size).plans(request)
+        plan = session(n_bytes=n_bytes, transform=transform, **size).plans(request)[-1]
         assert plan.field == default_siren(picture(**size).geometry, transform == "rpp", 30.0)
 
 
-def test_a_given_field_is_the_only_plan():
+def test_a_given_field_is_the_one_planned():
     for given in (SMALL, TiledSiren(1, 2, (8, 9))):
-        (plan,) = session(given).plans(Request(Psnr(30.0), 3, 0))
+        plan = session(given).plans(Request(Psnr(30.0), 3, 0))[-1]
         assert (plan.field, plan.recipe, plan.n_bytes) == (given, RECIPES[3], None)
     with pytest.raises(UsageError, match="siren"):
         session(Ngp.instant(64))
@@ -79,7 +84,7 @@ def test_a_chosen_field_starts_well_and_a_given_one_as_the_paper_has_it(monkeypa
     request = Request(Psnr(40.0), 3, 0)
     for given in (None, Siren(80)):
         opened = session(given, math.inf)
-        opened.fit(opened.plans(request)[0], request)
+        opened.fit(opened.plans(request)[-1], request)
     assert starts == [well_started(default_siren(picture().geometry, False, 40.0), picture().geometry), PAPER]
 
 
@@ -89,10 +94,10 @@ def test_a_small_field_that_will_not_do_gives_way_to_a_large_one(monkeypatch):
     monkeypatch.setattr(module, "fit_small", lambda *_, **options: seen.append(options))
     monkeypatch.setattr(module, "solve_memorising", lambda problem, *_: problem.field)
     request, chosen = Request(Psnr(30.0), 3, 0), TiledSiren(1, 2, (8, 9))
-    assert session().fit(Plan(chosen, RECIPES[3]), request) == default_siren(picture().geometry, False, 30.0)
-    assert session(SMALL).fit(Plan(SMALL, RECIPES[3]), request) == SMALL
+    assert session().fit(plan_of(chosen, RECIPES[3]), request) == default_siren(picture().geometry, False, 30.0)
+    assert session(SMALL).fit(plan_of(SMALL, RECIPES[3]), request) == SMALL
     assert [(each["planned"], each["last"]) for each in seen] == [(True, False), (False, False)]
-    session(chosen).fit(Plan(chosen, RECIPES[3]), request)
+    session(chosen).fit(plan_of(chosen, RECIPES[3]), request)
     assert (seen[-1]["planned"], seen[-1]["last"]) == (False, True)
 
 
@@ -113,11 +118,11 @@ def test_a_fit_serves_again_for_targets_close_to_its_own(quick, monkeypatch):
         (32.8, quicker, 2),
         (26.0, quicker, 3),
     ):
-        solution = opened.fit(Plan(SMALL, recipe), Request(Psnr(psnr_db), 5, 0))
+        solution = opened.fit(plan_of(SMALL, recipe), Request(Psnr(psnr_db), 5, 0))
         assert len(fits) == n_fits
         assert psnr_db <= solution.trial.psnr_db < psnr_db + CLOSE_DB or psnr_db == 26.0
         found[psnr_db, recipe] = solution
-    again = session(SMALL).fit(Plan(SMALL, QUICK), Request(Psnr(32.8), 5, 0))
+    again = session(SMALL).fit(plan_of(SMALL, QUICK), Request(Psnr(32.8), 5, 0))
     assert len(fits) == 4
     for name, weight in again.trial.weights.items():
         assert np.array_equal(weight.symbols, found[32.8, QUICK].trial.weights[name].symbols)

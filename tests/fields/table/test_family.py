@@ -29,15 +29,23 @@ def session(given=None, transform: str = "rpp"):
 
 def test_a_pyramid_and_a_table_are_promised():
     plans = session().plans(REQUEST)
-    assert [plan.field for plan in plans] == [Pyramid(5), Table()]
-    assert plans[0].n_bytes > plans[1].n_bytes  # pixels without order
+    assert [(plan.field, plan.effort) for plan in plans] == [
+        (field, effort) for field in (Pyramid(5), Table()) for effort in (1, 2, 3)
+    ]
+    assert plans[0].n_bytes > plans[-1].n_bytes  # pixels without order
     ordered = session(transform="none").plans(REQUEST)
-    assert ordered[0].n_bytes < ordered[1].n_bytes
+    assert ordered[0].n_bytes < ordered[-1].n_bytes
 
 
-def test_a_given_field_is_the_only_plan():
-    (plan,) = session(Pyramid(1, 4)).plans(REQUEST)
-    assert (plan.field, plan.n_bytes) == (Pyramid(1, 4), None)
+def test_what_is_promised_is_judged_by_a_part(monkeypatch):
+    whole = [plan.n_bytes for plan in session().plans(REQUEST)]
+    monkeypatch.setattr("nfcodec.fields.table.family.PROMISING_PIXELS", 800)
+    assert [plan.n_bytes for plan in session().plans(REQUEST)] == pytest.approx(whole, rel=0.2)
+
+
+def test_a_given_field_is_the_one_planned():
+    plans = session(Pyramid(1, 4)).plans(REQUEST)
+    assert {(plan.field, plan.n_bytes) for plan in plans} == {(Pyramid(1, 4), None)}
     with pytest.raises(UsageError, match="table"):
         session(Siren(8))
 
@@ -48,7 +56,7 @@ def test_where_no_engine_has_pyramids(engine, device, taken):
     assert (family.refuses(picture("none"), engine, device) is None) == taken
     assert family.refuses(picture("rpp"), engine, device) is None
     large = TableFamily().begin(picture("rpp", 70, 64), Context(lambda *_: None))
-    fields = [plan.field for plan in large.plans(Request(Psnr(36.0), 3, 0, engine=engine, device=device))]
+    fields = [plan.field for plan in large.plans(Request(Psnr(36.0), 1, 0, engine=engine, device=device))]
     assert fields == ([Pyramid(5, 16), Table()] if taken else [Table()])
 
 

@@ -87,8 +87,18 @@ def test_what_there_is_to_choose_from(picture):
 @pytest.mark.parametrize("effort", range(1, 10))
 def test_plans_are_of_the_effort(picture, effort):
     session = WaveletFamily().begin(picture(), CONTEXT)
-    (plan,) = session.plans(Request(Psnr(40.0), effort, 0))
-    assert (plan.field, plan.recipe) == (Wavelet(2), RECIPES[effort])
+    plans = session.plans(Request(Psnr(40.0), effort, 0))
+    assert [plan.recipe for plan in plans] == [RECIPES[each] for each in range(1, effort + 1)]
+    assert {plan.field for plan in plans} == {Wavelet(2)}
+    steps = [sum(stage.steps for stage in plan.stages) for plan in plans]
+    assert steps == [plan.recipe.n_steps for plan in plans]
+
+
+@pytest.mark.parametrize(("max_steps", "stages"), [(0, ()), (50, (50,)), (100, (60, 40)), (1000, (60, 300, 300, 340))])
+def test_plans_take_no_more_steps_than_asked_for(picture, max_steps, stages):
+    session = WaveletFamily().begin(picture(), CONTEXT)
+    plan = session.plans(Request(Psnr(40.0), 7, 0, max_steps=max_steps))[-1]
+    assert tuple(stage.steps for stage in plan.stages if stage.steps) == stages
 
 
 @pytest.mark.parametrize("given", [None, Wavelet(2), Wavelet(1, 16)])
@@ -98,7 +108,7 @@ def test_sessions_fit_one_target_after_another(picture, given, transform):
     for psnr_db in (36.0, 42.0, 36.0):
         request = Request(Psnr(psnr_db), 2, 0)
         assert session.estimated_bytes(request) is None
-        solution = session.fit(session.plans(request)[0], request)
+        solution = session.fit(session.plans(request)[-1], request)
         assert psnr_db <= solution.trial.psnr_db < psnr_db + 1.0
         assert solution.field == (given or Wavelet(2))
 
@@ -116,7 +126,7 @@ def test_the_estimate_is_about_what_a_file_takes(picture):
     request = Request(Psnr(36.0), 1, 0)
     (estimate,) = WaveletBytes(source, request)(1, 1)
     session = WaveletFamily().begin(source, CONTEXT, default_field(source.geometry))
-    solution = session.fit(session.plans(request)[0], request)
+    solution = session.fit(session.plans(request)[-1], request)
     assert estimate == pytest.approx(len(solution.problem.payload(solution.trial.weights)), rel=0.2)
 
 

@@ -313,11 +313,12 @@ def test_more_fits_do_what_fewer_do_and_more(photograph, solved, offers_of):
     assert sizes[0] == sizes[1] >= sizes[2] >= sizes[3]
 
 
-def test_a_long_fit_is_announced_once(photograph, solved, monkeypatch):
-    monkeypatch.setattr("nfcodec.fitting.request.LONG_S", 0.0)
-    events = []
-    solved(photograph(Wavelet(4)), 36.0, recipe=Recipe((Fit(2), Fit(2))), listen=events.append)
-    assert [event.phase for event in events if "of memory" in event.message] == ["prepare"]
+def test_an_analysis_is_enough_where_time_is_up(photograph, solved):
+    problem = photograph(Wavelet(4))
+    hasty, whole = solved(problem, 36.0, deadline=1.0), solved(problem, 36.0)
+    assert hasty.trial.psnr_db >= 36.0
+    assert hasty.field == Wavelet(4)
+    assert n_bytes(hasty) > n_bytes(whole)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
