@@ -43,7 +43,7 @@ PUBLIC = {
     """,
     "nfcodec.fitting": """
         Adam Clock Context Engine Event Family FitResult Goal Halt Lossless LosslessPolicy Objective
-        Optimizer Picture Plan Problem Psnr Rates Request Sampling Schedule Session Size Solution Stats
+        Optimizer Picture Plan Problem Psnr Rates Request Sampling Schedule Session Size Solution Stage Stats
         Trial Weights fit quantize uniform_start
     """,
     "nfcodec.fitting.engines": """

@@ -202,7 +202,8 @@ class _Encoding:
     def _announce(self, plan: Plan, request: Request) -> None:
         """Tell what is to follow: each time to those who draw it, and in words once for all tries of an effort."""
         each = request.task.rstrip(" 0123456789")
-        request.announce(plan, "" if plan.effort in self.announced else announcement(plan, each))
+        message = announcement(plan, request.deadline - time.monotonic(), each)
+        request.announce(plan, "" if plan.effort in self.announced else message)
         self.announced.add(plan.effort)
 
     def _request_of_fit(self, request: Request) -> tuple[Request, float, bool]:

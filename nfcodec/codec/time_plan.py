@@ -33,21 +33,24 @@ def share_of(seconds_left: float, needs: Sequence[float]) -> float:
     return seconds_left if math.isinf(seconds_left) else seconds_left * needs[0] / sum(needs)
 
 
-def announcement(plan: Plan, each: str = "") -> str:
+def announcement(plan: Plan, seconds_left: float, each: str = "") -> str:
     """What a plan takes, in words; empty if that is not worth a word.
 
     Args:
+        seconds_left: in which it should be over.
         each: what is made several times, as "try"; empty for what is made once.
     """
+    what, takes = f"each {each}" if each else "this", f"about {in_words(plan.seconds)}"
+    if plan.seconds > seconds_left:
+        return f"{what} would take {takes} at the least effort, so it is cut short"
     if plan.seconds < LONG_S:
         return ""
-    what = f"each {each}" if each else "this"
-    return f"{what} will take about {in_words(plan.seconds)} and {plan.memory_bytes / 1e9:.1f} GB of memory"
+    return f"{what} will take {takes} and {plan.memory_bytes / 1e9:.1f} GB of memory"
 
 
 def in_words(seconds: float) -> str:
     """About so long."""
     if seconds < SECONDS_BEFORE_MINUTES:
-        return f"{seconds:.0f} s"
+        return f"{max(1.0, seconds):.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} minutes" if minutes < MINUTES_BEFORE_HOURS else f"{minutes / 60:.0f} hours"

@@ -2,7 +2,7 @@
 
 Here are the names for experiments: what there is to fit (`Picture`, `Problem`), what is asked for (`Request`, `Psnr`,
 `Size`, `Lossless`) and delivered (`Solution`, `Trial`), engines (`engines.create`, `Objective`, `Rates`) and the loop
-that steps them (`fit`, `Schedule`), and what a family is made of (`Family`, `Session`, `Plan`, `Context`):
+that steps them (`fit`, `Schedule`), and what a family is made of (`Family`, `Session`, `Plan`, `Stage`, `Context`):
 
     problem = Problem.of(Picture.of(raster, chain), field)
     start = uniform_start(field.layout(problem.geometry), seed=0)
@@ -21,10 +21,11 @@ from nfcodec import lazy
 if TYPE_CHECKING:
     from nfcodec.fitting.batches import Optimizer, Sampling
     from nfcodec.fitting.engines.base import Adam, Engine, Halt, Objective, Rates, Stats
-    from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
+    from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
     from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
     from nfcodec.fitting.loop import FitResult, Schedule, fit
     from nfcodec.fitting.picture import Picture
+    from nfcodec.fitting.plans import Plan, Stage
     from nfcodec.fitting.problem import Problem, Trial, Weights, quantize
     from nfcodec.fitting.request import Clock, Event, Request, Solution
     from nfcodec.fitting.starts import uniform_start
@@ -54,6 +55,7 @@ __all__ = [
     "Session",
     "Size",
     "Solution",
+    "Stage",
     "Stats",
     "Trial",
     "Weights",
@@ -79,7 +81,7 @@ __getattr__ = lazy.exports(
         "Objective": "nfcodec.fitting.engines.base",
         "Optimizer": "nfcodec.fitting.batches",
         "Picture": "nfcodec.fitting.picture",
-        "Plan": "nfcodec.fitting.family",
+        "Plan": "nfcodec.fitting.plans",
         "Problem": "nfcodec.fitting.problem",
         "Psnr": "nfcodec.fitting.goals",
         "Rates": "nfcodec.fitting.engines.base",
@@ -89,6 +91,7 @@ __getattr__ = lazy.exports(
         "Session": "nfcodec.fitting.family",
         "Size": "nfcodec.fitting.goals",
         "Solution": "nfcodec.fitting.request",
+        "Stage": "nfcodec.fitting.plans",
         "Stats": "nfcodec.fitting.engines.base",
         "Trial": "nfcodec.fitting.problem",
         "Weights": "nfcodec.fitting.problem",

@@ -145,7 +145,8 @@ def coarsest_steps(
         bracket.add(exponent, psnr_db, reached=psnr_db >= request.psnr_db)
         if psnr_db >= request.psnr_db or (bracket.enough is None and psnr_db > best[1].psnr_db):
             best = found
-        if best[1].psnr_db >= request.psnr_db and request.expired():
+        hopeless = result.psnr_db < request.psnr_db
+        if request.expired() and (hopeless or best[1].psnr_db >= request.psnr_db):
             break
         if math.isfinite(bracket.width) or (bracket.enough is None and psnr_db > result.psnr_db - AS_GOOD_DB):
             break

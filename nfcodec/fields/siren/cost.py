@@ -6,13 +6,15 @@ what is usual.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
+from nfcodec.errors import EngineError
 from nfcodec.exact.field import Parameters
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.siren.field import Siren
@@ -24,7 +26,7 @@ from nfcodec.fields.siren.recipes import Recipe
 from nfcodec.fields.siren.rounding import rounded
 from nfcodec.fields.siren.sampled_fit import PIXELS, RATE
 from nfcodec.fields.siren.tiled import TiledSiren
-from nfcodec.fields.siren.tiles import PILOT_SHARES, n_steps_of, pilot_steps
+from nfcodec.fields.siren.tiles import PILOT_SHARES, PILOT_STEPS, n_steps_of, pilot_steps
 from nfcodec.fitting import engines
 from nfcodec.fitting.batches import sampled_lines
 from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, crop, quickest
@@ -54,11 +56,15 @@ EVALUATIONS, TRIALS = 10, 2
 FINE_TUNINGS = 1.0
 """Of a large network, until one misses the target."""
 
+HASTY_FITS = 2
+"""Of small networks, where a fit has fewer steps than the short ones before it: the first misses the target."""
+
 WAYS, WAY = 6, Work(alone=0.0, shared=3e-6)
 """How often small networks are rounded until the target is met, and what that takes for each parameter."""
 
-SAMPLED_STEPS = 9
-"""Steps on random pixels that are timed, each by itself."""
+SAMPLED_STEPS, UNDISTURBED = 9, 1.15
+"""Steps on random pixels that are timed, each by itself; and what others take, with their share of the looks at all
+pixels, over the quickest of these."""
 
 CODING = Work(alone=1.0e-6)
 """Of a parameter, to write and to read it; the evaluation comes on top."""
@@ -78,10 +84,17 @@ class Costs:
     picture: Picture
     paces: dict[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
 
-    def load(self, request: Request) -> None:
-        """Load all kernels, by a step on a few pixels and by rounding."""
-        part = self._part(EXAMPLE, EXAMPLE_PIXELS)
-        self._step(part, request)()
+    def load(self, given: Siren | TiledSiren | None, request: Request) -> None:
+        """Load all kernels, by a step on a few pixels and by rounding.
+
+        Args:
+            given: the field, if it is known.
+        """
+        example = EXAMPLE if given is None else replace(self._typical(given), width=EXAMPLE.width)
+        part = self._part(example, EXAMPLE_PIXELS)
+        self._engine(part, request)
+        with contextlib.suppress(EngineError):  # not every engine takes random pixels
+            self._step(part, request)()
         rounded(part, *_coarse(part, request))
 
     def likely(self, guess: TiledSiren, large: Siren, request: Request) -> Siren | TiledSiren:
@@ -92,16 +105,17 @@ class Costs:
         return found if is_small(found, self.picture.geometry) else large
 
     def stages(
-        self, field: Siren | TiledSiren, likely: Siren | TiledSiren, request: Request, recipe: Recipe
+        self, field: Siren | TiledSiren, likely: Siren | TiledSiren | None, request: Request, recipe: Recipe
     ) -> tuple[Stage, ...]:
         """Of an encode, up to the writing of the file.
 
         Args:
-            likely: what short fits are likely to make of the field; itself where there are none.
+            likely: what short fits are likely to make of the field; None where there are none.
         """
-        if likely == field:
-            pilots = []
-        else:
+        pilots = list[Stage]()
+        if likely is None:
+            likely = field
+        elif request.max_steps is None:
             pilots = self._pilots([field, likely] if isinstance(likely, TiledSiren) else [field], request, recipe)
         if isinstance(likely, Siren) and not is_small(likely, self.picture.geometry):
             return (*pilots, *self._memorising(likely, request, recipe))
@@ -131,14 +145,16 @@ class Costs:
         coding = CODING.seconds(field.n_parameters(geometry))
         ways = WAYS + recipe.more_ways
         rounding = ways * (trial + WAY.seconds(field.n_parameters(geometry)))
-        return [self._sampled_fit(field, request, n_steps), Stage(SEARCH, rounding), Stage(WRITING, coding + trial)]
+        n_fits = HASTY_FITS if n_steps < PILOT_STEPS and request.max_steps is None else 1
+        fit = self._sampled_fit(field, request, n_fits * n_steps)
+        return [fit, Stage(SEARCH, rounding), Stage(WRITING, coding + trial)]
 
     def _sampled_fit(self, field: Siren | TiledSiren, request: Request, n_steps: int) -> Stage:
         """A fit of all networks on random pixels."""
         n_networks = len(field.widths) if isinstance(field, TiledSiren) else 1
         n_rounds = math.ceil(n_networks / min(n_networks, n_threads()))
         seconds = self._pace("alone" if n_networks == 1 else "beside others", self._typical(field), request)
-        return Stage("fit", seconds * n_steps * n_rounds, n_steps * n_rounds)
+        return Stage("fit", UNDISTURBED * seconds * n_steps * n_rounds, n_steps * n_rounds)
 
     def _memorising(self, field: Siren, request: Request, recipe: Recipe) -> list[Stage]:
         geometry = self.picture.geometry

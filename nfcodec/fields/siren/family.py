@@ -70,14 +70,14 @@ class SirenSession(Session):
         self._costs = Costs(picture)
 
     def get_ready(self, request: Request) -> None:
-        self._costs.load(request)
+        self._costs.load(self._given, request)
 
     def plans(self, request: Request) -> list[Plan]:
         field, large = self._given or self._chosen(request), self._large(request)
         others = [large] if isinstance(field, TiledSiren) else []
         guess = field if isinstance(field, TiledSiren) and self._given is None else None
-        likely = self._costs.likely(guess, large, request) if guess else field
-        memory = self._costs.memory_bytes(likely)
+        likely = self._costs.likely(guess, large, request) if guess else None
+        memory = self._costs.memory_bytes(likely or field)
         return [
             Plan(field, recipe, effort, self._costs.stages(field, likely, request, recipe), memory, others)
             for effort, recipe in RECIPES.items()

@@ -35,9 +35,9 @@ PARAMETERS_PER_BYTE, RATE_DEPENDENCE = 0.56, 0.38
 """Of small SIRENs, for each byte that wavelets would take: the first over the bytes a pixel to the power of the second
 (the power fitted to Kodak pictures at 30 dB). Only a first guess: a short fit corrects it."""
 
-GROWTH, GROWTH_DB, DETAIL_DEPENDENCE, LARGEST_GROWTH = 3.84, 10.0, 0.4, 8.0
-"""What short fits usually make of the first guess: so many times the parameters at 30 dB, twice as many for so many dB
-more, times a power of the parameters a pixel (four Kodak pictures at 30 to 42 dB; 0.7 to 1.4 times that)."""
+GROWTH, GROWTH_DB, DETAIL_DEPENDENCE, LARGEST_GROWTH = 3.84, 4.3, 0.4, 16.0
+"""What fits usually make of the first guess: so many times the parameters at 30 dB, twice as many for so many dB more,
+times a power of the parameters a pixel; at most so many. A plan of time goes by it."""
 
 PARAMETERS_PER_TILE, HIDDEN_LAYERS, FREQUENCIES = 2450, 4, 8
 MAX_TILES, MIN_TILE_SIDE = 255, 32

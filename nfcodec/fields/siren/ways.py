@@ -55,6 +55,8 @@ class _Way:
 def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request: Request, recipe: Recipe) -> Trial:
     """The fits of all networks, rounded to just reach the target; as close as they get if they do not.
 
+    Where time cut them short of it, they are just rounded.
+
     Raises FormatError if no steps suit the format's arithmetic.
     """
     margin_db = min(reached_db - request.psnr_db, LARGEST_MARGIN_DB)
@@ -70,7 +72,8 @@ def quantized(problem: Problem, fits: Sequence[Fit], reached_db: float, request:
         allowed_db, lost_db = max(0.05, margin_db), max(0.01, request.psnr_db + margin_db - trial.psnr_db)
         return math.log2((10 ** (allowed_db / 10) - 1) / (10 ** (lost_db / 10) - 1)) / 2
 
-    found, allowed = coarsest(request, TRIALS, attempt, missing_log2), problem.squared_error(request.psnr_db)
+    n_trials = 1 if margin_db < 0 and request.steps_expired() else TRIALS
+    found, allowed = coarsest(request, n_trials, attempt, missing_log2), problem.squared_error(request.psnr_db)
     if found.psnr_db < request.psnr_db or request.expired():
         return found
     first = max((way for way in ways if sum(way.errors) <= allowed), key=lambda way: way.exponent, default=None)

@@ -36,7 +36,8 @@ def solve(offers: Sequence[Filtered], request: Request, recipe: Recipe) -> Solut
     began, plain = time.monotonic(), Filtered(offers[0].linear)
     start = analysed(plain.problem, request)
     flat = not start.weights["level0"].symbols.any()
-    if flat or start.psnr_db < request.psnr_db or math.isinf(start.psnr_db) or request.expired():
+    hasty = request.expired() and not offers[0].n_filters
+    if flat or hasty or start.psnr_db < request.psnr_db or math.isinf(start.psnr_db):
         return Solution.closed_form(plain.problem, start, time.monotonic() - began)
     filtered, gain_db = choose(offers, start.weights, recipe.most_filters)
     trial = _weighed(filtered, request, recipe, start.weights, gain_db)
