@@ -56,11 +56,11 @@ def quickest(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def crop(geometry: Geometry, n_pixels: float) -> Place:
-    """A rectangle of about so many pixels in the middle of a picture, or all of it if it has no more."""
-    share = min(1.0, math.sqrt(n_pixels / geometry.n_pixels))
-    sides = [(n, max(1, min(n, round(n * share)))) for n in (geometry.height, geometry.width)]
-    down, across = (slice((n - side) // 2, (n - side) // 2 + side) for n, side in sides)
-    return down, across
+    """A square of about so many pixels in the middle of a picture, as far as it goes; all of it if it has no more."""
+    width = max(1, min(geometry.width, round(max(math.sqrt(n_pixels), n_pixels / geometry.height))))
+    height = max(1, min(geometry.height, round(n_pixels / width)))
+    top, left = (geometry.height - height) // 2, (geometry.width - width) // 2
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _fixed_work() -> Callable[[], None]:

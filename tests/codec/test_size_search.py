@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -293,6 +294,22 @@ def test_a_deadline_ends_the_search(effort, budget):
     curve = Curve(exponential(3000, 0.18))
     assert curve.search(budget, effort=effort, deadline=-1.0) in curve.files
     assert len(curve.requests) == (1 if effort == 1 else 2)
+
+
+def test_no_try_begins_for_which_there_is_no_time(monkeypatch):
+    """Each file takes ten seconds, of 35."""
+    now = [0.0]
+    monkeypatch.setattr("nfcodec.codec.size_search.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(Request, "expired", lambda self: False)
+
+    class Slow(Curve):
+        def __call__(self, request: Request) -> Encoded:
+            now[0] += 10.0
+            return super().__call__(request)
+
+    curve = Slow(exponential(3000, 0.8))
+    curve.search(300, deadline=35.0)
+    assert len(curve.requests) == 3
 
 
 # ---------------------------------------------------------------------------------------------------------- pictures

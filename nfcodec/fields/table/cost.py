@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nfcodec.exact.geometry import part_of
 from nfcodec.fields.table.choice import MAX_PIXELS
 from nfcodec.fields.table.field import LevelsField, Table
 from nfcodec.fields.table.recipes import Recipe
-from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, quickest
+from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work, crop, quickest
 from nfcodec.fitting.engines import Objective
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
@@ -66,8 +67,10 @@ class Costs:
 
     def _pace(self, field: LevelsField, request: Request) -> float:
         if field not in self.paces:
-            layout = field.layout(self.picture.geometry)
+            geometry = self.picture.geometry
+            layout = field.layout(geometry)
             objective = Objective({tensor.name: 2.0**-6 for tensor in layout}, rate_weight=1e-4, softness=0.2)
             engine = engine_of_part(request, Problem.of(self.picture, field), field, PROBE_PIXELS, objective)
-            self.paces[field] = quickest(engine.gradient) / min(PROBE_PIXELS, self.picture.geometry.n_pixels)
+            n_pixels = part_of(geometry, crop(geometry, PROBE_PIXELS)).n_pixels
+            self.paces[field] = quickest(engine.gradient) / n_pixels
         return self.paces[field]
