@@ -33,7 +33,7 @@ COUNTING = Work(alone=0.0, shared=14e-9)
 LOOKS = 1.07
 """A step that counts bits, with its share of the looks at all pixels, over one that does not."""
 
-ROUNDS = ((150, (4, 2)), (300, (3,)), (500, (2,)), (math.inf, (1,)))
+ROUNDS = ((150, (4, 1)), (300, (3,)), (500, (2,)), (math.inf, (1,)))
 """With fewer soft steps than the first of a pair, how many rounds of hard steps it usually takes to meet the target,
 each time that the phases are gone through."""
 

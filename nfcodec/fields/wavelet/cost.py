@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nfcodec.fields.wavelet.recipes import Fit, Recipe
-from nfcodec.fitting.cost import BASE_BYTES, Work
+from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
 
-SOLVING = Work(alone=10.0e-6, shared=0.0)
+SOLVING = Work(alone=4.2e-6, shared=5.8e-6)
 """All before gradient steps: the analysis, the choice of filters, weighing, settling."""
 
-STEP = Work(alone=0.2e-6, shared=0.1e-6)
+STEP = Work(alone=0.05e-6, shared=0.09e-6)
 """A gradient step, with its share of the predictions and filters that are renewed every few steps."""
 
-SETTLING = Work(alone=4.0e-6, shared=0.0)
-"""What follows the steps of each fit."""
+SETTLING = Work(alone=3.0e-6, shared=4.0e-6)
+"""What goes before and after the steps of each fit."""
 
-CODING = Work(alone=1.0e-6)
+CODING = Work(alone=0.9e-6, shared=0.2e-6)
 """Writing the file and decoding it again."""
 
-SAMPLE_BYTES = 110
-"""Of memory, at the peak of a fit."""
+SOLVING_BYTES, STEPPING_BYTES = 135, 310
+"""Of memory: without gradient steps, and with them."""
 
 
 def stages(n_samples: int, recipe: Recipe, max_steps: int | None) -> tuple[Stage, ...]:
@@ -36,9 +36,11 @@ def stages(n_samples: int, recipe: Recipe, max_steps: int | None) -> tuple[Stage
     return (*found, Stage(WRITING, writing))
 
 
-def memory_bytes(n_samples: int) -> float:
+def memory_bytes(n_samples: int, recipe: Recipe, max_steps: int | None) -> float:
     """At the peak of an encode."""
-    return BASE_BYTES + SAMPLE_BYTES * n_samples
+    if any(_fits(recipe, max_steps)):
+        return BASE_BYTES + KERNEL_BYTES + STEPPING_BYTES * n_samples
+    return BASE_BYTES + SOLVING_BYTES * n_samples
 
 
 def _fits(recipe: Recipe, max_steps: int | None) -> Iterator[Fit]:

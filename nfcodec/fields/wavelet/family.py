@@ -69,12 +69,10 @@ class WaveletSession(Session):
 
     def plans(self, request: Request) -> list[Plan]:
         first, *others = (offer.problem.field for offer in self._offered)
-        geometry = self._offered[0].linear.geometry
-        n_samples = geometry.n_pixels * geometry.channels
-        memory = memory_bytes(n_samples)
+        n_samples, most = self._offered[0].linear.samples.size, request.max_steps
         return [
-            Plan(first, recipe, effort, stages(n_samples, recipe, request.max_steps), memory, others)
-            for effort, recipe in RECIPES.items()
+            Plan(first, each, effort, stages(n_samples, each, most), memory_bytes(n_samples, each, most), others)
+            for effort, each in RECIPES.items()
             if effort <= request.effort
         ]
 
