@@ -30,7 +30,7 @@ LOOKS = 1.1
 STARTING, LANDING, CODING = Work(alone=0.2e-6), Work(alone=0.3e-6), Work(alone=0.25e-6)
 """Of a sample: where a pyramid's steps begin; the last moves of its symbols; writing and decoding again."""
 
-SAMPLE_BYTES = 135
+SAMPLE_BYTES = 130
 
 
 @dataclass
