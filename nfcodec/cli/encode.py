@@ -82,6 +82,7 @@ def _transforms() -> Mapping[str, str]:
 @click.option(
     "-e", "--effort", type=click.IntRange(1, MAX_EFFORT), default=5, show_default=True, help="1 fast, 9 small."
 )
+@click.option("--fast", is_flag=True, help="The same as -e 1.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--engine", default="auto", show_default=True, metavar="NAME", help="See `nfcodec doctor`.")
 @click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Stop the fit after N steps.")
@@ -112,16 +113,25 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     raster = raster_from_bytes(data, name=input_name(source))
     check_output(out, overwrite)
 
+    if options.pop("fast"):
+        options["effort"] = 1
+    import threading
+
     from nfcodec.cli import _encoded
     from nfcodec.codec import EncodeOptions, bound_bytes, encode
 
     encode_options = EncodeOptions(**options)
+    sizes: list[int] = []
+    as_png = threading.Thread(target=lambda: sizes.append(_png_bytes(raster)), daemon=True)
+    as_png.start()  # as it takes seconds of a large picture
     with _console.progress() as on_event:
         encoded = encode(raster, encode_options, on_event)
     write_output(out, encoded.data, overwrite)
+    as_png.join()
+    png_bytes = sizes[0] if sizes else _png_bytes(raster)
     target_db = encoded.report["target_psnr_db"]
     bound = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
-    report: dict[str, Any] = {"path": out, **encoded.report, "png_bytes": _png_bytes(raster), "bound_bytes": bound}
+    report: dict[str, Any] = {"path": out, **encoded.report, "png_bytes": png_bytes, "bound_bytes": bound}
     if not report["reached"]:
         _console.warning(f"the target of {_encoded.target(report)} is not reached")
     if as_json:

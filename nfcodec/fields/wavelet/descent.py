@@ -22,9 +22,6 @@ from nfcodec.fitting.problem import Weights
 from nfcodec.fitting.rate_control import RateControl
 from nfcodec.fitting.request import Request
 
-STEP_GRADIENTS = 7.0
-"""The time of a whole step, with its share of the renewals, which take most of it, in gradients."""
-
 
 class Descent:
     """One of a recipe's fits, from quantized coefficients and the exact ones, half and half.
@@ -36,7 +33,6 @@ class Descent:
 
     Attributes:
         engine: that takes the steps.
-        step_seconds: that each will take, about.
     """
 
     def __init__(self, filtered: Filtered, request: Request, recipe: Recipe, start: Weights, chosen: Fit) -> None:
@@ -55,7 +51,6 @@ class Descent:
         rate_weight, (softness, _) = PRICE * step**2 / linear.geometry.channels, recipe.steering.softness
         self._objective = Objective(self._steps, rate_weight, softness, rate_model=priors, targets=rest.targets)
         self.engine = engines.for_request(request, linear, parameters, self._objective)
-        self.step_seconds = STEP_GRADIENTS * engines.gradient_seconds(self.engine)
 
     def run(self) -> tuple[Weights, int]:
         """Take the steps: the linear part's weights, rounded, and how many steps there was time for."""

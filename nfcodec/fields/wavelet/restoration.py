@@ -91,7 +91,7 @@ class Filtered:
         }
 
     def rest(self, weights: Weights) -> WaveletProblem:
-        """What is left for the linear part to fit, if the filters' effect stays nearly what it is with these weights."""
+        """What is left for the linear part to fit, if the filters' effect stays what it nearly is with these weights."""
         if not self.n_filters:
             return self.linear
         layer = weights["weight1"].singles
