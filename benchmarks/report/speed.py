@@ -57,7 +57,7 @@ def codec(records: Sequence[Row]) -> Table:
         " the quality whose PSNR is nearest to it.",
         machines(records),
     )
-    return Table("speed-codec", "Speed: codec", ("picture", *(column for column, _ in CODEC)), lines, notes)
+    return Table("speed-codec", "Speed: codec", ("picture", *(column for column, _ in CODEC)), lines, notes, digits=3)
 
 
 def _recipe(name: str, records: Sequence[Row]) -> Table:

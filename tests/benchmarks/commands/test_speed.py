@@ -94,6 +94,7 @@ def test_whole_processes_take_turns(pictures: Path, monkeypatch: pytest.MonkeyPa
     assert result.exit_code == 0, result.output
     single, _ = records = list(read(tmp_path / "speed.jsonl"))
     assert all(record[key] for record in records for key in REQUIRED)
+    assert all("blas" in record["blas"] for record in records)
     assert [(record["image"], record["megapixels"]) for record in records] == [("a", 0.000768), ("mosaic", 0.0012)]
     for unit, row in ((record["unit_seconds"], row) for record in records for row in record["rows"]):
         assert abs(row["psnr_db"] - 35) < 3
