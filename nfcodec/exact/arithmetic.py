@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -108,6 +109,14 @@ def check_exact(bound: float, step: Step, shift: int) -> float:
     return result
 
 
+class Plain(NamedTuple):
+    """What takes x to floor(matrix x + offset) + bias; the bias is 0 where it is exact as a part of the offset."""
+
+    matrix: ExactArray
+    offset: ExactArray
+    bias: ExactArray
+
+
 class Affine:
     """y = W x + b on integers: inputs in units of 2^-in_bits, outputs in units of 2^-out_bits.
 
@@ -121,7 +130,8 @@ class Affine:
         symbols, shift = weight.symbols.astype(np.float64), out_bits - in_bits
         rows = np.abs(symbols).sum(axis=1).max(initial=0.0)
         self.bound = check_exact(float(rows) * in_bound, weight.step, shift)
-        self._matrix = multiplier(symbols, weight.step.mantissa * 2.0 ** (weight.step.exponent + shift), in_bound)
+        self._symbols, self._scale = symbols, weight.step.mantissa * 2.0 ** (weight.step.exponent + shift)
+        self._matrix = multiplier(symbols, self._scale, in_bound)
         self._bias: ExactArray | None = None
         self._fused = False
         if bias is not None:
@@ -132,6 +142,13 @@ class Affine:
             unit = 2.0 ** (weight.step.exponent + shift)
             self._fused = unit <= 0.5 and (product + self.bound) / unit < _EXACT
         self._offset = self._bias + 0.5 if self._bias is not None and self._fused else 0.5
+
+    def plain(self) -> Plain:
+        """The same for loops that multiply by themselves."""
+        n_out = len(self._symbols)
+        fused = np.broadcast_to(np.reshape(self._offset, (-1,)), n_out)
+        bias = np.zeros(n_out) if self._bias is None or self._fused else self._bias[:, 0]
+        return Plain(self._symbols * self._scale, fused, bias)
 
     def __call__(self, x: ExactArray, scratch: Scratch | None = None) -> ExactArray:
         """x (in, n) to y (out, n): floor(W x + 1/2) + b.

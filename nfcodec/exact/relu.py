@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from nfcodec.exact.arithmetic import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Quantized, in_blocks
+from nfcodec.exact.arithmetic import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Plain, Quantized, in_blocks
 from nfcodec.exact.field import Role, Tensor
 
 Layer = tuple[Quantized, Quantized | None]
@@ -67,6 +67,10 @@ class ReluNetwork:
         assert first is not None
         self._n_out = len(first[0].symbols)
         self._widest = max(self._n_out, *widths) if widths else self._n_out
+
+    def layers_behind(self) -> list[Plain]:
+        """The hidden layers and the one behind them, for loops that do without `__call__`."""
+        return [layer.plain() for layer in (*self._hidden, *([] if self._last is None else [self._last]))]
 
     def __call__(self, encoding: ExactArray, seen: ExactArray | None = None) -> ExactArray:
         """Outputs (C, n) for encodings (n_inputs, n).

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.errors import FormatError
 from nfcodec.fields.wavelet.transform import HH, HL, LH, LL
+from nfcodec.kernels import flat_in_fours, fours
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -170,15 +171,13 @@ class Network:
         largest = LARGEST_INPUT * np.abs(self.weights[0]).sum(axis=1).max() * first.unit
         if largest + first.offset[-1, 0] >= first.limit or len(self.weights[0]) != HIDDEN:
             return None
-        room = -(-(n_inputs - n_scalars) // 4) * 4
         offset0 = first.offset[:-1, 0] + first.matrix[:-1, n_inputs - n_scalars :] @ np.array(scalars, np.float64)
-        layers = Layers(
-            padded(first.matrix[:-1, : n_inputs - n_scalars], HIDDEN, room), padded(offset0, HIDDEN),
-            padded(second.matrix, HIDDEN + 4, HIDDEN), padded(second.offset[:, 0], HIDDEN + 4),
-            padded(third.matrix, 4, HIDDEN), padded(third.offset[:, 0], 4),
-            np.array([second.limit, third.limit], np.float32),
+        arrays = (
+            first.matrix[:-1, : n_inputs - n_scalars], offset0, second.matrix, second.offset[:, 0], third.matrix,
+            third.offset[:, 0], np.array([second.limit, third.limit]),
         )  # fmt: skip
-        return room, layers
+        layers = Layers(*(flat_in_fours(array.astype(np.float32)) for array in arrays))
+        return fours(n_inputs - n_scalars), layers
 
     def _evaluated(self, x: AnyFloats, *, single: bool) -> tuple[AnyFloats, npt.NDArray[np.bool_]]:
         """The outputs (2, n), and which columns float32 would not be exact in."""
@@ -198,13 +197,6 @@ class Network:
 def _as_integers(out: AnyFloats) -> tuple[Int32Array, Int32Array]:
     locations = np.clip(out[0], -_MAX_LOCATION, _MAX_LOCATION)
     return locations.astype(np.int32), np.clip(out[1], -1024, 1024).astype(np.int32)
-
-
-def padded(values: AnyFloats, *shape: int) -> Singles:
-    """Flat, with zeros behind each row and behind the last."""
-    out = np.zeros(shape, np.float32)
-    out[tuple(slice(0, size) for size in values.shape)] = values
-    return out.reshape(-1)
 
 
 def signed_log(symbols: Int64Array) -> Singles:

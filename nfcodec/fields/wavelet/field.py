@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
@@ -20,10 +22,13 @@ from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
-from nfcodec.fields.wavelet.payload import WaveletPart, WaveletShape
+from nfcodec.fields.wavelet.payload import REPAYING, WaveletPart, WaveletShape
 from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis
+from nfcodec.kernels import compiled, flat_in_fours, fours
 from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
+
+KERNEL = "nfcodec.fields.wavelet.restoration_kernels:restore_exactly"
 
 LEVEL_MACS = 5
 """Multiplications that the synthesis of a feature takes, about."""
@@ -102,9 +107,35 @@ class Wavelet(Field):
             return lambda start, stop: network(encoding(start, stop))
         first = shipped_layer(self.n_filters, geometry.channels, weights["level0"].step)
         last = weights["weight1"], weights["bias_out"]
-        network = ReluNetwork([first], last, (weights["skip"], None), bound)
+        skip = weights["skip"], None
+        network = ReluNetwork([first], last, skip, bound)
+        kernel = compiled(KERNEL, repays=geometry.n_pixels * geometry.channels >= REPAYING)
+        if kernel is not None:
+            planes = encoding(0, geometry.height).reshape(geometry.channels, geometry.height, geometry.width)
+            restoration, linear = _Restoration(kernel, network, planes), ReluNetwork([], None, skip, bound)
+            return lambda start, stop: restoration.add(start, stop, linear(encoding(start, stop)))
 
         def rows(start: int, stop: int) -> ExactArray:
             return network(encoding(start, stop), neighbourhoods(encoding, start, stop, geometry))
 
         return rows
+
+
+class _Restoration:
+    """What filters and the layer behind them add, by a compiled loop.
+
+    Args:
+        planes: (C, H, W), what the synthesis makes of the coefficients.
+    """
+
+    def __init__(self, kernel: Any, network: ReluNetwork, planes: ExactArray) -> None:
+        self._kernel, self._planes = kernel, planes
+        first, last = network.layers_behind()
+        self._n_filters, self._n_inputs = (np.uintp(fours(size)) for size in first.matrix.shape)
+        self._arrays = [flat_in_fours(array) for layer in (first, last) for array in layer]
+
+    def add(self, start: int, stop: int, outputs: ExactArray) -> ExactArray:
+        """Add to outputs (C, pixels) of rows [start, stop), in place."""
+        rows = np.uintp(start), np.uintp(stop)
+        self._kernel(self._planes, *rows, self._n_inputs, self._n_filters, *self._arrays, outputs)
+        return outputs

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -43,6 +43,9 @@ Slopes = tuple[Singles, Singles]
 
 _BLOCK_COLUMNS = 1 << 13
 """Coefficients that a thread predicts at a time, so that what networks see of them stays in the caches."""
+
+REPAYING = 3_000_000
+"""Coefficients of a picture whose decoding repays the start of compiled loops; its encoding loads them earlier."""
 
 _COMPILED_FROM = 1 << 11
 """Coefficients of a run that is worth a call of a compiled loop."""
@@ -190,7 +193,7 @@ class Run:
 
     def _by_kernel(self) -> Callable[[int, int, Int32Array, Int32Array], None] | None:
         """The same, compiled, for runs that repay it; None for others."""
-        kernel = _kernel() if self.size >= _COMPILED_FROM else None
+        kernel = _kernel(self.plane.size) if self.size >= _COMPILED_FROM else None
         layers = None if kernel is None else self.network.compiled_layers(self.scalars)
         if kernel is None or layers is None:
             return None
@@ -226,10 +229,9 @@ def _address(array: Singles) -> int:
     return array.__array_interface__["data"][0]
 
 
-@cache
-def _kernel() -> Any | None:
-    """The compiled loop over coefficients; None where it does not work."""
-    return compiled("nfcodec.fields.wavelet.prediction_kernels:predict")
+def _kernel(n_coefficients: int) -> Any | None:
+    """The compiled loop over coefficients; None where there is none, or where so few do not repay it."""
+    return compiled("nfcodec.fields.wavelet.prediction_kernels:predict", repays=n_coefficients >= REPAYING)
 
 
 @dataclass(frozen=True)

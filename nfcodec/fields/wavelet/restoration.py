@@ -16,12 +16,11 @@ import numpy as np
 
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import in_tiles
-from nfcodec.fields.wavelet.contexts import padded
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, WEIGHT_BITS, filters, neighbourhoods
 from nfcodec.fields.wavelet.problem import WaveletProblem
 from nfcodec.fields.wavelet.rate import Floats, Singles
 from nfcodec.fitting.problem import Weights
-from nfcodec.kernels import compiled
+from nfcodec.kernels import compiled, flat_in_fours, fours
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 TILE_PIXELS = 4096
@@ -43,6 +42,9 @@ PIXELS_PER_FILTER = 100
 """With fewer, what a layer gains on the coefficients of a first quantization is not there on those of the next."""
 
 MOST_GAIN_DB = 3.0
+
+KERNEL, REPAYING = "nfcodec.fields.wavelet.restoration_kernels:restore", 200_000
+"""The compiled loop over pixels, and samples of a picture whose encoding repays its start."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Filtered:
         }
 
     def rest(self, weights: Weights) -> WaveletProblem:
-        """What is left for the linear part to fit, if the filters' effect stays what it nearly is with these weights."""
+        """What is left for the linear part to fit, if the filters' effect stays nearly as with these weights."""
         if not self.n_filters:
             return self.linear
         layer = weights["weight1"].singles
@@ -121,17 +123,16 @@ class _Responses:
     def through(self, layer: Singles) -> Singles:
         """What a layer (C, n_filters) behind them makes of them, (H * W, C)."""
         out = np.empty((self._geometry.n_pixels, self._geometry.channels), np.float32)
-        kernel = compiled("nfcodec.fields.wavelet.restoration_kernels:restore")
+        kernel = compiled(KERNEL, repays=out.size >= REPAYING)
         if kernel is not None:
-            n_filters, n_inputs = (-(-size // 4) * 4 for size in self._matrix.shape)
-            matrix, last = padded(self._matrix, n_filters, n_inputs), padded(layer, 4, n_filters)
-            sizes, offset = (np.uintp(n_inputs), np.uintp(n_filters)), padded(self._offset, n_filters)
+            n_filters, n_inputs = (np.uintp(fours(size)) for size in self._matrix.shape)
+            arrays = [flat_in_fours(each) for each in (self._matrix, self._offset, layer)]
 
         def tile(pixels: slice, start: int, stop: int) -> None:
             if kernel is None:
                 np.matmul(np.transpose(self(start, stop)), np.transpose(layer), out=out[pixels])
             else:
-                kernel(self._planes, np.uintp(start), np.uintp(stop), *sizes, matrix, offset, last, out)
+                kernel(self._planes, np.uintp(start), np.uintp(stop), n_inputs, n_filters, *arrays, out)
 
         with single_threaded_blas():
             in_tiles(self._geometry, tile, TILE_PIXELS)
