@@ -52,8 +52,9 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
     symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
     value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
-    moved = np.empty((document.geometry.n_pixels, header.channels), np.uint8 if header.depth == 8 else np.uint16)
-    moved_places = np.empty(moved.shape, np.int8) if RESIDUAL in document.chunks else None
+    flat = (document.geometry.n_pixels, header.channels)
+    moved: Samples = np.empty(flat, np.uint8) if header.depth == 8 else np.empty(flat, np.uint16)
+    moved_places = np.empty(flat, np.int8) if RESIDUAL in document.chunks else None
 
     def take(pixels: slice, outputs: npt.NDArray[np.int64]) -> None:
         moved[pixels] = value_map.to_samples(outputs)

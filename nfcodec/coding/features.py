@@ -13,7 +13,7 @@ from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
 from nfcodec.coding.convolutional import code_trellis, trellis_model
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.nesting import around, feature_contexts
-from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.field import Tensor
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.wire import ByteReader, put_varint
@@ -44,7 +44,7 @@ class FeaturesPart(Part):
         self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._tensor.shape[2])]
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
-        chosen = None if symbols is None else symbols[self._tensor.name]
+        chosen = None if symbols is None else widened(symbols[self._tensor.name])
         if not self._coded:
             return {self._tensor.name: code_features(coder, self._tensor.shape, self._limits, chosen)}
         models = [trellis_model(f, limit) for f, limit in enumerate(self._limits)]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nfcodec.coding.adaptive import frequencies
 from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.arithmetic import MAX_SYMBOL, SymbolArray
 from nfcodec.exact.part import SymbolCoder, Table
 
 LOCATION_BITS = 3
@@ -64,13 +66,13 @@ def _tables() -> list[Table]:
     return [Table(row) for row in frequencies(weights.reshape(-1, 2 * ESCAPE + 1))]
 
 
-def scale_index(eighth_octaves: Int64Array) -> Int64Array:
+def scale_index(eighth_octaves: SymbolArray) -> npt.NDArray[Any]:
     """The index of a scale 2^(x / 8), within 0 .. MAX_SCALE."""
     return np.clip(eighth_octaves - SMALLEST_LOG2 * SCALES_PER_OCTAVE, 0, MAX_SCALE)
 
 
 def code_laplace(
-    coder: SymbolCoder, locations: Int64Array, scales: Int64Array, values: Int64Array | None
+    coder: SymbolCoder, locations: SymbolArray, scales: SymbolArray, values: SymbolArray | None
 ) -> Int64Array:
     """Code a run of integers, each with its own location (in eighths) and scale index; a decoder passes None.
 
@@ -109,15 +111,15 @@ def code_laplace(
 
 
 def _code_grouped(
-    coder: SymbolCoder, group_of: Int64Array, tables: Sequence[Table], symbols: Int64Array | None, first: int
+    coder: SymbolCoder, group_of: SymbolArray, tables: Sequence[Table], symbols: SymbolArray | None, first: int
 ) -> Int64Array:
     """Code symbols first, first + 1, .. by the table of each one's group, group after group."""
     order = np.argsort(group_of.astype(np.uint16), kind="stable")  # a radix sort
     sizes = np.bincount(group_of)
     coded = np.empty(len(order), np.int32)
-    chosen = None if symbols is None else (symbols - first)[order].astype(np.int32)
+    chosen = None if symbols is None else np.subtract(symbols, first)[order].astype(np.int32)
     at = 0
-    for group in np.flatnonzero(sizes).tolist():
+    for group in map(int, np.flatnonzero(sizes)):
         size = int(sizes[group])
         part = slice(at, at + size)
         coded[part] = coder.code(None if chosen is None else chosen[part], tables[group], size)
@@ -127,7 +129,7 @@ def _code_grouped(
     return out
 
 
-def code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: Int64Array | None) -> Int64Array:
+def code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: SymbolArray | None) -> Int64Array:
     """Code n numbers of n_bits bits, all equally likely."""
     chosen = None if symbols is None else symbols.astype(np.int32)
     return coder.code(chosen, np.full(1 << n_bits, TABLE_TOTAL >> n_bits, np.int64), n).astype(np.int64)

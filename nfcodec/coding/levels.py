@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Int64Array
-from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.wire import ByteReader, put_varint
 
@@ -68,7 +68,7 @@ class LevelsPart(Part):
         self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._n_features)]
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
-        given = None if symbols is None else [symbols[name] for name in self._shapes]
+        given = None if symbols is None else [widened(symbols[name]) for name in self._shapes]
         found = code_levels(coder, list(self._shapes.values()), self._limits, given)
         return dict(zip(self._shapes, found, strict=True))
 

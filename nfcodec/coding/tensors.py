@@ -12,7 +12,7 @@ from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.laplace import MAX_SCALE, code_flat
 from nfcodec.coding.matrices import code_matrix, folded, suitable_scale, unfolded
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.field import Tensor
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.wire import ByteReader, put_varint
@@ -20,7 +20,7 @@ from nfcodec.wire import ByteReader, put_varint
 
 def coded_values(tensor: Tensor, symbols: Symbols, *, differences: bool = False) -> Int64Array:
     """What is coded of a tensor: its symbols in raster order, or their differences."""
-    values = symbols[tensor.name].reshape(-1)
+    values = widened(symbols[tensor.name]).reshape(-1)
     return np.diff(values, prepend=0) if differences else values
 
 

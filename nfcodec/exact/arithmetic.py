@@ -20,7 +20,7 @@ from nfcodec.exact.paired import Scratch, multiplier
 
 IntArray = npt.NDArray[np.int64]
 SymbolArray = npt.NDArray[np.int32] | npt.NDArray[np.int64]
-"""Symbols are integers of at most 25 bits with their sign; large tables hold them in 32 bits."""
+"""Symbols are integers of at most 26 bits with their sign; large tables hold them in 32 bits."""
 ExactArray = npt.NDArray[np.float64]
 
 OUTPUT_BITS = 24
@@ -107,6 +107,11 @@ def check_exact(bound: float, step: Step, shift: int) -> float:
     if bound * step.mantissa >= _EXACT or result >= _EXACT:
         raise FormatError("the weights are too large for exact arithmetic")
     return result
+
+
+def widened(symbols: SymbolArray) -> IntArray:
+    """The symbols in 64 bits, where sums of them need that; a copy only if they are in 32."""
+    return symbols.astype(np.int64, copy=False)
 
 
 class Plain(NamedTuple):

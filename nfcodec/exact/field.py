@@ -152,7 +152,7 @@ class Field(ABC):
         rows_of = self.evaluator(geometry, weights)
 
         def tile(pixels: slice, start: int, stop: int) -> None:
-            take(pixels, rows_of(start, stop).T.astype(np.int64))
+            take(pixels, np.transpose(rows_of(start, stop)).astype(np.int64))
 
         with single_threaded_blas():
             in_tiles(geometry, tile, tile_pixels)

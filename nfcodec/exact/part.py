@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.wire import ByteReader
 
-Symbols = Mapping[str, npt.NDArray[np.int64]]
+Symbols = Mapping[str, SymbolArray]
 """Integers as a file holds them, by the names of their tensors."""
 
 

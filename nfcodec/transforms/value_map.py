@@ -113,10 +113,10 @@ class _Counter:
     def count(self, x: Int64Array) -> npt.NDArray[np.integer]:
         if self._scan > _MAX_SCAN:
             return np.searchsorted(self._thresholds, x, side="right")
-        x = (np.clip(x, self._low, self._high) - self._low).astype(self._unsigned)
-        counts = self._first[x >> self._shift]
+        above = (np.clip(x, self._low, self._high) - self._low).astype(self._unsigned)
+        counts = self._first[above >> self._shift]
         for _ in range(self._scan):
-            counts += x >= self._next[counts]
+            counts += above >= self._next[counts]
         return counts
 
 

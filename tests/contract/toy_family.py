@@ -14,7 +14,7 @@ from nfcodec.fitting.cost import BASE_BYTES, Work
 from nfcodec.fitting.family import Family, LosslessPolicy, Session
 from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.plans import SEARCH, WRITING, Plan, Stage
-from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.problem import Problem, quantize
 from nfcodec.fitting.request import Solution
 from nfcodec.fitting.search import land_by_step
 from nfcodec.wire import ByteReader

@@ -14,7 +14,7 @@ from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.features import code_features
 from nfcodec.coding.levels import code_in_passes, neighbour_model
-from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.fields.ngp.levels import HashLevel
@@ -64,7 +64,7 @@ class EntriesPart(Part):
 
     def _entries(self, symbols: Symbols) -> list[Int64Array]:
         """Of each level, those used, (rows, cols, features)."""
-        return [symbols[f"level{i}"][used.index] for i, used in enumerate(self._used)]
+        return [widened(symbols[f"level{i}"])[used.index] for i, used in enumerate(self._used)]
 
     def _models(self) -> list[AdaptiveModel]:
         """One for each feature, that all levels on the lattice share."""

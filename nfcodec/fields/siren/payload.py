@@ -9,7 +9,7 @@ import numpy as np
 from nfcodec.coding.matrices import has_path
 from nfcodec.coding.payload import ANY, CODED
 from nfcodec.coding.tensors import AdaptivePart, ColumnsPart, coded_values
-from nfcodec.exact.arithmetic import MAX_SYMBOL
+from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.field import Role, Tensor
 from nfcodec.exact.part import Part, Symbols
 
@@ -25,7 +25,7 @@ def matrix_orders(layout: Sequence[Tensor], symbols: Symbols | None, *, differen
     coded = [coded_values(each, symbols, differences=differences and each.role is Role.BIAS) for each in layout]
     if any(np.abs(values).max(initial=0) > MAX_SYMBOL for values in coded):
         return (ANY,)
-    on_path = all(has_path(symbols[each.name]) for each in layout if each.role is Role.MATRIX)
+    on_path = all(has_path(widened(symbols[each.name])) for each in layout if each.role is Role.MATRIX)
     return (CODED,) if on_path else (ANY,)
 
 

@@ -15,7 +15,7 @@ from nfcodec.coding.levels import LevelShape, LevelsPart
 from nfcodec.coding.payload import ANY, CODED
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.exact.arithmetic import ExactArray, Quantized
+from nfcodec.exact.arithmetic import ExactArray, Quantized, widened
 from nfcodec.exact.field import Field, Role, Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
@@ -106,7 +106,7 @@ class Table(LevelsField):
         return ()
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
-        coded = symbols is None or path_of(symbols["level0"]) is not None
+        coded = symbols is None or path_of(widened(symbols["level0"])) is not None
         return (ANY, CODED) if coded else (ANY,)
 
     def parts(self, geometry: Geometry, order: int) -> list[Part]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from nfcodec.coding.convolutional import RUN
 from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import widened
 from nfcodec.fields.table.analysis import STEP_RATIO, start
 from nfcodec.fields.table.choice import Choice, Symbols
 from nfcodec.fields.table.field import Table
@@ -95,7 +96,7 @@ def chosen_by_bits(problem: Problem, request: Request, rounding: Trial, enough: 
 
 def lattices(rounding: Trial) -> tuple[Lattice, ...]:
     """Lattices for the picture's colours, the most promising first."""
-    symbols = rounding.weights["level0"].symbols
+    symbols = widened(rounding.weights["level0"].symbols)
     if symbols.shape[2] < 3:
         return THREE, UNCODED
     third_bits = _entropy(symbols.reshape(-1, 3)) - _entropy(symbols[:, :, :2].reshape(-1, 2))

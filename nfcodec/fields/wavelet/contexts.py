@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.entropy import Int64Array
 from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.fields.wavelet.transform import HH, HL, LH, LL
 from nfcodec.kernels import flat_in_fours, fours
 
@@ -112,15 +112,25 @@ class _Layer:
 
     For inputs (in, n) the product has a row more than the layer has outputs, the last: a bound on the magnitude of
     every sum and partial sum in that column. While it is under `limit`, sums in float32 are exact.
+
+    Args:
+        before, after: bits behind the point of inputs and outputs.
+        largest_input: inputs of either sign have no larger magnitude, and the bound is the same for all of them; None
+            for inputs that are not negative, of which each column has a bound of its own.
     """
 
-    def __init__(self, weight: Floats, bias: Floats, before: int, after: int) -> None:
+    def __init__(
+        self, weight: Floats, bias: Floats, before: int, after: int, largest_input: float | None = None
+    ) -> None:
         unit = 2.0 ** (after - before - WEIGHT_BITS)
-        matrix = np.concatenate([weight, np.abs(weight).max(axis=0, keepdims=True)]) * unit
-        offset = np.append(
-            bias * 2.0 ** (after - WEIGHT_BITS) + 0.5, np.abs(bias).max() * 2.0 ** (after - WEIGHT_BITS) + 1
-        )
-        self.unit, self.matrix, self.offset = unit, matrix, offset[:, None]
+        magnitudes, bound = np.abs(weight), np.abs(bias).max() * 2.0 ** (after - WEIGHT_BITS) + 1
+        bounding = magnitudes.max(axis=0, keepdims=True)
+        if largest_input is not None:
+            bound += largest_input * magnitudes.sum(axis=1).max() * unit
+            bounding = np.zeros_like(bounding)
+        matrix = np.concatenate([weight, bounding]) * unit
+        offset = np.append(bias * 2.0 ** (after - WEIGHT_BITS) + 0.5, bound)
+        self.matrix, self.offset = matrix, offset[:, None]
         self.limit = 0.999 * unit * 2.0**24  # the bound itself is not exact
         self.single = matrix.astype(np.float32), self.offset.astype(np.float32)
 
@@ -135,8 +145,8 @@ class Network:
     @cached_property
     def _layers(self) -> list[_Layer]:
         units = (INPUT_BITS, HIDDEN_BITS, HIDDEN_BITS, OUTPUT_BITS)
-        pairs = zip(self.weights, self.biases, pairwise(units), strict=True)
-        return [_Layer(weight, bias, *around) for weight, bias, around in pairs]
+        pairs = zip(self.weights, self.biases, pairwise(units), (LARGEST_INPUT, None, None), strict=True)
+        return [_Layer(weight, bias, *around, largest) for weight, bias, around, largest in pairs]
 
     def predict(self, inputs: Singles) -> tuple[Int32Array, Int32Array]:
         """Locations, in eighths, and log2 of scales, in eighths, for inputs (n_inputs, n) in units of 2^-5.
@@ -168,8 +178,7 @@ class Network:
         """
         first, second, third = self._layers
         n_inputs, n_scalars = self.weights[0].shape[1], len(scalars)
-        largest = LARGEST_INPUT * np.abs(self.weights[0]).sum(axis=1).max() * first.unit
-        if largest + first.offset[-1, 0] >= first.limit or len(self.weights[0]) != HIDDEN:
+        if first.offset[-1, 0] >= first.limit or len(self.weights[0]) != HIDDEN:
             return None
         offset0 = first.offset[:-1, 0] + first.matrix[:-1, n_inputs - n_scalars :] @ np.array(scalars, np.float64)
         arrays = (
@@ -199,7 +208,7 @@ def _as_integers(out: AnyFloats) -> tuple[Int32Array, Int32Array]:
     return locations.astype(np.int32), np.clip(out[1], -1024, 1024).astype(np.int32)
 
 
-def signed_log(symbols: Int64Array) -> Singles:
+def signed_log(symbols: SymbolArray) -> Singles:
     """sign(v) log2(1 + |v|), the logarithm linear between powers of two, in units of 2^-5, rounded down."""
     magnitude = np.abs(symbols) + 1
     exponent = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64) - 1

@@ -198,9 +198,8 @@ class Run:
         if kernel is None or layers is None:
             return None
         base = _address(self.arena)
-        at, pitch, stride = np.array(
-            [(_address(view) - base, *view.strides) for view in self.views], np.uintp
-        ).transpose() // np.uintp(4)
+        places = [(_address(view) - base, *view.strides) for view in self.views]
+        at, pitch, stride = np.transpose(np.array(places, np.uintp).reshape(-1, 3)) // np.uintp(4)
         beyond = np.zeros(self.size, np.bool_)
 
         def predict(start: int, stop: int, locations: Int32Array, log_scales: Int32Array) -> None:

@@ -56,7 +56,8 @@ class Priors:
 
     def total_bits(self, symbols: SymbolArray) -> float:
         """Bits of integers (H, W, F) under the distributions, all together."""
-        flat = [by_plane(array) for array in (symbols, self.locations, self.scales)]
+        arrays: list[npt.NDArray[Any]] = [symbols, self.locations, self.scales]
+        flat = [by_plane(array) for array in arrays]
         starts = range(0, symbols.size, _CHUNK)
         found = np.zeros(len(starts))
 
@@ -72,11 +73,12 @@ def bits(symbols: npt.NDArray[np.number], locations: Singles, scales: Singles) -
     """Bits of integers under Laplace distributions in quantizer steps, one for each; arrays of one shape."""
     magnitude: Singles = np.subtract(symbols, locations, dtype=np.float32, casting="same_kind")
     np.abs(magnitude, out=magnitude)
-    sharpness = 1 / scales
-    half = np.exp(np.float32(-0.5) * sharpness)
-    inside = 1 - half * np.cosh(np.minimum(magnitude, np.float32(0.5)) * sharpness)
-    outside = np.float32(-0.5) * np.exp((np.float32(0.5) - np.maximum(magnitude, np.float32(0.5))) * sharpness)
+    sharpness = np.reciprocal(scales)
+    half = np.exp(sharpness * np.float32(-0.5))
+    inside: Singles = 1 - half * np.cosh(np.minimum(magnitude, np.float32(0.5)) * sharpness)
+    beyond = np.subtract(np.float32(0.5), np.maximum(magnitude, np.float32(0.5)))
+    outside = np.exp(beyond * sharpness) * np.float32(-0.5)
     outside *= np.expm1(-sharpness)
-    mass = np.where(magnitude < 0.5, inside, outside)
+    mass: Singles = np.where(magnitude < 0.5, inside, outside)
     mass += np.float32(UNEXPECTED)
     return -np.log2(mass)

@@ -93,7 +93,7 @@ class Filtered:
         }
 
     def rest(self, weights: Weights) -> WaveletProblem:
-        """What is left for the linear part to fit, if the filters' effect stays nearly as with these weights."""
+        """What is left for the linear part to fit, if the filters' effect nearly stays that of these weights."""
         if not self.n_filters:
             return self.linear
         layer = weights["weight1"].singles

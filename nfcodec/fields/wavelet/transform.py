@@ -126,9 +126,9 @@ def _along(
     Strips of it that fit into the caches are shared out among threads.
     """
     stride = 1 << (level - 1)
-    lattice = planes[:, ::stride, ::stride]
+    lattice: AnyArray = planes[:, ::stride, ::stride]
     if not vertical:
-        lattice = lattice.transpose(0, 2, 1)
+        lattice = np.transpose(lattice, (0, 2, 1))
     _, length, across = lattice.shape
     width = max(1, _STRIP_VALUES // length)
     starts = range(0, across, width)
@@ -209,7 +209,7 @@ def synthesis(
 
     def scale(worker: int, i: int) -> None:
         plane, rows, band = tasks[i]
-        scaled = symbols[plane, band.rows, band.cols][rows] * float(band_gain(band))
+        scaled: ExactArray = np.multiply(symbols[plane, band.rows, band.cols][rows], band_gain(band), dtype=np.float64)
         check_exact(float(np.abs(scaled).max()), coefficients.step, shift)
         planes[plane, band.rows, band.cols][rows] = rescale(scaled, coefficients.step, shift)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,8 @@ class Weighing:
 
     def __init__(self, exact: Singles, priors: Priors, step: float = 1.0) -> None:
         self._nearest: Symbols32 = plane_major(exact.shape, np.int32)
-        flat = [by_plane(array) for array in (exact, priors.locations, priors.scales, self._nearest)]
+        arrays: list[npt.NDArray[Any]] = [exact, priors.locations, priors.scales, self._nearest]
+        flat = [by_plane(array) for array in arrays]
         starts = range(0, exact.size, CHUNK)
         found: list[tuple[Places, Moves8, Singles]] = [_NO_MOVES] * len(starts)
 
@@ -78,7 +80,7 @@ class Weighing:
             saved_bits = bits(rounded, location, scale) - bits(rounded + towards, location, scale)
             added_error = 1 - 2 * towards * (here - rounded)
             useful = saved_bits > 0
-            price = added_error[useful] / saved_bits[useful]
+            price: Singles = np.divide(added_error[useful], saved_bits[useful], dtype=np.float32)
             cheap = price < HIGHEST_PRICE
             chosen = np.flatnonzero(useful)[cheap]
             found[i] = places[chosen] + np.int32(starts[i]), towards[chosen].astype(np.int8), price[cheap]
@@ -88,7 +90,7 @@ class Weighing:
 
     def at(self, price: float = PRICE) -> Symbols32:
         """The symbols if a bit costs so much, at most `HIGHEST_PRICE`."""
-        symbols = self._nearest.copy(order="K")
+        symbols: Symbols32 = np.copy(self._nearest, order="K")
         moved = np.flatnonzero(price > self._worth_it_from)
         by_plane(symbols)[self._places[moved]] += self._towards[moved]
         return symbols
