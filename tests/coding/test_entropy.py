@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nfcodec.coding.adaptive import frequencies
 from nfcodec.coding.entropy import TABLE_BITS, Decoder, Encoder, Estimator
 from nfcodec.errors import FormatError
+from nfcodec.exact.part import Table
 
 
 class PlainDecoder:
@@ -104,3 +105,24 @@ def test_bytes_after_the_symbols_are_refused():
 def test_writers_need_symbols(coder):
     with pytest.raises(ValueError, match="needs symbols"):
         coder.code(None, np.array([1 << 24]), 1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.integers(1, 12))
+def test_tables_code_as_their_frequencies_do(seed: int, n_batches: int):
+    """The first time, and again, when what the coders made of them has been kept."""
+    both = [(Table(table), table, symbols) for table, symbols in batches(seed, n_batches)] * 2
+    streams, sizes = [], []
+    for which in (0, 1):
+        encoder, estimator = Encoder(), Estimator()
+        for *models, symbols in both:
+            for coder in (encoder, estimator):
+                assert np.array_equal(coder.code(symbols, models[which], len(symbols)), symbols)
+        streams.append(encoder.finish())
+        sizes.append(estimator.bits)
+    assert streams[0] == streams[1]
+    assert sizes[0] == sizes[1]
+    decoder = Decoder(streams[0])
+    for table, _, symbols in both:
+        assert np.array_equal(decoder.code(None, table, len(symbols)), symbols)
+    decoder.finish()

@@ -1,6 +1,7 @@
 """The contract of nfcodec.exact.field, for every field."""
 
 import importlib.util
+import threading
 
 import numpy as np
 import pytest
@@ -183,3 +184,27 @@ def test_decoding_loads_one_field_and_no_fitting():
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@each_field
+@each_geometry
+def test_tiles_are_parts_of_the_whole(field, geometry, monkeypatch):
+    """Each pixel once, with what `evaluate` gives it, from several threads at once."""
+    weights = random_weights(field, geometry)
+    whole = field.evaluate(geometry, weights)
+    n_tiles = -(-geometry.height // 2)
+    monkeypatch.setattr("nfcodec.exact.field.n_threads", lambda: 2)
+    together = threading.Barrier(2)
+    found, seen = np.zeros_like(whole), []
+
+    def take(pixels, outputs):
+        seen.append(pixels)
+        if len(seen) <= n_tiles // 2 * 2:
+            together.wait(30)
+        assert outputs.dtype == np.int64
+        found[pixels] += outputs
+
+    field.evaluate_tiles(geometry, weights, take, tile_pixels=2 * geometry.width)
+    assert len(seen) == n_tiles
+    assert sorted(i for pixels in seen for i in range(pixels.start, pixels.stop)) == list(range(geometry.n_pixels))
+    assert np.array_equal(found, whole)

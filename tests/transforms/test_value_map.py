@@ -159,6 +159,21 @@ def test_counter_counts(thresholds: list[int], extra: list[int]):
     assert _Counter(table).count(near).tolist() == np.searchsorted(table, near, side="right").tolist()
 
 
+@pytest.mark.parametrize("span", [2**31 - 1, 2**31, 2**32 - 3, 2**32 - 2, 2**32 - 1, 2**32, 2**33 + 5, 2**45])
+@pytest.mark.parametrize("low", [-(2**44), -(2**31), -5, 0, 2**40])
+def test_counters_of_32_and_64_bits_count(span: int, low: int):
+    """As `np.searchsorted` on both sides of every threshold, at powers of two, and as far away as integers go."""
+    rng = np.random.default_rng(0)
+    between = rng.integers(low, low + span, 500)
+    table = np.sort(np.concatenate([[low, low, low + span], between, between[:20] + 1]).clip(low, low + span))
+    powers = np.array([sign * 2**k + low for k in range(46) for sign in (-1, 1)])
+    near = np.concatenate([table - 1, table, table + 1, powers, powers + span, [-(2**63), 2**63 - 1, -(2**62), 2**62]])
+    counter = _Counter(table)
+    assert counter._scan <= 4
+    assert counter._unsigned == (np.uint32 if span + 2 < 2**32 else np.uint64)
+    assert counter.count(near).tolist() == np.searchsorted(table, near, side="right").tolist()
+
+
 PLACED = ["none", "inversion", "gamma:2", "gamma:0.5", "standardize", "gamma:2.2+inversion+standardize", "scale:1000"]
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,10 @@ from hypothesis import strategies as st
 from nfcodec.coding.laplace import MAX_SYMBOL
 from nfcodec.errors import FormatError
 from nfcodec.fields.wavelet.contexts import (
+    ALONG_X,
+    ALONG_Y,
+    HIDDEN,
+    LARGEST_INPUT,
     N_KINDS,
     N_ORIENTATIONS,
     N_PASSES,
@@ -71,12 +77,16 @@ def test_n_inputs():
 
 def test_slopes():
     """Between neighbours, all around the coefficient: steps along x for HL, along y for LH, both for HH."""
-    for orientation, (along, centre) in {HL: ((0, 1), (0, 0.5)), LH: ((1, 0), (0.5, 0))}.items():
-        pairs = SLOPES[orientation]
-        assert all((here[0] - there[0], here[1] - there[1]) == along for here, there in pairs)
-        middles = [((here[0] + there[0]) / 2, (here[1] + there[1]) / 2) for here, there in pairs]
+    steps = {ALONG_X: (0, 1), ALONG_Y: (1, 0)}
+    pairs = {
+        orientation: [((y, x), (y + steps[along][0], x + steps[along][1])) for along, (y, x) in slopes]
+        for orientation, slopes in SLOPES.items()
+    }
+    for orientation, (along, centre) in {HL: (ALONG_X, (0, 0.5)), LH: (ALONG_Y, (0.5, 0))}.items():
+        assert all(each == along for each, _ in SLOPES[orientation])
+        middles = [((here[0] + there[0]) / 2, (here[1] + there[1]) / 2) for here, there in pairs[orientation]]
         assert middles == [(centre[0] + dy, centre[1] + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    corner = SLOPES[HH]
+    corner = pairs[HH]
     assert np.mean(corner, axis=(0, 1)).tolist() == [0.5, 0.5]
     assert corner[6:] == sorted((here[::-1], there[::-1]) for here, there in corner[:6])
     assert SLOPES[LL] == []
@@ -108,7 +118,7 @@ def inputs_of(network: Network, n: int, seed: int) -> np.ndarray:
     """Inputs of all sizes there are, the largest included."""
     rng = np.random.default_rng(seed)
     largest = rng.choice([1, 40, 32 * 24], (1, n))
-    return np.round(rng.uniform(-1, 1, (network.weights[0].shape[1], n)) * largest)
+    return np.round(rng.uniform(-1, 1, (network.weights[0].shape[1], n)) * largest).astype(np.float32)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -117,9 +127,60 @@ def test_predictions_equal_big_integers(seed: int):
     for network in (*networks().values(), *random.values()):
         x = inputs_of(network, 5, seed)
         locations, scales = network.predict(x)
-        assert locations.dtype == scales.dtype == np.int64
+        assert locations.dtype == scales.dtype == np.int32
         expected = [by_integers(network, [int(v) for v in column]) for column in x.T]
         assert list(zip(locations.tolist(), scales.tolist(), strict=True)) == expected
+
+
+def random_network(rng: np.random.Generator, spread: tuple[float, float, float], n_inputs: int = 37) -> Network:
+    """A network of the shipped width whose layers' weights are this large, in units of 2^-10."""
+    sizes = (n_inputs, HIDDEN, HIDDEN, 2)
+    weights = [
+        np.round(rng.normal(0, spread[i], (sizes[i + 1], sizes[i])) + rng.uniform(-1, 1) * spread[i]) for i in range(3)
+    ]
+    biases = [np.round(rng.normal(0, 300, sizes[i + 1])) for i in range(3)]
+    return Network(tuple(weights), tuple(biases))
+
+
+def test_the_bound_tells_where_single_precision_is_exact():
+    """Elsewhere float32 gives the integers of float64, in any order of summation; without it some would be wrong."""
+    rng = np.random.default_rng(0)
+    n_exact = n_beyond = n_wrong = 0
+    for spread in itertools.product((20.0, 200.0), (100.0, 600.0, 3000.0), (100.0, 600.0, 3000.0)):
+        network = random_network(rng, spread)
+        x = inputs_of(network, 400, int(rng.integers(1 << 30)))
+        order = rng.permutation(len(x))
+        shuffled = Network((network.weights[0][:, order], *network.weights[1:]), network.biases)
+        exactly, _ = network._evaluated(x.astype(np.float64), single=False)
+        for found, beyond in (network._evaluated(x, single=True), shuffled._evaluated(x[order], single=True)):
+            assert np.array_equal(found[:, ~beyond], exactly[:, ~beyond])
+            n_exact += int((~beyond).sum())
+            n_beyond += int(beyond.sum())
+            n_wrong += int((found != exactly).any(axis=0).sum())
+        expected = [by_integers(network, [int(v) for v in column]) for column in x.T[:20]]
+        for predicted in (network.predict(x), network.predict_exactly(x)):
+            assert list(zip(*(each.tolist()[:20] for each in predicted), strict=True)) == expected
+    assert n_exact > 1000
+    assert n_beyond > 1000
+    assert n_wrong > 0
+
+
+def test_first_layers_are_bounded_for_inputs_of_either_sign():
+    """Sums too large for float32 in the first layer alone, whatever the signs of inputs."""
+    rng = np.random.default_rng(0)
+    network = random_network(rng, (3000.0, 0.1, 30.0))
+    for sign in (-1, 1):
+        x = sign * rng.integers(LARGEST_INPUT // 2, LARGEST_INPUT + 1, (37, 4000)).astype(np.float32)
+        assert all(np.array_equal(*each) for each in zip(network.predict(x), network.predict_exactly(x), strict=True))
+        assert network._evaluated(x, single=True)[1].all()
+        in_single, in_double = network.weights[0].astype(np.float32) @ x, network.weights[0] @ x.astype(np.float64)
+        assert np.mean(in_single != in_double) > 0.1
+    assert network.compiled_layers([0, 0, 0]) is None
+
+
+def test_there_are_compiled_loops_for_the_shipped_networks():
+    for key, network in networks().items():
+        assert network.compiled_layers(scalars(1, 6, key[0], 255)) is not None
 
 
 def test_the_shipped_networks_stay_exact():

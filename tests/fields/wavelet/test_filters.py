@@ -10,6 +10,7 @@ from nfcodec.fields.wavelet import filters as module
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.filters import MAX_FEATURES, MAX_FILTERS, N_INPUTS, SIDE, filters
 from nfcodec.fields.wavelet.transform import synthesis
+from tests.fields.wavelet.alone import filters_alone
 
 BLOB_BYTES = 2 * 128 * (25 * 3 + 1)
 STEP = Step(200, -14)
@@ -26,7 +27,7 @@ def responses(picture: np.ndarray, n_filters: int = MAX_FILTERS) -> np.ndarray:
         weight = np.zeros((features, n_filters), np.int64)
         weight[0, i] = 1
         weights = {"level0": Quantized(picture, STEP), "weight1": Quantized(weight, Step(128, -7))}
-        outputs = Wavelet(0, n_filters).filters_alone(geometry, weights)
+        outputs = filters_alone(Wavelet(0, n_filters), geometry, weights)
         assert not outputs[:, 1:].any()
         found.append(outputs[:, :1] * 2.0**-24 / STEP.value)
     return np.concatenate(found, axis=1).reshape(height, width, n_filters)
@@ -96,7 +97,7 @@ def test_steps_of_all_sizes(exponent):
     """A level's step is that of the biases too, down to the smallest, which leaves nothing of them."""
     level = Quantized(np.zeros((2, 2, 1), np.int64), Step(255, exponent))
     weights = {"level0": level, "weight1": Quantized(np.ones((1, 128), np.int64), Step(128, -7))}
-    outputs = Wavelet(0, MAX_FILTERS).filters_alone(Geometry(2, 2, 1), weights)
+    outputs = filters_alone(Wavelet(0, MAX_FILTERS), Geometry(2, 2, 1), weights)
     _, biases = filters()
     expected = sum(max(0, round(int(bias) * level.step.value * 2.0**6)) for bias in biases)
     assert np.all(np.abs(outputs * 2.0**-8 - expected) <= 64)
@@ -114,9 +115,8 @@ def test_coefficients_too_large_for_the_filters_are_refused():
     }
     synthesis(geometry, level, 0)
     Wavelet(0).evaluator(geometry, weights)
-    for evaluate in (Wavelet(0, 128).evaluator, Wavelet(0, 128).filters_alone):
-        with pytest.raises(FormatError):
-            evaluate(geometry, weights)
+    with pytest.raises(FormatError):
+        Wavelet(0, 128).evaluator(geometry, weights)
 
 
 # ------------------------------------------------------------------------------------------------------------ damage

@@ -86,10 +86,11 @@ def test_coefficients_are_those_of_the_targets(make_problem, channels):
         "skip": (np.eye(channels) + rng.uniform(-0.2, 0.2, (channels, channels))).astype(np.float32),
         "bias_out": rng.normal(0, 1, channels).astype(np.float32),
     }
-    exact = problem.coefficients(linear, dict.fromkeys(linear, fine))
-    weights = {"level0": Quantized(np.round(exact / fine).astype(np.int64), Step.nearest(fine))} | {
+    weights = {
         name: Quantized(np.round(value / fine).astype(np.int64), Step.nearest(fine)) for name, value in linear.items()
     }
+    exact = problem.coefficients(weights)
+    weights["level0"] = Quantized(np.round(exact / fine).astype(np.int64), Step.nearest(fine))
     outputs = problem.field.evaluate(problem.geometry, weights) * 2.0**-24
     assert np.abs(outputs - problem.targets).max() < 1e-3
 
@@ -98,11 +99,10 @@ def test_wishes_lead_to_the_picture(make_problem, solved):
     """Symbols moved as they wish give the targets, but for the rounding of wishes."""
     problem = make_problem(Wavelet(2), 40, 37)
     weights = solved(problem, 30.0).trial.weights
-    outputs = problem.field.evaluate(problem.geometry, weights)
-    level, finer = weights["level0"], 64
-    wishes = problem.wishes(weights, outputs)
+    level, finer = weights["level0"], 256
+    wishes = problem.wishes(weights, problem.near_outputs(weights))
     moved = np.round((level.symbols + wishes) * finer).astype(np.int64)
-    granted = {**weights, "level0": Quantized(moved, replace(level.step, exponent=level.step.exponent - 6))}
+    granted = {**weights, "level0": Quantized(moved, replace(level.step, exponent=level.step.exponent - 8))}
     before, after = (
         np.abs(problem.field.evaluate(problem.geometry, each) * 2.0**-24 - problem.targets).max()
         for each in (weights, granted)

@@ -7,11 +7,14 @@ from nfcodec.exact.arithmetic import Quantized
 from nfcodec.fields.wavelet.analysis import analysed
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.rate import Priors
+from nfcodec.fields.wavelet.recipes import RECIPES
 from nfcodec.fields.wavelet.restoration import Filtered
 from nfcodec.fields.wavelet.weighing import Weighing, _last_moves, settle, weigh
 from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.landing import land
 from nfcodec.fitting.request import Request
+
+QUANTIZATIONS, SETTLINGS = RECIPES[5].quantizations, RECIPES[5].settlings
 
 
 def test_weighing_prefers_what_is_predicted():
@@ -40,7 +43,7 @@ def test_a_price_trades_error_for_bits():
 def test_weighing_comes_close_to_the_target_and_makes_files_smaller(photograph, channels):
     linear, request = photograph(Wavelet(4), channels), Request(Psnr(38.0), 1, 0)
     start = analysed(linear, request)
-    weighed = weigh(linear, request, start.weights)
+    weighed = weigh(linear, request, start.weights, QUANTIZATIONS)
     assert linear.exact_psnr_db(weighed) == pytest.approx(38.0, abs=0.05)
     assert linear.estimated_bytes(weighed) < linear.estimated_bytes(start.weights)
 
@@ -48,8 +51,8 @@ def test_weighing_comes_close_to_the_target_and_makes_files_smaller(photograph, 
 @pytest.mark.parametrize("n_filters", [0, 16])
 def test_settling_ends_just_over_the_target(photograph, n_filters):
     filtered, request = Filtered(photograph(Wavelet(4)), n_filters), Request(Psnr(38.0), 1, 0)
-    weighed = weigh(filtered.linear, request.at(37.5), analysed(filtered.linear, request).weights)
-    trial = settle(filtered, request, weighed)
+    weighed = weigh(filtered.linear, request.at(37.5), analysed(filtered.linear, request).weights, QUANTIZATIONS)
+    trial = settle(filtered, request, weighed, SETTLINGS)
     assert trial.psnr_db == filtered.problem.exact_psnr_db(trial.weights)
     assert 38.0 <= trial.psnr_db < 38.02
 
@@ -57,7 +60,7 @@ def test_settling_ends_just_over_the_target(photograph, n_filters):
 def weighed_at(linear, psnr_db):
     """Weights some of whose coefficients have been moved to what is predicted."""
     request = Request(Psnr(psnr_db), 1, 0)
-    return weigh(linear, request, analysed(linear, request).weights)
+    return weigh(linear, request, analysed(linear, request).weights, QUANTIZATIONS)
 
 
 @pytest.mark.parametrize("target_db", [35.0, 36.5])
@@ -107,12 +110,12 @@ def test_a_spoilt_field_is_repaired(make_problem):
     spoilt[::3, ::2] += 1
     start = {**weights, "level0": Quantized(spoilt, weights["level0"].step)}
     assert linear.exact_psnr_db(start) < 35.0
-    trial = settle(Filtered(linear), request, start)
+    trial = settle(Filtered(linear), request, start, SETTLINGS)
     assert trial.psnr_db >= 36.0
 
 
 def test_settling_keeps_the_steps(make_problem):
     linear, request = make_problem(Wavelet(2), 40, 40), Request(Psnr(36.0), 1, 0)
     start = analysed(linear, request).weights
-    trial = settle(Filtered(linear), request, start)
+    trial = settle(Filtered(linear), request, start, SETTLINGS)
     assert all(weight.step == start[name].step for name, weight in trial.weights.items())
