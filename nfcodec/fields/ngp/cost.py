@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from nfcodec.errors import EngineError
 from nfcodec.exact.geometry import part_of
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.fit import FIT_STEPS
@@ -81,9 +82,11 @@ class Costs:
         geometry = self.picture.geometry
         macs = field.macs_per_pixel(geometry)
         if macs not in self.paces:
-            part = part_of(geometry, crop(geometry, PROBE_PIXELS))
-            problem, smaller = Problem.of(self.picture, field), of_part(field, geometry, part)
-            engine = engine_of_part(request, problem, smaller, PROBE_PIXELS)
+            part, problem = part_of(geometry, crop(geometry, PROBE_PIXELS)), Problem.of(self.picture, field)
+            try:
+                engine = engine_of_part(request, problem, of_part(field, geometry, part), PROBE_PIXELS)
+            except EngineError:  # it may do the field all the same
+                part, engine = geometry, engine_of_part(request, problem, field, geometry.n_pixels)
             self.paces[macs] = quickest(engine.gradient) / part.n_pixels
         return self.paces[macs]
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import EngineError, UsageError
+from nfcodec.exact.geometry import part_of
 from nfcodec.fields.ngp.cost import Costs
 from nfcodec.fields.ngp.field import Ngp
 from nfcodec.fields.ngp.fit import solve_ngp
-from nfcodec.fields.ngp.plan import LEAN_DB, Sizes, coarseness_of, sized_ngp
+from nfcodec.fields.ngp.plan import LEAN_DB, Sizes, coarseness_of, of_part, sized_ngp
 from nfcodec.fields.ngp.recipes import RECIPES, Recipe
 from nfcodec.fitting import engines
+from nfcodec.fitting.cost import crop
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
-from nfcodec.fitting.probe import load_engine
+from nfcodec.fitting.probe import EXAMPLE_PIXELS, load_engine
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
 
@@ -58,8 +61,11 @@ class NgpSession(Session):
         self._picture, self._given, self._costs = picture, given, Costs(picture)
 
     def get_ready(self, request: Request) -> None:
-        example = sized_ngp(self._picture, LEAN_DB, Sizes(levels=1, table=3, features=1, hidden=(8,)))
-        load_engine(request, Problem.of(self._picture, example), example)
+        given, geometry = self._given, self._picture.geometry
+        field = given if isinstance(given, Ngp) else sized_ngp(self._picture, LEAN_DB, given)
+        part = part_of(geometry, crop(geometry, EXAMPLE_PIXELS))
+        with contextlib.suppress(EngineError):  # an engine may do the field that a request will have, and not this one
+            load_engine(request, Problem.of(self._picture, field), of_part(field, geometry, part))
 
     def plans(self, request: Request) -> list[Plan]:
         given, costs = self._given, self._costs

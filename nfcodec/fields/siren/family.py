@@ -67,6 +67,7 @@ class SirenSession(Session):
     def __init__(self, picture: Picture, estimator: Estimator, given: Siren | TiledSiren | None = None) -> None:
         self._picture, self._estimator, self._given = picture, estimator, given
         self._kept: SmallFit | None = None
+        self._fields: dict[float, Siren | TiledSiren] = {}
         self._costs = Costs(picture)
 
     def get_ready(self, request: Request) -> None:
@@ -86,9 +87,12 @@ class SirenSession(Session):
 
     def _chosen(self, request: Request) -> Siren | TiledSiren:
         """Small networks where they may do, which is known once they are fitted; the large one otherwise."""
-        picture = self._picture
-        small = None if picture.permutes else tiled_siren(picture.geometry, self._estimator(picture, request))
-        return small if small and is_small(small, picture.geometry) else self._large(request)
+        picture, psnr_db = self._picture, request.psnr_db
+        if psnr_db not in self._fields:
+            small = None if picture.permutes else tiled_siren(picture.geometry, self._estimator(picture, request))
+            does = small is not None and is_small(small, picture.geometry)
+            self._fields[psnr_db] = small if small and does else self._large(request)
+        return self._fields[psnr_db]
 
     def _large(self, request: Request) -> Siren:
         return default_siren(self._picture.geometry, self._picture.permutes, request.psnr_db)

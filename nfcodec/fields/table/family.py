@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nfcodec.errors import FormatError, UsageError
+from nfcodec.errors import EngineError, FormatError, UsageError
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.table.analysis import start
 from nfcodec.fields.table.cost import Costs
@@ -87,20 +87,30 @@ class TableSession(Session):
         for each in self._able(request):
             problem = Problem.of(self._picture, each)
             if not _is_solved(each):
-                load_engine(request, problem, Pyramid(0, each.hidden_widths[0]))
+                with contextlib.suppress(EngineError):  # the plans say so
+                    load_engine(request, problem, Pyramid(0, each.hidden_widths[0]))
             elif isinstance(each, Table):
                 part = problem.part(crop(problem.geometry, EXAMPLE_PIXELS), each)
                 with contextlib.suppress(FormatError):
                     solve_table(part, Request(Psnr(EXAMPLE_DB), 1, 0), RECIPES[1])
 
     def plans(self, request: Request) -> list[Plan]:
-        fields, costs = self._able(request), self._costs
-        promised = {each: self._promised_bytes(each, request) if len(fields) > 1 else None for each in fields}
+        fields, plans, failures = self._able(request), list[Plan](), list[EngineError]()
+        for each in fields:
+            try:
+                plans += self._plans_of(each, request, self._promised_bytes(each, request) if len(fields) > 1 else None)
+            except EngineError as error:
+                failures.append(error)
+        if failures and (not plans or request.engine != "auto"):
+            raise failures[0]
+        for error in failures:
+            request.note(f"pyramids cannot be fitted: {error}")
+        return plans
+
+    def _plans_of(self, field: LevelsField, request: Request, n_bytes: float | None) -> list[Plan]:
+        memory = self._costs.memory_bytes()
         return [
-            Plan(
-                each, recipe, effort, costs.stages(each, request, recipe), costs.memory_bytes(), n_bytes=promised[each]
-            )
-            for each in fields
+            Plan(field, recipe, effort, self._costs.stages(field, request, recipe), memory, n_bytes=n_bytes)
             for effort, recipe in RECIPES.items()
             if effort <= request.effort
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -60,16 +59,18 @@ class WaveletSession(Session):
     native: ClassVar[frozenset[type[Goal]]] = frozenset({Psnr})
 
     def __init__(self, offered: Sequence[Filtered]) -> None:
-        self._offered = offered
+        self._offered, self._can_step = offered, True
 
     def get_ready(self, request: Request) -> None:
         if RECIPES[request.effort].fits and request.max_steps != 0:
-            with contextlib.suppress(EngineError):  # the fit goes without steps, and says so
+            try:
                 load_engine(request, self._offered[0].linear, EXAMPLE)
+            except EngineError:  # the fit goes without steps, and says so
+                self._can_step = False
 
     def plans(self, request: Request) -> list[Plan]:
         first, *others = (offer.problem.field for offer in self._offered)
-        n_samples, most = self._offered[0].linear.samples.size, request.max_steps
+        n_samples, most = self._offered[0].linear.samples.size, request.max_steps if self._can_step else 0
         return [
             Plan(first, each, effort, stages(n_samples, each, most), memory_bytes(n_samples, each, most), others)
             for effort, each in RECIPES.items()

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.table.family import TableFamily
 from nfcodec.fields.table.field import Pyramid, Table
@@ -35,6 +37,26 @@ def test_a_pyramid_and_a_table_are_promised():
     assert plans[0].n_bytes > plans[-1].n_bytes  # pixels without order
     ordered = session(transform="none").plans(REQUEST)
     assert ordered[0].n_bytes < ordered[-1].n_bytes
+
+
+def test_pyramids_that_no_engine_fits_are_left_out(monkeypatch):
+    """And missed where the engine was asked for."""
+
+    def nowhere(*_):
+        raise EngineError("no kernels")
+
+    monkeypatch.setattr("nfcodec.fields.table.cost.engine_of_part", nowhere)
+    monkeypatch.setattr("nfcodec.fields.table.family.load_engine", nowhere)
+    events, large = [], TableFamily().begin(picture("none", 70, 64), Context(lambda *_: None))
+    request = Request(Psnr(36.0), 1, 0, listen=events.append)
+    large.get_ready(request)
+    assert [plan.field for plan in large.plans(request)] == [Table()]
+    assert [event.message for event in events] == ["pyramids cannot be fitted: no kernels"]
+    with pytest.raises(EngineError, match="no kernels"):
+        large.plans(replace(request, engine="numba"))
+    given = TableFamily().begin(picture("none", 70, 64), Context(lambda *_: None), Pyramid(1, 4))
+    with pytest.raises(EngineError, match="no kernels"):
+        given.plans(request)
 
 
 def test_what_is_promised_is_judged_by_a_part(monkeypatch):

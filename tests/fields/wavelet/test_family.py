@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import EngineError, UsageError
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.wavelet.estimate import WaveletBytes
@@ -92,6 +92,16 @@ def test_plans_are_of_the_effort(picture, effort):
     assert {plan.field for plan in plans} == {Wavelet(2)}
     steps = [sum(stage.steps for stage in plan.stages) for plan in plans]
     assert steps == [plan.recipe.n_steps for plan in plans]
+
+
+def test_without_an_engine_no_steps_are_planned(picture, monkeypatch):
+    def nowhere(*_):
+        raise EngineError("no kernels")
+
+    monkeypatch.setattr("nfcodec.fields.wavelet.family.load_engine", nowhere)
+    session, request = WaveletFamily().begin(picture(), CONTEXT), Request(Psnr(40.0), 5, 0)
+    session.get_ready(request)
+    assert not any(stage.steps for plan in session.plans(request) for stage in plan.stages)
 
 
 @pytest.mark.parametrize(("max_steps", "stages"), [(0, ()), (50, (50,)), (100, (60, 40)), (1000, (60, 300, 300, 340))])
