@@ -42,7 +42,7 @@ def announcement(plan: Plan, seconds_left: float, each: str = "") -> str:
     """
     what, takes = f"each {each}" if each else "this", f"about {in_words(plan.seconds)}"
     if plan.seconds > seconds_left:
-        return f"{what} would take {takes} at the least effort, so it is cut short"
+        return f"{what} would take {takes} at the quickest, so it is cut short"
     if plan.seconds < LONG_S:
         return ""
     return f"{what} will take {takes} and {plan.memory_bytes / 1e9:.1f} GB of memory"

@@ -28,8 +28,8 @@ def test_what_takes_long_is_announced():
 
 
 def test_what_there_is_no_time_for_is_announced():
-    assert announcement(plan(45.2), 30.0) == "this would take about 45 s at the least effort, so it is cut short"
-    assert announcement(plan(0.3), -1.0) == "this would take about 1 s at the least effort, so it is cut short"
+    assert announcement(plan(45.2), 30.0) == "this would take about 45 s at the quickest, so it is cut short"
+    assert announcement(plan(0.3), -1.0) == "this would take about 1 s at the quickest, so it is cut short"
 
 
 @pytest.mark.parametrize(

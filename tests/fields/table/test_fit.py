@@ -63,10 +63,13 @@ def test_what_takes_too_much_memory_stays_as_it_is(table, monkeypatch):
 
 
 def test_no_time_left(table):
-    problem = table()
-    solution = solve_table(problem, Request(Psnr(36.0), 5, 0, deadline=0.0), RECIPES[5])
-    start = analysed(Table(), problem, Request(Psnr(36.0), 5, 0))
+    """The first rounding that reaches the target is taken, which is finer than the coarsest that does."""
+    problem, late = table(), Request(Psnr(36.0), 5, 0, deadline=0.0)
+    solution, start = solve_table(problem, late, RECIPES[5]), analysed(Table(), problem, late)
     assert np.array_equal(solution.trial.weights["level0"].symbols, start.weights["level0"].symbols)
+    assert start.psnr_db >= 36.0
+    searched = analysed(Table(), problem, Request(Psnr(36.0), 5, 0))
+    assert start.weights["level0"].step.value <= searched.weights["level0"].step.value
 
 
 def test_more_effort_tries_all_lattices(table, monkeypatch):
