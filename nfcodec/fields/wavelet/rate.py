@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.coding.laplace import ESCAPE
 from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.workers import Workers, n_threads
 
@@ -16,6 +18,9 @@ Singles = npt.NDArray[np.float32]
 
 UNEXPECTED = 2.0**-18
 """What the coder's tables keep for any symbol, however unlikely."""
+
+KEPT_BITS = math.log2(1 + (2 * ESCAPE + 1) * UNEXPECTED)
+"""What that costs each of the others."""
 
 _CHUNK = 1 << 15
 """Coefficients that a thread looks at at a time, so that what is made of them stays in the caches."""
@@ -55,7 +60,7 @@ class Priors:
         return bits(symbols, self.locations, self.scales)
 
     def total_bits(self, symbols: SymbolArray) -> float:
-        """Bits of integers (H, W, F) under the distributions, all together."""
+        """Bits of integers (H, W, F) under the coder's tables of the distributions, all together."""
         arrays: list[npt.NDArray[Any]] = [symbols, self.locations, self.scales]
         flat = [by_plane(array) for array in arrays]
         starts = range(0, symbols.size, _CHUNK)
@@ -66,7 +71,7 @@ class Priors:
             found[i] = bits(value, location, scale).sum(dtype=np.float64)
 
         Workers(n_threads()).run(len(starts), chunk)
-        return float(found.sum())
+        return float(found.sum()) + symbols.size * KEPT_BITS
 
 
 def bits(symbols: npt.NDArray[np.number], locations: Singles, scales: Singles) -> Singles:

@@ -280,10 +280,24 @@ def test_more_effort_never_costs_bytes(photograph, solved, offers_of, psnr_db):
 def test_a_few_steps_never_cost_bytes(photograph, solved, offers_of, filters):
     """On a picture that is small enough for every run; see `test_more_effort_never_costs_bytes`."""
     offers = offers_of(photograph(Wavelet(4), side=96)) if filters == "on offer" else photograph(WIDE, side=96)
-    fewer, more = (solved(offers, 40.0, effort) for effort in (1, 2))
+    fewer, more = (solved(offers, 40.0, recipe=each) for each in (replace(RECIPES[2], fits=()), RECIPES[2]))
     assert (fewer.steps, more.steps) == (0, RECIPES[2].n_steps)
     assert 40.0 <= more.trial.psnr_db < 40.1
     assert n_bytes(more) <= n_bytes(fewer)
+
+
+@pytest.mark.parametrize("psnr_db", [30.0, 36.0, 40.0, 46.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_quickest_effort_costs_few_bytes(photograph, make_problem, solved, offers_of, psnr_db, channels):
+    """Beside effort 2 without its steps, of a photograph; more of a few noisy pixels, whose files are of some words."""
+    for linear, most in (
+        (photograph(Wavelet(4), channels, 96), 0.025),
+        (make_problem(Wavelet(3), 48, 40, channels), 0.15),
+    ):
+        offers = offers_of(linear)
+        quick, thorough = (solved(offers, psnr_db, recipe=each) for each in (RECIPES[1], replace(RECIPES[2], fits=())))
+        assert psnr_db <= quick.trial.psnr_db < psnr_db + 0.5
+        assert n_bytes(quick) <= (1 + most) * n_bytes(thorough)
 
 
 def test_high_efforts_have_the_fits_of_lower_ones_and_more():

@@ -5,12 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nfcodec.coding.entropy import Estimator
+from nfcodec.coding.laplace import code_laplace
 from nfcodec.coding.payload import ANY, decode_payload, encode_payload, estimate_payload
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.geometry import Geometry, part_of
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.problem import WaveletProblem
-from nfcodec.fields.wavelet.rate import Priors
+from nfcodec.fields.wavelet.rate import KEPT_BITS, Priors
+from nfcodec.fields.wavelet.restoration import Filtered
 from nfcodec.fitting.picture import Picture
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain
@@ -108,3 +111,69 @@ def test_wishes_lead_to_the_picture(make_problem, solved):
         for each in (weights, granted)
     )
     assert after < 0.05 * before
+
+
+def held_problems(photograph, solved):
+    """With nothing held, and with the effect of filters: each with weights, and the exact outputs of the whole."""
+    for channels in (1, 3):
+        linear = photograph(Wavelet(4), channels)
+        weights = solved(linear, 36.0).trial.weights
+        yield linear, weights, linear.field.evaluate(linear.geometry, weights)
+        filtered = Filtered(linear, 16)
+        renewed = filtered.renewed(weights)
+        yield filtered.rest(renewed), renewed, filtered.problem.field.evaluate(linear.geometry, renewed)
+
+
+def test_what_is_nearly_so(photograph, solved):
+    """Outputs and PSNRs beside those of a decoder; of weights that are coarse, fine, and far from the picture."""
+    for problem, weights, outputs in held_problems(photograph, solved):
+        near = problem.near_outputs(weights)
+        assert near.dtype == np.float32
+        assert near.shape == outputs.shape
+        assert np.abs(near - outputs * 2.0**-24).max() < 1e-4
+        exact_db = problem.trial_of(weights, outputs).psnr_db
+        assert problem.near_psnr_db(weights) == pytest.approx(exact_db, abs=0.004)
+        level = weights["level0"]
+        if problem.held is None:
+            for change in (level.symbols // 2, level.symbols * 2, np.zeros_like(level.symbols)):
+                changed = {**weights, "level0": Quantized(change, level.step)}
+                assert problem.near_psnr_db(changed) == pytest.approx(problem.exact_psnr_db(changed), abs=0.004)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("transform", ["none", "inversion", "gamma:2", "rpp"])
+def test_nearly_exact_psnrs_of_all_value_maps(make_problem, solved, transform, depth):
+    problem = make_problem(Wavelet(3), 40, 37, transform=transform, depth=depth)
+    for psnr_db in (30.0, 45.0):
+        weights = solved(problem, psnr_db).trial.weights
+        assert problem.near_psnr_db(weights) == pytest.approx(problem.exact_psnr_db(weights), abs=0.02)
+
+
+def test_sizes_that_are_nearly_so(photograph, solved):
+    """Beside files; with priors that are known, and those that are made. A few escapes cost more than is thought."""
+    for channels in (1, 3):
+        for psnr_db in (32.0, 44.0):
+            problem = photograph(Wavelet(5), channels)
+            weights = solved(problem, psnr_db).trial.weights
+            near = problem.near_bytes(weights)
+            assert near == pytest.approx(problem.estimated_bytes(weights), rel=0.01, abs=12)
+            assert near == pytest.approx(len(problem.payload(weights)), rel=0.01, abs=20)
+            assert near == problem.near_bytes(weights, problem.priors(weights["level0"]))
+
+
+def test_total_bits_are_the_sum_of_bits_and_what_tables_keep():
+    rng = np.random.default_rng(0)
+    shape = (150, 130, 3)
+    priors = Priors(rng.normal(0, 3, shape).astype(np.float32), rng.uniform(0.1, 5, shape).astype(np.float32))
+    for dtype in (np.int32, np.int64):
+        symbols = rng.integers(-8, 9, shape).astype(dtype)
+        kept = symbols.size * KEPT_BITS
+        assert priors.total_bits(symbols) == pytest.approx(kept + priors.bits(symbols).sum(dtype=np.float64), rel=1e-6)
+
+
+def test_sizes_count_what_tables_keep_for_other_symbols():
+    """Of a plane of zeros that are expected, which take hardly anything else."""
+    priors = Priors(np.zeros((200, 300, 3), np.float32), np.full((200, 300, 3), 2.0**-4, np.float32))
+    zeros, estimator = np.zeros((200, 300, 3), np.int32), Estimator()
+    code_laplace(estimator, np.zeros(180_000, np.int32), np.zeros(180_000, np.int32), zeros.reshape(-1))
+    assert priors.total_bits(zeros) == pytest.approx(estimator.bits, rel=0.01)

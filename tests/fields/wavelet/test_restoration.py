@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nfcodec.exact.arithmetic import OUTPUT_BITS
+from nfcodec.exact.arithmetic import OUTPUT_BITS, Quantized, Step
+from nfcodec.fields.wavelet import restoration as module
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.filters import MAX_FILTERS
 from nfcodec.fields.wavelet.restoration import MOST_GAIN_DB, PIXELS_PER_FILTER, Filtered, Moments, choose
 from tests.fields.wavelet.alone import filters_alone
 
 UNIT = 2.0**-OUTPUT_BITS
+KERNEL = "nfcodec.fields.wavelet.restoration_kernels:restore"
 
 
 def missing_energy(problem, weights):
@@ -133,3 +135,46 @@ def test_what_is_held_counts(photo):
     assert np.allclose(rest.near_outputs(weights), exact * UNIT, atol=1e-4)
     assert rest.near_psnr_db(weights) == pytest.approx(linear.trial_of(weights, exact).psnr_db, abs=0.005)
     assert rest.near_psnr_db(weights) < linear.near_psnr_db(weights) - 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (200, 1), (2, 3), (3, 129), (40, 128), (9, 131)], ids=str)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("n_filters", [1, 20, MAX_FILTERS])
+def test_compiled_filters_are_those_of_numpy(make_problem, monkeypatch, shape, channels, n_filters):
+    """And of the exact evaluation."""
+    pytest.importorskip("numba")
+    linear = make_problem(Wavelet(2), *shape, channels)
+    filtered, rng = Filtered(linear, n_filters), np.random.default_rng(0)
+    weights = {
+        tensor.name: Quantized(rng.integers(-90, 91, tensor.shape), Step(130 + i, -13))
+        for i, tensor in enumerate(filtered.problem.field.layout(linear.geometry))
+    }
+    exact = filters_alone(filtered.problem.field, linear.geometry, weights) * UNIT
+    assert module.compiled(KERNEL) is not None
+    compiled = filtered.rest(weights).held
+    monkeypatch.setattr(module, "compiled", lambda path: None)
+    plain = filtered.rest(weights).held
+    largest = max(0.01, np.abs(exact).max())
+    assert largest > 0.01 or shape == (1, 1) or n_filters == 1
+    assert compiled.shape == plain.shape == exact.shape
+    assert np.abs(compiled - plain).max() < 5e-6 + 1e-5 * largest
+    assert np.abs(compiled - exact).max() < 0.01 * largest
+
+
+def test_a_few_tiles_tell_what_there_is_to_restore(photo, monkeypatch):
+    """Where a picture is large, tiles all over it make about the layer that all of them would."""
+    linear, weights = photo()
+    monkeypatch.setattr(module, "TILE_PIXELS", 640)
+    every, seen = Moments.of(linear, weights, 16), []
+    count = module._Responses.__call__
+    monkeypatch.setattr(
+        module._Responses, "__call__", lambda self, start, stop: seen.append((start, stop)) or count(self, start, stop)
+    )
+    monkeypatch.setattr(module, "MOMENTS_PIXELS", linear.geometry.n_pixels // 4)
+    some = Moments.of(linear, weights, 16)
+    assert [start for start, _ in sorted(seen)] == list(range(8, 160, 16))
+    assert all(stop - start == 4 for start, stop in seen)
+    layer, _ = some.solve(16)
+    _, best = every.solve(16)
+    left = every.energy - 2 * (layer * every.missing).sum() + (layer * (every.responses @ layer)).sum()
+    assert left - best < 0.5 * (every.energy - best)
