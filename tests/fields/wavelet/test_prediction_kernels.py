@@ -9,7 +9,7 @@ from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.coding.laplace import MAX_SYMBOL
 from nfcodec.fields.wavelet import payload
 from nfcodec.fields.wavelet.contexts import Network
-from nfcodec.fields.wavelet.payload import WaveletShape, code_wavelet, predictions, runs
+from nfcodec.fields.wavelet.payload import REPAYING, WaveletShape, code_wavelet, predictions, runs
 
 pytest.importorskip("numba")
 
@@ -104,12 +104,12 @@ def test_the_largest_symbols_need_double_precision(always_compiled, n_exactly):
 def test_streams_do_not_depend_on_the_compiler(shape, scale, dtype, monkeypatch):
     """As they are, with runs that are compiled and some that are not; nor on how symbols are held."""
     symbols, streams = symbols_of(shape, scale), []
-    for kernel in (payload._kernel(), None):
-        monkeypatch.setattr(payload, "_kernel", lambda kernel=kernel: kernel)
+    for kernel in (payload._kernel(REPAYING), None):
+        monkeypatch.setattr(payload, "_kernel", lambda _, kernel=kernel: kernel)
         encoder = Encoder()
         code_wavelet(encoder, shape, 88, symbols.astype(dtype))
         streams.append(encoder.finish())
     assert streams[0] == streams[1]
     monkeypatch.undo()
-    assert payload._kernel() is not None
+    assert payload._kernel(REPAYING) is not None
     assert np.array_equal(code_wavelet(Decoder(streams[0]), shape, 88, None), symbols)

@@ -18,10 +18,10 @@ QUANTIZATIONS, SETTLINGS = RECIPES[5].quantizations, RECIPES[5].settlings
 
 
 def test_weighing_prefers_what_is_predicted():
-    exact = np.array([0.7, 0.7, 0.7, 0.52, -1.9, 3.0])
-    location = np.array([0.0, 0.0, 1.0, 0.0, 4.0, 0.0], np.float32)
-    scale = np.array([1 / 16, 8.0, 1 / 16, 1.0, 1.0, 1 / 16], np.float32)
-    assert Weighing(exact, Priors(location, scale)).at().tolist() == [0, 1, 1, 0, -2, 3]
+    exact = np.array([0.7, 0.7, 0.7, 0.52, -1.9, 3.0], np.float32).reshape(1, -1, 1)
+    location = np.array([0.0, 0.0, 1.0, 0.0, 4.0, 0.0], np.float32).reshape(1, -1, 1)
+    scale = np.array([1 / 16, 8.0, 1 / 16, 1.0, 1.0, 1 / 16], np.float32).reshape(1, -1, 1)
+    assert Weighing(exact, Priors(location, scale)).at().reshape(-1).tolist() == [0, 1, 1, 0, -2, 3]
 
 
 def test_a_price_trades_error_for_bits():
