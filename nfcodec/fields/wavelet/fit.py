@@ -52,7 +52,7 @@ def solve(offers: Sequence[Filtered], request: Request, recipe: Recipe) -> Solut
 def _weighed(filtered: Filtered, request: Request, recipe: Recipe, start: Weights, gain_db: float) -> Trial:
     """A field whose filters are to gain so many dB, without gradient steps; it may miss the target."""
     goal = request.at(request.psnr_db - gain_db - SETTLING_DB)
-    weights = weigh(filtered.linear, goal, start, recipe.quantizations)
+    weights = weigh(filtered.linear, goal, start)
     return settle(filtered, request, weights, recipe.settlings)
 
 

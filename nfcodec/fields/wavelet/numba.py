@@ -131,6 +131,6 @@ class WaveletProgram(Program, Rating):
         if not isinstance(model, Priors):
             raise TypeError("the rate model of wavelets is of class Priors")
         if model is not self._priors:
-            self._by_plane = by_plane(model.locations), 1 / by_plane(model.scales)
+            self._by_plane = by_plane(model.locations), np.reciprocal(by_plane(model.scales))
             self._priors = model
         return self._by_plane

@@ -30,8 +30,7 @@ class Recipe:
         coarser: factor on the quantizer step of all fits with filters, as steps and filters together make up for it;
             steps alone do not.
         most_filters: that are considered.
-        quantizations: how often coefficients are quantized at most, each with another step, before filters come in.
-        settlings: how often they are quantized again afterwards, at most.
+        settlings: how often coefficients are quantized again, with new filters, at most.
         steering: of every fit; predictions and filters are renewed at each of its looks.
     """
 
@@ -40,7 +39,6 @@ class Recipe:
     last_rate: float = 0.02
     coarser: float = 1.12
     most_filters: int = MAX_FILTERS
-    quantizations: int = 4
     settlings: int = 3
     steering: Steering = STEERING
 
@@ -59,7 +57,7 @@ def _recipes() -> dict[int, Recipe]:
     fits[7] = (*fits[6], Fit(600))
     fits[8] = (*fits[7], Fit(600, 0.93), Fit(1200))
     fits[9] = (*fits[8], Fit(2400))
-    quick = {1: Recipe(fits[1], most_filters=32, quantizations=1, settlings=2)}
+    quick = {1: Recipe(fits[1], most_filters=32, settlings=2)}
     return {effort: Recipe(each) for effort, each in fits.items()} | quick
 
 

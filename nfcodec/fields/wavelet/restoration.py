@@ -124,9 +124,8 @@ class _Responses:
         """What a layer (C, n_filters) behind them makes of them, (H * W, C)."""
         out = np.empty((self._geometry.n_pixels, self._geometry.channels), np.float32)
         kernel = compiled(KERNEL, repays=out.size >= REPAYING)
-        if kernel is not None:
-            n_filters, n_inputs = (np.uintp(fours(size)) for size in self._matrix.shape)
-            arrays = [flat_in_fours(each) for each in (self._matrix, self._offset, layer)]
+        n_filters, n_inputs = (np.uintp(fours(size)) for size in self._matrix.shape)
+        arrays = [flat_in_fours(each) for each in (self._matrix, self._offset, layer)]
 
         def tile(pixels: slice, start: int, stop: int) -> None:
             if kernel is None:

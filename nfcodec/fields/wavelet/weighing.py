@@ -27,7 +27,10 @@ HIGHEST_PRICE = 4 * PRICE
 ROUNDS = 2
 """How often quantization and prediction take turns."""
 
-CLOSE_DB = 0.015
+CLOSE_DB, ROUGHLY_DB, TRIALS = 0.015, 0.03, 4
+"""How far over the target coefficients may end, and how far from it they may be before filters come in,
+after so many trials at most."""
+
 PRICES, RETRIES = 12, 3
 DB_PER_PRICE, LEAST_FALL = 4.0, 0.2
 """What the PSNR falls by as the price grows by 1, about, until two trials tell; and the least that is believed."""
@@ -96,18 +99,14 @@ class Weighing:
         return symbols
 
 
-def weigh(linear: WaveletProblem, request: Request, start: Weights, quantizations: int) -> Weights:
+def weigh(linear: WaveletProblem, request: Request, start: Weights) -> Weights:
     """Quantize again, each coefficient to what costs least in errors and bits, and come close to the target.
 
     The last of a few quantizer steps, each of which would be right if the error followed its power law.
-
-    Args:
-        quantizations: how many steps at most.
     """
     weights, coarseness = start, 1.0
-    exact = linear.coefficients(start)
-    clock = request.clock("quantize")
-    for trial_number in range(quantizations):
+    exact, clock = linear.coefficients(start), request.clock("quantize")
+    for number in range(TRIALS):
         step = Step.nearest(start["level0"].step.value * coarseness)
         symbols: Symbols32 = plane_major(exact.shape, np.int32)
         by_plane(symbols)[:] = np.rint(by_plane(exact) * np.float32(1 / step.value))
@@ -115,9 +114,9 @@ def weigh(linear: WaveletProblem, request: Request, start: Weights, quantization
             symbols = Weighing(exact, linear.priors(Quantized(symbols, step)), step.value).at()
         weights = {**start, "level0": Quantized(symbols, step)}
         psnr_db = linear.near_psnr_db(weights)
-        clock.tell(trial_number, quantizations, psnr_db)
+        clock.tell(number, TRIALS, psnr_db)
         excess_db = psnr_db - request.psnr_db
-        if abs(excess_db) < CLOSE_DB or math.isinf(excess_db):
+        if abs(excess_db) < ROUGHLY_DB or math.isinf(excess_db) or request.expired():
             break
         coarseness *= 10 ** (excess_db / 20 / STEP_EXPONENT)
     return weights

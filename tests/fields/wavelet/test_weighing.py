@@ -14,7 +14,7 @@ from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.landing import land
 from nfcodec.fitting.request import Request
 
-QUANTIZATIONS, SETTLINGS = RECIPES[5].quantizations, RECIPES[5].settlings
+SETTLINGS = RECIPES[5].settlings
 
 
 def test_weighing_prefers_what_is_predicted():
@@ -43,7 +43,7 @@ def test_a_price_trades_error_for_bits():
 def test_weighing_comes_close_to_the_target_and_makes_files_smaller(photograph, channels):
     linear, request = photograph(Wavelet(4), channels), Request(Psnr(38.0), 1, 0)
     start = analysed(linear, request)
-    weighed = weigh(linear, request, start.weights, QUANTIZATIONS)
+    weighed = weigh(linear, request, start.weights)
     assert linear.exact_psnr_db(weighed) == pytest.approx(38.0, abs=0.05)
     assert linear.estimated_bytes(weighed) < linear.estimated_bytes(start.weights)
 
@@ -51,7 +51,7 @@ def test_weighing_comes_close_to_the_target_and_makes_files_smaller(photograph, 
 @pytest.mark.parametrize("n_filters", [0, 16])
 def test_settling_ends_just_over_the_target(photograph, n_filters):
     filtered, request = Filtered(photograph(Wavelet(4)), n_filters), Request(Psnr(38.0), 1, 0)
-    weighed = weigh(filtered.linear, request.at(37.5), analysed(filtered.linear, request).weights, QUANTIZATIONS)
+    weighed = weigh(filtered.linear, request.at(37.5), analysed(filtered.linear, request).weights)
     trial = settle(filtered, request, weighed, SETTLINGS)
     assert trial.psnr_db == filtered.problem.exact_psnr_db(trial.weights)
     assert 38.0 <= trial.psnr_db < 38.02
@@ -60,7 +60,7 @@ def test_settling_ends_just_over_the_target(photograph, n_filters):
 def weighed_at(linear, psnr_db):
     """Weights some of whose coefficients have been moved to what is predicted."""
     request = Request(Psnr(psnr_db), 1, 0)
-    return weigh(linear, request, analysed(linear, request).weights, QUANTIZATIONS)
+    return weigh(linear, request, analysed(linear, request).weights)
 
 
 @pytest.mark.parametrize("target_db", [35.0, 36.5])
