@@ -11,36 +11,40 @@ from nfcodec.fields.wavelet.recipes import Fit, Recipe
 from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
 
-SOLVING = Work(alone=4.2e-6, shared=5.8e-6)
-"""All before gradient steps: the analysis, the choice of filters, weighing, settling."""
+START = Work(alone=0.6e-6, shared=0.2e-6)
+"""The analysis, the choice of filters, and weighing before these come in."""
 
-STEP = Work(alone=0.05e-6, shared=0.09e-6)
+SETTLING, SETTLING_OF_FILTER = Work(alone=0.42e-6), Work(alone=0.0, shared=0.002e-6)
+"""Quantizing once more, and what each filter adds to that."""
+
+STEP = Work(alone=0.019e-6, shared=0.03e-6)
 """A gradient step, with its share of the predictions and filters that are renewed every few steps."""
 
-SETTLING = Work(alone=3.0e-6, shared=4.0e-6)
-"""What goes before and after the steps of each fit."""
+FIT = Work(alone=0.3e-6)
+"""What goes before the steps of each fit, and learning the size of what came of them."""
 
-CODING = Work(alone=0.9e-6, shared=0.2e-6)
+CODING = Work(alone=0.28e-6, shared=0.1e-6)
 """Writing the file and decoding it again."""
 
-SOLVING_BYTES, STEPPING_BYTES = 135, 310
+SOLVING_BYTES, STEPPING_BYTES = 46, 90
 """Of memory: without gradient steps, and with them."""
 
 
 def stages(n_samples: int, recipe: Recipe, max_steps: int | None) -> tuple[Stage, ...]:
     """Of an encode, up to the writing of the file."""
-    solving, settling, writing = (work.seconds(n_samples) for work in (SOLVING, SETTLING, CODING))
-    found = [Stage(SEARCH, solving)]
+    once = SETTLING.seconds(n_samples) + SETTLING_OF_FILTER.seconds(n_samples * recipe.most_filters)
+    settling, fit_seconds = recipe.settlings * once, FIT.seconds(n_samples)
+    found = [Stage(SEARCH, START.seconds(n_samples) + settling)]
     for fit in _fits(recipe, max_steps):
-        found += [Stage("shrink", STEP.seconds(n_samples * fit.steps), fit.steps), Stage(SEARCH, settling)]
-    return (*found, Stage(WRITING, writing))
+        steps_seconds = STEP.seconds(n_samples * fit.steps)
+        found += [Stage("shrink", fit_seconds + steps_seconds, fit.steps), Stage(SEARCH, settling)]
+    return (*found, Stage(WRITING, CODING.seconds(n_samples)))
 
 
 def memory_bytes(n_samples: int, recipe: Recipe, max_steps: int | None) -> float:
     """At the peak of an encode."""
-    if any(_fits(recipe, max_steps)):
-        return BASE_BYTES + KERNEL_BYTES + STEPPING_BYTES * n_samples
-    return BASE_BYTES + SOLVING_BYTES * n_samples
+    each = STEPPING_BYTES if any(_fits(recipe, max_steps)) else SOLVING_BYTES
+    return BASE_BYTES + KERNEL_BYTES + each * n_samples
 
 
 def _fits(recipe: Recipe, max_steps: int | None) -> Iterator[Fit]:

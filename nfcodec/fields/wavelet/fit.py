@@ -75,9 +75,11 @@ def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Tri
         if not done:
             best_bytes = problem.estimated_bytes(start)
         weights, n_steps = descent.run()
+        engine, device = descent.engine.name, descent.engine.device
+        del descent  # whose arrays take as much memory as what follows
         trial, done = settle(filtered, request, weights, recipe.settlings), done + n_steps
         n_bytes = problem.estimated_bytes(trial.weights)
         if trial.psnr_db >= request.psnr_db and n_bytes < best_bytes:
-            best = replace(best, trial=trial, engine=descent.engine.name, device=descent.engine.device)
+            best = replace(best, trial=trial, engine=engine, device=device)
             best_bytes = n_bytes
     return replace(best, steps=done, fit_steps=done)
