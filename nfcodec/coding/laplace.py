@@ -21,7 +21,8 @@ from nfcodec.exact.arithmetic import MAX_SYMBOL, SymbolArray
 from nfcodec.exact.part import SymbolCoder, Table
 
 LOCATION_BITS = 3
-SCALES_PER_OCTAVE = 8
+OCTAVE_BITS = 3
+SCALES_PER_OCTAVE = 1 << OCTAVE_BITS
 SMALLEST_LOG2 = -4
 """The smallest scale is 2^-4 of a symbol."""
 
@@ -81,7 +82,8 @@ def code_laplace(
     Raises:
         FormatError: a decoded value is larger.
     """
-    shifts = -(-np.maximum(scales - (N_TABLE_SCALES - 1), 0) // SCALES_PER_OCTAVE)
+    over = np.maximum(scales - (N_TABLE_SCALES - 1), 0)
+    shifts = (over + SCALES_PER_OCTAVE - 1) >> OCTAVE_BITS
     middle = (locations + 4) >> LOCATION_BITS
     fraction = np.where(shifts == 0, locations - (middle << LOCATION_BITS), 0)
     start = middle - (1 << shifts >> 1)

@@ -71,6 +71,9 @@ REGIME_ORIGIN = 88
 LARGEST_INPUT = 768
 """32 log2 of the largest magnitude of a symbol; slopes and scalars are smaller."""
 
+FEW = 1 << 10
+"""Logarithms of magnitudes up to this are looked up."""
+
 HIDDEN = 32
 """The width that there are compiled loops for."""
 
@@ -210,6 +213,17 @@ def _as_integers(out: AnyFloats) -> tuple[Int32Array, Int32Array]:
 
 def signed_log(symbols: SymbolArray) -> Singles:
     """sign(v) log2(1 + |v|), the logarithm linear between powers of two, in units of 2^-5, rounded down."""
+    if symbols.size and symbols.min() >= -FEW and symbols.max() <= FEW:
+        return _logs_of_few().take(symbols + FEW)
+    return _signed_log(symbols)
+
+
+@cache
+def _logs_of_few() -> Singles:
+    return _signed_log(np.arange(-FEW, FEW + 1))
+
+
+def _signed_log(symbols: SymbolArray) -> Singles:
     magnitude = np.abs(symbols) + 1
     exponent = np.frexp(magnitude.astype(np.float64))[1].astype(np.int64) - 1
     log = ((exponent - 1) << INPUT_BITS) + ((magnitude << INPUT_BITS) >> exponent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,9 +45,9 @@ class WaveletProblem(Problem):
     field: Wavelet
     held: Singles | None = None
 
-    @cached_property
-    def targets(self) -> Singles:
-        """(H * W, C): the values that `field` should take."""
+    @property
+    def targets(self) -> Singles:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """(H * W, C): the values that `field` should take; made anew each time, as they take much memory."""
         return self.tile_targets(slice(None))
 
     def near_encodings(self, level: Quantized) -> Singles:

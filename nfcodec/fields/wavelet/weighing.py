@@ -22,7 +22,7 @@ from nfcodec.workers import Workers, n_threads
 PRICE = 0.1
 """What a bit may cost in squared error, in squares of the quantizer step. (At high rates it is 2 ln 2 / 12.)"""
 
-HIGHEST_PRICE = 4 * PRICE
+LEAST_PRICE, HIGHEST_PRICE = PRICE / 200, 4 * PRICE
 
 ROUNDS = 2
 """How often quantization and prediction take turns."""
@@ -137,12 +137,11 @@ def settle(filtered: Filtered, request: Request, weights: Weights, settlings: in
         rest = filtered.rest(weights)
         weighing = Weighing(rest.wishes(weights, plus_symbols=True), priors)
         del priors  # which take much memory, as do the others
-        weighed = _priced(filtered, request, weights, rest, weighing, price)
+        weights, price, reached = _priced(filtered, request, weights, rest, weighing, price)
         del rest, weighing
-        if weighed is None:
-            break
-        weights, price = weighed
         priors = filtered.linear.priors(weights["level0"])
+        if not reached:  # with the filters as they were; those of these weights may do better
+            continue
         n_bytes = filtered.problem.near_bytes(weights, priors)
         if n_bytes >= best_bytes:
             break
@@ -159,7 +158,7 @@ def settle(filtered: Filtered, request: Request, weights: Weights, settlings: in
 
 def _priced(
     filtered: Filtered, request: Request, weights: Weights, rest: WaveletProblem, weighing: Weighing, price: float
-) -> tuple[Weights, float] | None:
+) -> tuple[Weights, float, bool]:
     """The weights at the price that just suffices.
 
     The filters' effect is taken as given, and the error of that made up for after each search.
@@ -169,10 +168,11 @@ def _priced(
         price: where the search for the price begins.
 
     Returns:
-        The weights, which nearly reach the target, and their price; None where no price does.
+        The weights, their price, and whether they nearly reach the target; the best ones where no price does.
     """
     clock, step = request.clock("quantize"), weights["level0"].step
     closest, closest_db, bias_db, goal_db = None, math.inf, 0.0, request.psnr_db + MARGIN_DB
+    moved = weights
     for _ in range(RETRIES):
         found, found_db = None, math.nan
         search = _PriceSearch(goal_db + CLOSE_DB / 20)
@@ -185,6 +185,8 @@ def _priced(
             if 0 <= psnr_db - goal_db < CLOSE_DB / 10:
                 break
             price = search.after(price, psnr_db, reached=psnr_db >= goal_db)
+            if price < LEAST_PRICE:
+                break
         if found is None:
             break
         filtered_db = filtered.rest(found[0]).near_psnr_db(found[0])
@@ -193,7 +195,9 @@ def _priced(
         if 0 <= filtered_db - goal_db < CLOSE_DB / 5:
             break
         bias_db += filtered_db - found_db - CLOSE_DB / 20
-    return closest
+    if closest is None:
+        return moved, PRICE, False
+    return *closest, True
 
 
 class _PriceSearch:

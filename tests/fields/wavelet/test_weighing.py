@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nfcodec.exact.arithmetic import Quantized
+from nfcodec.fields.wavelet import weighing
 from nfcodec.fields.wavelet.analysis import analysed
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.rate import Priors
@@ -119,3 +120,22 @@ def test_settling_keeps_the_steps(make_problem):
     start = analysed(linear, request).weights
     trial = settle(Filtered(linear), request, start, SETTLINGS)
     assert all(weight.step == start[name].step for name, weight in trial.weights.items())
+
+
+def test_a_price_of_nothing_is_not_the_end(photograph, monkeypatch):
+    """What filters do to coarse symbols may not suffice at any price, and what they do to finer ones does, in time."""
+    linear, request, seen = photograph(Wavelet(5)), Request(Psnr(50.0), 5, 0), []
+    filtered = Filtered(linear, 32)
+    weights = weigh(linear, request.at(49.1), analysed(linear, request).weights)
+    priced = weighing._priced
+
+    def noted(*arguments):
+        seen.append(priced(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(weighing, "_priced", noted)
+    trial = settle(filtered, request, weights, SETTLINGS)
+    reached = [each for _, _, each in seen]
+    assert reached[0] is False
+    assert reached[-1] is True
+    assert 50.0 <= trial.psnr_db < 50.02
