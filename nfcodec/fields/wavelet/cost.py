@@ -26,7 +26,7 @@ FIT = Work(alone=0.3e-6)
 CODING = Work(alone=0.28e-6, shared=0.1e-6)
 """Writing the file and decoding it again."""
 
-SOLVING_BYTES, STEPPING_BYTES = 46, 90
+SOLVING_BYTES, STEPPING_BYTES = 46, 120
 """Of memory: without gradient steps, and with them."""
 
 
