@@ -7,7 +7,7 @@ escape. docs/reference/format.md, "Laplace tables", is the normative text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from nfcodec.coding.entropy import TABLE_TOTAL, Int64Array
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, SymbolArray
 from nfcodec.exact.part import SymbolCoder, Table
+from nfcodec.kernels import compiled
 
 LOCATION_BITS = 3
 OCTAVE_BITS = 3
@@ -39,6 +40,11 @@ _FLOOR = 1 << 13
 
 _ESCAPE_BITS = 13
 _FRACTIONS = 1 << LOCATION_BITS
+
+N_TABLES = N_TABLE_SCALES * _FRACTIONS
+
+_COMPILED_FROM = 1 << 11
+"""Coefficients of a run that is worth a call of a compiled loop."""
 
 DECAYS = (
     145315154, 171553775, 199759078, 229681607, 261044606, 293555085, 326914198, 360826461, 395007542, 429190474,
@@ -74,7 +80,7 @@ def scale_index(eighth_octaves: SymbolArray) -> npt.NDArray[Any]:
 
 def code_laplace(
     coder: SymbolCoder, locations: SymbolArray, scales: SymbolArray, values: SymbolArray | None
-) -> Int64Array:
+) -> SymbolArray:
     """Code a run of integers, each with its own location (in eighths) and scale index; a decoder passes None.
 
     All arrays are (n,); magnitudes of values are at most MAX_SYMBOL, those of locations at most 8 MAX_SYMBOL.
@@ -82,53 +88,102 @@ def code_laplace(
     Raises:
         FormatError: a decoded value is larger.
     """
-    over = np.maximum(scales - (N_TABLE_SCALES - 1), 0)
-    shifts = (over + SCALES_PER_OCTAVE - 1) >> OCTAVE_BITS
-    middle = (locations + 4) >> LOCATION_BITS
-    fraction = np.where(shifts == 0, locations - (middle << LOCATION_BITS), 0)
-    start = middle - (1 << shifts >> 1)
-    table = (scales - SCALES_PER_OCTAVE * shifts) * _FRACTIONS + fraction + _FRACTIONS // 2
-    residual = None if values is None else values - start
-    high_in = None if residual is None else np.clip(residual >> shifts, -ESCAPE, ESCAPE)
-    high = _code_grouped(coder, table, _tables(), high_in, -ESCAPE)
-    coded = high << shifts
-    if shifts.any():
-        low_in = None if residual is None else residual & ((1 << shifts) - 1)
-        for shift in np.unique(shifts[shifts > 0]):
-            here = shifts == shift
-            coded[here] += code_flat(coder, int(shift), int(here.sum()), None if low_in is None else low_in[here])
-    escaped = np.flatnonzero(np.abs(high) == ESCAPE)
-    if len(escaped):
-        beyond = None
-        if residual is not None:
-            beyond = np.abs(residual[escaped] >> shifts[escaped]) - ESCAPE
-        top = code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond >> _ESCAPE_BITS)
-        mask = (1 << _ESCAPE_BITS) - 1
-        bottom = code_flat(coder, _ESCAPE_BITS, len(escaped), None if beyond is None else beyond & mask)
-        coded[escaped] += (np.sign(high[escaped]) * ((top << _ESCAPE_BITS) + bottom)) << shifts[escaped]
-    coded += start
-    if values is None and np.abs(coded).max(initial=0) > MAX_SYMBOL:
+    groups = _Groups.of(locations, scales)
+    residual = None if values is None else values - groups.starts
+    shifts = _shifts(scales) if groups.largest_shift else None
+    high_in = residual if residual is None or shifts is None else residual >> shifts
+    high = groups.code(coder, None if high_in is None else np.clip(high_in, -ESCAPE, ESCAPE))
+    coded = high
+    if shifts is not None or _largest(high) == ESCAPE:
+        coded = high.astype(np.int64)
+        if shifts is not None:
+            coded <<= shifts
+            low_in = None if residual is None else residual & ((1 << shifts) - 1)
+            for shift in np.unique(shifts[shifts > 0]):
+                here = shifts == shift
+                low = code_flat(coder, int(shift), int(here.sum()), None if low_in is None else low_in[here])
+                coded[here] += low
+        escaped = np.flatnonzero(np.abs(high) == ESCAPE)
+        if len(escaped):
+            further = np.sign(high[escaped]) * _code_escapes(coder, len(escaped), high_in, escaped)
+            coded[escaped] += further if shifts is None else further << shifts[escaped]
+    coded += groups.starts
+    if values is None and _largest(coded) > MAX_SYMBOL:
         raise FormatError("a wavelet coefficient is too large")
     return coded
 
 
-def _code_grouped(
-    coder: SymbolCoder, group_of: SymbolArray, tables: Sequence[Table], symbols: SymbolArray | None, first: int
-) -> Int64Array:
-    """Code symbols first, first + 1, .. by the table of each one's group, group after group."""
-    order = np.argsort(group_of.astype(np.uint16), kind="stable")  # a radix sort
-    sizes = np.bincount(group_of)
-    coded = np.empty(len(order), np.int32)
-    chosen = None if symbols is None else np.subtract(symbols, first)[order].astype(np.int32)
-    at = 0
-    for group in map(int, np.flatnonzero(sizes)):
-        size = int(sizes[group])
-        part = slice(at, at + size)
-        coded[part] = coder.code(None if chosen is None else chosen[part], tables[group], size)
-        at += size
-    out = np.empty(len(order), np.int64)
-    out[order] = coded + np.int32(first)
-    return out
+def _code_escapes(coder: SymbolCoder, n: int, high: SymbolArray | None, where: npt.NDArray[Any]) -> Int64Array:
+    """By how much the magnitudes of n high parts exceed ESCAPE."""
+    beyond = None if high is None else np.abs(high[where]) - ESCAPE
+    top = code_flat(coder, _ESCAPE_BITS, n, None if beyond is None else beyond >> _ESCAPE_BITS)
+    mask = (1 << _ESCAPE_BITS) - 1
+    return (top << _ESCAPE_BITS) + code_flat(coder, _ESCAPE_BITS, n, None if beyond is None else beyond & mask)
+
+
+def _largest(values: SymbolArray) -> int:
+    """Magnitude, 0 of none."""
+    return max(int(values.max(initial=0)), -int(values.min(initial=0)))
+
+
+def _shifts(scales: SymbolArray) -> SymbolArray:
+    """How many low bits are coded flat, at each scale."""
+    return (np.maximum(scales - (N_TABLE_SCALES - 1), 0) + SCALES_PER_OCTAVE - 1) >> OCTAVE_BITS
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Coefficients by the tables that code their high parts.
+
+    Attributes:
+        order: the numbers of the coefficients, those of a table together and in their own order.
+        sizes: how many each table has.
+        starts: (n,), what a high part of 0 stands for.
+        largest_shift: 0 if no low bits are coded flat.
+    """
+
+    order: npt.NDArray[Any]
+    sizes: npt.NDArray[Any]
+    starts: SymbolArray
+    largest_shift: int
+
+    @classmethod
+    def of(cls, locations: SymbolArray, scales: SymbolArray) -> _Groups:
+        """As `code_laplace` has them; by a compiled loop for runs that are worth it."""
+        n = len(locations)
+        if n >= _COMPILED_FROM and locations.dtype == scales.dtype == np.int32:
+            sort = compiled("nfcodec.coding.laplace_kernels:sort", repays=False)
+            if sort is not None:
+                starts, tables, order = np.empty(n, np.int32), np.empty(n, np.uint16), np.empty(n, np.uint32)
+                sizes = np.zeros(N_TABLES, np.int64)
+                largest_shift = sort(locations, scales, starts, tables, order, sizes)
+                return cls(order, sizes, starts, int(largest_shift))
+        shifts = _shifts(scales)
+        middle = (locations + _FRACTIONS // 2) >> LOCATION_BITS
+        fraction = np.where(shifts == 0, locations - (middle << LOCATION_BITS), 0)
+        tables = ((scales - SCALES_PER_OCTAVE * shifts) * _FRACTIONS + fraction + _FRACTIONS // 2).astype(np.uint16)
+        order = np.argsort(tables, kind="stable")  # a radix sort
+        return cls(order, np.bincount(tables), middle - (1 << shifts >> 1), int(shifts.max(initial=0)))
+
+    def code(self, coder: SymbolCoder, high: SymbolArray | None) -> SymbolArray:
+        """Code high parts -ESCAPE .. ESCAPE, (n,), table after table; a decoder passes None."""
+        chosen = None if high is None else np.add(high, ESCAPE)[self.order].astype(np.int32)
+        coded = np.empty(len(self.order), np.int32)
+        at, tables = 0, _tables()
+        for table in map(int, np.flatnonzero(self.sizes)):
+            part = slice(at, at + int(self.sizes[table]))
+            coded[part] = coder.code(None if chosen is None else chosen[part], tables[table], part.stop - at)
+            at = part.stop
+        coded -= ESCAPE
+        out = np.empty(len(coded), np.int32)
+        unsort = None
+        if self.order.dtype == np.uint32:
+            unsort = compiled("nfcodec.coding.laplace_kernels:unsort")
+        if unsort is None:
+            out[self.order] = coded
+        else:
+            unsort(coded, self.order, out)
+        return out
 
 
 def code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: SymbolArray | None) -> Int64Array:

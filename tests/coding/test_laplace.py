@@ -15,6 +15,7 @@ from nfcodec.coding.laplace import (
     MAX_SCALE,
     MAX_SYMBOL,
     N_TABLE_SCALES,
+    SMALLEST_LOG2,
     _tables,
     code_laplace,
     scale_index,
@@ -159,3 +160,25 @@ def test_garbage_is_refused_or_a_value(garbage: bytes, seed: int):
     except FormatError:
         return
     assert np.abs(values).max() <= MAX_SYMBOL
+
+
+@pytest.mark.parametrize("largest_scale", [40, N_TABLE_SCALES - 1, N_TABLE_SCALES + 20, MAX_SCALE])
+@pytest.mark.parametrize("spread", [0.0, 1.0, 60.0])
+def test_sorting_by_a_compiled_loop_changes_nothing(largest_scale, spread, monkeypatch):
+    """With low bits coded flat and with escapes, and with neither."""
+    kernels = pytest.importorskip("nfcodec.coding.laplace_kernels")
+    rng, n = np.random.default_rng(0), 3000
+    scales = rng.integers(0, largest_scale + 1, n).astype(np.int32)
+    locations = rng.integers(-900, 901, n).astype(np.int32)
+    noise = rng.laplace(0, 1, n) * (1 + spread * (rng.random(n) < 0.01))
+    values = np.round(locations / 8 + noise * 2.0 ** (scales / 8 + SMALLEST_LOG2)).astype(np.int32)
+    streams: list[bytes] = []
+    for load in (lambda path, **_: getattr(kernels, path.rpartition(":")[2]), lambda path, **_: None):
+        monkeypatch.setattr("nfcodec.coding.laplace.compiled", load)
+        encoder = Encoder()
+        assert np.array_equal(code_laplace(encoder, locations, scales, values), values)
+        streams.append(encoder.finish())
+        decoder = Decoder(streams[0])
+        assert np.array_equal(code_laplace(decoder, locations, scales, None), values)
+        decoder.finish()
+    assert streams[0] == streams[1]

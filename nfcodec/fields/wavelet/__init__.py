@@ -13,6 +13,7 @@ from nfcodec import lazy
 if TYPE_CHECKING:
     from nfcodec.coding.laplace import MAX_SCALE, SMALLEST_LOG2
     from nfcodec.exact.arithmetic import ACTIVATION_BITS
+    from nfcodec.fields.wavelet.coding_order import WaveletShape, runs
     from nfcodec.fields.wavelet.contexts import INPUT_BITS as CONTEXT_INPUT_BITS
     from nfcodec.fields.wavelet.contexts import N_KINDS, N_ORIENTATIONS, N_PASSES, Network, n_inputs, unpack_networks
     from nfcodec.fields.wavelet.contexts import OUTPUT_BITS as CONTEXT_OUTPUT_BITS
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from nfcodec.fields.wavelet.filters import MAX_FILTERS, N_INPUTS
     from nfcodec.fields.wavelet.filters import SIDE as FILTER_SIDE
     from nfcodec.fields.wavelet.filters import WEIGHT_BITS as FILTER_WEIGHT_BITS
-    from nfcodec.fields.wavelet.payload import WaveletShape, runs
     from nfcodec.fields.wavelet.plan import default_field
     from nfcodec.fields.wavelet.problem import WaveletProblem
     from nfcodec.fields.wavelet.rate import UNEXPECTED
@@ -75,10 +75,10 @@ __getattr__ = lazy.exports(
         "Network": "nfcodec.fields.wavelet.contexts",
         "Recipe": "nfcodec.fields.wavelet.recipes",
         "WaveletProblem": "nfcodec.fields.wavelet.problem",
-        "WaveletShape": "nfcodec.fields.wavelet.payload",
+        "WaveletShape": "nfcodec.fields.wavelet.coding_order",
         "default_field": "nfcodec.fields.wavelet.plan",
         "n_inputs": "nfcodec.fields.wavelet.contexts",
-        "runs": "nfcodec.fields.wavelet.payload",
+        "runs": "nfcodec.fields.wavelet.coding_order",
         "synthesis": "nfcodec.fields.wavelet.transform",
         "unpack_networks": "nfcodec.fields.wavelet.contexts",
     },

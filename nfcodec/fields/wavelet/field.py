@@ -20,9 +20,10 @@ from nfcodec.exact.field import Field, Role, Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork
+from nfcodec.fields.wavelet.coding_order import REPAYING, WaveletShape
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
-from nfcodec.fields.wavelet.payload import REPAYING, WaveletPart, WaveletShape
+from nfcodec.fields.wavelet.payload import WaveletPart
 from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis
 from nfcodec.kernels import compiled, flat_in_fours, fours
 from nfcodec.limits import Limits

@@ -14,10 +14,19 @@ from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, OUTPUT_UNIT, Quantized, Step
 from nfcodec.exact.field import Parameters, in_tiles
 from nfcodec.exact.part import Part
+from nfcodec.fields.wavelet.coding_order import Place, WaveletShape
+from nfcodec.fields.wavelet.contexts import Int32Array
 from nfcodec.fields.wavelet.field import Wavelet
-from nfcodec.fields.wavelet.payload import WaveletShape, predictions
+from nfcodec.fields.wavelet.payload import predict
 from nfcodec.fields.wavelet.rate import Priors, Singles, plane_major
-from nfcodec.fields.wavelet.transform import gains, synthesise_floats, wavelet_coefficients_of
+from nfcodec.fields.wavelet.transform import (
+    GAIN_BITS,
+    Band,
+    band_gain,
+    for_each_band,
+    synthesise_floats,
+    wavelet_coefficients_of,
+)
 from nfcodec.fitting.problem import Problem, Weights, quantized
 from nfcodec.metrics import squared_error
 from nfcodec.workers import single_threaded_blas
@@ -52,10 +61,13 @@ class WaveletProblem(Problem):
 
     def near_encodings(self, level: Quantized) -> Singles:
         """What the synthesis makes of coefficients, (C, H, W)."""
-        scale = gains(self.geometry.height, self.geometry.width, self.field.n_levels) * np.float32(level.step.value)
-        planes = self._no_planes()
-        for plane, symbols in zip(planes, np.moveaxis(level.symbols, 2, 0), strict=True):
-            np.multiply(symbols, scale, out=plane, casting="same_kind")
+        symbols, planes = np.moveaxis(level.symbols, 2, 0), self._no_planes()
+
+        def scale(plane: int, band: Band, here: tuple[slice, slice]) -> None:
+            factor = np.float32(band_gain(band) / (1 << GAIN_BITS) * level.step.value)
+            np.multiply(symbols[plane][here], factor, out=planes[plane][here], casting="same_kind")
+
+        for_each_band(planes.shape, self.field.n_levels, scale)
         synthesise_floats(planes, self.field.n_levels)
         return planes
 
@@ -108,9 +120,12 @@ class WaveletProblem(Problem):
         rows, cols, features = coefficients.symbols.shape
         shape = WaveletShape(rows, cols, features, self.field.n_levels)
         priors = Priors.empty((rows, cols, features))
-        for place, locations, log_scales in predictions(shape, self.regime(coefficients.step), coefficients.symbols):
+
+        def take(place: Place, locations: Int32Array, log_scales: Int32Array) -> None:
             priors.locations[place] = locations * np.float32(1 / 8)
             priors.scales[place] = _SCALES[np.clip(log_scales, -32, 120) + 32]
+
+        predict(shape, self.regime(coefficients.step), coefficients.symbols, take)
         return priors
 
     def rounded(self, parameters: Parameters, steps: Mapping[str, float]) -> Weights:

@@ -6,6 +6,7 @@ places beside it are. docs/reference/format.md, "Wavelet coefficients", is the n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.fields.wavelet.transform import GAIN_BITS, Band, band_gain, bands, synthesise
+from nfcodec.kernels import compiled
 from nfcodec.workers import Workers, n_threads
 
 Floats = npt.NDArray[np.float64]
@@ -23,6 +25,9 @@ SMOOTH_BITS = 4
 
 FRAME = (1, 2)
 """How many places are added to it before and behind, with the values at its edge."""
+
+_STRIP_ROWS = 64
+"""Of slopes that a thread takes at a time."""
 
 LARGEST_SLOPE = 1 << 14
 """Steeper ones count as this, in units of 2^-4 quantizer steps."""
@@ -42,11 +47,19 @@ class SmoothPicture:
         self._level: int | None = None
         self._planes: Floats = np.zeros((0, 0, 0))
 
-    def slopes(self, level: int) -> tuple[Singles, Singles]:
+    def slope_shapes(self, level: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Rows and columns of a level's slopes along x and along y."""
+        rows, cols = (-(-size >> level) + sum(FRAME) for size in self._shape)
+        return (rows, cols - 1), (rows - 1, cols)
+
+    def slopes(self, level: int, along_x: Sequence[Singles], along_y: Sequence[Singles]) -> None:
         """Of each feature's smooth remainder that a level's bands are the details of, the slopes along x and y.
 
-        As `slope_log`, (features, rows, columns), of the framed picture, each at the place that it leads away from.
         Levels must be asked for in falling order.
+
+        Args:
+            along_x, along_y: of each feature, become the slopes, as `slope_log`, of the framed picture, each at the
+                place that it leads away from; shapes are `by_parity` of `slope_shapes`.
         """
         if self._level is None:
             self._planes = self._scaled(self._smooth)
@@ -54,17 +67,18 @@ class SmoothPicture:
         while self._level > level:
             self._planes = self._finer(self._level)
             self._level -= 1
-        n, rows, cols = self._planes.shape
-        frame = sum(FRAME)
-        along_x = np.empty((n, rows + frame, cols + frame - 1), np.float32)
-        along_y = np.empty((n, rows + frame - 1, cols + frame), np.float32)
+        n, rows, _ = self._planes.shape
+        starts = range(0, rows + sum(FRAME), _STRIP_ROWS)
+        kernel = compiled("nfcodec.fields.wavelet.prediction_kernels:slopes", repays=False)
+        take = _slopes if kernel is None else kernel
 
-        def plane(worker: int, f: int) -> None:
-            framed = np.pad(self._planes[f], (FRAME, FRAME), mode="edge")
-            along_x[f], along_y[f] = slope_log(np.diff(framed, axis=1)), slope_log(np.diff(framed, axis=0))
+        def strip(worker: int, i: int) -> None:
+            f, number = divmod(i, len(starts))
+            stop = min(starts[number] + _STRIP_ROWS, rows + sum(FRAME))
+            take(self._planes[f], _logs(), np.uintp(starts[number]), np.uintp(stop), along_x[f], along_y[f])
 
-        Workers(min(n, n_threads())).run(n, plane)
-        return along_x, along_y
+        n_strips = n * len(starts)
+        Workers(min(n_strips, n_threads())).run(n_strips, strip)
 
     def _finer(self, level: int) -> Floats:
         """The smooth picture with the details of a level."""
@@ -84,11 +98,32 @@ class SmoothPicture:
         return np.floor(here * (band_gain(band) * 2.0 ** (SMOOTH_BITS - GAIN_BITS)) + 0.5)
 
 
-def slope_log(slopes: Floats) -> Singles:
-    """sign(d) log2(1 + |d| / 16), the logarithm linear between powers of two, in units of 2^-5."""
+def by_parity(rows: int, cols: int) -> tuple[int, int, int]:
+    """The shape of an array of rows and columns whose even columns come before its odd ones."""
+    return rows, 2, (cols + 1) // 2
+
+
+def _slopes(plane: Floats, logs: Singles, start: np.uintp, stop: np.uintp, along_x: Singles, along_y: Singles) -> None:
+    """Rows [start, stop) of a plane's slopes; `prediction_kernels.slopes` is the same, compiled."""
+    rows, cols = plane.shape
+    y, x = (np.arange(*ends) - FRAME[0] for ends in ((int(start), int(stop) + 1), (0, cols + sum(FRAME))))
+    framed = plane[np.minimum(np.maximum(y, 0), rows - 1)][:, np.minimum(np.maximum(x, 0), cols - 1)]
+    for target, slopes in ((along_x, np.diff(framed[:-1], axis=1)), (along_y, np.diff(framed, axis=0))):
+        found, part = slope_log(slopes, logs), target[int(start) : int(stop)]
+        for parity in (0, 1):
+            columns = found[: len(part), parity::2]
+            part[:, parity, : columns.shape[1]] = columns
+
+
+def slope_log(slopes: Floats, logs: Singles) -> Singles:
+    """sign(d) log2(1 + |d| / 16), the logarithm linear between powers of two, in units of 2^-5.
+
+    Args:
+        logs: those of the slopes from -LARGEST_SLOPE to LARGEST_SLOPE.
+    """
     places = np.clip(slopes, -LARGEST_SLOPE, LARGEST_SLOPE).astype(np.int32)
     places += LARGEST_SLOPE
-    return _logs().take(places)
+    return logs.take(places)
 
 
 @cache

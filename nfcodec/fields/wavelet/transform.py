@@ -100,6 +100,25 @@ def gains(height: int, width: int, n_levels: int) -> FloatArray:
     return out
 
 
+def for_each_band(
+    shape: tuple[int, ...], n_levels: int, work: Callable[[int, Band, tuple[slice, slice]], object]
+) -> None:
+    """Call a function for some rows of each band of planes (features, H, W), one a thread at a time.
+
+    Args:
+        work: takes the number of a plane, the band, and where these coefficients of it lie in the plane.
+    """
+    features, height, width = shape
+    tasks = [
+        (plane, band, (slice(first, first + _BAND_ROWS * band.rows.step, band.rows.step), band.cols))
+        for band in bands(height, width, n_levels)
+        if band.size
+        for plane in range(features)
+        for first in range(band.rows.start, height, _BAND_ROWS * band.rows.step)
+    ]
+    Workers(n_threads()).run(len(tasks), lambda worker, i: work(*tasks[i]))
+
+
 def synthesise(planes: ExactArray, n_levels: int) -> None:
     """The inverse transform of (features, H, W), in place, in integers. Raises FormatError if they grow too large."""
     workers = Workers(n_threads())
@@ -200,20 +219,13 @@ def synthesis(
     """
     symbols = np.moveaxis(coefficients.symbols, 2, 0)
     planes, shift = np.empty(symbols.shape, np.float64), ACTIVATION_BITS - GAIN_BITS
-    tasks = [
-        (plane, slice(first, first + _BAND_ROWS), band)
-        for band in bands(geometry.height, geometry.width, n_levels)
-        for plane in range(len(planes))
-        for first in range(0, band.shape[0] if band.size else 0, _BAND_ROWS)
-    ]
 
-    def scale(worker: int, i: int) -> None:
-        plane, rows, band = tasks[i]
-        scaled: ExactArray = np.multiply(symbols[plane, band.rows, band.cols][rows], band_gain(band), dtype=np.float64)
+    def scale(plane: int, band: Band, here: tuple[slice, slice]) -> None:
+        scaled: ExactArray = np.multiply(symbols[plane][here], band_gain(band), dtype=np.float64)
         check_exact(float(np.abs(scaled).max()), coefficients.step, shift)
-        planes[plane, band.rows, band.cols][rows] = rescale(scaled, coefficients.step, shift)
+        planes[plane][here] = rescale(scaled, coefficients.step, shift)
 
-    Workers(n_threads()).run(len(tasks), scale)
+    for_each_band(planes.shape, n_levels, scale)
     synthesise(planes, n_levels)
 
     def rows(start: int, stop: int) -> ExactArray:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
 from nfcodec.coding.laplace import MAX_SYMBOL
 from nfcodec.errors import FormatError
+from nfcodec.fields.wavelet.coding_order import WaveletShape, runs
 from nfcodec.fields.wavelet.contexts import n_inputs, signed_log
-from nfcodec.fields.wavelet.payload import WaveletShape, code_wavelet, runs
-from nfcodec.fields.wavelet.slopes import SMOOTH_BITS
+from nfcodec.fields.wavelet.payload import code_wavelet
+from nfcodec.fields.wavelet.slopes import LARGEST_SLOPE, SMOOTH_BITS, SmoothPicture, by_parity
 from nfcodec.fields.wavelet.transform import HH, HL, LH, LL, analyse_planes, band_gain, bands, gains, synthesise
 
 SHAPES = {
@@ -177,7 +178,7 @@ def test_runs_are_predicted_in_blocks(monkeypatch):
     code_wavelet(encoder, shape, 88, symbols)
     stream = encoder.finish()
     for columns in (1, 16, 40):
-        monkeypatch.setattr("nfcodec.fields.wavelet.payload._BLOCK_COLUMNS", columns)
+        monkeypatch.setattr("nfcodec.fields.wavelet.coding_order._BLOCK_COLUMNS", columns)
         assert np.array_equal(code_wavelet(Decoder(stream), shape, 88, None), symbols)
 
 
@@ -225,5 +226,22 @@ def test_slopes_pay_at_edges(monkeypatch):
     symbols = np.round(planes / gains(128, 128, 5)).astype(np.int64)[0, :, :, None]
     shape = WaveletShape(128, 128, 1, 5)
     seen = bits(shape, 88, symbols)
-    monkeypatch.setattr("nfcodec.fields.wavelet.slopes.slope_log", np.zeros_like)
+    flat = np.zeros(2 * LARGEST_SLOPE + 1, np.float32)
+    monkeypatch.setattr("nfcodec.fields.wavelet.slopes._logs", lambda: flat)
     assert seen < 0.95 * bits(shape, 88, symbols)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (1, 7), (9, 1), (70, 33), (130, 64)])
+def test_compiled_slopes_are_those_of_numpy(rows, cols, monkeypatch):
+    kernels = pytest.importorskip("nfcodec.fields.wavelet.prediction_kernels")
+    plane = np.round(np.random.default_rng(0).normal(0, 5000, (rows, cols, 1))).astype(np.int64)
+    found = []
+    for kernel in (kernels.slopes, None):
+        monkeypatch.setattr("nfcodec.fields.wavelet.slopes.compiled", lambda path, kernel=kernel, **_: kernel)
+        smooth = SmoothPicture(plane, 0)
+        along = [[np.full(by_parity(*size), -1, np.float32)] for size in smooth.slope_shapes(0)]
+        smooth.slopes(0, *along)
+        found.append([each[0].reshape(len(each[0]), -1) for each in along])
+    for size, compiled, plain in zip(smooth.slope_shapes(0), *found, strict=True):
+        assert np.array_equal(compiled, plain)
+        assert (compiled == -1).sum() == size[0] * (size[1] % 2)  # the place beside the last of an odd number

@@ -7,9 +7,10 @@ import pytest
 
 from nfcodec.coding.entropy import Decoder, Encoder
 from nfcodec.coding.laplace import MAX_SYMBOL
-from nfcodec.fields.wavelet import payload
+from nfcodec.fields.wavelet import coding_order
+from nfcodec.fields.wavelet.coding_order import REPAYING, WaveletShape, runs
 from nfcodec.fields.wavelet.contexts import Network
-from nfcodec.fields.wavelet.payload import REPAYING, WaveletShape, code_wavelet, predictions, runs
+from nfcodec.fields.wavelet.payload import code_wavelet, predict
 
 pytest.importorskip("numba")
 
@@ -38,7 +39,7 @@ def symbols_of(shape: WaveletShape, scale: float) -> np.ndarray:
 @pytest.fixture
 def always_compiled(monkeypatch):
     """Also for runs so short that the compiled loop would not pay."""
-    monkeypatch.setattr(payload, "_COMPILED_FROM", 1)
+    monkeypatch.setattr(coding_order, "_COMPILED_FROM", 1)
 
 
 @pytest.fixture
@@ -57,12 +58,17 @@ def n_exactly(monkeypatch):
 def both_of(run):
     """What a run is predicted by the compiled loop, block by block, and by NumPy in float64 all at once."""
     assert run._by_kernel() is not None
-    found = np.full(run.size, -1, np.int32), np.full(run.size, -1, np.int32)
-    for task in run.tasks(*found):
+    found = np.full(run.shape, -1, np.int32), np.full(run.shape, -1, np.int32)
+
+    def take(rows, *predicted):
+        for whole, part in zip(found, predicted, strict=True):
+            whole[rows] = part.reshape(-1, run.shape[1])
+
+    for task in run.tasks(take):
         task()
     single, double = run.network.predict(run.inputs()), run.network.predict_exactly(run.inputs())
     assert all(np.array_equal(*each) for each in zip(single, double, strict=True))
-    return found, single
+    return [each.reshape(-1) for each in found], single
 
 
 @each_shape
@@ -80,7 +86,7 @@ def test_blocks_of_any_size_make_the_same_predictions(always_compiled, monkeypat
     shape = WaveletShape(45, 70, 3, 3)
     symbols = symbols_of(shape, 5.0)
     for columns in (1, 70, 1000):
-        monkeypatch.setattr(payload, "_BLOCK_COLUMNS", columns)
+        monkeypatch.setattr(coding_order, "_BLOCK_COLUMNS", columns)
         for run in runs(shape, 88, np.zeros_like(symbols)):
             compiled, plain = both_of(run)
             assert all(np.array_equal(*each) for each in zip(compiled, plain, strict=True))
@@ -92,9 +98,13 @@ def test_the_largest_symbols_need_double_precision(always_compiled, n_exactly):
     shape = WaveletShape(64, 64, 3, 3)
     for scale, some in ((3.0, False), (np.inf, True)):
         n_exactly[0] = 0
-        assert (
-            sum(locations.size for _, locations, _ in predictions(shape, 88, symbols_of(shape, scale))) == 64 * 64 * 3
-        )
+        predicted = np.zeros((64, 64, 3), np.int64)
+
+        def take(place, locations, log_scales, predicted=predicted):
+            predicted[place] += 1
+
+        predict(shape, 88, symbols_of(shape, scale), take)
+        assert np.all(predicted == 1)
         assert (n_exactly[0] > 100) == some
 
 
@@ -104,12 +114,12 @@ def test_the_largest_symbols_need_double_precision(always_compiled, n_exactly):
 def test_streams_do_not_depend_on_the_compiler(shape, scale, dtype, monkeypatch):
     """As they are, with runs that are compiled and some that are not; nor on how symbols are held."""
     symbols, streams = symbols_of(shape, scale), []
-    for kernel in (payload._kernel(REPAYING), None):
-        monkeypatch.setattr(payload, "_kernel", lambda _, kernel=kernel: kernel)
+    for kernel in (coding_order._kernel(REPAYING), None):
+        monkeypatch.setattr(coding_order, "_kernel", lambda _, kernel=kernel: kernel)
         encoder = Encoder()
         code_wavelet(encoder, shape, 88, symbols.astype(dtype))
         streams.append(encoder.finish())
     assert streams[0] == streams[1]
     monkeypatch.undo()
-    assert payload._kernel(REPAYING) is not None
+    assert coding_order._kernel(REPAYING) is not None
     assert np.array_equal(code_wavelet(Decoder(streams[0]), shape, 88, None), symbols)
