@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -37,6 +37,29 @@ class Work(NamedTuple):
     def seconds(self, n: float = 1.0) -> float:
         """What this machine takes for so many of it."""
         return slowness() * n * (self.alone + self.shared / n_threads())
+
+
+class Measured(NamedTuple):
+    """Seconds that work took on two cores of the reference machine, by its size.
+
+    What is not proportional to a size, as where threads wait for each other and small arrays are passed around, needs
+    no formula so.
+
+    Attributes:
+        at: sizes in rising order, and the seconds of each; between two of them the logarithms lie on a line, before
+            the first the seconds are its own, and behind the last they grow with the size.
+        shared: of the seconds of one core, the part that all threads share out.
+    """
+
+    at: Sequence[tuple[float, float]]
+    shared: float
+
+    def seconds(self, n: float) -> float:
+        """What this machine takes for work of a size."""
+        sizes, seconds = ([math.log(each) for each in column] for column in zip(*self.at, strict=True))
+        log = float(np.interp(math.log(n), sizes, seconds)) + max(0.0, math.log(n) - sizes[-1])
+        alone = 1 - self.shared
+        return slowness() * math.exp(log) * (alone + self.shared / n_threads()) / (alone + self.shared / 2)
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 from nfcodec.exact.geometry import Geometry, part_of
 from nfcodec.fields.table.field import Table
 from nfcodec.fitting import cost
-from nfcodec.fitting.cost import Work, crop, quickest, slowness
+from nfcodec.fitting.cost import Measured, Work, crop, quickest, slowness
 from nfcodec.fitting.plans import Plan, Stage
 
 FIT, ROUND, TUNE, WRITE = (
@@ -48,6 +48,18 @@ def test_work_is_shared_by_threads_as_far_as_it_can_be(monkeypatch):
     for n_threads, seconds in ((1, 12.0), (2, 8.0), (4, 6.0)):
         monkeypatch.setattr(cost, "n_threads", lambda n=n_threads: n)
         assert Work(alone=1.0, shared=2.0).seconds(2.0) == seconds
+
+
+def test_measured_seconds_are_on_a_line_between_sizes(monkeypatch):
+    """Of logarithms; constant before the first size, and proportional behind the last."""
+    monkeypatch.setattr(cost, "slowness", lambda: 2.0)
+    monkeypatch.setattr(cost, "n_threads", lambda: 2)
+    measured = Measured([(10.0, 1.0), (1000.0, 9.0), (4000.0, 30.0)], shared=0.5)
+    for n, seconds in ((1.0, 1.0), (10.0, 1.0), (100.0, 3.0), (1000.0, 9.0), (4000.0, 30.0), (8000.0, 60.0)):
+        assert measured.seconds(n) == pytest.approx(2 * seconds)
+    for n_threads, times in ((1, 4 / 3), (4, 5 / 6)):
+        monkeypatch.setattr(cost, "n_threads", lambda n=n_threads: n)
+        assert measured.seconds(10.0) == pytest.approx(2 * times)
 
 
 def test_this_machine_is_no_slower_each_time():
