@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import secrets
 import stat
 from pathlib import Path
 
 from nfcodec.errors import WriteError
+from nfcodec.images.descriptors import descriptor_of, write_all
+from nfcodec.images.whole_files import Commit, create, replace
 
-_NO_HARD_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+REPLACE = "to replace it, ask for overwriting (-f)"
+"""What is advised where a file exists already."""
 
 
-def check_writable(path: str | Path, overwrite: bool = False) -> None:
+def check_writable(path: str | Path, overwrite: bool = False, advice: str = REPLACE) -> None:
     """Fail now, before minutes of encoding, where `write_atomic` would fail later.
 
     Raises:
@@ -22,12 +23,15 @@ def check_writable(path: str | Path, overwrite: bool = False) -> None:
             not writable.
     """
     try:
+        if (descriptor := descriptor_of(path)) is not None:
+            os.fstat(descriptor)
+            return
         target = os.path.realpath(path)
         status = _status(target)
     except (OSError, ValueError) as error:
         raise _write_error(path, error) from error
     if status is not None:
-        _check_existing(path, status, overwrite)
+        _check_existing(path, status, overwrite, advice)
         if _is_special(status):
             return
     directory = os.path.dirname(target)
@@ -37,79 +41,50 @@ def check_writable(path: str | Path, overwrite: bool = False) -> None:
         raise WriteError(f"cannot write {path}: the directory {directory} is not writable")
 
 
-def write_atomic(path: str | Path, data: bytes, overwrite: bool = False) -> None:
+def write_atomic(
+    path: str | Path, data: bytes, overwrite: bool = False, advice: str = REPLACE, commit: Commit = lambda: None
+) -> None:
     """Write `data` to `path` through a temporary file in the same directory.
 
     Whatever happens (an error, Ctrl-C, a crash, a full disk), `path` holds what it held before or all of `data`.
-    A symbolic link is followed, the permissions of an overwritten file are kept, and a device or pipe is written
-    to directly.
+    A symbolic link is followed. An overwritten file keeps its owner, where the system lets us, and its permissions but
+    setuid and setgid; nobody can read in the meantime who may not read it in the end. A pipe, a device, and a
+    descriptor's name such as /dev/stdout are written to directly; a device other than the null device only if
+    `overwrite`.
 
     Raises:
         WriteError: the path exists (and `overwrite` is false), or the operating system refuses.
     """
     try:
+        if (descriptor := descriptor_of(path)) is not None:
+            write_all(descriptor, data)
+            commit()
+            return
         target = os.path.realpath(path)
         status = _status(target)
         if status is not None:
-            _check_existing(path, status, overwrite)
-            if _is_special(status):
-                with open(target, "wb") as device:
-                    device.write(data)
-                return
-        _write_and_move(target, data, overwrite, None if status is None else stat.S_IMODE(status.st_mode))
+            _check_existing(path, status, overwrite, advice)
+        if status is not None and _is_special(status):
+            _write_directly(target, data, commit)
+        elif overwrite:
+            replace(target, data, status, commit)
+        else:
+            create(target, data, commit)
     except FileExistsError as error:
-        raise _exists_error(path) from error
+        raise _exists_error(path, advice) from error
     except (OSError, ValueError) as error:
         raise _write_error(path, error) from error
 
 
-def _write_and_move(target: str, data: bytes, overwrite: bool, mode: int | None) -> None:
-    directory = os.path.dirname(target)
-    temporary = os.path.join(directory, f".nfcodec-{secrets.token_hex(8)}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+def _write_directly(target: str, data: bytes, commit: Commit) -> None:
+    descriptor = os.open(target, os.O_WRONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0))
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, mode)
-        if overwrite:
-            os.replace(temporary, target)
-        else:
-            _move_no_clobber(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    _sync_directory(directory)
-
-
-def _move_no_clobber(temporary: str, target: str) -> None:
-    """Give the temporary file its name unless the name is taken (FileExistsError), even by a racing process."""
-    try:
-        os.link(temporary, target)
-    except OSError as error:
-        if error.errno not in _NO_HARD_LINKS:
-            raise
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # reserve the name, then fill it
-        try:
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(target)
-            raise
-    else:
-        os.unlink(temporary)
-
-
-def _sync_directory(directory: str) -> None:
-    with contextlib.suppress(OSError):  # some systems cannot open or sync a directory
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
+        write_all(descriptor, data)
+        with contextlib.suppress(OSError):  # pipes and most devices cannot be synced
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        commit()
+    finally:
+        os.close(descriptor)
 
 
 def _status(target: str) -> os.stat_result | None:
@@ -123,15 +98,23 @@ def _is_special(status: os.stat_result) -> bool:
     return not stat.S_ISREG(status.st_mode)
 
 
-def _check_existing(path: str | Path, status: os.stat_result, overwrite: bool) -> None:
+def _check_existing(path: str | Path, status: os.stat_result, overwrite: bool, advice: str) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise WriteError(f"cannot write {path}: it is a directory")
-    if stat.S_ISREG(status.st_mode) and not overwrite:
-        raise _exists_error(path)
+    if overwrite:
+        return
+    if stat.S_ISREG(status.st_mode):
+        raise _exists_error(path, advice)
+    if stat.S_ISBLK(status.st_mode) or (stat.S_ISCHR(status.st_mode) and not _is_null(status)):
+        raise WriteError(f"{path} is a device; to overwrite what is on it, ask for overwriting (-f)")
 
 
-def _exists_error(path: str | Path) -> WriteError:
-    return WriteError(f"{path} exists already; to replace it, ask for overwriting (-f)")
+def _is_null(status: os.stat_result) -> bool:
+    return status.st_rdev == os.stat(os.devnull).st_rdev
+
+
+def _exists_error(path: str | Path, advice: str) -> WriteError:
+    return WriteError(f"{path} exists already; {advice}")
 
 
 def _write_error(path: str | Path, error: OSError | ValueError) -> WriteError:
