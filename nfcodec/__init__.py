@@ -172,9 +172,10 @@ class NfcFile:
 
 def open(path: str | Path) -> NfcFile:
     """Read an .nfc file and its header. Raises ImageReadError or FormatError."""
+    from nfcodec.format import check_start
     from nfcodec.images import files
 
-    return NfcFile(files.read_bytes(path))
+    return NfcFile(files.read_bytes(path, check_start=check_start))
 
 
 def load(path: str | Path) -> Image.Image:

@@ -11,6 +11,7 @@ from nfcodec.format.chunks import (
     WEIGHTS,
     XMP,
     Chunks,
+    check_start,
     read_chunks,
     write_chunks,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "XMP",
     "Chunks",
     "Header",
+    "check_start",
     "pack_metadata",
     "read_chunks",
     "unpack_metadata",

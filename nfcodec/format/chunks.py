@@ -81,6 +81,18 @@ def read_chunks(data: bytes) -> Chunks:
     return chunks
 
 
+def check_start(head: bytes) -> None:
+    """Check the first bytes of a file, of which a few dozen suffice, so that others need not be read.
+
+    Raises:
+        NotNfcError, UnsupportedError, FormatError: as `read_chunks`.
+    """
+    _check_signature(head)
+    kind = head[len(SIGNATURE) + 1 :][:4]
+    if len(kind) == 4 and kind not in ORDER and not 97 <= kind[0] <= 122:
+        raise UnsupportedError(f"the file is damaged, or needs a newer nfcodec (chunk {kind!r})")
+
+
 def _check_signature(data: bytes) -> None:
     if data.startswith(b"Filetype: Flipper"):
         raise NotNfcError("this is a Flipper Zero NFC dump, not an nfcodec image")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
-from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, WEIGHTS, XMP, read_chunks, write_chunks
+from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, WEIGHTS, XMP, check_start, read_chunks, write_chunks
 from nfcodec.format.chunks import MAJOR, ORDER, SIGNATURE
 
 OPTIONAL = (PLANES, ALPHA, ICC, EXIF, XMP)
@@ -174,3 +174,13 @@ def test_a_length_over_the_file_is_rejected():
 def test_garbage_is_rejected(garbage, prefix):
     with pytest.raises(FormatError):
         read_chunks(prefix + garbage)
+
+
+def test_the_start_of_a_file_tells_much():
+    data = write_chunks(SMALL)
+    for size in range(len(PREFIX), len(data)):
+        check_start(data[:size])
+    check_start(PREFIX + chunk(b"more", b""))
+    for bad in (b"", bytes(64), b"hello", SIGNATURE, SIGNATURE + b"\2", PREFIX + bytes(64), PREFIX + b"MORE"):
+        with pytest.raises(FormatError):
+            check_start(bad)

@@ -1,5 +1,8 @@
 import io
+import os
 import struct
+import threading
+import time
 import zlib
 
 import numpy as np
@@ -174,6 +177,80 @@ def test_paths(tmp_path):
             with pytest.raises(ImageReadError) as caught:
                 function(bad)
             assert "\n" not in str(caught.value)
+
+
+class Endless(io.RawIOBase):
+    """A start, then zeros for ever; counts what is read of it."""
+
+    def __init__(self, start: bytes = b"") -> None:
+        self.start, self.n_read = start, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        data = self.start[self.n_read :][: len(buffer)]
+        buffer[:] = data + bytes(len(buffer) - len(data))
+        self.n_read += len(buffer)
+        return len(buffer)
+
+
+def test_input_without_an_end_is_refused_by_its_start():
+    stream = Endless()
+    with pytest.raises(ImageReadError, match="not an image that can be read"):
+        read_image(stream)
+    assert stream.n_read == 64
+    with pytest.raises(LimitError):
+        read_bytes(Endless(), Limits(max_file_bytes=10**6))
+
+
+def test_input_without_an_end_but_with_a_start_is_refused_by_its_length():
+    stream = Endless(image_bytes(Raster.from_array(picture(3))))
+    with pytest.raises(LimitError, match="file bytes"):
+        read_image(stream, Limits(max_file_bytes=10**6))
+    assert stream.n_read < 3 * 10**6
+
+
+def test_input_that_does_not_fit_in_memory():
+    class Huge(io.RawIOBase):
+        def read(self, size=-1):
+            raise MemoryError
+
+    with pytest.raises(LimitError, match="does not fit in memory"):
+        read_bytes(Huge())
+
+
+def test_a_long_file_is_in_memory_once(tmp_path):
+    tracemalloc = pytest.importorskip("tracemalloc")
+    path = tmp_path / "a"
+    path.write_bytes(bytes(40 << 20))
+    tracemalloc.start()
+    try:
+        data = read_bytes(path)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(data) == 40 << 20
+    assert peak_bytes < 50 << 20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX pipes")
+def test_a_pipe_that_does_not_block_is_read_to_its_end():
+    data = image_bytes(Raster.from_array(picture(3)))
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+
+    def write():
+        for part in (data[:10], data[10:99], data[99:]):
+            time.sleep(0.02)
+            os.write(writer, part)
+        os.close(writer)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(reader, "rb") as stream:
+        assert read_bytes(stream) == data
+    thread.join()
 
 
 NOT_IMAGES = [
