@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from nfcodec.cli import _console
+from nfcodec.cli import _console, _signals, _streams
+from nfcodec.cli._verb import HelpfulCommand
 from nfcodec.errors import NfcError
 from nfcodec.version import __version__
 
@@ -20,7 +21,7 @@ INTERRUPTED = 130
 OUT_OF_MEMORY = 6
 
 
-class LazyGroup(click.Group):
+class LazyGroup(HelpfulCommand, click.Group):
     """A group that finds the command `verb` in the module `nfcodec.cli.verb`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,7 +51,8 @@ def command() -> None:
     nfcodec decode photo.nfc photo-again.png
 
     `-` stands for standard input or output. Exit codes: 0 ok, 1 unexpected, 2 usage, 3 cannot read the input, 4 not
-    an .nfc file or corrupt, 5 PSNR target not reached, 6 limit exceeded, 7 cannot write, 130 interrupted.
+    an .nfc file or corrupt, 5 PSNR target not reached, 6 limit exceeded, 7 cannot write, 129 hung up, 130 interrupted,
+    143 terminated.
     """
 
 
@@ -60,9 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Every failure is one line on stderr and, with --json, an object with the keys "error" (the message), "code" (the
     exit code) and "kind" (the class of the error, see `nfcodec.errors`) on stdout.
     """
+    _streams.open_closed()
     _console.reset()
     try:
-        result: Any = command.main(args=arguments, prog_name="nfcodec", standalone_mode=False)
+        with _signals.as_exceptions():
+            result: Any = command.main(args=arguments, prog_name="nfcodec", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         _console.err(error.format_message())
@@ -75,12 +79,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NfcError as error:
         return _fail(error, str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _console.err("nfcodec: interrupted")
-        return _as_json(KeyboardInterrupt(), "interrupted", INTERRUPTED)
+        return _stop(KeyboardInterrupt(), "interrupted", INTERRUPTED)
+    except _signals.Terminated as error:
+        return _stop(error, f"terminated ({error})", error.exit_code)
     except MemoryError as error:
         return _fail(error, "out of memory", OUT_OF_MEMORY)
     except Exception as error:
         return _fail(error, f"internal error: {type(error).__name__}: {error}", 1)
+
+
+def _stop(error: BaseException, message: str, code: int) -> int:
+    if _signals.committed():  # there is nothing left that could have been stopped
+        return 0
+    _console.err(f"nfcodec: {message}")
+    return _as_json(error, message, code)
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:

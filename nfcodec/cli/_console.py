@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import os
 import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nfcodec.errors import WriteError
+from nfcodec.cli import _streams
 
 if TYPE_CHECKING:
     from nfcodec.fitting.request import Event
@@ -48,27 +46,22 @@ def verbosity() -> int:
 
 def out(text: str) -> None:
     """Print a line on stdout now, so that a closed pipe shows here."""
-    with _broken_pipe_is_an_exit_code():
-        print(text, flush=True)
+    _streams.write_line(text)
 
 
 def out_bytes(data: bytes) -> None:
     """Write raw data to stdout."""
-    with _broken_pipe_is_an_exit_code():
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+    _streams.write(data)
 
 
 def out_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on stdout; infinite and undefined numbers become null."""
-    out(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+    _streams.write_json(_finite(value))
 
 
 def err(text: str) -> None:
     """Print text on stderr; a stderr that is closed is nobody's problem."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+    _streams.write_error(text)
 
 
 def error(message: str) -> None:
@@ -141,19 +134,6 @@ def progress() -> Generator[Callable[[Event], None] | None]:
 
     with shown:
         yield show
-
-
-@contextlib.contextmanager
-def _broken_pipe_is_an_exit_code() -> Generator[None]:
-    """Stop without a message when the reader of stdout has gone, as a filter should."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        with contextlib.suppress(OSError, ValueError):  # or the interpreter's last flush would fail again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise click.exceptions.Exit(WriteError.exit_code) from error
-    except OSError as error:
-        raise WriteError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 def _log_message(event: Event) -> None:

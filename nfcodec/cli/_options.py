@@ -6,23 +6,40 @@ import contextlib
 import math
 import sys
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from nfcodec.cli import _console
+from nfcodec.cli import _console, _signals, _streams
 from nfcodec.cli._console import STDIO
 from nfcodec.cli._verb import JSON
 from nfcodec.errors import FormatError, LimitError
+from nfcodec.images.atomic import REPLACE, check_writable, write_atomic
+from nfcodec.images.descriptors import descriptor_of
+from nfcodec.images.names import is_nfc_name, is_same_file, with_suffix
 
 if TYPE_CHECKING:
     from nfcodec.raster import Raster
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-NFC_SUFFIX = ".nfc"
 _NFC_START = b"\x8bNFC"
+
+
+class FilePath(click.Path):
+    """A path, which shells complete, or -, as which the names of a standard stream are taken, too.
+
+    Args:
+        stream: 0 for standard input, 1 for standard output.
+    """
+
+    def __init__(self, stream: int) -> None:
+        super().__init__(allow_dash=True)
+        self._stream = stream
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return STDIO if descriptor_of(value) == self._stream else value
 
 
 class FieldChoice(click.Choice[str]):
@@ -31,6 +48,19 @@ class FieldChoice(click.Choice[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         name, colon, arguments = str(value).partition(":")
         return super().convert(name, param, ctx) + colon + arguments
+
+
+class Transforms(click.ParamType):
+    """A chain of transforms, joined by +, whose names shells complete one after the other."""
+
+    name = "chain"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from nfcodec.transforms import registered
+
+        before, plus, _ = incomplete.rpartition("+")
+        chains = [before + plus + name for name in ("none", *registered())]
+        return [CompletionItem(chain) for chain in chains if chain.startswith(incomplete)]
 
 
 def positive(maximum: float = math.inf) -> Callable[[click.Context, click.Parameter, float | None], float | None]:
@@ -88,40 +118,51 @@ def default_output(source: str, target: str | None, suffix: str) -> str:
     """Return OUT, or IN with another suffix; stdin goes to stdout."""
     if target is not None:
         return target
-    return STDIO if source == STDIO else str(Path(source).with_suffix(suffix))
+    return STDIO if source == STDIO else with_suffix(source, suffix)
 
 
-def check_output(target: str, overwrite: bool) -> None:
-    """Fail before the work if OUT cannot be written. Raises WriteError, or a usage error for a terminal."""
-    if target == STDIO:
-        if sys.stdout.isatty():
-            raise click.UsageError("will not write binary data to a terminal; redirect it or name OUT")
-        return
-    from nfcodec.images.atomic import check_writable
+def check_output(source: str, target: str, overwrite: bool, advice: str = REPLACE) -> None:
+    """Fail before the work if OUT cannot be written. Raises WriteError, or a usage error for a terminal and for IN."""
+    if target == STDIO and sys.stdout.isatty():
+        raise click.UsageError("will not write binary data to a terminal; redirect it or name OUT")
+    if is_same_file(0 if source == STDIO else source, 1 if target == STDIO else target):
+        raise click.UsageError(f"IN and OUT are the same file, {_output_name(target)}; name another OUT")
+    if target != STDIO:
+        check_writable(target, overwrite, advice)
 
-    check_writable(target, overwrite)
 
-
-def write_output(target: str, data: bytes, overwrite: bool) -> None:
-    """Write to a file atomically, or to stdout."""
+def write_output(target: str, data: bytes, overwrite: bool, advice: str = REPLACE) -> None:
+    """Write to a file atomically, or to stdout. When this returns, signals can no longer undo it."""
     if target == STDIO:
         _console.out_bytes(data)
-        return
-    from nfcodec.images.atomic import write_atomic
+        _signals.commit()
+    else:
+        write_atomic(target, data, overwrite, advice, commit=_signals.commit)
 
-    write_atomic(target, data, overwrite)
+
+def read_nfc(source: str) -> bytes:
+    """Read all of an .nfc file, or of stdin, within the limits. Only what is no .nfc file at all is noticed."""
+    from nfcodec.format import check_start
+
+    return read_file(source, check_start)
 
 
-def read_input(source: str) -> bytes:
-    """Read all of a file or stdin, within the limits."""
+def read_file(source: str, check_start: Callable[[bytes], object]) -> bytes:
+    """Read all of a file or stdin, within the limits; `check_start` gets the first bytes before others are read."""
     from nfcodec.images.files import read_bytes
 
-    return read_bytes(sys.stdin.buffer if source == STDIO else source)
+    with named(source):
+        stream = _streams.standard_input() if source == STDIO else source
+        return read_bytes(stream, check_start=check_start, name=input_name(source))
 
 
 def input_name(source: str) -> str:
     """Name an input in a message."""
     return "standard input" if source == STDIO else source
+
+
+def _output_name(target: str) -> str:
+    return "standard output" if target == STDIO else target
 
 
 def is_nfc(data: bytes) -> bool:
@@ -140,12 +181,16 @@ def named(source: str) -> Generator[None]:
 
 def read_picture(source: str) -> Raster:
     """Read an image file, or decode an .nfc file."""
-    data = read_input(source)
-    if is_nfc(data) or source.endswith(NFC_SUFFIX):
-        from nfcodec.codec import decode
+    from nfcodec.codec import decode
+    from nfcodec.format import check_start
+    from nfcodec.images.files import picture_start, raster_from_bytes
 
-        with named(source):
-            return decode(data)
-    from nfcodec.images.files import raster_from_bytes
+    def is_meant_as_nfc(data: bytes) -> bool:
+        return is_nfc(data) or is_nfc_name(source)
 
-    return raster_from_bytes(data, name=input_name(source))
+    def check(head: bytes) -> None:
+        (check_start if is_meant_as_nfc(head) else picture_start(input_name(source)))(head)
+
+    data = read_file(source, check)
+    with named(source):
+        return decode(data) if is_meant_as_nfc(data) else raster_from_bytes(data, name=input_name(source))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from nfcodec.cli import _console
-from nfcodec.cli._options import input_name, json_option, read_picture, verbose_option
+from nfcodec.cli._options import FilePath, input_name, json_option, read_picture, verbose_option
 from nfcodec.cli._verb import Verb
 
 
 @click.command("compare", cls=Verb)
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", type=FilePath(0))
+@click.argument("second", metavar="B", type=FilePath(0))
 @json_option
 @verbose_option
 def command(first: str, second: str, as_json: bool) -> None:

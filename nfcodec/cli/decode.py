@@ -9,16 +9,18 @@ import click
 
 from nfcodec.cli._options import (
     STDIO,
+    FilePath,
     check_output,
     default_output,
     named,
     overwrite_option,
     quiet_option,
-    read_input,
+    read_nfc,
     verbose_option,
     write_output,
 )
 from nfcodec.cli._verb import Verb
+from nfcodec.images.names import free_name, is_nfc_name
 
 if TYPE_CHECKING:
     from nfcodec.images.files import ImageFormat
@@ -27,9 +29,11 @@ _BY_SUFFIX = {".png": "png", ".ppm": "ppm", ".pgm": "ppm", ".pnm": "ppm", ".npy"
 _FOREIGN = {".jpg", ".jpeg", ".jxl", ".webp", ".avif", ".heic", ".tif", ".tiff", ".gif", ".bmp", ".jp2"}
 
 
-@click.command("decode", cls=Verb, epilog="Example: nfcodec decode photo.nfc - --format ppm | display -")
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="[OUT]", required=False)
+@click.command(
+    "decode", cls=Verb, pattern="*.nfc", epilog="Example: nfcodec decode photo.nfc - --format ppm | display -"
+)
+@click.argument("source", metavar="IN", type=FilePath(0))
+@click.argument("target", metavar="[OUT]", required=False, type=FilePath(1))
 @click.option("--format", "format_name", type=click.Choice(["png", "ppm", "npy"]),
               help="Default: what the suffix of OUT says, else png.")  # fmt: skip
 @overwrite_option
@@ -37,19 +41,22 @@ _FOREIGN = {".jpg", ".jpeg", ".jxl", ".webp", ".avif", ".heic", ".tif", ".tiff",
 @verbose_option
 def command(source: str, target: str | None, format_name: str | None, overwrite: bool) -> None:
     """Decode the .nfc file IN to the image OUT, by default IN with the suffix of the format."""
+    if target is not None and is_nfc_name(target):
+        raise click.UsageError(f"{target} has the name of an .nfc file, but decode writes a picture")
     image_format = cast("ImageFormat", format_name or _format_of(target))
     out = default_output(source, target, f".{image_format}")
     from nfcodec.codec import decode, inspect
 
-    data = read_input(source)
+    data = read_nfc(source)
     with named(source):
         inspect(data)  # a bad file is a bad file, whatever OUT is
-    check_output(out, overwrite)
+    advice = f"IN may have been made from it; name another OUT, as {free_name(out)}"
+    check_output(source, out, overwrite, advice)
     from nfcodec.images.files import image_bytes
 
     with named(source):
         raster = decode(data)
-    write_output(out, image_bytes(raster, image_format, fast=True), overwrite)
+    write_output(out, image_bytes(raster, image_format, fast=True), overwrite, advice)
 
 
 def _format_of(target: str | None) -> str:

@@ -9,23 +9,26 @@ import click
 
 from nfcodec.cli import _console
 from nfcodec.cli._options import (
-    NFC_SUFFIX,
     STDIO,
     FieldChoice,
+    FilePath,
+    Transforms,
     check_output,
     default_output,
     input_name,
     is_nfc,
     json_option,
+    named,
     overwrite_option,
     positive,
     quiet_option,
-    read_input,
+    read_file,
     verbose_option,
     write_output,
 )
 from nfcodec.cli._verb import Verb
 from nfcodec.fields.registry import field_names
+from nfcodec.images.names import NFC_SUFFIX, is_picture_name
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 if TYPE_CHECKING:
@@ -54,14 +57,15 @@ def _transforms() -> Mapping[str, str]:
 @click.command(
     "encode",
     cls=Verb,
+    pattern="*.png",
     lists={
         "Transforms, joined by +, of pixels and of their samples z, from 0 to 1": _transforms,
         "Keys of --json": lambda: _JSON_KEYS,
     },
     epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp",
 )
-@click.argument("source", metavar="IN")
-@click.argument("target", metavar="[OUT]", required=False)
+@click.argument("source", metavar="IN", type=FilePath(0))
+@click.argument("target", metavar="[OUT]", required=False, type=FilePath(1))
 @click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), metavar="DB",
               help="The PSNR that the decoded file is guaranteed to reach.  [default: 40]")  # fmt: skip
 @click.option("--size", "size_bytes", type=click.IntRange(1), metavar="BYTES",
@@ -73,7 +77,7 @@ def _transforms() -> Mapping[str, str]:
               help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
                    " the chain moves them), a SIREN, or Instant-NGP. Of the latter all or some sizes may be given:"
                    " ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a level's entries).")  # fmt: skip
-@click.option("--transform", default="none", show_default=True, metavar="CHAIN",
+@click.option("--transform", type=Transforms(), default="none", show_default=True, metavar="CHAIN",
               help="Applied before the fit, undone by the decoder: none, or transforms joined by + (rpp,"
                    " standardize+rpp, gamma:2); see below.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, metavar="N",
@@ -94,24 +98,23 @@ def _transforms() -> Mapping[str, str]:
 @json_option
 @quiet_option
 @verbose_option
-def command(source: str, target: str | None, overwrite: bool, as_json: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, source: str, target: str | None, overwrite: bool, as_json: bool, **options: Any
+) -> None:
     """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc.
 
     OUT is written only if it decodes to the PSNR asked for, or has the size asked for; otherwise the exit code is 5
     and there is no file.
     """
+    if target is not None and is_picture_name(target):
+        many = f"; {ctx.command.for_many()}" if isinstance(ctx.command, Verb) else ""
+        raise click.UsageError(f"{target} has the name of a picture, but encode writes an .nfc file{many}")
     out = default_output(source, target, NFC_SUFFIX)
     if out == STDIO and as_json:
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
-    from nfcodec.errors import ImageReadError
-    from nfcodec.images.files import raster_from_bytes
-
-    data = read_input(source)
-    if is_nfc(data):
-        name = input_name(source)
-        raise ImageReadError(f"{name} is an .nfc file already; `nfcodec decode` makes a picture of it")
-    raster = raster_from_bytes(data, name=input_name(source))
-    check_output(out, overwrite)
+    raster = _read(source)
+    check_output(source, out, overwrite)
 
     if options.pop("fast"):
         options["effort"] = 1
@@ -126,12 +129,12 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     as_png.start()  # as it takes seconds of a large picture
     with _console.progress() as on_event:
         encoded = encode(raster, encode_options, on_event)
-    write_output(out, encoded.data, overwrite)
     as_png.join()
     png_bytes = sizes[0] if sizes else _png_bytes(raster)
     target_db = encoded.report["target_psnr_db"]
     bound = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
     report: dict[str, Any] = {"path": out, **encoded.report, "png_bytes": png_bytes, "bound_bytes": bound}
+    write_output(out, encoded.data, overwrite)  # when all that takes time is done: from here on nothing can stop it
     if not report["reached"]:
         _console.warning(f"the target of {_encoded.target(report)} is not reached")
     if as_json:
@@ -143,6 +146,23 @@ def command(source: str, target: str | None, overwrite: bool, as_json: bool, **o
     if note is not None:
         _console.note(f"nfcodec: note: {note}")
     _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
+
+
+def _read(source: str) -> Raster:
+    from nfcodec.errors import ImageReadError
+    from nfcodec.images.files import picture_start, raster_from_bytes
+
+    name = input_name(source)
+    check_picture = picture_start(name)
+
+    def check(head: bytes) -> None:
+        if is_nfc(head):
+            raise ImageReadError(f"{name} is an .nfc file already; `nfcodec decode` makes a picture of it")
+        check_picture(head)
+
+    data = read_file(source, check)
+    with named(source):
+        return raster_from_bytes(data, name=name)
 
 
 def _png_bytes(raster: Raster) -> int:

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from nfcodec.cli import _console
-from nfcodec.cli._options import json_option, named, read_input, verbose_option
+from nfcodec.cli._options import FilePath, json_option, named, read_nfc, verbose_option
 from nfcodec.cli._verb import Verb
 
 
-@click.command("info", cls=Verb)
-@click.argument("source", metavar="IN")
+@click.command("info", cls=Verb, pattern="*.nfc")
+@click.argument("source", metavar="IN", type=FilePath(0))
 @json_option
 @verbose_option
 def command(source: str, as_json: bool) -> None:
@@ -22,7 +22,7 @@ def command(source: str, as_json: bool) -> None:
     """
     from nfcodec.codec import inspect
 
-    data = read_input(source)
+    data = read_nfc(source)
     with named(source):
         info = inspect(data).to_dict()
     if as_json:

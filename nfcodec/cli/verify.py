@@ -9,11 +9,12 @@ import click
 
 from nfcodec.cli import _console
 from nfcodec.cli._options import (
+    FilePath,
     input_name,
     json_option,
     named,
     quiet_option,
-    read_input,
+    read_nfc,
     read_picture,
     verbose_option,
 )
@@ -23,9 +24,9 @@ from nfcodec.errors import FormatError, NfcError, TargetNotReachedError, UsageEr
 _PSNR_TOLERANCE_DB = 1e-9
 
 
-@click.command("verify", cls=Verb)
-@click.argument("source", metavar="IN")
-@click.option("--reference", metavar="IMG", help="Also measure the PSNR against this image.")
+@click.command("verify", cls=Verb, pattern="*.nfc")
+@click.argument("source", metavar="IN", type=FilePath(0))
+@click.option("--reference", type=FilePath(0), metavar="IMG", help="Also measure the PSNR against this image.")
 @json_option
 @quiet_option
 @verbose_option
@@ -37,7 +38,7 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
     """
     from nfcodec.codec import inspect, verify
 
-    data = read_input(source)
+    data = read_nfc(source)
     with named(source):
         target_psnr_db = inspect(data).target_psnr_db
         result = verify(data)

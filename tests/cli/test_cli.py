@@ -442,19 +442,6 @@ def test_limits(run):
     assert_one_clear_line(result)
 
 
-def test_standard_output_that_takes_no_more(run, nfc, monkeypatch):
-    def fail(*values, file=None, **options):
-        if file is not None:
-            return print(*values, file=file, **options)
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(nfcodec.cli._console, "print", fail, raising=False)
-    result = run("info", "-", stdin=nfc)
-    assert result.code == 7
-    assert_one_clear_line(result)
-    assert "cannot write to standard output: No space left on device" in result.err
-
-
 def test_no_binary_data_on_a_terminal(run, nfc, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     for arguments, data in ((("decode", "-"), nfc), (("encode", "-", "-"), PNG)):
