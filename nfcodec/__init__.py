@@ -184,11 +184,22 @@ def load(path: str | Path) -> Image.Image:
 
 
 def save(image: ImageLike, path: str | Path, *, overwrite: bool = False, **options: Any) -> None:
-    """Encode (options as for `encode`) and write atomically; over an existing file only if `overwrite`. WriteError."""
-    from nfcodec.images import files
+    """Encode (options as for `encode`) and write atomically; over an existing file only if `overwrite`.
 
-    files.check_writable(path, overwrite)
-    files.write_atomic(path, encode(image, **options), overwrite)
+    Raises:
+        UsageError: the path has the suffix of a picture, or is the file that a PIL image was opened from.
+        WriteError: it exists and `overwrite` is false, or cannot be written.
+        NfcError: as `encode`.
+    """
+    from nfcodec.images import atomic, names
+
+    if names.is_picture_name(path):
+        raise UsageError(f"{path} has the name of a picture, but save writes an .nfc file")
+    if names.is_same_file(getattr(image, "filename", ""), path):
+        raise UsageError(f"{path} is the file that the image comes from; name another one")
+    advice = "to replace it, say overwrite=True"
+    atomic.check_writable(path, overwrite, advice)
+    atomic.write_atomic(path, encode(image, **options), overwrite, advice)
 
 
 def _decode(data: bytes, limits: Limits | None) -> Raster:

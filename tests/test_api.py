@@ -239,6 +239,26 @@ def test_a_failed_save_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_save_replaces_no_picture(tmp_path, monkeypatch, overwrite):
+    monkeypatch.setattr(nfcodec, "encode", lambda *_, **__: pytest.fail("it encoded"))
+    Image.fromarray(array()).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "picture")
+    before = (tmp_path / "picture").read_bytes()
+    (tmp_path / "link.nfc").symlink_to("picture")
+    with Image.open(tmp_path / "picture") as image:
+        for name, words in (("a.PNG", "name of a picture"), ("picture", "comes from"), ("link.nfc", "comes from")):
+            with pytest.raises(nfcodec.UsageError, match=words):
+                nfcodec.save(image, tmp_path / name, overwrite=overwrite)
+    assert (tmp_path / "picture").read_bytes() == before
+
+
+def test_save_says_how_to_overwrite(tmp_path):
+    (tmp_path / "a.nfc").write_bytes(b"old")
+    with pytest.raises(WriteError, match=r"a\.nfc exists already; to replace it, say overwrite=True"):
+        nfcodec.save(array(), tmp_path / "a.nfc")
+
+
 def loaded_after(code: str, *arguments: str) -> set[str]:
     """The top-level modules that a fresh interpreter has loaded after running some code."""
     program = f"import sys\n{code}\nprint(' '.join({{name.partition('.')[0] for name in sys.modules}}))"
