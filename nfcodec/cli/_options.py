@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+from click.types import StringParamType
 
 from nfcodec.cli import _console, _signals, _streams
 from nfcodec.cli._console import STDIO
@@ -50,10 +51,8 @@ class FieldChoice(click.Choice[str]):
         return super().convert(name, param, ctx) + colon + arguments
 
 
-class Transforms(click.ParamType):
+class Transforms(StringParamType):
     """A chain of transforms, joined by +, whose names shells complete one after the other."""
-
-    name = "chain"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         from nfcodec.transforms import registered

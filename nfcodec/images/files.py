@@ -11,7 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 import numpy as np
 
@@ -288,7 +288,7 @@ def _read_up_to(stream: BinaryIO, buffer: io.BytesIO, n_bytes: int) -> int:
     """Append as many bytes as there are, at most `n_bytes`; fewer than that only at the end. Returns how many."""
     start = buffer.tell()
     while missing := start + n_bytes - buffer.tell():
-        chunk: bytes | None = stream.read(missing)
+        chunk = cast("bytes | None", stream.read(missing))
         if chunk is None:  # nothing yet, in a pipe that does not block
             wait_for(stream.fileno(), select.POLLIN)
         elif chunk:
