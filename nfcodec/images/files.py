@@ -305,7 +305,7 @@ def _pillow_accepts(head: bytes) -> bool:
     start = head[:16].ljust(16, b"\0")  # of shorter ones, formats raise this and that
     for load_formats in (Image.preinit, Image.init):  # the usual ones first
         load_formats()
-        for _, accept in Image.OPEN.values():
+        for _, accept in list(Image.OPEN.values()):
             if accept is not None and accept(start):
                 return True
     return False
