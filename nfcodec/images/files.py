@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import select
-import stat
 import warnings
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
 from nfcodec.images import npy, png16, pnm
 from nfcodec.images.atomic import check_writable, write_atomic
-from nfcodec.images.descriptors import wait_for
+from nfcodec.images.sources import CheckStart, name_of, read_bytes, reason_of
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
 
@@ -42,7 +39,6 @@ ImageFormat = Literal["png", "ppm", "npy"]
 
 _INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
 _STILL_FORMATS = {"MPO", "PSD"}  # their further frames are previews or layers, not an animation
-_HEAD_BYTES, _CHUNK_BYTES = 64, 1 << 20
 _STRIP_ROWS = 64
 """Of a strip that compressions are compared on."""
 
@@ -56,41 +52,6 @@ _HINTS = {
 }
 
 
-def read_bytes(
-    source: str | Path | BinaryIO,
-    limits: Limits = DEFAULT_LIMITS,
-    check_start: Callable[[bytes], object] = lambda head: None,
-    name: str | None = None,
-) -> bytes:
-    """Return all bytes of a file or stream, as one that never ends is refused by its start or by its length.
-
-    Args:
-        source: a path, or a stream of bytes.
-        limits: of which `max_file_bytes` counts here.
-        check_start: called with the first bytes, up to 64, before others are read; raises what is to be raised.
-        name: of the source in error messages.
-
-    Raises:
-        ImageReadError: it cannot be opened or read.
-        LimitError: it is larger than `limits.max_file_bytes`, or does not fit in memory.
-    """
-    name = name or _name(source)
-    try:
-        if not isinstance(source, str | Path):
-            return _read_stream(source, limits, check_start)
-        with open(source, "rb") as file:
-            status = os.fstat(file.fileno())
-            if stat.S_ISREG(status.st_mode):
-                limits.check("file_bytes", status.st_size)
-            return _read_stream(file, limits, check_start)
-    except NfcError:  # some of them are ValueErrors, too
-        raise
-    except MemoryError as error:
-        raise LimitError(f"{name} does not fit in memory") from error
-    except (OSError, ValueError) as error:
-        raise ImageReadError(f"cannot read {name}: {_reason(error)}") from error
-
-
 def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """Read an image file: all that Pillow reads, 16-bit colour PNG and PPM, and NumPy's .npy (uint8 or uint16).
 
@@ -102,7 +63,7 @@ def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -
         ImageReadError: it cannot be read, is not an image, is damaged, animated, or in a colour model such as CMYK.
         LimitError: the file or the picture is over the limits (checked before pixels are decoded).
     """
-    name = _name(source)
+    name = name_of(source)
     return raster_from_bytes(read_bytes(source, limits, picture_start(name)), limits, name)
 
 
@@ -116,7 +77,7 @@ def raster_from_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = 
         return _read_with_pillow(data, limits)
 
 
-def picture_start(name: str) -> Callable[[bytes], None]:
+def picture_start(name: str) -> CheckStart:
     """A check, for `read_bytes`, that a file begins like a picture of a format that can be read.
 
     It raises ImageReadError.
@@ -274,30 +235,6 @@ def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
     return {key: value for key, value in metadata.items() if value}
 
 
-def _read_stream(stream: BinaryIO, limits: Limits, check_start: Callable[[bytes], object]) -> bytes:
-    buffer = io.BytesIO()  # which gives its bytes away without a copy
-    _read_up_to(stream, buffer, _HEAD_BYTES)
-    check_start(buffer.getvalue())
-    while _read_up_to(stream, buffer, _CHUNK_BYTES):
-        limits.check("file_bytes", buffer.tell())
-    limits.check("file_bytes", buffer.tell())
-    return buffer.getvalue()
-
-
-def _read_up_to(stream: BinaryIO, buffer: io.BytesIO, n_bytes: int) -> int:
-    """Append as many bytes as there are, at most `n_bytes`; fewer than that only at the end. Returns how many."""
-    start = buffer.tell()
-    while missing := start + n_bytes - buffer.tell():
-        chunk = cast("bytes | None", stream.read(missing))
-        if chunk is None:  # nothing yet, in a pipe that does not block
-            wait_for(stream.fileno(), select.POLLIN)
-        elif chunk:
-            buffer.write(chunk)
-        else:
-            break
-    return buffer.tell() - start
-
-
 def _pillow_accepts(head: bytes) -> bool:
     """Whether Pillow has a format that such a file may be of, as it looks for one itself."""
     from PIL import Image
@@ -325,20 +262,8 @@ def _reading(name: str) -> Generator[None]:
             raise ImageReadError(f"cannot read {name}: {error}") from error
         raise
     except Image.DecompressionBombError as error:
-        raise LimitError(f"{name} is over Pillow's limit on pixels: {_reason(error)}") from error
+        raise LimitError(f"{name} is over Pillow's limit on pixels: {reason_of(error)}") from error
     except MemoryError as error:
         raise LimitError(f"{name} does not fit in memory") from error
     except Exception as error:
-        raise ImageReadError(f"cannot read {name}: {_reason(error)}") from error
-
-
-def _name(source: str | Path | BinaryIO) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    name = getattr(source, "name", None)
-    return name if isinstance(name, str) else "the input stream"
-
-
-def _reason(error: BaseException) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+        raise ImageReadError(f"cannot read {name}: {reason_of(error)}") from error
