@@ -82,8 +82,8 @@ def encode(
         psnr: over all colour samples, at the source's depth, in dB; over 0, at most 150.
         size: instead of a PSNR, the most bytes that the file may take; bpp: the same in bits a pixel.
         lossless: instead of a PSNR, decode to the very samples.
-        field: "auto", "wavelet", "table", "siren", "ngp" (docs/use/choosing.md says which is for what), or a field from
-            `nfcodec.fields`.
+        field: "auto", "wavelet", "table", "siren", "ngp", "samples" (docs/use/choosing.md says which is for what), or
+            a field from `nfcodec.fields`.
         transform: "none", or a chain such as "rpp" or "standardize+rpp".
         seed: 0 .. 2^64 - 1, of the random order (rpp), and of initial weights and noise where gradient steps are taken.
         options: `effort`, `device`, `engine`, `max_steps`, `time_limit_s`, `best_effort` of

@@ -8,6 +8,9 @@ from typing import Any
 from nfcodec.fields.registry import FAMILIES
 from nfcodec.transforms import Permutation, left_shuffled, parse_permutations
 
+HEADERS = 100
+"""Bytes that a file may take beside its samples and what undoes its chain."""
+
 Report = Mapping[str, Any]
 """As `nfcodec.codec.Encoded.report`, with "path", "png_bytes" and "bound_bytes"."""
 
@@ -31,9 +34,10 @@ def summary(name: str, report: Report) -> str:
 
 
 def note(report: Report) -> str | None:
-    """What the chain's permutations mean for the file, in one paragraph; None if there is nothing to say."""
+    """What the chain's permutations and the field mean for the file, in one paragraph; None where nothing is to say."""
     permutations = parse_permutations(report["transform"])
-    return " ".join([*_on_random_order(permutations, report), *_on_key_planes(permutations, report)]) or None
+    about_order = [*_on_random_order(permutations, report), *_on_key_planes(permutations, report)]
+    return " ".join([*about_order, *_on_size(report)]) or None
 
 
 def _on_random_order(permutations: Sequence[type[Permutation]], report: Report) -> Iterator[str]:
@@ -58,6 +62,13 @@ def _on_key_planes(permutations: Sequence[type[Permutation]], report: Report) ->
     if names:
         share = f"{report['side_info_bytes']:,} of its {report['bytes']:,} bytes"
         yield f"The file holds the intensities of all pixels, by which {names} can be undone, in {share}."
+
+
+def _on_size(report: Report) -> Iterator[str]:
+    """A sentence on a file that is larger than the samples; `auto` makes none."""
+    if report["bytes"] > report["raw_bytes"] + report["side_info_bytes"] + HEADERS:
+        yield f"The file is larger than the samples themselves, which take {report['raw_bytes']:,} bytes."
+        yield "With --field auto it would not be."
 
 
 def _names(kinds: Sequence[type[Permutation]]) -> str:

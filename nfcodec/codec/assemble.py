@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask
-from nfcodec.coding.entropy import Encoder
-from nfcodec.coding.planes import code_plane
+from nfcodec.coding.planes import encode_planes
 from nfcodec.coding.residuals import encode_residual
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Solution
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, Chunks, Header, pack_metadata
 from nfcodec.metrics import psnr_db
-from nfcodec.raster import Raster, Samples
+from nfcodec.raster import Raster
 from nfcodec.version import VERSION
 
 
@@ -35,9 +32,9 @@ def assemble(picture: Picture, solution: Solution, target_psnr_db: float, *, exa
         chunks[RESIDUAL] = encode_residual(raster.samples - samples.astype(np.int64), picture.in_place(places))
         samples = raster.samples
     if chain.planes:
-        chunks[PLANES] = _code_planes(chain.planes, raster.depth)
+        chunks[PLANES] = encode_planes(chain.planes, raster.depth)
     if raster.alpha is not None:
-        chunks[ALPHA] = _code_planes([raster.alpha], raster.depth)
+        chunks[ALPHA] = encode_planes([raster.alpha], raster.depth)
     for key, kind in METADATA_CHUNKS.items():
         if raster.metadata.get(key):
             chunks[kind] = pack_metadata(raster.metadata[key])
@@ -59,10 +56,3 @@ def assemble(picture: Picture, solution: Solution, target_psnr_db: float, *, exa
         steps=[weights[tensor.name].step for tensor in problem.field.layout(problem.geometry)],
     )
     return chunks, header
-
-
-def _code_planes(planes: Sequence[Samples], depth: int) -> bytes:
-    coder = Encoder()
-    for plane in planes:
-        code_plane(coder, plane.shape[0], plane.shape[1], depth, plane.astype(np.int64))
-    return coder.finish()

@@ -27,7 +27,8 @@ class Entrant:
 def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> list[Entrant]:
     """Who fits the picture: the family of a name or of a field, or for "auto" those that suit the picture.
 
-    Where none of these can be fitted by the engine asked for, "auto" takes those that stand in for others.
+    Where none of these can be fitted by the engine asked for, "auto" takes those that stand in for others. Behind them
+    come those whose files are never much larger than the samples.
 
     Raises:
         UsageError: an unknown name or field.
@@ -43,7 +44,8 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
             raise EngineError(refusal)
         return [Entrant(chosen, given)]
     families = [registry.family(name) for name in registry.FAMILIES]
-    able = [each for each in families if each.refuses(picture, engine, device) is None]
+    bounding = [each for each in families if each.bounds_size]
+    able = [each for each in families if each not in bounding and each.refuses(picture, engine, device) is None]
     suitable = [each for each in able if each.suits(picture)] or [each for each in able if each.stands_in]
     if not suitable and able:
         check_installed(engine, device)
@@ -51,7 +53,7 @@ def entrants(field: str | Field, picture: Picture, engine: str, device: str) -> 
         raise EngineError(f"the engine {engine!r} on the device {device!r} can fit no field of auto, only: {found}")
     if not suitable:
         raise EngineError(f"no field can be fitted by the engine {engine!r} on the device {device!r}")
-    return [Entrant(each) for each in suitable]
+    return [Entrant(each) for each in (*suitable, *bounding)]
 
 
 def best_of(files: Sequence[Encoded], goal: Goal) -> Encoded:
@@ -64,6 +66,13 @@ def best_of(files: Sequence[Encoded], goal: Goal) -> Encoded:
     if of_quality:
         return max(reaching or files, key=lambda each: (each.psnr_db, -len(each.data)))
     return min(reaching or files, key=lambda each: len(each.data))
+
+
+def may_win(estimated_bytes: float | None, files: Sequence[Encoded], goal: Goal) -> bool:
+    """Whether a file of about so many bytes, if that is known, could be taken instead of those that are there."""
+    if estimated_bytes is None or not any(each.report["reached"] for each in files):
+        return True
+    return estimated_bytes <= (goal.n_bytes if isinstance(goal, Size) else len(best_of(files, goal).data))
 
 
 def best_of_plans(plans: Sequence[Plan], seconds_left: float) -> Plan:

@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
-from nfcodec.coding.entropy import Decoder
 from nfcodec.coding.payload import decode_payload
-from nfcodec.coding.planes import code_plane
+from nfcodec.coding.planes import decode_planes
 from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
-from nfcodec.exact.arithmetic import OUTPUT_BITS, Quantized
+from nfcodec.exact.arithmetic import Quantized
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster, Samples
@@ -51,7 +50,7 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
     }
     symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
-    value_map = document.chain.value_map(header.depth, header.channels, OUTPUT_BITS)
+    value_map = document.value_map
     flat = (document.geometry.n_pixels, header.channels)
     moved: Samples = np.empty(flat, np.uint8) if header.depth == 8 else np.empty(flat, np.uint16)
     moved_places = np.empty(flat, np.int8) if RESIDUAL in document.chunks else None
@@ -62,13 +61,13 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
             moved_places[pixels] = value_map.places(outputs, moved[pixels])
 
     document.field.evaluate_tiles(document.geometry, weights, take)
-    order = document.chain.order(header.height, header.width, _key_planes(document))
+    order = document.chain.order(header.height, header.width, _planes(document, PLANES, document.chain.n_planes))
     shape = (header.height, header.width, header.channels)
     samples = in_picture_order(moved, order, shape)
     if moved_places is not None:
         places = in_picture_order(moved_places, order, shape)
         samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
-    alpha = _plane(document, Decoder(document.chunks[ALPHA]), last=True) if header.alpha else None
+    alpha = _planes(document, ALPHA, 1)[0] if header.alpha else None
     return Raster(samples, alpha, metadata)
 
 
@@ -79,19 +78,9 @@ def _corrected(samples: Samples, residual: npt.NDArray[np.int64]) -> Samples:
     return exact.astype(samples.dtype)  # pyright: ignore[reportReturnType]
 
 
-def _key_planes(document: Document) -> list[Samples]:
-    if not document.chain.n_planes:
-        return []
-    decoder = Decoder(document.chunks[PLANES])
-    n_planes = document.chain.n_planes
-    return [_plane(document, decoder, last=i == n_planes - 1) for i in range(n_planes)]
-
-
-def _plane(document: Document, decoder: Decoder, *, last: bool) -> Samples:
+def _planes(document: Document, kind: bytes, n_planes: int) -> list[Samples]:
+    """Those of a chunk."""
     header = document.header
-    plane: npt.NDArray[np.int64] = code_plane(decoder, header.height, header.width, header.depth, None)
-    if plane.min() < 0 or plane.max() >> header.depth:
-        raise FormatError("a lossless plane leaves the range of its samples")
-    if last:
-        decoder.finish()
-    return plane.astype(np.uint16) if header.depth == 16 else plane.astype(np.uint8)
+    if not n_planes:
+        return []
+    return decode_planes(document.chunks[kind], n_planes, header.height, header.width, header.depth)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import Step
+from nfcodec.exact.arithmetic import OUTPUT_BITS, Step
 from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.registry import unpack_field
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, read_chunks
 from nfcodec.limits import Limits
-from nfcodec.transforms import Chain
+from nfcodec.transforms import Chain, ValueMap, samples_themselves
 
 METADATA_CHUNKS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
 
@@ -35,6 +35,14 @@ class Document:
     @property
     def geometry(self) -> Geometry:
         return Geometry(self.header.height, self.header.width, self.header.channels)
+
+    @property
+    def value_map(self) -> ValueMap:
+        """What turns the field's outputs into samples."""
+        depth, channels = self.header.depth, self.header.channels
+        if self.field.holds_samples:
+            return samples_themselves(depth, channels, OUTPUT_BITS)
+        return self.chain.value_map(depth, channels, OUTPUT_BITS)
 
     @property
     def peak(self) -> int:

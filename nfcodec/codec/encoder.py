@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from nfcodec.codec.assemble import assemble
-from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants
+from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants, may_win
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.codec.report import Encoded, Outcome, report_of
@@ -71,6 +71,8 @@ def encode(
     request = replace(request, deadline=request.deadline + time.monotonic() - began)
     files: list[Encoded] = []
     for i, encoding in enumerate(able):
+        if encoding.is_beside_the_point(files, failures, request):
+            continue
         try:
             left = share_of(request.deadline - time.monotonic(), [each.need(request) for each in able[i:]])
             files.append(encoding.file(replace(request, deadline=min(request.deadline, time.monotonic() + left))))
@@ -136,6 +138,15 @@ class _Encoding:
             return max(plan.seconds for plan in self._plans(fit_request, exact=exact))
         except TargetNotReachedError:
             return 1.0
+
+    def is_beside_the_point(self, files: Sequence[Encoded], failures: Sequence[NfcError], request: Request) -> bool:
+        """Whether its file would not be taken, or would hide why those that suit the picture better failed."""
+        if not files:
+            failed = any(not isinstance(error, TargetNotReachedError) for error in failures)
+            return self.entrant.family.bounds_size and failed
+        if type(request.goal) not in self.session.native:
+            return False
+        return not may_win(self.session.estimated_bytes(request), files, request.goal)
 
     def file(self, request: Request) -> Encoded:
         """The file for a request, whether it reaches the goal or not."""

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nfcodec.codec.document import METADATA_CHUNKS
 from nfcodec.codec.info import CLOSED_FORM, side_info_bytes
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.fitting.family import Plan
@@ -29,6 +30,7 @@ class Encoded:
         engine: what took the steps; None where the weights were solved in closed form.
         seed: what the bytes depend on; None where nothing in them is random.
         side_info_bytes: what undoes the transforms.
+        raw_bytes: of the samples as they are, alpha included, and of the metadata as the file holds it.
     """
 
     data: bytes
@@ -87,7 +89,13 @@ def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
         "engine": solution.engine,
         "device": solution.device,
         "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
+        "raw_bytes": _raw_bytes(header, outcome.chunks),
     }
+
+
+def _raw_bytes(header: Header, chunks: Chunks) -> int:
+    n_samples = header.width * header.height * (header.channels + header.alpha)
+    return n_samples * header.depth // 8 + sum(len(chunks.get(kind, b"")) for kind in METADATA_CHUNKS.values())
 
 
 def _is_random(outcome: Outcome) -> bool:

@@ -2,21 +2,60 @@
 
 The sample at (0, 0) comes first; then, for steps s = 2^k .. 1, the samples at odd multiples of s, each predicted by
 the rounded mean of its nearest known neighbours: the four diagonal ones for (odd, odd), then the four direct ones for
-(even, odd) and for (odd, even). The context is the bit length of those neighbours' spread.
+(even, odd) and for (odd, even). The context is the bit length of those neighbours' spread. Planes to which this does
+not do justice, as noise and masks with patterns, are packed instead.
 docs/reference/format.md, "Lossless planes", is the normative text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from nfcodec.coding import packed
 from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
-from nfcodec.coding.entropy import Int64Array
+from nfcodec.coding.entropy import Decoder, Encoder, Int64Array
+from nfcodec.errors import FormatError
 from nfcodec.exact.part import SymbolCoder
+from nfcodec.raster import Samples
+
+CODED, PACKED = 0, 1
+"""How planes are held: in a range-coded stream, one after the other, or as the features of packed integers."""
 
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _PHASES = ((1, 1, _DIAGONAL), (0, 1, _DIRECT), (1, 0, _DIRECT))
+
+
+def encode_planes(planes: Sequence[Samples], depth: int) -> bytes:
+    """Planes (H, W) of `depth` bits a sample as bytes, in the smaller way."""
+    encoder = Encoder()
+    for plane in planes:
+        code_plane(encoder, plane.shape[0], plane.shape[1], depth, plane.astype(np.int64))
+    stream = encoder.finish()
+    together = np.stack(planes, axis=2)
+    if packed.estimated_bytes(together) < len(stream):
+        data = packed.pack(together)
+        if len(data) < len(stream):
+            return bytes([PACKED]) + data
+    return bytes([CODED]) + stream
+
+
+def decode_planes(payload: bytes, n_planes: int, rows: int, cols: int, depth: int) -> list[Samples]:
+    """The inverse of `encode_planes`. Raises FormatError."""
+    if payload[:1] == bytes([CODED]):
+        decoder = Decoder(payload[1:])
+        planes = [code_plane(decoder, rows, cols, depth, None) for _ in range(n_planes)]
+        decoder.finish()
+    elif payload[:1] == bytes([PACKED]):
+        together = packed.unpack(payload[1:], (rows, cols, n_planes))
+        planes = [together[:, :, i] for i in range(n_planes)]
+    else:
+        raise FormatError("lossless planes are held in an unknown way")
+    if any(plane.min() < 0 or plane.max() >> depth for plane in planes):
+        raise FormatError("a lossless plane leaves the range of its samples")
+    return [plane.astype(np.uint16) if depth == 16 else plane.astype(np.uint8) for plane in planes]
 
 
 def code_plane(coder: SymbolCoder, rows: int, cols: int, depth: int, plane: Int64Array | None) -> Int64Array:

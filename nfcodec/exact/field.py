@@ -73,10 +73,12 @@ class Field(ABC):
         wire_id: what a file calls the class; never used for another one.
         counterparts: what computes the field's values and gradients in an engine, by the engine's name, as
             "module:attribute", imported when a fit asks for it. See nfcodec.fitting.engines.
+        holds_samples: whether the outputs are samples, so that a chain's value maps do not apply.
     """
 
     wire_id: ClassVar[int]
     counterparts: ClassVar[Mapping[str, str]]
+    holds_samples: ClassVar[bool] = False
 
     @abstractmethod
     def pack(self) -> bytes:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nfcodec.fields.ngp.field import Ngp
     from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
     from nfcodec.fields.registry import asked_for, estimator, family, family_name, field_names
+    from nfcodec.fields.samples.field import Samples
     from nfcodec.fields.siren.field import Siren
     from nfcodec.fields.siren.tiled import TiledSiren
     from nfcodec.fields.table.field import Pyramid, Table
@@ -32,6 +33,7 @@ __all__ = [
     "Parameters",
     "Pyramid",
     "Role",
+    "Samples",
     "Siren",
     "Table",
     "Tensor",
@@ -56,6 +58,7 @@ __getattr__ = lazy.exports(
         "Parameters": "nfcodec.exact.field",
         "Pyramid": "nfcodec.fields.table.field",
         "Role": "nfcodec.exact.field",
+        "Samples": "nfcodec.fields.samples.field",
         "Siren": "nfcodec.fields.siren.field",
         "Table": "nfcodec.fields.table.field",
         "Tensor": "nfcodec.exact.field",

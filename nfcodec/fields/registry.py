@@ -52,6 +52,11 @@ FAMILIES: dict[str, Entry] = {
     "ngp": Entry(
         "nfcodec.fields.ngp.family:NgpFamily", {3: "nfcodec.fields.ngp.field:Ngp"}, "Instant-NGP", is_network=True
     ),
+    "samples": Entry(
+        "nfcodec.fields.samples.family:SamplesFamily",
+        {7: "nfcodec.fields.samples.field:Samples"},
+        "the samples themselves",
+    ),
 }
 """In the order in which `auto` asks them."""
 

@@ -104,9 +104,9 @@ class Session(ABC):
 
     @abstractmethod
     def estimated_bytes(self, request: Request) -> float | None:
-        """About what a file takes at the request's PSNR, without a fit; None where quick fits tell better.
+        """About what a file takes for the request's goal, one of `native`, without a fit; None where fits tell better.
 
-        Infinite for what is out of reach.
+        Infinite for what is out of reach. Where a smaller file than that is there already, `auto` makes none.
         """
 
 
@@ -116,11 +116,14 @@ class Family(ABC):
     Attributes:
         name: of `--field NAME`, and what a file's report says.
         stands_in: whether `auto` takes the family where none that suits the picture can be fitted.
+        bounds_size: whether `auto` has the family try every picture, beside those that suit it, because its files are
+            never much larger than the samples.
         recipes: by effort, 1 .. 9: documented dataclasses of the family's own.
     """
 
     name: ClassVar[str]
     stands_in: ClassVar[bool]
+    bounds_size: ClassVar[bool] = False
     recipes: ClassVar[Mapping[int, Any]]
 
     def parse(self, arguments: str) -> object:

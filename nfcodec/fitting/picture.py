@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import OUTPUT_BITS
+from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.raster import Raster, Samples
-from nfcodec.transforms import Chain, ValueMap
+from nfcodec.transforms import Chain, ValueMap, samples_themselves
 from nfcodec.transforms.orders import Values, in_picture_order
 
 
@@ -45,6 +46,12 @@ class Picture:
     def permutes(self) -> bool:
         """Whether the chain moves pixels."""
         return self.chain.permutes
+
+    def value_map_of(self, field: Field) -> ValueMap:
+        """What turns a field's outputs into samples: the chain's value maps, unless the field holds samples."""
+        if field.holds_samples:
+            return samples_themselves(self.raster.depth, self.raster.channels, OUTPUT_BITS)
+        return self.value_map
 
     def in_place(self, values: Values) -> Values:
         """An array (n, C) in the chain's order as one of (H, W, C)."""

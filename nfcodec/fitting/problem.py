@@ -45,7 +45,7 @@ class Problem:
 
     Attributes:
         samples: (H * W, C) integers, after the chain's permutations.
-        value_map: the chain's value maps.
+        value_map: the chain's value maps, or what stands for them where the field holds samples.
     """
 
     field: Field
@@ -56,7 +56,7 @@ class Problem:
     @classmethod
     def of(cls, picture: Picture, field: Field) -> Self:
         """Fit a field to a picture."""
-        return cls(field, picture.geometry, picture.samples, picture.value_map)
+        return cls(field, picture.geometry, picture.samples, picture.value_map_of(field))
 
     def part(self, place: Place, field: Field) -> Self:
         """Fit another field to a rectangle of the picture."""

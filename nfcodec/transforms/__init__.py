@@ -5,7 +5,7 @@ from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, left_shuffled,
 from nfcodec.transforms.orders import seeded_permutation
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
 from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
-from nfcodec.transforms.value_map import ValueMap
+from nfcodec.transforms.value_map import ValueMap, samples_themselves
 
 __all__ = [
     "MAX_TRANSFORMS",
@@ -29,6 +29,7 @@ __all__ = [
     "parse_permutations",
     "register",
     "registered",
+    "samples_themselves",
     "seeded_permutation",
     "usages",
 ]

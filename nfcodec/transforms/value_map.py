@@ -120,6 +120,13 @@ class _Counter:
         return counts
 
 
+def samples_themselves(depth: int, channels: int, fraction_bits: int) -> ValueMap:
+    """The map of a field whose outputs are samples: T(k / peak) = k, whatever value maps there are in a chain."""
+    values = np.arange(1 << depth, dtype=np.int64)
+    thresholds = (2 * values[1:] - 1 << fraction_bits) >> 1
+    return ValueMap(depth, 1, np.tile(values.astype(np.float64), (channels, 1)), np.tile(thresholds, (channels, 1)))
+
+
 def compile_value_map(curves: Sequence[Sequence[Step]], sign: int, depth: int, fraction_bits: int) -> ValueMap:
     """Tabulate one curve a channel.
 

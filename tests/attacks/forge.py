@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import zstandard
 
+from nfcodec import zstd
 from nfcodec.codec.document import metadata_mask, parse
 from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, encode_payload
 from nfcodec.exact.field import Role
@@ -27,7 +28,8 @@ GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 PYRAMID, TABLE, ALPHA_FILE, ZIGZAG = "pyramid-rgb", "table-rgb-rpp", "pyramid-gray-alpha", "pyramid-rgb-zigzag"
 WAVELET, FILTERED, LOSSLESS = "wavelet-rgb", "wavelet-filters-rgb", "residual-rgb"
 SIREN, TILED, HASHED = "siren-gray", "tiled-2x3", "ngp-rgb"
-ALL = (PYRAMID, TABLE, ALPHA_FILE, ZIGZAG, WAVELET, FILTERED, LOSSLESS, SIREN, TILED, HASHED)
+PACKED, PACKED_ALPHA = "samples-rgb16", "samples-rgba"
+ALL = (PYRAMID, TABLE, ALPHA_FILE, ZIGZAG, WAVELET, FILTERED, LOSSLESS, SIREN, TILED, HASHED, PACKED, PACKED_ALPHA)
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 LINEAR = Wavelet(3)
@@ -175,8 +177,8 @@ def _too_large() -> dict[str, tuple[bytes, str]]:
         "wide layer, encoded": (build(Siren(4096, 1, frequencies=16), 16_384, 1), "FormatError"),
         "wide layer, square": (build(Pyramid(7, 4096), 128, 128), "FormatError"),
         "wide layer, no stream": (build(Siren(1024, 1), limit=1), "FormatError"),
-        "alpha without bits": (build(tiny, 700, 700, extra={ALPHA: b""}), "FormatError"),
-        "eight key planes": (build(tiny, 90, 90, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b""}), "FormatError"),
+        "alpha without bits": (build(tiny, 700, 700, extra={ALPHA: b"\0"}), "FormatError"),
+        "eight key planes": (build(tiny, 90, 90, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b"\0"}), "FormatError"),
         "eight permutations": (build(tiny, 400, 400, chain=b"\x08" + (b"\1\1" + bytes(8)) * 8), "FormatError"),
     }  # fmt: skip
 
@@ -228,7 +230,7 @@ def _fields() -> dict[str, tuple[bytes, str]]:
     steps, whole = STEP * len(header.steps), 1 << 24
     models = b"\0" + b"\0" * 3  # a valid WGHT payload for one hash level and two matrices
     denormal = with_chunk(build(hash_level(1e-45, 8), steps=STEP * 3), WEIGHTS, models)
-    unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 7, 255)}
+    unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 8, 255)}
     return found | unknown | {
         "hash scale denormal": (denormal, "FormatError"),
         "another field's description": (with_header(base, field_id=1), "FormatError"),
@@ -355,10 +357,16 @@ def _chains() -> dict[str, tuple[bytes, str]]:
         "the most decimals that are allowed": (build(siren, chain=expensive, channels=3, depth=16), "FormatError"),
         "key plane nobody asked for": (with_chunk(base, PLANES, bytes(8)), "FormatError"),
         "alpha missing": (with_chunk(golden(ALPHA_FILE), ALPHA, None), "FormatError"),
-        "alpha of zeros": (with_chunk(golden(ALPHA_FILE), ALPHA, bytes(400)), "FormatError"),
-        "alpha of ones": (with_chunk(golden(ALPHA_FILE), ALPHA, b"\xff" * 400), "FormatError"),
-        "alpha of three bytes": (with_chunk(golden(ALPHA_FILE), ALPHA, b"abc"), "FormatError"),
-        "keys of zeros": (with_chunk(golden(ZIGZAG), PLANES, bytes(400)), "FormatError"),
+        "alpha of zeros": (with_chunk(golden(ALPHA_FILE), ALPHA, bytes(401)), "FormatError"),
+        "alpha of ones": (with_chunk(golden(ALPHA_FILE), ALPHA, b"\0" + b"\xff" * 400), "FormatError"),
+        "alpha of three bytes": (with_chunk(golden(ALPHA_FILE), ALPHA, b"\0abc"), "FormatError"),
+        "alpha in an unknown way": (with_chunk(golden(ALPHA_FILE), ALPHA, b"\2" + bytes(400)), "FormatError"),
+        "packed alpha of another size": (with_chunk(golden(ALPHA_FILE), ALPHA, _packed_zeros(10**7)), "FormatError"),
+        "packed alpha out of range": (
+            with_chunk(golden(ALPHA_FILE), ALPHA, _packed_zeros(17 * 23, b"\1")),
+            "FormatError",
+        ),
+        "keys of zeros": (with_chunk(golden(ZIGZAG), PLANES, bytes(401)), "FormatError"),
         "no keys": (with_chunk(golden(ZIGZAG), PLANES, b""), "FormatError"),
         "limits on a 16-bit key": (_huge_plane(), "FormatError"),
     }
@@ -512,9 +520,14 @@ def _patch_header(data: bytes, at: int, value: int) -> bytes:
     return with_chunk(data, HEADER, bytes(payload))
 
 
+def _packed_zeros(n_bytes: int, least: bytes = b"\0") -> bytes:
+    """Packed planes whose frame holds so many zeros, over the least integer."""
+    return b"\1" + least + b"\1\x40" + zstd.compress(bytes(n_bytes))
+
+
 def _huge_plane() -> bytes:
     """16-bit keys whose stream drives every prediction as far out of range as it goes."""
-    return build(Siren(4, 0), 64, 64, chain=b"\x01\x02", depth=16, extra={PLANES: b"\xee" * 4096})
+    return build(Siren(4, 0), 64, 64, chain=b"\x01\x02", depth=16, extra={PLANES: b"\0" + b"\xee" * 4096})
 
 
 def mutations(n: int, seed: int) -> Iterable[bytes]:

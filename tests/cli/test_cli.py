@@ -40,7 +40,7 @@ from tests.cli.commands import (
 def test_encode_and_decode(run):
     with open("a.png", "wb") as file:
         file.write(PNG)
-    result = run("encode", "a.png", "--psnr", PSNR_DB, "-e", 2, "--json")
+    result = run("encode", "a.png", "--psnr", PSNR_DB, "-e", 2, "--json", "--field", "wavelet")
     assert result.code == 0, result.err
     report = json.loads(result.out)
     assert report.keys() >= ENCODE_KEYS
@@ -171,7 +171,11 @@ def test_auto_takes_another_family_where_the_engine_cannot_fit_wavelets(run):
     assert encode_picture(run, "--psnr", 20, "--engine", "torch").report["field"] == "table"
 
 
-@pytest.mark.parametrize("options", [(), ("--transform", "rpp"), ("--field", "siren", "--max-steps", 20)], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [("--field", "wavelet"), ("--transform", "rpp"), ("--field", "siren", "--max-steps", 20)],
+    ids=str,
+)
 def test_lossless(run, options):
     encoded = encode_picture(run, "--lossless", *options)
     assert (encoded.report["psnr_db"], encoded.report["target_psnr_db"]) == (None, None)
@@ -210,7 +214,7 @@ def test_a_lossless_file_against_another_picture(run):
 
 @pytest.mark.parametrize(("options", "budget"), [(("--size", 200), 200), (("--bpp", "13.4"), 201)], ids=str)
 def test_sizes(run, options, budget):
-    encoded = encode_picture(run, *options)
+    encoded = encode_picture(run, *options, "--field", "wavelet")
     assert encoded.report["bytes"] <= budget
     assert encoded.report["target_bytes"] == budget
     assert encoded.report["bpp"] <= 13.4

@@ -2,7 +2,9 @@
 
 import json
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nfcodec.codec
@@ -176,3 +178,12 @@ def test_help_explains_keys_that_there_are(run):
     keys = re.findall(r"^  (\w+)  ", text, re.MULTILINE)
     assert {"steps", "fit_steps", "fitted", "engine", "seed", "bound_bytes"} <= set(keys) <= set(report)
     assert "error, code, kind" in text
+
+
+def test_a_note_says_that_a_file_is_larger_than_the_samples(run):
+    """Of a field that was named; `auto` makes no such file."""
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    Path("noise.png").write_bytes(image_bytes(Raster(noise), "png"))
+    named = run("encode", "noise.png", "--lossless", "-e", 1, "--field", "wavelet")
+    assert "note: The file is larger than the samples themselves, which take 1,728 bytes." in named.err
+    assert "note" not in run("encode", "noise.png", "-f", "--lossless", "-e", 1).err

@@ -39,3 +39,8 @@ def flat(value: int, shape=(9, 7, 3)) -> Raster:
 def field_of(field: str | Field, raster: Raster) -> str | Field:
     """A field, or for "pyramid" the one that a picture gets from its family where a pyramid promises less."""
     return default_pyramid(Geometry(raster.height, raster.width, raster.channels)) if field == "pyramid" else field
+
+
+def suited(transform: str) -> str:
+    """The family that `auto` takes for a chain where pictures are large enough that packed samples do not win."""
+    return "table" if {"rpp", "zigzag"} & set(transform.split("+")) else "wavelet"

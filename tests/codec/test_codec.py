@@ -196,7 +196,7 @@ def test_report_and_info_name_the_family_and_say_how_it_was_fitted(field, transf
 @pytest.mark.parametrize("shape", [(40, 48, 3), (7, 9, 1)], ids=str)
 def test_gradient_steps_on_wavelets_are_reported_too(shape):
     """Also where they brought nothing, and the analysis is in the file."""
-    encoded = encode(picture(*shape), EncodeOptions(36.0, effort=2))
+    encoded = encode(picture(*shape), EncodeOptions(36.0, "wavelet", effort=2))
     report, info = encoded.report, inspect(encoded.data)
     assert report["steps"] > 0
     if report["engine"] is None:

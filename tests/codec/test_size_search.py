@@ -24,7 +24,7 @@ from nfcodec.format import RESIDUAL, read_chunks
 from nfcodec.limits import MAX_PSNR_DB
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
-from tests.codec.pictures import SMALL_SIREN, field_of, noise, picture
+from tests.codec.pictures import SMALL_SIREN, field_of, noise, picture, suited
 
 MOST_CALLS = 12
 """Of an encoder in one search at one effort."""
@@ -359,7 +359,7 @@ def test_bits_a_pixel(bpp, shape):
 )
 def test_transforms(transform, budget):
     raster = picture(20, 20, 1)
-    encoded = encode(raster, EncodeOptions(size_bytes=budget, transform=transform, effort=1))
+    encoded = encode(raster, EncodeOptions(None, suited(transform), transform, size_bytes=budget, effort=1))
     assert_within(raster, encoded, budget)
     assert len(encoded.data) >= budget - unused_that_is_close(budget)
 
@@ -397,7 +397,7 @@ def test_more_effort(field):
 @pytest.mark.parametrize("depth", [8, 16])
 def test_more_than_enough_is_without_loss(depth, budget, transform):
     raster = picture(8, 7, 1, depth)
-    encoded = encode(raster, EncodeOptions(**budget, transform=transform, effort=1))
+    encoded = encode(raster, EncodeOptions(None, suited(transform), transform, **budget, effort=1))
     decoded = assert_within(raster, encoded, math.floor(budget.get("bpp", 0) * 56 / 8) or 50_000)
     assert np.array_equal(decoded.samples, raster.samples)
     assert inspect(encoded.data).target_psnr_db == math.inf

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfcodec.coding.entropy import Decoder, Encoder
-from nfcodec.coding.planes import code_plane
+from nfcodec.coding.planes import CODED, PACKED, code_plane, decode_planes, encode_planes
+from nfcodec.errors import FormatError
 
 
 def encode(plane: np.ndarray, depth: int) -> bytes:
@@ -73,3 +74,37 @@ def test_the_stream_is_frozen():
         hashlib.sha256(encode(plane * 400, 16)).hexdigest()
         == "b8cfa853efc2d7705c3bf2c7f83f0ea7846db9d7f3cf4839f4a6cad3beca03cc"
     )
+
+
+@settings(deadline=None, max_examples=40)
+@given(planes(), st.integers(1, 3))
+def test_planes_come_back(case, n_planes):
+    depth, plane = case
+    samples = [np.roll(plane, i).astype(np.uint16 if depth == 16 else np.uint8) for i in range(n_planes)]
+    data = encode_planes(samples, depth)
+    found = decode_planes(data, n_planes, *plane.shape, depth)
+    assert [each.dtype for each in found] == [each.dtype for each in samples]
+    assert np.array_equal(found, samples)
+    assert len(data) <= sum(each.nbytes for each in samples) + 16
+
+
+def test_the_smaller_way_is_taken():
+    (y, x), rng = np.mgrid[:64, :64], np.random.default_rng(0)
+    shades = np.round(128 + 60 * np.sin(x / 9) * np.cos(y / 11) + rng.normal(0, 2, x.shape)).astype(np.uint8)
+    noise = rng.integers(0, 256, x.shape, dtype=np.uint8)
+    checks = ((x + y) % 2 * 255).astype(np.uint8)
+    assert [encode_planes([each], 8)[0] for each in (shades, noise, checks)] == [CODED, PACKED, PACKED]
+    assert len(encode_planes([checks], 8)) < 60
+
+
+def test_planes_that_no_encoder_writes_are_refused():
+    plane = np.zeros((4, 5), np.uint8)
+    coded = bytes([CODED]) + encode(plane.astype(np.int64), 8)
+    assert np.array_equal(decode_planes(coded, 1, 4, 5, 8)[0], plane)
+    packed = bytes([PACKED]) + b"\0\1\0" + bytes(20)
+    assert np.array_equal(decode_planes(packed, 1, 4, 5, 8)[0], plane)
+    too_large, negative = (bytes([PACKED]) + head + bytes(19) for head in (b"\2\1\0\xff", b"\1\1\0\0"))
+    cut_or_longer = (coded + bytes(64), coded + b"\0", packed[:-1], packed + b"\0")
+    for data in (b"", b"\2" + coded[1:], *cut_or_longer, too_large, negative):
+        with pytest.raises(FormatError):
+            decode_planes(data, 1, 4, 5, 8)

@@ -29,7 +29,7 @@ SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.6.1 and 5.8
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 BIT = [0, 2**23, 2**24]
-ORDERS = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0,), 5: (0, 1), 6: (0,)}  # section 5, by field id
+ORDERS = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0,), 5: (0, 1), 6: (0,), 7: (0,)}  # section 5, by field id
 NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
@@ -105,6 +105,8 @@ def read_field(kind, data, h, w, c):  # section 4: layout as name -> shape, and 
         own, filters = read(stream, "BB")
         require(own < 8 and filters <= 128, "bad levels or filters")
         layout = {"level0": (h, w, c), "skip": (c, c)} | ({"weight1": (c, filters)} if filters else {})
+    elif kind == 7:
+        layout, own = {"level0": (h, w, c)}, None
     else:
         require(kind in (5, 6), "unknown field")
         coarsest, hidden = read(stream, "BH") if kind == 6 else (0, 0)
@@ -113,7 +115,7 @@ def read_field(kind, data, h, w, c):  # section 4: layout as name -> shape, and 
         layout = {f"level{i}": (-(-h >> s), -(-w >> s), c) for i, s in enumerate(own)} | {"skip": (c, c * len(own))}
         layout |= {"weight0": (hidden, c * len(own)), "bias0": (hidden,), "weight1": (c, hidden)} if hidden else {}
     require(not stream.read(), "bytes left over in the field")
-    return layout | ({"bias_out": (c,)} if kind > 3 else {}), own
+    return layout | ({"bias_out": (c,)} if 3 < kind < 7 else {}), own
 
 
 def siren_layout(width, hidden, frequencies, c):  # section 4.1
@@ -204,6 +206,8 @@ def read_weights(data, kind, own, layout, h, w):  # section 5
     stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
     (order,) = read(stream, "B")
     require(order in ORDERS[kind], "bad order")
+    if kind == 7:
+        return {"level0": read_packed(stream.read(), layout["level0"])}
     regime = read(stream, "B")[0] if kind == 4 else 0
     levels = [q for name, q in symbols.items() if name.startswith("level")]
     limits = [varint(stream) for q in {3: levels, 4: []}.get(kind, levels[:1]) for _ in range(q.shape[-1])]
@@ -234,6 +238,25 @@ def read_weights(data, kind, own, layout, h, w):  # section 5
         q[...] = q.cumsum() if ".bias" in name else q
         require(abs(q).max() <= 2**24, "symbol out of range")
     return symbols
+
+
+def read_packed(data, shape):  # section 5.11
+    stream = BytesIO(data)
+    folded, unit, (how,) = varint(stream), varint(stream), read(stream, "B")
+    size, body = 1 << (how >> 4 & 3), stream.read()
+    require(folded <= 2**25 and 0 < unit <= 2**25 and size <= 4 and how < 128, "bad packing")
+    if how >> 6:
+        body = read_frame(body, False, size * math.prod(shape))
+    require(len(body) == size * math.prod(shape), "integers missing or left over")
+    places = np.frombuffer(body, np.uint8).astype(np.int64).reshape(size, -1)
+    numbers = sum(place << 8 * (size - 1 - i) for i, place in enumerate(places))
+    planar = numbers.reshape(shape[2:] + shape[:2])
+    numbers = planar.transpose(1, 2, 0) if how & 8 else numbers.reshape(shape)
+    for axis in range(3):
+        numbers = numbers.cumsum(axis=axis) % 2 ** (8 * size) if how >> axis & 1 else numbers
+    integers = (-(folded + 1) // 2 if folded % 2 else folded // 2) + unit * numbers
+    require(integers.max() <= 2**24, "symbol out of range")
+    return integers
 
 
 def read_levels(decode_symbol, levels, limits):  # section 5.6
@@ -546,6 +569,8 @@ def evaluate(kind, own, tensors, h, w):  # section 4: (H W, C) in units of 2^-24
         return siren(own, tensors, h, w)
     if kind == 2:
         return evaluate_tiles(*own, tensors, h, w)
+    if kind == 7:
+        return rescale(*tensors["level0"], 24).reshape(h * w, -1)
     if kind == 4:
         encoded = synthesise(own, *tensors["level0"])
     elif kind == 3:
@@ -600,6 +625,17 @@ def evaluate_tiles(grid, frequencies, tensors, h, w):  # section 4.2
     return np.array([outputs[place] for place in product(range(h), range(w))])
 
 
+def read_planes(data, n, h, w, depth):  # section 7.1
+    require(data[:1] in (b"\0", b"\1"), "bad planes")
+    if data[0]:
+        planes = np.moveaxis(read_packed(data[1:], (h, w, n)), 2, 0)
+    else:
+        decode_symbol = range_decoder(data[1:])
+        planes = [read_plane(decode_symbol, h, w, depth) for _ in range(n)]
+    require(all(plane.min() >= 0 and plane.max() < 2**depth for plane in planes), "sample out of range")
+    return planes
+
+
 def read_plane(decode_symbol, h, w, depth):  # section 7.1
     model = Model(decode_symbol, 2**depth - 1, [bisect_right(B[1:], 2 ** (c + 1)) for c in range(depth + 1)])
     plane, s = np.zeros((h, w), np.int64), 1
@@ -616,7 +652,6 @@ def read_plane(decode_symbol, h, w, depth):  # section 7.1
             contexts = np.frexp(np.nanmax(near, axis=0) - np.nanmin(near, axis=0))[1]  # bit lengths
             plane[y, x] = (total + n // 2) // n + model.run(np.minimum(contexts, depth))
         s //= 2
-    require(plane.min() >= 0 and plane.max() < 2**depth, "sample out of range")
     return plane
 
 
@@ -638,16 +673,22 @@ def read_residual(data, places, signs, peak):  # section 7.2
 def read_order(transforms, planes, h, w, depth):  # section 6, permutations
     order, (rows, cols) = np.arange(h * w), np.divmod(np.arange(h * w), w)
     path = np.lexsort((np.where((rows + cols) % 2, rows, -rows), rows + cols))
+    n_planes = [kind for kind, _ in transforms].count(2)
+    keys = iter(read_planes(planes, n_planes, h, w, depth) if n_planes else ())
     for kind, values in transforms:
         if kind == 1:
             order = order[np.argsort(np.random.Philox(key=values[1], counter=0).random_raw(h * w), kind="stable")]
         elif kind == 2:
-            pixels = np.argsort(read_plane(planes, h, w, depth).ravel(), kind="stable")
+            pixels = np.argsort(next(keys).ravel(), kind="stable")
             order = order[pixels[np.argsort(path)]]
     return order
 
 
-def to_samples(transforms, outputs, channel, peak):  # section 6, value maps, with section 7.2's places and signs
+def to_samples(transforms, outputs, channel, peak, as_they_are):
+    # section 6, value maps, with section 7.2's places and signs
+    if as_they_are:
+        yield from ((k, 4, 1) for k in (outputs + 2**23 >> 24).clip(0, peak).tolist())
+        return
     sign, big = (-1) ** sum(kind == 16 for kind, _ in transforms), Decimal(10) ** 100
 
     @cache
@@ -670,13 +711,14 @@ def to_samples(transforms, outputs, channel, peak):  # section 6, value maps, wi
             yield k, 4 if k in (0, peak) else min(e, 7 - e), -1 if e > 3 or k == peak else 1
 
 
-def read_metadata(frame):  # section 8
+def read_frame(frame, checksum, most):  # sections 5.11 and 8
     try:
         stated = zstandard.get_frame_parameters(frame)
-        require(stated.has_checksum and not stated.dict_id and 0 < stated.content_size <= 2**26, "bad metadata")
+        require(stated.has_checksum or not checksum, "no checksum")
+        require(not stated.dict_id and 0 < stated.content_size <= most, "bad frame")
         return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise ValueError("bad metadata") from error
+        raise ValueError("bad frame") from error
 
 
 def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]]:
@@ -709,20 +751,21 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     symbols = read_weights(chunks[b"WGHT"], field, own, layout, h, w)
     outputs = evaluate(field, own, {name: (symbols[name], steps[name]) for name in layout}, h, w)
     exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
-    order = read_order(transforms, range_decoder(chunks.get(b"PLAN", b"")), h, w, depth)
+    order = read_order(transforms, chunks.get(b"PLAN"), h, w, depth)
     for c in range(channels):
-        exact[order, c] = list(to_samples(transforms, outputs[:, c], c, 2**depth - 1))
+        exact[order, c] = list(to_samples(transforms, outputs[:, c], c, 2**depth - 1, field == 7))
     samples, places, signs = np.moveaxis(exact.reshape(h, w, channels, 3), 3, 0)
     if b"RESD" in chunks:
         samples = samples + read_residual(chunks[b"RESD"], places, signs, 2**depth - 1)
         require(samples.min() >= 0 and samples.max() < 2**depth, "sample out of range")
     samples = samples.astype(np.uint16 if depth == 16 else np.uint8)
     if mode & 8:
-        alpha = read_plane(range_decoder(chunks[b"ALPH"]), h, w, depth).astype(samples.dtype)
+        alpha = read_planes(chunks[b"ALPH"], 1, h, w, depth)[0].astype(samples.dtype)
     raw = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in (samples, alpha) if a is not None)
     require(hashlib.sha256(raw).digest()[:8] == digest, "digest mismatch")  # section 9
     names = {"icc": b"iccp", "exif": b"exif", "xmp": b"xmpm"}
-    return samples, alpha, {name: read_metadata(chunks[kind]) for name, kind in names.items() if kind in chunks}
+    metadata = {name: read_frame(chunks[kind], True, 2**26) for name, kind in names.items() if kind in chunks}
+    return samples, alpha, metadata
 
 
 if __name__ == "__main__":

@@ -24,7 +24,19 @@ from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.coding.payload import CODED, encode_payload
 from nfcodec.exact.arithmetic import MAX_SYMBOL, Step
 from nfcodec.exact.field import Role, Tensor
-from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet, hash_levels
+from nfcodec.fields import (
+    Field,
+    Geometry,
+    HashLevel,
+    Ngp,
+    Pyramid,
+    Samples,
+    Siren,
+    Table,
+    TiledSiren,
+    Wavelet,
+    hash_levels,
+)
 from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
 
@@ -168,6 +180,27 @@ def residual_cases() -> dict[str, Case]:
     return {f"residual-{name}": (image, {"lossless": True, **options}) for name, (image, options) in found.items()}
 
 
+def samples_cases() -> dict[str, Case]:
+    """Numbers of one and of two bytes, all axes and layouts of differences, bodies with and without a frame."""
+    noise = np.random.default_rng(3)
+    steep = np.add.outer(np.arange(21) * 700, np.arange(24) * 1300)  # differences wrap
+    tones = np.stack([steep % 977, (steep + 40) % 977, steep % 601], axis=2)
+    bars = np.tile((np.arange(30) // 7 % 2 * 255).astype(np.uint8), (26, 1))
+    found: dict[str, Case] = {
+        "gray": (bars, {}),
+        "rgb": (np.repeat(RGB[:, :, :1] // 64 * 64 + 9, 3, axis=2), {}),
+        "rgb16": ((tones * 67).astype(np.uint16), {}),
+        "gray16": (np.cumsum(np.cumsum(np.full((18, 25), 3), axis=0), axis=1).astype(np.uint16), {}),
+        "noise": (noise.integers(0, 256, (13, 11, 3)).astype(np.uint8), {"transform": "rpp", "seed": 3}),
+        "noise16": (noise.integers(0, 1 << 16, (12, 7)).astype(np.uint16), {"transform": "inversion+gamma:2"}),
+        "rgba": (np.dstack([picture(14, 17, 3) // 9 * 9, noise.integers(0, 256, (14, 17))]).astype(np.uint8), {}),
+        "rgb-zigzag+zigzag": (noise.integers(0, 2, (15, 12, 3)).astype(np.uint8) * 200, {"transform": "zigzag+zigzag"}),
+        "1x1": (picture(1, 1, 3), {}),
+        "1x31": (picture(1, 31, 1), {"transform": "standardize"}),
+    }
+    return {f"samples-{name}": (image, {"field": "samples", **options}) for name, (image, options) in found.items()}
+
+
 @dataclass(frozen=True)
 class Crafted:
     """A file with random symbols, in each order that the field has: what no fit has.
@@ -198,6 +231,7 @@ def crafted_cases() -> dict[str, Crafted]:
         "ngp-levels": Crafted(Ngp(levels, hidden=(6, 5, 4)), Geometry(9, 13, 3), 20.0, gain=8.0),
         "ngp-levels-7x1": Crafted(Ngp(levels[:4], hidden=(3,)), Geometry(7, 1, 1), 900.0, gain=8.0),
         "pyramid-random": Crafted(Pyramid(2, 5), Geometry(37, 31, 3), 20.0),
+        "samples-wide": Crafted(Samples(), Geometry(12, 13, 3), 2.0**16, gain=2.0**-12),
         "table-wide": Crafted(Table(), Geometry(14, 11, 3), 900.0),
         "wavelet-shifts": Crafted(Wavelet(2), Geometry(19, 18, 1), 3000.0, 255),
         "wavelet-escapes": Crafted(Wavelet(2), Geometry(10, 9, 3), 2.0**19, 255),
@@ -273,6 +307,7 @@ def main() -> None:
         for path in [*FOLDER.glob("*.nfc"), *FOLDER.glob("*.npy")]:
             path.unlink()
     fits = {**wavelet_cases(), **table_cases(), **pyramid_cases(), **network_cases(), **residual_cases()}
+    fits |= samples_cases()
     makers = {
         name: lambda image=image, options=options: nfcodec.encode(image, best_effort=True, **options)
         for name, (image, options) in fits.items()

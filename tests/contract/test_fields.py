@@ -11,7 +11,7 @@ from nfcodec.errors import FormatError, LimitError
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import Role
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields import HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet, hash_levels, registry
+from nfcodec.fields import HashLevel, Ngp, Pyramid, Samples, Siren, Table, TiledSiren, Wavelet, hash_levels, registry
 from nfcodec.lazy import load
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from tests.contract.toy_family import Mosaic
@@ -19,7 +19,7 @@ from tests.contract.toy_family import Mosaic
 FIELDS = [
     Siren(7, 2), Siren(5, 1, frequencies=3), TiledSiren(2, 1, (4, 6), 1, 2), Ngp(hash_levels(3, 2, 6, 4, 2.0), (5, 4)),
     Ngp((HashLevel(3.5, 5, 32, 4), HashLevel(14.0, 15, 232, 1)), (5,)), Wavelet(2), Wavelet(3, 9), Table(), Pyramid(2),
-    Pyramid(3, 6), Mosaic(4),
+    Pyramid(3, 6), Samples(), Mosaic(4),
 ]  # fmt: skip
 GEOMETRIES = [Geometry(9, 14, 3), Geometry(13, 6, 1)]
 each_field = pytest.mark.parametrize("field", FIELDS, ids=repr)
