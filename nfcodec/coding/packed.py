@@ -21,6 +21,7 @@ from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, SymbolArray
 from nfcodec.wire import ByteReader, put_varint
 
+Integers = npt.NDArray[np.integer]
 Unsigned = npt.NDArray[np.unsignedinteger]
 Shape = tuple[int, int, int]
 """(rows, cols, features)."""
@@ -41,7 +42,7 @@ WHOLE_OVER_PART = 0.9
 WHAT = "a frame of packed integers"
 
 
-def pack(integers: SymbolArray) -> bytes:
+def pack(integers: Integers) -> bytes:
     """Integers (rows, cols, features), magnitudes up to MAX_SYMBOL, as bytes."""
     least, unit, numbers = _numbers(integers)
     how = _best_arrangement(_middle(numbers))[0]
@@ -54,7 +55,7 @@ def pack(integers: SymbolArray) -> bytes:
     return put_varint(2 * least if least >= 0 else -2 * least - 1) + put_varint(unit) + bytes([how]) + body
 
 
-def estimated_bytes(integers: SymbolArray) -> float:
+def estimated_bytes(integers: Integers) -> float:
     """About the size of `pack`'s result, rather less than more, from a part of the picture."""
     part = _middle(integers)
     numbers = _numbers(part)[2]
@@ -87,7 +88,7 @@ def unpack(data: bytes, shape: Shape) -> SymbolArray:
     return integers
 
 
-def _numbers(integers: SymbolArray) -> tuple[int, int, Unsigned]:
+def _numbers(integers: Integers) -> tuple[int, int, Unsigned]:
     """The least integer, the unit in which others are over it, and by how many."""
     least = int(integers.min())
     over = integers - least
@@ -97,18 +98,18 @@ def _numbers(integers: SymbolArray) -> tuple[int, int, Unsigned]:
     return least, unit, numbers.astype(kind)
 
 
-def _middle(integers: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+def _middle(integers: Integers) -> Integers:
     """Rows of the middle, about `TRIED` integers."""
     n_rows = max(1, TRIED // math.prod(integers.shape[1:]))
     first = max(0, (len(integers) - n_rows) // 2)
     return integers[first : first + n_rows]
 
 
-def _type_bits(numbers: npt.NDArray[np.integer]) -> int:
+def _type_bits(numbers: Integers) -> int:
     return TYPES.index(numbers.dtype) << TYPE_BITS
 
 
-def _best_arrangement(numbers: npt.NDArray[np.integer]) -> tuple[int, int]:
+def _best_arrangement(numbers: Integers) -> tuple[int, int]:
     """Which one makes the smallest frame, and its size.
 
     Quick frames tell which differences and which layout, but only the best level finds what repeats itself at a
@@ -122,7 +123,7 @@ def _best_arrangement(numbers: npt.NDArray[np.integer]) -> tuple[int, int]:
     return smallest, sizes[smallest]
 
 
-def _arranged(numbers: npt.NDArray[np.integer], how: int) -> bytes:
+def _arranged(numbers: Integers, how: int) -> bytes:
     """The bytes of numbers: all highest ones, then all lower ones."""
     for axis in range(3):
         if how >> axis & 1:
