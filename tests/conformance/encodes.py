@@ -54,7 +54,7 @@ def cases() -> dict[str, tuple[np.ndarray, dict[str, Any]]]:
         "wavelet-psnr-standardize": (gray, {"psnr": 40.0, "effort": 4, "transform": "standardize"}),
         "wavelet-psnr-many-fits": (picture(40, 48, 3), {"psnr": 38.0, "effort": 6, "max_steps": 400}),
         "wavelet-size": (rgb, {"size": 2200, "effort": 2}),
-        "wavelet-lossless": (picture(40, 48, 3), {"lossless": True, "effort": 2}),
+        "wavelet-lossless": (picture(40, 48, 3), {"lossless": True, "field": "wavelet", "effort": 2}),
         "wavelet-psnr-16-bits": (picture(32, 40, 1, 16), {"psnr": 60.0, "effort": 2}),
         "table-psnr-rpp": (rgb, {"psnr": 38.0, "transform": "rpp"}),
         "table-psnr-rpp-gray": (gray, {"psnr": 42.0, "transform": "gamma:2+rpp", "effort": 7}),
