@@ -1,14 +1,14 @@
-"""Every guard against files and images that ask for too much, in one place."""
+"""Every guard against files and images that ask for too much, in one place: what decoding costs, and how much may be.
+
+The cost of a file is known before it is paid: the header and the first bytes of its chunks say how many numbers there
+are to decode and what is computed of them. `nfcodec.codec.document` adds that up and holds it against the limits.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from nfcodec.errors import LimitError
-
-PARAMETERS_PER_PIXEL = 8
-"""So many parameters a pixel are free: dense grids grow with their picture, whose pixels are limited already."""
-
 
 MAX_EFFORT = 9
 """Efforts are 1 (fast) .. MAX_EFFORT (small files)."""
@@ -18,34 +18,71 @@ MAX_PSNR_DB = 150.0
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Upper bounds that are checked before memory is allocated or time is spent.
+class Cost:
+    """What a piece of decoding takes at most.
 
-    Each bound is inclusive. The cost of decoding a neural field is known from the header alone, so `max_macs`
-    (pixels x multiplications a pixel) stops "compute bombs": tiny files that ask for hours.
+    Attributes:
+        memory_bytes: at its peak, with what it leaves.
+        work: seconds of one core of the reference machine (`nfcodec.fitting.cost`), all threads together.
+        kept_bytes: of memory, what is still taken when it is over.
+    """
+
+    memory_bytes: float = 0.0
+    work: float = 0.0
+    kept_bytes: float = 0.0
+
+    def then(self, other: Cost) -> Cost:
+        """Both, one after the other: the second comes on top of what the first keeps."""
+        peak = max(self.memory_bytes, self.kept_bytes + other.memory_bytes)
+        return Cost(peak, self.work + other.work, self.kept_bytes + other.kept_bytes)
+
+    def keeping(self, kept_bytes: float) -> Cost:
+        """The same, of which only so much is kept."""
+        return Cost(self.memory_bytes, self.work, kept_bytes)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds that are checked before memory is allocated or time is spent. Each is inclusive.
+
+    Attributes:
+        max_dimension: pixels a side.
+        max_pixels: of a picture.
+        max_file_bytes: of a file that is read, be it an .nfc file or an image.
+        max_memory_bytes: that decoding takes at its peak, beside the interpreter and its libraries.
+        max_work: that decoding takes, in seconds of a core of the reference machine: a core of usual speed. Threads
+            share it out, so that it is over sooner.
+        max_header_bytes: of the header of an .nfc file.
+        max_metadata_bytes: of a profile, EXIF or XMP, unpacked.
     """
 
     max_dimension: int = 32_768
     max_pixels: int = 89_478_485  # Pillow's MAX_IMAGE_PIXELS
-    max_parameters: int = 2**26  # beyond PARAMETERS_PER_PIXEL for each pixel
-    max_macs: int = 10**13
-    max_levels: int = 32
-    max_layers: int = 64
-    max_width: int = 4096
+    max_file_bytes: int = 2**31
+    max_memory_bytes: float = 8e9
+    max_work: float = 600.0
     max_header_bytes: int = 65_536
     max_metadata_bytes: int = 2**24
-    max_file_bytes: int = 2**31
 
-    def check(self, name: str, value: int) -> None:
+    def check(self, name: str, value: float) -> None:
         """Raise LimitError if `value` is over the limit called `name` (a field name without `max_`)."""
-        bound: int = getattr(self, f"max_{name}")
+        bound: float = getattr(self, f"max_{name}")
         if value > bound:
-            raise LimitError(f"{name.replace('_', ' ')}: {value} is over the limit of {bound}")
+            raise LimitError(f"{name.replace('_', ' ')}: {_number(value)} is over the limit of {_number(bound)}")
 
     def check_geometry(self, width: int, height: int) -> None:
         """Check an image's sides and pixel count."""
         self.check("dimension", max(width, height))
         self.check("pixels", width * height)
+
+    def check_cost(self, cost: Cost) -> None:
+        """Check what decoding takes."""
+        self.check("memory_bytes", cost.memory_bytes)
+        self.check("work", cost.work)
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.3g}"
 
 
 DEFAULT_LIMITS = Limits()

@@ -48,6 +48,23 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
         for key, kind in METADATA_CHUNKS.items()
         if kind in document.chunks
     }
+    moved, moved_places = _evaluated(document)
+    order = document.chain.order(header.height, header.width, _planes(document, PLANES, document.chain.n_planes))
+    shape = (header.height, header.width, header.channels)
+    samples = in_picture_order(moved, order, shape)
+    if moved_places is not None:
+        places = in_picture_order(moved_places, order, shape)
+        samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
+    alpha = _planes(document, ALPHA, 1)[0] if header.alpha else None
+    return Raster(samples, alpha, metadata)
+
+
+def _evaluated(document: Document) -> tuple[Samples, npt.NDArray[np.int8] | None]:
+    """The samples that the field gives, (n, C) as they were moved, and, for a residual, their places in the value map.
+
+    Symbols are forgotten on the way back.
+    """
+    header = document.header
     symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
     value_map = document.value_map
@@ -61,21 +78,15 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
             moved_places[pixels] = value_map.places(outputs, moved[pixels])
 
     document.field.evaluate_tiles(document.geometry, weights, take)
-    order = document.chain.order(header.height, header.width, _planes(document, PLANES, document.chain.n_planes))
-    shape = (header.height, header.width, header.channels)
-    samples = in_picture_order(moved, order, shape)
-    if moved_places is not None:
-        places = in_picture_order(moved_places, order, shape)
-        samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
-    alpha = _planes(document, ALPHA, 1)[0] if header.alpha else None
-    return Raster(samples, alpha, metadata)
+    return moved, moved_places
 
 
 def _corrected(samples: Samples, residual: npt.NDArray[np.int64]) -> Samples:
-    exact = samples + residual
-    if exact.min() < 0 or exact.max() > np.iinfo(samples.dtype).max:
+    """The sum, in the memory of the residual while it lasts."""
+    residual += samples
+    if residual.min() < 0 or residual.max() > np.iinfo(samples.dtype).max:
         raise FormatError("the residual leaves the range of the samples")
-    return exact.astype(samples.dtype)  # pyright: ignore[reportReturnType]
+    return residual.astype(samples.dtype)  # pyright: ignore[reportReturnType]
 
 
 def _planes(document: Document, kind: bytes, n_planes: int) -> list[Samples]:

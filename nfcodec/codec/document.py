@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nfcodec.codec.decoding_cost import decoding_cost
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Step
 from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.registry import unpack_field
-from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, read_chunks
-from nfcodec.limits import Limits
+from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, metadata_size, read_chunks
+from nfcodec.limits import Cost, Limits
 from nfcodec.transforms import Chain, ValueMap, samples_themselves
 
 METADATA_CHUNKS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
@@ -23,7 +24,11 @@ def metadata_mask(chunks: Chunks) -> int:
 
 @dataclass(frozen=True)
 class Document:
-    """The parts of a file, consistent with each other and within the limits."""
+    """The parts of a file, consistent with each other and within the limits.
+
+    Attributes:
+        cost: of decoding it, at most.
+    """
 
     chunks: Chunks
     header: Header
@@ -31,6 +36,7 @@ class Document:
     chain: Chain
     steps: dict[str, Step]
     size_bytes: int
+    cost: Cost
 
     @property
     def geometry(self) -> Geometry:
@@ -54,22 +60,28 @@ class Document:
 
 
 def parse(data: bytes, limits: Limits) -> Document:
-    """Read a file's structure and check it; decodes nothing. Raises FormatError or LimitError."""
+    """Read a file's structure, and hold what decoding it will take against the limits; decodes nothing.
+
+    Raises:
+        FormatError: the bytes are no valid file.
+        LimitError: the file, or what decoding it takes, is over a limit.
+    """
     limits.check("file_bytes", len(data))
     chunks = read_chunks(data)
     header = Header.unpack(chunks[HEADER], limits)
     field = unpack_field(header.field_id, header.field)
     geometry = Geometry(header.height, header.width, header.channels)
-    field.check(geometry, limits)
     chain, end = Chain.unpack(header.chain, 0, header.channels)
     if end != len(header.chain):
         raise FormatError("the transform chain is followed by other bytes")
-    layout = field.layout(geometry)
-    if len(header.steps) != len(layout):
+    if len(header.steps) != field.n_tensors(geometry):
         raise FormatError("the quantizer steps do not match the field")
-    steps = {tensor.name: step for tensor, step in zip(layout, header.steps, strict=True)}
+    steps = {tensor.name: step for tensor, step in zip(field.layout(geometry), header.steps, strict=True)}
     if header.metadata != metadata_mask(chunks):
         raise FormatError("the metadata chunks are not those that the header announces")
     if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
         raise FormatError("the header does not match the chunks that are there")
-    return Document(chunks, header, field, chain, steps, len(data))
+    metadata = sum(metadata_size(chunks[kind], limits) for kind in METADATA_CHUNKS.values() if kind in chunks)
+    cost = decoding_cost(chunks, header, field, chain, 2 * len(data) + metadata)
+    limits.check_cost(cost)
+    return Document(chunks, header, field, chain, steps, len(data), cost)

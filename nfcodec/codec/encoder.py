@@ -21,6 +21,7 @@ from nfcodec.codec.report import Encoded, Outcome, report_of
 from nfcodec.codec.size_search import best_within, first_guess_db
 from nfcodec.codec.time_plan import TRIES, announcement, seconds_beside, share_of
 from nfcodec.errors import EngineError, FormatError, LimitError, NfcError, TargetNotReachedError
+from nfcodec.exact.field import Field
 from nfcodec.fields import registry
 from nfcodec.fitting.engines import check_installed
 from nfcodec.fitting.family import Context, Session
@@ -28,7 +29,7 @@ from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import WRITING, Plan
 from nfcodec.fitting.request import Listener, Request, each_message_once, ignore
-from nfcodec.format import HEADER, write_chunks
+from nfcodec.format import HEADER, STEP_BYTES, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
@@ -187,7 +188,7 @@ class _Encoding:
         try:
             plan = best_of_plans(self._plans(fit_request, exact=exact), fit_request.deadline - time.monotonic())
             for each in (plan.field, *plan.others):
-                each.check(picture.geometry, self.limits)
+                self._check_before(each)
             self._announce(plan, fit_request)
             solution = self.session.fit(plan, fit_request.within(plan))
         except FormatError as error:
@@ -197,10 +198,19 @@ class _Encoding:
         if not promised:
             header = replace(header, target_psnr_db=header.psnr_db)
         data = write_chunks({**chunks, HEADER: header.pack()})
-        decoded = decode(data, self.limits)
+        try:
+            decoded = decode(data, self.limits)
+        except LimitError as error:
+            raise LimitError(f"decoders would refuse the file: {error}; limits can be raised") from error
         reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
         outcome = Outcome(self.entrant.family.name, picture.chain, plan, solution, chunks, header, data, reached_db)
         return Encoded(data, report_of(outcome, self.options))
+
+    def _check_before(self, field: Field) -> None:
+        """Refuse a field before the fit that the limits would not let anybody decode, whatever the fit makes of it."""
+        geometry = self.picture.geometry
+        self.limits.check("header_bytes", STEP_BYTES * field.n_tensors(geometry))
+        self.limits.check_cost(field.cost(geometry))
 
     def _plans(self, fit_request: Request, *, exact: bool) -> list[Plan]:
         """The session's, with what a file holds beside the field. Raises TargetNotReachedError for what none can do."""

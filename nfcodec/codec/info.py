@@ -25,7 +25,8 @@ class Info:
         parameters: of the field.
         seed: of the random order of the pixels, which the decoder needs; None without one. Files do not hold the seed
             of gradient steps.
-        macs: multiplications that decoding the whole picture takes, roughly.
+        memory_bytes: that decoding takes, at most.
+        work: what decoding takes, at most, in seconds of one core; see `Limits.max_work`.
     """
 
     bytes: int
@@ -38,7 +39,8 @@ class Info:
     field: str
     fitted: str
     parameters: int
-    macs: int
+    memory_bytes: int
+    work: float
     transform: str
     seed: int | None
     side_info_bytes: int
@@ -71,7 +73,8 @@ def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
         field=family_name(document.field),
         fitted="by gradient steps" if header.stepped else CLOSED_FORM,
         parameters=document.field.n_parameters(geometry),
-        macs=document.field.macs_per_pixel(geometry) * geometry.n_pixels,
+        memory_bytes=int(document.cost.memory_bytes),
+        work=document.cost.work,
         transform=str(document.chain),
         seed=document.chain.seed,
         side_info_bytes=side_info_bytes(header.chain, chunks),

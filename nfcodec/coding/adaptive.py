@@ -8,7 +8,7 @@ scale of the prior. docs/reference/format.md, "Adaptive tables", is the normativ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from nfcodec.coding.entropy import TABLE_BITS, TABLE_TOTAL, Int32Array, Int64Array
 from nfcodec.errors import FormatError
 from nfcodec.exact.part import SymbolCoder
+from nfcodec.limits import Cost
 
 FIRST_BATCH = 32
 LAST_BATCH = 8192
@@ -28,6 +29,20 @@ PRIOR_WEIGHT = 2048
 PRIOR_FLOOR = 4
 MAX_ALPHABET = 512
 N_SCALES = 64
+
+SYMBOL, TABLE, TABLE_SYMBOL, INNER_SYMBOL = 0.12e-6, 8e-6, 6e-9, 20e-9
+"""Work: of a symbol; of each table that is made, whatever its size; and of each symbol that it holds, without and with
+contexts inside wider ones."""
+
+RUN_BYTES, SLICE_VALUES = 40, 1 << 18
+"""Memory that a run takes for each of its symbols while it is coded; and how many numbers of tables there are at a
+time, beside counts."""
+
+TABLES_BYTES = 12 * 8 * SLICE_VALUES
+"""Of memory, for tables that are not kept."""
+
+PRIOR_SYMBOL, PAGE = 0.2e-6, 4096
+"""Work of each symbol of a prior; and the memory that the first count in a context may take."""
 
 
 def prior_weights(limit: int, scale: int) -> Int64Array:
@@ -99,8 +114,7 @@ class _Tables:
             by_context = np.argsort(batch, kind="stable")
             sizes = np.bincount(batch)
             ends = np.cumsum(sizes)
-            present = np.flatnonzero(sizes)
-            for context, table in zip(present, self._tables(present), strict=True):
+            for context, table in self._tables_of(np.flatnonzero(sizes)):
                 group = by_context[ends[context] - sizes[context] : ends[context]]
                 chosen = None if symbols is None else symbols[start:stop][group]
                 coded[start:stop][group] = coder.code(chosen, table, len(group))
@@ -108,6 +122,13 @@ class _Tables:
             self._n_coded += stop - start
             start = stop
         return coded
+
+    def _tables_of(self, present: npt.NDArray[np.integer]) -> Iterator[tuple[int, Int64Array]]:
+        """Some contexts and the table of each; few tables are in memory at a time."""
+        at_a_time = max(1, SLICE_VALUES // self._counts.shape[1])
+        for start in range(0, len(present), at_a_time):
+            some = present[start : start + at_a_time]
+            yield from zip(some.tolist(), self._tables(some), strict=True)
 
     def _tables(self, present: npt.NDArray[np.integer]) -> Int64Array:
         """The tables of some contexts."""
@@ -153,11 +174,49 @@ class _NestedTables(_Tables):
 
 def _add(counts: npt.NDArray[np.integer], weight: int, contexts: npt.NDArray[np.integer], symbols: Int32Array) -> None:
     """Add a weight for each symbol in its context."""
-    cells = contexts.astype(np.int64) * counts.shape[1] + symbols
-    if 4 * len(cells) < counts.size:  # a few: one by one
-        np.add.at(counts.reshape(-1), cells, weight)
-    else:
-        counts += weight * np.bincount(cells, minlength=counts.size).reshape(counts.shape)
+    flat, one = counts.reshape(-1), counts.dtype.type(weight)  # of the same type, which is much quicker
+    for start in range(0, len(contexts), SLICE_VALUES):
+        some = slice(start, start + SLICE_VALUES)
+        np.add.at(flat, contexts[some].astype(np.int64) * counts.shape[1] + symbols[some], one)
+
+
+def adaptive_cost(n: int, limit: int, contexts: Sequence[int], *, n_runs: int = 1, nested: bool = False) -> Cost:
+    """What a decoder takes for an `AdaptiveModel` and the symbols that it codes; the symbols are not kept.
+
+    Args:
+        n: symbols.
+        limit: of the model.
+        contexts: how many there are, or, where they are nested, from the widest but one to the narrowest.
+        n_runs: calls of `code`.
+    """
+    (high, shift), narrowest = _parts_of(limit), contexts[-1] if contexts else 1
+    n_high, n_low = 2 * high + 1, 1 << shift
+    inner = INNER_SYMBOL if nested else TABLE_SYMBOL
+    work = n * SYMBOL + narrowest * high * PRIOR_SYMBOL * (not nested)
+    work += _n_tables(n, n_runs, narrowest, LAST_BATCH if not nested else n) * (TABLE + n_high * inner)
+    if shift:
+        work += n * SYMBOL + _n_tables(n, n_runs, 3, LAST_BATCH) * (TABLE + n_low * TABLE_SYMBOL)
+    counts = sum(min(4 * each * n_high, PAGE * n) for each in contexts) if nested else 8 * narrowest * n_high
+    longest = n if n_runs == 1 else -(-n // 2)
+    return Cost(RUN_BYTES * longest + counts + TABLES_BYTES + 8 * 8 * 3 * n_low * (shift > 0), work)
+
+
+def _n_tables(n: int, n_runs: int, contexts: int, last_batch: int) -> int:
+    """How many tables are made at most while n symbols are coded, in so many contexts."""
+    total, coded = 0, 0
+    while coded < n and coded < last_batch:
+        batch = min(n - coded, max(FIRST_BATCH, coded))
+        total, coded = total + min(batch, contexts), coded + batch
+    full = -(-(n - coded) // last_batch) if coded < n else 0
+    return min(n, total + (full + n_runs - 1) * min(contexts, last_batch))
+
+
+def _parts_of(limit: int) -> tuple[int, int]:
+    """The limit of the high part of symbols up to a limit, and the bits of the low part."""
+    shift = 0
+    while (2 * limit >> shift) + 2 > MAX_ALPHABET:
+        shift += 1
+    return (limit + (1 << shift) - 1) >> shift, shift
 
 
 class AdaptiveModel:
@@ -178,10 +237,7 @@ class AdaptiveModel:
         around: Sequence[npt.NDArray[np.integer]] = (),
         weight: PriorSymbols = PriorSymbols(),
     ) -> None:
-        self.largest, self.shift = limit, 0
-        while (2 * limit >> self.shift) + 2 > MAX_ALPHABET:
-            self.shift += 1
-        self.limit = (limit + (1 << self.shift) - 1) >> self.shift  # of the high part: -limit .. limit
+        self.largest, (self.limit, self.shift) = limit, _parts_of(limit)  # of the high part: -limit .. limit
         priors = [prior_weights(self.limit, max(0, s - 4 * self.shift)) for s in scales]
         self._high = _NestedTables(priors[0], around, weight) if around else _Tables(priors)
         flat = np.full(1 << self.shift, PRIOR_FLOOR, np.int64)
@@ -190,12 +246,13 @@ class AdaptiveModel:
     def code(self, coder: SymbolCoder, contexts: npt.NDArray[np.integer], values: Int64Array | None) -> Int64Array:
         """Code one run of values; returns them as int64. A decoder passes None; FormatError for one over the limit."""
         high_in = None if values is None else ((values >> self.shift) + self.limit).astype(np.int32)
-        high = self._high.code(coder, contexts, high_in).astype(np.int64) - self.limit
+        high = self._high.code(coder, contexts, high_in).astype(np.int64)
+        high -= self.limit
         if self.shift == 0:
             return high
         low_in = None if values is None else (values & ((1 << self.shift) - 1)).astype(np.int32)
         kind = np.where(high == 0, 0, np.where(high == -1, 1, 2))
         coded = (high << self.shift) + self._low.code(coder, kind, low_in)
-        if values is None and np.abs(coded).max(initial=0) > self.largest:
+        if values is None and max(coded.max(initial=0), -coded.min(initial=0)) > self.largest:
             raise FormatError("a symbol is over the limit that the file states")
         return coded

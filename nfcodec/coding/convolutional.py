@@ -101,14 +101,19 @@ def code_trellis(
     flat, n_steps = np.full(2, TABLE_TOTAL // 2, np.int64), path_length(int(np.prod(shape)))
     code = int(coder.code(None if path is None else np.array([path[0]], np.int32), flat, 1)[0])
     bits = coder.code(None if path is None else path[1].astype(np.int32), flat, n_steps)
-    parity = _parities_of(bits.astype(np.uint8), code, shape).astype(np.int64)
+    parity = _parities_of(bits.astype(np.uint8), code, shape)
     level = np.zeros(shape, np.int64)
     for f in range(shape[2]):
-        contexts = 2 * feature_contexts(level, f, limits, BUCKETS[-1]) + parity[:, :, f].reshape(-1)
+        contexts = feature_contexts(level, f, limits, BUCKETS[-1])
+        contexts *= 2
+        contexts += parity[:, :, f].reshape(-1)
         halves = None if symbols is None else symbols[:, :, f].reshape(-1) >> 1
-        level[:, :, f] = 2 * models[f].code(coder, contexts, halves).reshape(shape[:2]) + parity[:, :, f]
-        if np.abs(level[:, :, f]).max(initial=0) > limits[f]:
+        found = models[f].code(coder, contexts, halves).reshape(shape[:2])
+        found *= 2
+        found += parity[:, :, f]
+        if max(found.max(initial=0), -found.min(initial=0)) > limits[f]:
             raise FormatError("a symbol is over the limit that the file states")
+        level[:, :, f] = found
     return level
 
 

@@ -9,17 +9,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
+from nfcodec.coding.adaptive import AdaptiveModel, adaptive_cost, prior_scale
+from nfcodec.coding.convolutional import BUCKETS as CODED_BUCKETS
 from nfcodec.coding.convolutional import code_trellis, trellis_model
 from nfcodec.coding.entropy import Int64Array
-from nfcodec.coding.nesting import around, feature_contexts
+from nfcodec.coding.nesting import around, feature_contexts, n_contexts
 from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.field import Tensor
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
 BUCKETS = (16, 32, 128)
 """How many wide, narrower and narrow ones there are of a feature's symbols; see `nesting.around`."""
+
+PATH_WORK, PATH_BYTES, CONTEXT_BYTES = 40e-9, 3, 8
+"""Work and memory of each symbol, to decode parities; and memory of each place, for contexts."""
 
 
 class FeaturesPart(Part):
@@ -43,12 +48,36 @@ class FeaturesPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._tensor.shape[2])]
 
+    def cost(self) -> Cost:
+        shape, buckets = self._tensor.shape, CODED_BUCKETS if self._coded else BUCKETS
+        return features_cost(shape[0] * shape[1], self._limits, buckets, coded=self._coded)
+
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         chosen = None if symbols is None else widened(symbols[self._tensor.name])
         if not self._coded:
             return {self._tensor.name: code_features(coder, self._tensor.shape, self._limits, chosen)}
         models = [trellis_model(f, limit) for f, limit in enumerate(self._limits)]
         return {self._tensor.name: code_trellis(coder, models, self._limits, self._tensor.shape, chosen)}
+
+
+def features_cost(
+    n_places: int, limits: Sequence[int], buckets: tuple[int, int, int] = BUCKETS, *, coded: bool = False
+) -> Cost:
+    """What a decoder takes for entries, one for each limit at each place, that `code_features` or `code_trellis` codes.
+
+    Args:
+        coded: whether parities come from a convolutional code.
+    """
+    work, peak, n = 0.0, 0.0, n_places * len(limits)
+    for f, limit in enumerate(limits):
+        contexts = n_contexts(f, limits, buckets)
+        if coded:
+            contexts = [2, *(2 * each for each in contexts)]
+        model = adaptive_cost(n_places, (limit + 1) >> 1 if coded else limit, contexts, nested=bool(contexts))
+        work, peak = work + model.work, max(peak, model.memory_bytes)
+    if coded:
+        work, peak = work + PATH_WORK * n, max(peak, PATH_BYTES * n)
+    return Cost(8 * n + CONTEXT_BYTES * n_places + peak, work, 8 * n)
 
 
 def code_features(

@@ -20,6 +20,7 @@ from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, SymbolArray
 from nfcodec.exact.part import SymbolCoder, Table
 from nfcodec.kernels import compiled
+from nfcodec.limits import Cost
 
 LOCATION_BITS = 3
 OCTAVE_BITS = 3
@@ -37,6 +38,9 @@ ESCAPE = 64
 
 _FLOOR = 1 << 13
 """Added to every symbol's weight, out of 2^31: what the tables leave for the unexpected."""
+
+SYMBOL, RUN, RUN_BYTES = 0.35e-6, 2e-3, 120
+"""Work of a symbol and of a run, and memory of each symbol of a run."""
 
 _ESCAPE_BITS = 13
 _FRACTIONS = 1 << LOCATION_BITS
@@ -184,6 +188,14 @@ class _Groups:
         else:
             unsort(coded, self.order, out)
         return out
+
+
+def laplace_cost(n: int, n_runs: int) -> Cost:
+    """What a decoder takes for n integers in so many runs of `code_laplace`, none longer than half of them.
+
+    The integers are not kept.
+    """
+    return Cost(RUN_BYTES * -(-n // 2), n * SYMBOL + n_runs * RUN)
 
 
 def code_flat(coder: SymbolCoder, n_bits: int, n: int, symbols: SymbolArray | None) -> Int64Array:

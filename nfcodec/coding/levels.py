@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.coding.adaptive import AdaptiveModel
+from nfcodec.coding.adaptive import AdaptiveModel, adaptive_cost
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
 PASSES = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -32,6 +33,10 @@ _CLASSES: npt.NDArray[np.int16] = np.searchsorted(CLASS_BOUNDS, np.arange(225), 
 """The class of every mean magnitude up to the last bound."""
 _SMALL = 1 << 18
 """The contexts of symbols below it are computed in 32-bit integers, which is faster."""
+
+
+CONTEXT, NARROW_BYTES, WIDE_BYTES = 0.1e-6, 36, 60
+"""Work to find the context of a symbol; and memory of each place of a level for that, in 32 bits and in 64."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,14 @@ class LevelsPart(Part):
 
     def read_head(self, reader: ByteReader) -> None:
         self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._n_features)]
+
+    def cost(self) -> Cost:
+        total = Cost()
+        for shape in self._shapes.values():
+            limits, n = self._limits[: shape.features], shape.rows * shape.cols
+            level = Cost(kept_bytes=8 * n * len(limits))
+            total = total.then(level).then(passes_cost(n, limits))
+        return total
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         given = None if symbols is None else [widened(symbols[name]) for name in self._shapes]
@@ -111,6 +124,19 @@ def _at_finer(coarser: Int64Array, shape: LevelShape, finer: LevelShape, f: int)
 def neighbour_model(limit: int) -> AdaptiveModel:
     """The model that `code_in_passes` needs, for symbols of magnitudes up to `limit`."""
     return AdaptiveModel(limit, CLASS_SCALES * 2)
+
+
+def passes_cost(n_places: int, limits: Sequence[int], n_contexts: int = 2 * len(CLASS_SCALES)) -> Cost:
+    """What a decoder takes for a symbol for each limit at each of the places of a level, beside the level itself.
+
+    Args:
+        n_contexts: of the model of each.
+    """
+    total, place_bytes = Cost(), NARROW_BYTES if max(limits) < _SMALL else WIDE_BYTES
+    for limit in limits:
+        coding = adaptive_cost(n_places, limit, [n_contexts], n_runs=len(PASSES))
+        total = total.then(Cost(coding.memory_bytes + place_bytes * n_places, coding.work + CONTEXT * n_places))
+    return total
 
 
 def code_in_passes(
@@ -166,7 +192,8 @@ def neighbour_runs(
         coarser: magnitudes of the coarser level, (rows, cols), if there is one.
     """
     rows, cols = level.shape[:2]
-    integer = np.int32 if max(largest, int(np.abs(level).max())) < _SMALL else np.int64
+    known_largest = max(int(level.max()), -int(level.min()))
+    integer = np.int32 if max(largest, known_largest) < _SMALL else np.int64
     base: npt.NDArray[np.signedinteger] = np.zeros((rows, cols), integer)
     base_weight = 0
     if coarser is not None:

@@ -20,10 +20,12 @@ from nfcodec.coding.laplace import (
     SMALLEST_LOG2,
     code_flat,
     code_laplace,
+    laplace_cost,
 )
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL
 from nfcodec.exact.part import SymbolCoder
+from nfcodec.limits import Cost
 
 FRACTION_BITS = 8
 """Of mean magnitudes."""
@@ -33,6 +35,9 @@ PRIOR_ROWS = 8
 
 COLUMN_CODE = 0
 """The one of the codes whose parities matrices may have; it gives those of three rows at a time."""
+
+PATH_WORK = 40e-9
+"""Work to find the parity of a symbol."""
 
 FEW_ROWS = 48
 """Of a column, which tell at once of most matrices that no path gives their parities."""
@@ -90,6 +95,15 @@ def _code_rows(
     if values is None and np.abs(done).max(initial=0) > MAX_SYMBOL:
         raise FormatError("a symbol is too large")
     return done
+
+
+def matrix_cost(shape: tuple[int, int], *, coded: bool) -> Cost:
+    """What a decoder takes for a matrix (rows, columns), which is kept."""
+    n = shape[0] * shape[1]
+    coding = laplace_cost(n, n_runs=1 + shape[0].bit_length())
+    if coded:
+        coding = coding.then(Cost(8 * n, PATH_WORK * n))
+    return Cost(8 * n * (2 + coded) + coding.memory_bytes, coding.work, 8 * n)
 
 
 def has_path(values: Int64Array) -> bool:

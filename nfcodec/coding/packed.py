@@ -19,6 +19,7 @@ import numpy.typing as npt
 from nfcodec import zstd
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, SymbolArray
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
 Integers = npt.NDArray[np.integer]
@@ -32,6 +33,9 @@ TYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.uint32))
 PLANAR, TYPE_BITS, COMPRESSED = 1 << 3, 4, 1 << 6
 """In `how`: features follow each other rather than pixels; where the type of the numbers is; and the body is a frame.
 The lowest three bits say along which axes there are differences."""
+
+INTEGER, INTEGER_BYTES = 60e-9, 24
+"""Work and memory of an integer that is unpacked."""
 
 TRIED = 1 << 16
 """Arrangements are tried on about so many integers."""
@@ -86,6 +90,11 @@ def unpack(data: bytes, shape: Shape) -> SymbolArray:
     integers *= unit
     integers += least
     return integers
+
+
+def packed_cost(n: int) -> Cost:
+    """What `unpack` takes for n integers, which are kept, beside the bytes that they come from."""
+    return Cost(INTEGER_BYTES * n, INTEGER * n, 4 * n)
 
 
 def _numbers(integers: Integers) -> tuple[int, int, Unsigned]:

@@ -15,6 +15,7 @@ from nfcodec.errors import FormatError
 from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 ANY, CODED, NEIGHBOURS = 0, 1, 2
@@ -41,6 +42,26 @@ def estimate_payload(order: int, parts: Sequence[Part], symbols: Symbols) -> flo
 
 def decode_payload(field: Field, geometry: Geometry, payload: bytes) -> Symbols:
     """The symbols in a field's payload. Raises FormatError."""
+    parts, stream = _read_heads(field, geometry, payload)
+    decoder = Decoder(stream)
+    known: Symbols = {}
+    for part in parts:
+        known = {**known, **part.code(decoder, None, known)}
+    decoder.finish()
+    return known
+
+
+def payload_cost(field: Field, geometry: Geometry, payload: bytes) -> Cost:
+    """What `decode_payload` takes at most; the symbols are kept. Raises FormatError."""
+    parts, _ = _read_heads(field, geometry, payload)
+    total = Cost(kept_bytes=2 * len(payload))
+    for part in parts:
+        total = total.then(part.cost())
+    return total.keeping(total.kept_bytes - 2 * len(payload))
+
+
+def _read_heads(field: Field, geometry: Geometry, payload: bytes) -> tuple[list[Part], bytes]:
+    """The parts, with what their heads say, and the stream behind these. Raises FormatError."""
     reader = ByteReader(payload, "the payload of symbols")
     order = reader.u8()
     if order not in field.orders(geometry):
@@ -48,12 +69,7 @@ def decode_payload(field: Field, geometry: Geometry, payload: bytes) -> Symbols:
     parts = field.parts(geometry, order)
     for part in parts:
         part.read_head(reader)
-    decoder = Decoder(reader.rest())
-    known: Symbols = {}
-    for part in parts:
-        known = {**known, **part.code(decoder, None, known)}
-    decoder.finish()
-    return known
+    return parts, reader.rest()
 
 
 def _write(coder: SymbolCoder, order: int, parts: Sequence[Part], symbols: Symbols) -> bytes:

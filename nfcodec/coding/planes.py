@@ -14,17 +14,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from nfcodec.coding import packed
-from nfcodec.coding.adaptive import AdaptiveModel, prior_scale
+from nfcodec.coding.adaptive import AdaptiveModel, adaptive_cost, prior_scale
 from nfcodec.coding.entropy import Decoder, Encoder, Int64Array
 from nfcodec.errors import FormatError
 from nfcodec.exact.part import SymbolCoder
+from nfcodec.limits import Cost
 from nfcodec.raster import Samples
 
 CODED, PACKED = 0, 1
 """How planes are held: in a range-coded stream, one after the other, or as the features of packed integers."""
 
+_MAX_RUNS = 50
+CONTEXT, PLACE_BYTES = 0.05e-6, 14
+"""Work to predict a sample, and memory for it, of each sample of the plane."""
+
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))
+_MAX_RUNS = 50
+CONTEXT, PLACE_BYTES = 0.1e-6, 20
+"""Work to predict a sample, and memory for it, of each sample of the plane."""
+
 _PHASES = ((1, 1, _DIAGONAL), (0, 1, _DIRECT), (1, 0, _DIRECT))
 
 
@@ -56,6 +65,19 @@ def decode_planes(payload: bytes, n_planes: int, rows: int, cols: int, depth: in
     if any(plane.min() < 0 or plane.max() >> depth for plane in planes):
         raise FormatError("a lossless plane leaves the range of its samples")
     return [plane.astype(np.uint16) if depth == 16 else plane.astype(np.uint8) for plane in planes]
+
+
+def planes_cost(payload: bytes, n_planes: int, n_pixels: int, depth: int) -> Cost:
+    """What `decode_planes` takes; the planes are kept."""
+    kept = n_planes * n_pixels * (depth // 8)
+    if payload[:1] == bytes([PACKED]):
+        return packed.packed_cost(n_planes * n_pixels).then(Cost(kept)).keeping(kept)
+    coding = adaptive_cost(n_pixels, (1 << depth) - 1, [depth + 1], n_runs=_MAX_RUNS)
+    each = Cost(PLACE_BYTES * n_pixels, CONTEXT * n_pixels, PLACE_BYTES * n_pixels).then(coding).keeping(0)
+    total = Cost()
+    for _ in range(n_planes):
+        total = total.then(Cost(kept_bytes=8 * n_pixels)).then(each)
+    return total.then(Cost(kept)).keeping(kept)
 
 
 def code_plane(coder: SymbolCoder, rows: int, cols: int, depth: int, plane: Int64Array | None) -> Int64Array:

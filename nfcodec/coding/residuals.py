@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Decoder, Encoder, Int64Array
-from nfcodec.coding.levels import CLASS_SCALES, neighbour_runs
+from nfcodec.coding.levels import CLASS_SCALES, neighbour_runs, passes_cost
 from nfcodec.exact.part import SymbolCoder
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
 Places = npt.NDArray[np.int8]
@@ -45,6 +46,14 @@ def decode_residual(payload: bytes, places: Places, peak: int) -> Int64Array:
     residual = _code(decoder, limits, places, None)
     decoder.finish()
     return residual
+
+
+def residual_cost(payload: bytes, n_pixels: int, channels: int, peak: int) -> Cost:
+    """What `decode_residual` takes; the residuals are kept. Raises FormatError."""
+    reader = ByteReader(payload, "the residual")
+    limits = [reader.varint(peak) for _ in range(channels)]
+    passes = passes_cost(n_pixels, limits, 2 * _N_CONTEXTS * len(CLASS_SCALES))
+    return Cost(kept_bytes=8 * n_pixels * channels).then(passes)
 
 
 def _code(coder: SymbolCoder, limits: list[int], places: Places, residual: Int64Array | None) -> Int64Array:

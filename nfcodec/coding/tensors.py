@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from nfcodec.coding.adaptive import N_SCALES, AdaptiveModel, prior_scale
+from nfcodec.coding.adaptive import N_SCALES, AdaptiveModel, adaptive_cost, prior_scale
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.coding.laplace import MAX_SCALE, code_flat
-from nfcodec.coding.matrices import code_matrix, folded, suitable_scale, unfolded
+from nfcodec.coding.matrices import code_matrix, folded, matrix_cost, suitable_scale, unfolded
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.field import Tensor
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
+
+PART, SYMBOL_BYTES = 60e-6, 24
+"""Work of a part; and memory of each symbol of an adaptive one, beside what coding it takes."""
 
 
 def coded_values(tensor: Tensor, symbols: Symbols, *, differences: bool = False) -> Int64Array:
@@ -56,6 +60,11 @@ class AdaptivePart(Part):
         self._limit = reader.varint(2 * MAX_SYMBOL if self._differences else MAX_SYMBOL)
         self._scale = _read_scale(reader, N_SCALES)
 
+    def cost(self) -> Cost:
+        n = self._tensor.size
+        coding = adaptive_cost(n, self._limit, [1])
+        return Cost(coding.memory_bytes + SYMBOL_BYTES * n, coding.work + PART, 8 * n)
+
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         values = None if symbols is None else coded_values(self._tensor, symbols, differences=self._differences)
         model = AdaptiveModel(self._limit, [self._scale])
@@ -84,6 +93,10 @@ class ColumnsPart(Part):
 
     def read_head(self, reader: ByteReader) -> None:
         self._scale = _read_scale(reader, MAX_SCALE + 1)
+
+    def cost(self) -> Cost:
+        rows, n = self._tensor.shape[0], self._tensor.size
+        return matrix_cost((n, 1) if self._differences else (rows, n // rows), coded=self._coded)
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         values = None if symbols is None else coded_values(self._tensor, symbols, differences=self._differences)

@@ -8,8 +8,9 @@ docs/reference/format.md, "Exact arithmetic", is the normative text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy.typing as npt
 
 from nfcodec.errors import FormatError
 from nfcodec.exact.paired import Scratch, multiplier
+from nfcodec.limits import Cost
+from nfcodec.workers import n_threads
 
 IntArray = npt.NDArray[np.int64]
 SymbolArray = npt.NDArray[np.int32] | npt.NDArray[np.int64]
@@ -34,6 +37,13 @@ MAX_SYMBOL = 1 << 24
 ACTIVATION_BITS = 16
 """Encodings and the hidden activations of ReLU networks are integers in units of 2^-16."""
 
+MAC, PARAMETER, PARAMETER_BYTES = 0.055e-9, 30e-9, 24
+"""Work of a multiplication; and work and memory of each parameter, to prepare it."""
+
+NEURON, CALL, BLOCK_BYTES = 2.5e-9, 15e-6, 6 << 20
+"""Work of a neuron for one pixel, beside multiplications, and of a layer for a block of pixels; and memory of a block,
+of which each thread has one."""
+
 _EXACT = 2.0**52
 _BLOCK_VALUES = 1 << 17  # activations of a layer that are in memory at a time, a thread: 1 MiB, in reach of its cache
 
@@ -44,6 +54,19 @@ def in_blocks(network: Callable[[ExactArray], ExactArray], x: ExactArray, widest
     if x.shape[1] <= columns:
         return network(x)
     return np.concatenate([network(x[:, i : i + columns]) for i in range(0, x.shape[1], columns)], axis=1)
+
+
+def layers_cost(n_pixels: int, sizes: Sequence[int], neuron: float = NEURON) -> Cost:
+    """What evaluating layers takes at most, with their weights.
+
+    Args:
+        sizes: of the input, of each layer, and of the output.
+        neuron: work of a neuron for one pixel.
+    """
+    n_parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    n_calls = (len(sizes) - 1) * (-(-n_pixels // max(1, _BLOCK_VALUES // max(sizes))))
+    work = n_parameters * PARAMETER + n_calls * CALL + n_pixels * (n_parameters * MAC + sum(sizes[1:]) * neuron)
+    return Cost(n_parameters * PARAMETER_BYTES + n_threads() * BLOCK_BYTES, work)
 
 
 @dataclass(frozen=True)

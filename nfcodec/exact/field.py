@@ -19,7 +19,7 @@ import numpy.typing as npt
 from nfcodec.exact.arithmetic import ExactArray, Quantized
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
-from nfcodec.limits import PARAMETERS_PER_PIXEL, Limits
+from nfcodec.limits import Cost
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 if TYPE_CHECKING:
@@ -94,12 +94,11 @@ class Field(ABC):
         """The parameter tensors, in the order of the file."""
 
     @abstractmethod
-    def macs_per_pixel(self, geometry: Geometry) -> int:
-        """Multiplications that decoding one pixel takes, roughly."""
+    def cost(self, geometry: Geometry) -> Cost:
+        """What `evaluate_tiles` takes at most, beside the symbols; `Part.cost` says what takes to decode those.
 
-    @abstractmethod
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        """Raise LimitError if decoding this field would cost more than the limits allow; see `check_cost`."""
+        It must be told from the field and the geometry alone, in little time and memory.
+        """
 
     @abstractmethod
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> Sequence[int]:
@@ -121,10 +120,9 @@ class Field(ABC):
         """Of all tensors."""
         return sum(tensor.size for tensor in self.layout(geometry))
 
-    def check_cost(self, geometry: Geometry, limits: Limits) -> None:
-        """The bounds that hold for every field: on parameters and on multiplications. Raises LimitError."""
-        limits.check("parameters", self.n_parameters(geometry) - PARAMETERS_PER_PIXEL * geometry.n_pixels)
-        limits.check("macs", self.macs_per_pixel(geometry) * geometry.n_pixels)
+    def n_tensors(self, geometry: Geometry) -> int:
+        """Of the layout; a field that may have very many says so without making it."""
+        return len(self.layout(geometry))
 
     def evaluate(
         self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int = TILE_PIXELS
@@ -160,13 +158,24 @@ class Field(ABC):
             in_tiles(geometry, tile, tile_pixels)
 
 
+def tiles_cost(geometry: Geometry, pixel_bytes: int, tile_pixels: int = TILE_PIXELS) -> Cost:
+    """The memory of the tiles that threads evaluate at a time, if a tile takes so much for each of its pixels."""
+    rows = _rows_of_tile(geometry, tile_pixels)
+    at_a_time = min(geometry.height, rows * n_threads())
+    return Cost(at_a_time * geometry.width * pixel_bytes)
+
+
+def _rows_of_tile(geometry: Geometry, tile_pixels: int) -> int:
+    return max(1, min(geometry.height, tile_pixels // geometry.width))
+
+
 def in_tiles(geometry: Geometry, tile: Callable[[slice, int, int], object], tile_pixels: int = TILE_PIXELS) -> None:
     """Call a function for all tiles of whole rows of a picture, one a thread at a time.
 
     Args:
         tile: takes the pixels, a slice of H * W, and the first row and the one behind the last.
     """
-    rows, width = max(1, tile_pixels // geometry.width), geometry.width
+    rows, width = _rows_of_tile(geometry, tile_pixels), geometry.width
     starts = range(0, geometry.height, rows)
 
     def work(worker: int, i: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import SymbolArray
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 Symbols = Mapping[str, SymbolArray]
@@ -48,6 +49,10 @@ class Part(ABC):
     @abstractmethod
     def read_head(self, reader: ByteReader) -> None:
         """The inverse of `head`. Raises FormatError."""
+
+    @abstractmethod
+    def cost(self) -> Cost:
+        """What decoding this part takes at most, once its head is read; its tensors are kept."""
 
     @abstractmethod
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:

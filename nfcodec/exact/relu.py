@@ -10,8 +10,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from nfcodec.exact.arithmetic import ACTIVATION_BITS, OUTPUT_BITS, Affine, ExactArray, Plain, Quantized, in_blocks
+from nfcodec.exact.arithmetic import (
+    ACTIVATION_BITS,
+    OUTPUT_BITS,
+    Affine,
+    ExactArray,
+    Plain,
+    Quantized,
+    in_blocks,
+    layers_cost,
+)
 from nfcodec.exact.field import Role, Tensor
+from nfcodec.limits import Cost
 
 Layer = tuple[Quantized, Quantized | None]
 """The weight (out, in) and the bias (out,) of a layer."""
@@ -31,9 +41,10 @@ def relu_tensors(n_inputs: int, hidden: Sequence[int], channels: int, *, linear:
     return [*tensors, Tensor("bias_out", (channels,), Role.BIAS)] if linear else tensors
 
 
-def relu_macs(n_inputs: int, hidden: Sequence[int], channels: int) -> int:
-    """Multiplications of a network a pixel, the linear map not counted where there are hidden layers."""
-    return sum(n_in * n_out for n_in, n_out in pairwise([n_inputs, *hidden, channels]))
+def relu_cost(n_pixels: int, n_inputs: int, hidden: Sequence[int], channels: int, *, linear: bool) -> Cost:
+    """What evaluating a network of these widths takes, as of `relu_tensors`."""
+    total = layers_cost(n_pixels, [n_inputs, *hidden, channels])
+    return total.then(layers_cost(n_pixels, [n_inputs, channels])) if linear and hidden else total
 
 
 def layers_of(weights: Mapping[str, Quantized], n_hidden: int) -> list[Layer]:

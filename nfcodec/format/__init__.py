@@ -15,8 +15,8 @@ from nfcodec.format.chunks import (
     read_chunks,
     write_chunks,
 )
-from nfcodec.format.header import MINOR, Header
-from nfcodec.format.metadata import pack_metadata, unpack_metadata
+from nfcodec.format.header import MINOR, STEP_BYTES, Header
+from nfcodec.format.metadata import metadata_size, pack_metadata, unpack_metadata
 
 __all__ = [
     "ALPHA",
@@ -27,11 +27,13 @@ __all__ = [
     "MINOR",
     "PLANES",
     "RESIDUAL",
+    "STEP_BYTES",
     "WEIGHTS",
     "XMP",
     "Chunks",
     "Header",
     "check_start",
+    "metadata_size",
     "pack_metadata",
     "read_chunks",
     "unpack_metadata",

@@ -19,6 +19,9 @@ _FIXED = struct.Struct("<B3sB HH 8s")
 _DEPTH_16, _ALPHA, _METADATA_SHIFT, _STEPPED = 1 << 2, 1 << 3, 4, 1 << 7
 _INFINITE = 0xFFFF
 
+STEP_BYTES = 2
+"""What the quantizer step of a tensor takes."""
+
 
 @dataclass(frozen=True)
 class Header:

@@ -13,7 +13,14 @@ def pack_metadata(blob: bytes) -> bytes:
     return zstd.compress(blob, checksum=True)
 
 
+def metadata_size(payload: bytes, limits: Limits) -> int:
+    """The size of what `unpack_metadata` gives. Raises FormatError or LimitError."""
+    size = zstd.stated_size(payload, _WHAT, checksum=True)
+    limits.check("metadata_bytes", size)
+    return size
+
+
 def unpack_metadata(payload: bytes, limits: Limits) -> bytes:
     """Decompress within `limits.max_metadata_bytes`. Raises FormatError or LimitError."""
-    limits.check("metadata_bytes", zstd.stated_size(payload, _WHAT, checksum=True))
+    metadata_size(payload, limits)
     return zstd.decompress(payload, _WHAT, checksum=True)

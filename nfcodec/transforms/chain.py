@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nfcodec.errors import FormatError, UsageError
+from nfcodec.limits import Cost
 from nfcodec.raster import Samples
 from nfcodec.transforms.base import NONE, Permutation, Pointwise, Transform, by_name, by_wire_id
 from nfcodec.transforms.orders import Int64Array
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MAX_TRANSFORMS = 8
+
+ORDER, ORDER_BYTES = 0.5e-6, 48
+"""Work of a pixel in each permutation, and its memory."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,11 @@ class Chain:
             order = permutation.order(height, width, next(remaining) if permutation.n_planes else None)
             total = order if total is None else total[order]
         return total
+
+    def order_cost(self, n_pixels: int) -> Cost:
+        """What `order` takes at most, the planes not counted; the order is kept."""
+        n = len(self.permutations)
+        return Cost(ORDER_BYTES * n_pixels, n * ORDER * n_pixels, 8 * n_pixels) if n else Cost()
 
     def value_map(self, depth: int, channels: int, fraction_bits: int) -> ValueMap:
         """Compile the chain's value transforms (the identity if there are none).

@@ -156,7 +156,7 @@ def hostile() -> dict[str, tuple[bytes, str]]:
 
 def _too_large() -> dict[str, tuple[bytes, str]]:
     base, tiny, one = golden(PYRAMID), Siren(4, 1), HashLevel(7.0, 8, 64, 1)
-    tables = (Ngp.wire_id, b"\x20" + hash_level(9.0, 1 << 24)[1][1:10] * 32 + b"\1\4\0")
+    tables = Ngp((HashLevel(9.0, 10, 1 << 24, 8),) * 32, (4,))
     return {
         "2^31 pixels": (with_header(base, width=1 << 16, height=1 << 15), "LimitError"),
         "2^31 pixels, allowed sides": (with_header(base, width=1 << 15, height=1 << 15), "LimitError"),
@@ -167,7 +167,7 @@ def _too_large() -> dict[str, tuple[bytes, str]]:
         "10^14 multiplications, ngp": (build(Ngp((one,), (2048,) * 16), 2048, 2048), "LimitError"),
         "over 2^28 parameters, siren": (build(Siren(4096, 16)), "LimitError"),
         "over 2^28 parameters, tiles": (build(TiledSiren(8, 8, (4096,) * 64)), "LimitError"),
-        "over 10^6 tensors": (build((2, b"\x64\x64\x3f\0" + b"\1\0" * 10_000), 100, 100), "LimitError"),
+        "over 10^6 tensors": (build((2, b"\x64\x64\x3f\0" + b"\1\0" * 10_000), 100, 100), "FormatError"),
         "over 2^28 parameters, hashed": (build(tables), "LimitError"),
         "over 2^28 parameters, ngp": (build(Ngp((one,), (4096,) * 16)), "LimitError"),
         "a header of 70 kB": (build((1, bytes(70_000))), "LimitError"),

@@ -318,10 +318,10 @@ def test_limits():
     raster = picture()
     with pytest.raises(LimitError):
         encode(raster, EncodeOptions(), limits=Limits(max_pixels=98))
-    with pytest.raises(LimitError):
-        encode(raster, EncodeOptions(field=Siren(64)), limits=Limits(max_parameters=10_000))
+    with pytest.raises(LimitError, match="memory"):
+        encode(raster, EncodeOptions(field=Siren(64)), limits=Limits(max_memory_bytes=100_000))
     data = encode(raster, EncodeOptions(30.0, effort=1)).data
-    for limits in (Limits(max_pixels=98), Limits(max_file_bytes=100), Limits(max_macs=9)):
+    for limits in (Limits(max_pixels=98), Limits(max_file_bytes=100), Limits(max_work=1e-3)):
         with pytest.raises(LimitError):
             decode(data, limits)
         with pytest.raises(LimitError):

@@ -6,14 +6,14 @@ import threading
 import numpy as np
 import pytest
 
-from nfcodec.coding.payload import ANY, decode_payload, encode_payload, estimate_payload
-from nfcodec.errors import FormatError, LimitError
+from nfcodec.coding.payload import ANY, decode_payload, encode_payload, estimate_payload, payload_cost
+from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import Role
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields import HashLevel, Ngp, Pyramid, Samples, Siren, Table, TiledSiren, Wavelet, hash_levels, registry
 from nfcodec.lazy import load
-from nfcodec.limits import DEFAULT_LIMITS, Limits
+from nfcodec.limits import Limits
 from tests.contract.toy_family import Mosaic
 
 FIELDS = [
@@ -156,10 +156,25 @@ def test_weights_that_would_overflow_are_refused(field):
 
 
 @each_field
-def test_limits_hold(field):
-    field.check(GEOMETRIES[0], DEFAULT_LIMITS)
-    with pytest.raises(LimitError):
-        field.check(GEOMETRIES[0], Limits(max_macs=0))
+def test_costs_follow_the_picture(field):
+    small, large = field.cost(GEOMETRIES[0]), field.cost(Geometry(1900, 1400, 3))
+    assert 0 < small.work < large.work
+    assert 0 < small.memory_bytes <= large.memory_bytes
+    assert small.kept_bytes == large.kept_bytes == 0
+    assert field.n_tensors(GEOMETRIES[0]) == len(field.layout(GEOMETRIES[0]))
+    Limits().check_cost(large)
+
+
+@each_field
+@each_geometry
+def test_parts_know_what_they_keep(field, geometry):
+    """The symbols, in as many bytes as they have; what a part takes at its peak is no less."""
+    symbols = random_symbols(field, geometry, 300.0)
+    for order in field.orders(geometry, symbols):
+        data = encode_payload(order, field.parts(geometry, order), symbols)
+        cost, found = payload_cost(field, geometry, data), decode_payload(field, geometry, data)
+        assert cost.memory_bytes >= cost.kept_bytes >= sum(values.nbytes for values in found.values())
+        assert cost.work > 0
 
 
 @each_field

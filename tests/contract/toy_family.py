@@ -9,7 +9,7 @@ from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, check_exact, rescale
-from nfcodec.exact.field import Field, Role, Tensor
+from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
 from nfcodec.fitting.cost import BASE_BYTES, Work
 from nfcodec.fitting.family import Family, LosslessPolicy, Session
 from nfcodec.fitting.goals import Psnr
@@ -17,7 +17,10 @@ from nfcodec.fitting.plans import SEARCH, WRITING, Plan, Stage
 from nfcodec.fitting.problem import Problem, quantize
 from nfcodec.fitting.request import Solution
 from nfcodec.fitting.search import land_by_step
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
+
+PIXEL_BYTES = 200  # of a tile that is evaluated
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,10 @@ class Mosaic(Field):
         rows, cols = -(-geometry.height // self.side), -(-geometry.width // self.side)
         return [Tensor("tiles", (rows, cols, geometry.channels), Role.TABLE)]
 
-    def macs_per_pixel(self, geometry):
-        return geometry.channels
-
-    def check(self, geometry, limits):
-        self.check_cost(geometry, limits)
+    def cost(self, geometry):
+        return Cost(
+            8 * self.n_parameters(geometry) + tiles_cost(geometry, PIXEL_BYTES).memory_bytes, 40e-9 * geometry.n_pixels
+        )
 
     def orders(self, geometry, symbols=None):
         return (ANY,)

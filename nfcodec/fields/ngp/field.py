@@ -17,15 +17,17 @@ from nfcodec.exact.arithmetic import ExactArray, Quantized
 from nfcodec.exact.field import Field, Role, Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
-from nfcodec.exact.relu import ReluNetwork, layers_of, relu_macs, relu_tensors
-from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
+from nfcodec.exact.relu import ReluNetwork, layers_of, relu_cost, relu_tensors
+from nfcodec.fields.ngp.levels import AXIS, AXIS_BYTES, HashLevel, hash_levels, safe_scale
 from nfcodec.fields.ngp.payload import EntriesPart
-from nfcodec.limits import Limits
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
+from nfcodec.workers import n_threads
 
 MAX_LEVELS, MAX_HIDDEN, MAX_WIDTH = 32, 16, 4096
-LEVEL_MACS = 5
-"""Multiplications that the interpolation of a feature takes."""
+SLICE_VALUES, MORE_VALUES = 1 << 18, 6
+"""Encodings that a thread has in memory at a time, if they are not of one row; and how many numbers more there are for
+each feature of a level."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,17 @@ class Ngp(Field):
         tables = [Tensor(f"level{i}", level.shape, Role.TABLE) for i, level in enumerate(self.levels)]
         return tables + relu_tensors(self.encoding_size, self.hidden, geometry.channels, linear=False)
 
-    def macs_per_pixel(self, geometry: Geometry) -> int:
-        return LEVEL_MACS * self.encoding_size + relu_macs(self.encoding_size, self.hidden, geometry.channels)
-
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        limits.check("levels", len(self.levels))
-        limits.check("layers", len(self.hidden))
-        limits.check("width", max(self.hidden))
-        self.check_cost(geometry, limits)
+    def cost(self, geometry: Geometry) -> Cost:
+        n_pixels, sides = geometry.n_pixels, geometry.height + geometry.width
+        rows = _rows_of_slice(geometry, self.encoding_size)
+        pixel_bytes = 8 * (self.encoding_size + MORE_VALUES * max(level.features for level in self.levels))
+        tiles = min(n_threads(), -(-geometry.height // rows)) * rows * geometry.width * pixel_bytes
+        axes = len(self.levels) * sides * AXIS_BYTES
+        work = sum(level.lookup_work(n_pixels) + sides * AXIS for level in self.levels)
+        lookups = Cost(tiles + axes, work, tiles + axes)
+        return lookups.then(
+            relu_cost(n_pixels, self.encoding_size, self.hidden, geometry.channels, linear=False)
+        ).keeping(0)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
         return ANY, NEIGHBOURS
@@ -105,11 +110,25 @@ class Ngp(Field):
         grids = [level.evaluator(geometry, weights[f"level{i}"]) for i, level in enumerate(self.levels)]
         n, bound = len(self.hidden), max(grid_bound for _, grid_bound in grids)
         network = ReluNetwork(layers_of(weights, n), (weights[f"weight{n}"], None), None, bound)
+        at_a_time = _rows_of_slice(geometry, self.encoding_size)
+
+        def some_rows(start: int, stop: int) -> ExactArray:
+            encoding, at = np.empty((self.encoding_size, (stop - start) * geometry.width)), 0
+            for level, (lookup, _) in zip(self.levels, grids, strict=True):
+                encoding[at : at + level.features] = lookup(start, stop)
+                at += level.features
+            return network(encoding)
 
         def rows(start: int, stop: int) -> ExactArray:
-            return network(np.concatenate([level(start, stop) for level, _ in grids]))
+            slices = [(first, min(first + at_a_time, stop)) for first in range(start, stop, at_a_time)]
+            return np.concatenate([some_rows(*each) for each in slices], axis=1)
 
         return rows
+
+
+def _rows_of_slice(geometry: Geometry, n_values: int) -> int:
+    """How many rows of a picture are encoded at a time, if a pixel has so many values."""
+    return max(1, min(geometry.height, SLICE_VALUES // (n_values * geometry.width)))
 
 
 def _unpack_level(reader: ByteReader) -> HashLevel:

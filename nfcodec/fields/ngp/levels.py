@@ -20,6 +20,15 @@ HASH_FRACTION_BITS = 12
 
 HASH_PRIME = 2_654_435_761
 
+AXIS, AXIS_BYTES = 2e-6, 24
+"""Work and memory of each row and column, to find where they fall in a level."""
+
+VERTICES, LOOKUP, CACHE_MISS, CACHED = 100e-9, 25e-9, 100e-9, 1 << 16
+"""Work of a pixel in a level, to find its vertices; of each feature; and more where there are so many entries."""
+
+USE, USE_ROW = 12e-9, 25e-6
+"""Work of each vertex and of each row of vertices, to find the entries that a picture uses."""
+
 LOG2_MAX_SIZE = 24
 FEATURES = (1, 2, 4, 8)
 
@@ -89,6 +98,10 @@ class HashLevel:
         cell = position >> HASH_FRACTION_BITS
         return AxisLookup(cell, cell + 1, position - (cell << HASH_FRACTION_BITS), HASH_FRACTION_BITS)
 
+    def lookup_work(self, n_pixels: int) -> float:
+        """Of the interpolation of all pixels."""
+        return n_pixels * (VERTICES + self.features * LOOKUP + (CACHE_MISS if self.size > CACHED else 0))
+
     def axes(self, geometry: Geometry) -> tuple[AxisLookup, AxisLookup]:
         """Where the rows and the columns of a picture fall."""
         longer = max(geometry.height, geometry.width)
@@ -114,6 +127,15 @@ class HashLevel:
             mask[self.index(cols, row)] = True
         return UsedEntries(np.flatnonzero(mask)[None], False)
 
+    def most_used(self, geometry: Geometry) -> int:
+        """A bound on how many entries `used` finds, at once."""
+        return min(self.size, math.prod(min(self.resolution + 1, 2 * n) for n in (geometry.height, geometry.width)))
+
+    def use_work(self, geometry: Geometry) -> float:
+        """Work of `used`."""
+        rows, cols = (min(self.resolution + 1, 2 * n) for n in (geometry.height, geometry.width))
+        return (geometry.height + geometry.width) * AXIS + rows * USE_ROW + rows * cols * USE + self.size * 2e-9
+
     def shares_entries(self, geometry: Geometry) -> bool:
         """Whether vertices that a picture uses have entries in common."""
         return self.used(geometry).index.size < math.prod(map(len, self.vertices(geometry)))
@@ -126,18 +148,18 @@ class HashLevel:
 
     def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
         """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
-        entries = np.ascontiguousarray(table.symbols.T, np.float64)  # (F, size)
         y, x = self.axes(geometry)
         unit, shift = 1 << HASH_FRACTION_BITS, ACTIVATION_BITS - 2 * HASH_FRACTION_BITS
         bound = check_exact(float(table.limit() * unit * unit), table.step, shift)
 
         def rows(start: int, stop: int) -> ExactArray:
-            mixed = np.zeros((self.features, stop - start, geometry.width))
+            mixed = np.zeros((stop - start, geometry.width, self.features))
             fy = y.fraction[start:stop, None]
             for row, weight_y in ((y.low, unit - fy), (y.high, fy)):
                 for col, weight_x in ((x.low, unit - x.fraction), (x.high, x.fraction)):
-                    mixed += entries[:, self.index(col, row[start:stop, None])] * (weight_x * weight_y)
-            return rescale(mixed, table.step, shift).reshape(self.features, -1)
+                    entries = table.symbols.take(self.index(col, row[start:stop, None]), axis=0)
+                    mixed += entries * (weight_x * weight_y)[:, :, None]
+            return np.transpose(rescale(mixed, table.step, shift).reshape(-1, self.features))
 
         return rows, bound
 

@@ -7,17 +7,19 @@ docs/reference/format.md, "Entries of hash levels", is the normative text.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
 from nfcodec.coding.adaptive import AdaptiveModel
 from nfcodec.coding.entropy import Int64Array
-from nfcodec.coding.features import code_features
-from nfcodec.coding.levels import code_in_passes, neighbour_model
+from nfcodec.coding.features import code_features, features_cost
+from nfcodec.coding.levels import code_in_passes, neighbour_model, passes_cost
 from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
-from nfcodec.fields.ngp.levels import HashLevel
+from nfcodec.fields.ngp.levels import HashLevel, UsedEntries
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
 
@@ -32,8 +34,12 @@ class EntriesPart(Part):
 
     def __init__(self, levels: Sequence[HashLevel], geometry: Geometry, *, by_neighbours: bool) -> None:
         self._levels, self._by_neighbours = levels, by_neighbours
-        self._used = [level.used(geometry) for level in levels]
+        self._geometry = geometry
         self._limits: list[list[int]] = []
+
+    @cached_property
+    def _used(self) -> list[UsedEntries]:
+        return [level.used(self._geometry) for level in self._levels]
 
     def head(self, symbols: Symbols) -> bytes:
         self._limits = [
@@ -43,6 +49,18 @@ class EntriesPart(Part):
 
     def read_head(self, reader: ByteReader) -> None:
         self._limits = [[reader.varint(MAX_SYMBOL) for _ in range(level.features)] for level in self._levels]
+
+    def cost(self) -> Cost:
+        total = Cost()
+        for level, limits in zip(self._levels, self._limits, strict=True):
+            n_used = level.most_used(self._geometry)
+            coding = features_cost(n_used, limits)
+            if self._by_neighbours:
+                lattice = passes_cost(n_used, limits)
+                coding = Cost(max(coding.memory_bytes, lattice.memory_bytes), max(coding.work, lattice.work))
+            table = Cost(level.size, level.use_work(self._geometry), 8 * n_used + 8 * level.size * level.features)
+            total = total.then(table).then(coding.keeping(0))
+        return total
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         given = [None] * len(self._levels) if symbols is None else self._entries(symbols)

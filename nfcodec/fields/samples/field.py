@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,13 +12,16 @@ import numpy as np
 from nfcodec.coding import packed
 from nfcodec.coding.payload import ANY
 from nfcodec.exact.arithmetic import OUTPUT_BITS, ExactArray, Quantized, check_exact, rescale
-from nfcodec.exact.field import Field, Role, Tensor
+from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
-from nfcodec.limits import Limits
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 TENSOR = "level0"
+
+SAMPLE, MORE_VALUES = 20e-9, 8
+"""Work of a sample, and how many numbers a tile has in memory for each of its samples."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,9 @@ class Samples(Field):
     def layout(self, geometry: Geometry) -> list[Tensor]:
         return [Tensor(TENSOR, (geometry.height, geometry.width, geometry.channels), Role.TABLE)]
 
-    def macs_per_pixel(self, geometry: Geometry) -> int:
-        return geometry.channels
-
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        self.check_cost(geometry, limits)
+    def cost(self, geometry: Geometry) -> Cost:
+        tiles = tiles_cost(geometry, 8 * MORE_VALUES * geometry.channels)
+        return Cost(tiles.memory_bytes, SAMPLE * geometry.n_pixels * geometry.channels)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
         return (ANY,)
@@ -70,13 +72,17 @@ class PackedPart(Part):
     """
 
     def __init__(self, shape: packed.Shape) -> None:
-        self._shape, self._symbols = shape, np.zeros(shape, np.int32)
+        self._shape, self._packed = shape, b""
 
     def head(self, symbols: Symbols) -> bytes:
         return packed.pack(symbols[TENSOR])
 
     def read_head(self, reader: ByteReader) -> None:
-        self._symbols = packed.unpack(reader.rest(), self._shape)
+        """What is packed is looked at only when the symbols are decoded, so that limits can come before."""
+        self._packed = reader.rest()
+
+    def cost(self, stream_bytes: int) -> Cost:
+        return Cost(kept_bytes=len(self._packed)).then(packed.packed_cost(math.prod(self._shape)))
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
-        return {TENSOR: self._symbols if symbols is None else symbols[TENSOR]}
+        return {TENSOR: packed.unpack(self._packed, self._shape) if symbols is None else symbols[TENSOR]}

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.exact.arithmetic import OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks
-from nfcodec.exact.field import Field, Parameters, Role, Tensor
+from nfcodec.exact.arithmetic import OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks, layers_cost
+from nfcodec.exact.field import Field, Parameters, Role, Tensor, tiles_cost
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.paired import Scratch
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
-from nfcodec.limits import Limits
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 PHASE_BITS = 16
@@ -35,6 +35,10 @@ TURNS = OMEGA_0 / (2 * math.pi)
 
 COORDINATE_BITS = 20
 """Coordinates in [-1, 1] are integers in units of 2^-20."""
+
+
+SINE, PIXEL_BYTES, TABLE_BYTES = 7e-9, 100, 2 << 20
+"""Work of a sine; memory of each pixel of a tile, and of the table of sines as it is made."""
 
 
 @cache
@@ -151,12 +155,12 @@ class Siren(Field):
         return tensors
 
     def macs_per_pixel(self, geometry: Geometry) -> int:
+        """Multiplications that evaluating one pixel takes."""
         return sum(n_in * n_out for n_in, n_out in itertools.pairwise([2, *self.sizes, geometry.channels]))
 
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        limits.check("layers", self.hidden_layers + 1)
-        limits.check("width", self.width)
-        self.check_cost(geometry, limits)
+    def cost(self, geometry: Geometry) -> Cost:
+        layers = layers_cost(geometry.n_pixels, [2, *self.sizes, geometry.channels], SINE)
+        return Cost(kept_bytes=tiles_cost(geometry, PIXEL_BYTES).memory_bytes + TABLE_BYTES).then(layers).keeping(0)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
         return matrix_orders(self.layout(geometry), symbols)

@@ -9,13 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
-from nfcodec.exact.arithmetic import ExactArray, Quantized
-from nfcodec.exact.field import Field, Tensor
+from nfcodec.exact.arithmetic import CALL, PARAMETER_BYTES, ExactArray, Quantized
+from nfcodec.exact.field import TILE_PIXELS, Field, Tensor
 from nfcodec.exact.geometry import Geometry, Place, part_of, places
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
-from nfcodec.limits import Limits
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 
@@ -63,7 +63,9 @@ class TiledSiren(Field):
         return Siren(width, self.hidden_layers, frequencies=self.frequencies)
 
     def tiles(self, geometry: Geometry) -> list[Tile]:
-        """All tiles, row by row."""
+        """All tiles, row by row. Raises FormatError if there are more than pixels."""
+        if self.rows > geometry.height or self.cols > geometry.width:
+            raise FormatError("there are more tiles than pixels")
         return [
             Tile(place, part_of(geometry, place), self._siren(width), f"tile{i}.")
             for i, (place, width) in enumerate(zip(places(geometry, self.rows, self.cols), self.widths, strict=True))
@@ -77,16 +79,21 @@ class TiledSiren(Field):
         ]
 
     def macs_per_pixel(self, geometry: Geometry) -> int:
+        """Multiplications that evaluating one pixel takes, on average."""
         macs = sum(tile.siren.macs_per_pixel(geometry) * tile.geometry.n_pixels for tile in self.tiles(geometry))
         return -(-macs // geometry.n_pixels)
 
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        if self.rows > geometry.height or self.cols > geometry.width:
-            raise FormatError("there are more tiles than pixels")
-        limits.check("header_bytes", 2 * len(self.widths) * 2 * (self.hidden_layers + 2))  # of all tensors' steps
-        limits.check("layers", self.hidden_layers + 1)
-        limits.check("width", max(self.widths))
-        self.check_cost(geometry, limits)
+    def n_tensors(self, geometry: Geometry) -> int:
+        return len(self.widths) * len(self._siren(1).layout(geometry))
+
+    def cost(self, geometry: Geometry) -> Cost:
+        total = Cost()
+        for tile in self.tiles(geometry):
+            network = PARAMETER_BYTES * tile.siren.n_parameters(tile.geometry)
+            total = total.then(tile.siren.cost(tile.geometry).keeping(network))
+        n_bands = -(-geometry.height * geometry.width // TILE_PIXELS) + self.rows
+        calls = Cost(work=CALL * (2 + self.hidden_layers) * self.cols * n_bands)
+        return total.then(calls).keeping(0)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
         return matrix_orders(self.layout(geometry), symbols, differences=True)

@@ -16,18 +16,19 @@ from nfcodec.coding.payload import ANY, CODED
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized, widened
-from nfcodec.exact.field import Field, Role, Tensor
+from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
-from nfcodec.exact.relu import ReluNetwork, layers_of, relu_macs, relu_tensors
+from nfcodec.exact.relu import ReluNetwork, layers_of, relu_cost, relu_tensors
 from nfcodec.fields.table.levels import MAX_LOG2_STRIDE, DenseLevel
-from nfcodec.limits import Limits
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 MAX_HIDDEN = 4096
 
-LEVEL_MACS = 5
-"""Multiplications that the interpolation of a feature takes."""
+LOOKUP, ENCODINGS, MORE_VALUES = 25e-9, 2, 12
+"""Work to interpolate a feature; how often a tile has its encodings in memory, and how many numbers more for each
+channel."""
 
 
 class LevelsField(Field):
@@ -61,14 +62,12 @@ class LevelsField(Field):
         ]
         return tables + relu_tensors(self.encoding_size(channels), self.hidden_widths, channels, linear=True)
 
-    def macs_per_pixel(self, geometry: Geometry) -> int:
-        n_inputs = self.encoding_size(geometry.channels)
-        return LEVEL_MACS * n_inputs + relu_macs(n_inputs, self.hidden_widths, geometry.channels)
-
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        limits.check("levels", len(self.log2_strides))
-        limits.check("width", max(self.hidden_widths, default=0))
-        self.check_cost(geometry, limits)
+    def cost(self, geometry: Geometry) -> Cost:
+        n_inputs, channels = self.encoding_size(geometry.channels), geometry.channels
+        tiles = tiles_cost(geometry, 8 * (ENCODINGS * n_inputs + MORE_VALUES * channels))
+        lookups = Cost(tiles.memory_bytes, LOOKUP * n_inputs * geometry.n_pixels, tiles.memory_bytes)
+        network = relu_cost(geometry.n_pixels, n_inputs, self.hidden_widths, channels, linear=True)
+        return lookups.then(network).keeping(0)
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         levels, n = self.levels(geometry.channels), len(self.hidden_widths)

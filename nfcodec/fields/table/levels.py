@@ -43,7 +43,7 @@ class DenseLevel:
 
     def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
         """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
-        entries = np.ascontiguousarray(np.moveaxis(table.symbols, 2, 0), np.float64)  # (F, rows, cols)
+        symbols = np.moveaxis(table.symbols, 2, 0)  # (F, rows, cols)
         y, x = self.axis(geometry.height), self.axis(geometry.width)
         shift = ACTIVATION_BITS - 2 * x.bits
         bound = check_exact(float(table.limit() << (2 * x.bits)), table.step, shift)
@@ -51,11 +51,12 @@ class DenseLevel:
 
         def rows(start: int, stop: int) -> ExactArray:
             if self.log2_stride == 0:  # every pixel sits on an entry
-                return rescale(entries[:, start:stop] * float(unit * unit), table.step, shift).reshape(
+                return rescale(symbols[:, start:stop] * float(unit * unit), table.step, shift).reshape(
                     self.features, -1
                 )
-            fy = y.fraction[start:stop, None]
-            band = entries[:, y.low[start:stop]] * (unit - fy) + entries[:, y.high[start:stop]] * fy
+            fy, first = y.fraction[start:stop, None], y.low[start]
+            entries = np.array(symbols[:, first : y.high[stop - 1] + 1], np.float64, order="C")
+            band = entries[:, y.low[start:stop] - first] * (unit - fy) + entries[:, y.high[start:stop] - first] * fy
             mixed = band[:, :, x.low] * (unit - x.fraction) + band[:, :, x.high] * x.fraction
             return rescale(mixed, table.step, shift).reshape(self.features, -1)
 

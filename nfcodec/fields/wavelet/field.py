@@ -16,23 +16,24 @@ from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
-from nfcodec.exact.field import Field, Role, Tensor
+from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
-from nfcodec.exact.relu import ReluNetwork
+from nfcodec.exact.relu import ReluNetwork, relu_cost
 from nfcodec.fields.wavelet.coding_order import REPAYING, WaveletShape
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
 from nfcodec.fields.wavelet.payload import WaveletPart
 from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis
 from nfcodec.kernels import compiled, flat_in_fours, fours
-from nfcodec.limits import Limits
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
 KERNEL = "nfcodec.fields.wavelet.restoration_kernels:restore_exactly"
 
-LEVEL_MACS = 5
-"""Multiplications that the synthesis of a feature takes, about."""
+SYNTHESIS, NEIGHBOUR, MORE_VALUES = 60e-9, 1.5e-9, 12
+"""Work of a sample, to make it of coefficients, and of each number that filters see of a pixel; and how many numbers
+more a tile has in memory for each channel."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,16 @@ class Wavelet(Field):
             tensors.append(Tensor("weight1", (channels, self.n_filters), Role.MATRIX))
         return [*tensors, Tensor("bias_out", (channels,), Role.BIAS)]
 
-    def macs_per_pixel(self, geometry: Geometry) -> int:
-        channels = geometry.channels
-        behind = self.n_filters * (SIDE * SIDE + 1) if self.n_filters else channels
-        return channels * (LEVEL_MACS + behind)
-
-    def check(self, geometry: Geometry, limits: Limits) -> None:
-        self.check_cost(geometry, limits)
+    def cost(self, geometry: Geometry) -> Cost:
+        n_samples, n_inputs = geometry.n_pixels * geometry.channels, geometry.channels * SIDE * SIDE
+        planes = Cost(8 * n_samples, SYNTHESIS * n_samples, 8 * n_samples)
+        network = relu_cost(geometry.n_pixels, geometry.channels, (), geometry.channels, linear=True)
+        tiles = tiles_cost(geometry, 8 * MORE_VALUES * geometry.channels)
+        if self.n_filters:
+            tiles = tiles_cost(geometry, 8 * (2 * n_inputs + MORE_VALUES * geometry.channels))
+            network = relu_cost(geometry.n_pixels, n_inputs, (self.n_filters,), geometry.channels, linear=True)
+            network = network.then(Cost(work=NEIGHBOUR * n_inputs * geometry.n_pixels))
+        return planes.then(tiles.keeping(tiles.memory_bytes)).then(network).keeping(0)
 
     def orders(self, geometry: Geometry, symbols: Symbols | None = None) -> tuple[int, ...]:
         return (ANY,)

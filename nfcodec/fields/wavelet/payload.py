@@ -13,10 +13,14 @@ import numpy as np
 from nfcodec.coding.laplace import code_laplace, scale_index
 from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
-from nfcodec.fields.wavelet.coding_order import Place, Run, WaveletShape, groups_of_runs, runs
+from nfcodec.fields.wavelet.coding_order import REPAYING, Place, Run, WaveletShape, groups_of_runs, runs
 from nfcodec.fields.wavelet.contexts import Int32Array
+from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
+
+CODING, BAND, CODING_BYTES, KERNEL_BYTES = 0.75e-6, 8e-3, 34, 120e6
+"""Work of a coefficient and of a band; and memory of each coefficient, and of compiled loops."""
 
 
 class WaveletPart(Part):
@@ -37,6 +41,11 @@ class WaveletPart(Part):
 
     def read_head(self, reader: ByteReader) -> None:
         self._regime = reader.u8()
+
+    def cost(self) -> Cost:
+        n = self._shape.rows * self._shape.cols * self._shape.features
+        kernels, bands = KERNEL_BYTES if n >= REPAYING else 0.0, 3 * self._shape.n_levels + 1
+        return Cost(CODING_BYTES * n + kernels, CODING * n + BAND * bands, 4 * n + kernels)
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         chosen = None if symbols is None else symbols[self._name]

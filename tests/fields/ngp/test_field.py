@@ -245,6 +245,6 @@ def test_overflowing_weights_are_refused():
 
 
 def test_limits_stop_large_fields():
-    with pytest.raises(LimitError):
-        Ngp(hash_levels(5, 8, 24, 2048, 2.0) * 4, (64,)).check(Geometry(30_000, 2_900, 3), DEFAULT_LIMITS)
-    Ngp.instant(768).check(Geometry(512, 768, 3), DEFAULT_LIMITS)
+    with pytest.raises(LimitError, match="work"):
+        DEFAULT_LIMITS.check_cost(Ngp(hash_levels(5, 8, 24, 2048, 2.0) * 4, (64,)).cost(Geometry(30_000, 2_900, 3)))
+    DEFAULT_LIMITS.check_cost(Ngp.instant(768).cost(Geometry(512, 768, 3)))

@@ -98,7 +98,7 @@ def test_fields_of_all_pictures(kind, shape, channels):
     shown = kind(*shape, channels)
     for psnr_db in (plan.LEAN_DB, plan.LEAN_DB + 1):
         field, geometry = sized_ngp(shown, psnr_db, Sizes()), shown.geometry
-        field.check(geometry, DEFAULT_LIMITS)
+        DEFAULT_LIMITS.check_cost(field.cost(geometry))
         for level in field.levels:
             used = level.used(geometry)
             assert used.index.size == len(np.unique(used.index)) == math.prod(map(len, level.vertices(geometry)))
@@ -115,7 +115,7 @@ def test_a_field_of_a_large_picture():
     for kind in KINDS.values():
         shown = kind(4000, 3000)
         field = sized_ngp(shown, 40.0, Sizes())
-        field.check(shown.geometry, DEFAULT_LIMITS)
+        DEFAULT_LIMITS.check_cost(field.cost(shown.geometry))
         assert field.levels[-1].is_dense
 
 

@@ -3,14 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nfcodec.errors import FormatError, LimitError, UsageError
+from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import Role
 from nfcodec.exact.geometry import Geometry, part_of, places
 from nfcodec.fields.registry import unpack_field
 from nfcodec.fields.siren.field import Siren
 from nfcodec.fields.siren.tiled import TiledSiren
-from nfcodec.limits import DEFAULT_LIMITS, Limits
 
 GEOMETRY = Geometry(11, 17, 3)
 FIELD = TiledSiren(2, 3, (4, 5, 6, 7, 8, 9), hidden_layers=1)
@@ -95,19 +94,12 @@ def test_bad_arguments(arguments):
 
 
 def test_no_more_tiles_than_pixels():
-    FIELD.check(Geometry(2, 3, 1), DEFAULT_LIMITS)
+    FIELD.cost(Geometry(2, 3, 1))
     for height, width in ((1, 3), (2, 2)):
         with pytest.raises(FormatError, match="more tiles than pixels"):
-            FIELD.check(Geometry(height, width, 1), DEFAULT_LIMITS)
+            FIELD.cost(Geometry(height, width, 1))
 
 
-def test_no_more_tensors_than_a_header_has_steps_for():
-    field = TiledSiren(100, 100, (1,) * 10_000, hidden_layers=63)  # over a million tensors, which are never listed
-    with pytest.raises(LimitError, match="header bytes"):
-        field.check(Geometry(100, 100, 3), DEFAULT_LIMITS)
-
-
-@pytest.mark.parametrize("limits", [Limits(max_width=8), Limits(max_layers=1), Limits(max_macs=1000)], ids=str)
-def test_limits(limits):
-    with pytest.raises(LimitError):
-        FIELD.check(GEOMETRY, limits)
+def test_tensors_are_counted_without_listing_them():
+    field = TiledSiren(100, 100, (1,) * 10_000, hidden_layers=63)
+    assert field.n_tensors(Geometry(100, 100, 3)) == 10_000 * 2 * 65

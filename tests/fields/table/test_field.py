@@ -62,6 +62,8 @@ def test_hostile_descriptions(data: bytes):
 
 
 def test_limits():
-    Pyramid(7, 8).check(Geometry(512, 768, 3), DEFAULT_LIMITS)
-    with pytest.raises(LimitError):
-        Pyramid(7, 8).check(Geometry(512, 768, 3), Limits(max_macs=10_000))
+    cost = Pyramid(7, 8).cost(Geometry(512, 768, 3))
+    DEFAULT_LIMITS.check_cost(cost)
+    for name, bound in (("work", cost.work), ("memory bytes", cost.memory_bytes)):
+        with pytest.raises(LimitError, match=name):
+            Limits(**{f"max_{name.replace(' ', '_')}": 0.99 * bound}).check_cost(cost)

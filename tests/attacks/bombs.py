@@ -1,0 +1,198 @@
+"""Small files that ask for much: what each is said to take, and what it took.
+
+    python -m tests.attacks.bombs [NAME ...]
+
+Each is decoded in a process of its own, with no limits, and what it takes is measured there: memory over that of a
+process which has decoded a small file before, and CPU seconds. Beside it stands what `nfcodec.codec.document.parse`
+says of the file, and how long a refusal takes under limits of half as much.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import forge
+
+from nfcodec.codec import decode
+from nfcodec.codec.document import parse
+from nfcodec.coding.convolutional import parities, path_length
+from nfcodec.coding.entropy import Encoder
+from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, encode_payload
+from nfcodec.coding.planes import code_plane
+from nfcodec.coding.residuals import encode_residual
+from nfcodec.errors import LimitError, NfcError
+from nfcodec.exact.field import Role
+from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
+from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS
+from nfcodec.limits import DEFAULT_LIMITS, Limits
+
+WHOLE = 1 << 24
+UNLIMITED = dict.fromkeys(Limits.__dataclass_fields__, math.inf)
+
+
+def level(scale: float, size: int, features: int = 8) -> HashLevel:
+    return HashLevel(scale, math.ceil(scale) + 1, size, features)
+
+
+def random_file(field: Field, width: int, height: int, limit: int, order: int, **options: Any) -> bytes:
+    """A file whose tables hold random symbols up to a limit, of many contexts; all else is 1."""
+    channels = options.setdefault("channels", 1)
+    geometry, rng = Geometry(height, width, channels), np.random.default_rng(1)
+    symbols = {
+        tensor.name: rng.integers(-limit, limit + 1, tensor.shape)
+        if tensor.role is not Role.BIAS and tensor.name != "skip"
+        else np.ones(tensor.shape, np.int64)
+        for tensor in field.layout(geometry)
+    }
+    if isinstance(field, Table) and order == CODED:
+        table = symbols["level0"]
+        path = rng.integers(0, 2, path_length(table.size)).astype(np.uint8)
+        parity = parities(path, 0).reshape(-1)[: table.size].reshape(table.shape)
+        symbols["level0"] = (table & ~1) | parity
+    payload = encode_payload(order, field.parts(geometry, order), symbols)
+    return forge.with_chunk(forge.build(field, width, height, order=order, **options), WEIGHTS, payload)
+
+
+def noise(width: int, height: int, channels: int, depth: int) -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 1 << depth, (height, width, channels))
+
+
+def plane(width: int, height: int, depth: int, count: int = 1) -> bytes:
+    """The payload of planes of noise."""
+    coder = Encoder()
+    for _ in range(count):
+        code_plane(coder, height, width, depth, noise(width, height, 1, depth)[:, :, 0])
+    return coder.finish()
+
+
+def residual(width: int, height: int) -> bytes:
+    values = noise(width, height, 3, 16) - (1 << 15)
+    return encode_residual(values, np.zeros(values.shape, np.int8))
+
+
+TINY = Siren(1, 0)
+HASHED = tuple(level(65534.0, 1 << 18) for _ in range(32))
+LATTICES = tuple(level(7.0 * 2**i, 1 << 20) for i in range(7))
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "wavelets": lambda: forge.build(Wavelet(7), 1500, 1500, channels=3, depth=16),
+    "wavelets of noise": lambda: random_file(Wavelet(7), 700, 700, 1 << 20, ANY, channels=3, depth=16),
+    "filters": lambda: forge.build(Wavelet(7, 128), 700, 700, channels=3, depth=16),
+    "table": lambda: forge.build(Table(), 2000, 2000, channels=3, depth=16),
+    "table of noise": lambda: random_file(Table(), 400, 400, 255, ANY, channels=3),
+    "table of noise on a code": lambda: random_file(Table(), 400, 400, 507, CODED, channels=3),
+    "pyramid": lambda: forge.build(Pyramid(7), 1500, 1500, limit=WHOLE, channels=3, depth=16),
+    "pyramid of noise": lambda: random_file(Pyramid(7), 500, 500, WHOLE, ANY, channels=3),
+    "pyramid with a wide layer": lambda: forge.build(Pyramid(7, 4096), 400, 400, channels=3),
+    "wide siren": lambda: forge.build(Siren(4096, 3), 48, 48, channels=3),
+    "deep siren": lambda: forge.build(Siren(1, 63), 1000, 1000),
+    "middling siren": lambda: forge.build(Siren(64, 63), 200, 200, channels=3),
+    "siren of noise": lambda: random_file(Siren(1024, 2), 8, 8, WHOLE, ANY),
+    "siren of noise in matrices": lambda: random_file(Siren(1024, 2), 8, 8, 1 << 22, CODED),
+    "many tiles": lambda: forge.build(TiledSiren(1, 255, (1,) * 255, 25), 32_768, 40),
+    "hashed levels": lambda: forge.build(Ngp(HASHED, (64,)), 300, 300),
+    "hashed levels of noise": lambda: random_file(Ngp(HASHED[:4], (64,)), 120, 120, 255, ANY),
+    "hashed levels of many bits": lambda: random_file(Ngp((level(7.0, 64),) * 32, (4,)), 8, 8, WHOLE, ANY),
+    "lattices": lambda: forge.build(Ngp(LATTICES, (64, 64)), 700, 700, order=NEIGHBOURS, limit=WHOLE),
+    "large tables": lambda: forge.build(Ngp((level(65534.0, WHOLE),), (4,)), 256, 256),
+    "wide layers behind levels": lambda: forge.build(Ngp((level(7.0, 64, 1),), (1024,) * 16), 64, 64),
+    "alpha and residual": lambda: forge.build(
+        TINY, 1500, 1500, channels=3, depth=16, extra={RESIDUAL: forge.put_varint(65535) * 3, ALPHA: b""}
+    ),
+    "alpha and residual of noise": lambda: forge.build(
+        TINY, 500, 500, channels=3, depth=16, extra={RESIDUAL: residual(500, 500), ALPHA: plane(500, 500, 16)}
+    ),
+    "eight zigzags": lambda: forge.build(
+        TINY, 800, 800, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b""}
+    ),
+    "eight zigzags of noise": lambda: forge.build(
+        TINY, 400, 400, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: plane(400, 400, 16, 8)}
+    ),
+    "eight permutations": lambda: forge.build(TINY, 1500, 1500, chain=b"\x08" + (b"\1\1" + bytes(8)) * 8),
+}  # fmt: skip
+
+
+def resident(name: str = "VmRSS") -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+def taken(read: Callable[[], object]) -> dict[str, Any]:
+    """CPU seconds, bytes of memory at the peak, and the outcome."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, began = resident(), time.process_time()
+    try:
+        read()
+        outcome = "decoded"
+    except NfcError as error:
+        outcome = f"{type(error).__name__}: {error}"
+    return {"seconds": time.process_time() - began, "memory": resident("VmHWM") - before, "outcome": outcome}
+
+
+def measure(path: str) -> dict[str, Any]:
+    """Of a file, in this process."""
+    data = Path(path).read_bytes()
+    decode(forge.golden("ngp-rgb"))
+    if not hasattr(Limits(), "max_work"):  # as before there was one
+        return {"bytes": len(data), "refusal": taken(lambda: decode(data))}
+    cost = parse(data, Limits(**UNLIMITED)).cost
+    tight = Limits(**UNLIMITED | {"max_memory_bytes": cost.memory_bytes / 2, "max_work": cost.work / 2})
+    refusal = taken(lambda: decode(data, tight))
+    found = taken(lambda: decode(data, Limits(**UNLIMITED)))
+    found |= {"bytes": len(data), "said_memory": cost.memory_bytes, "said_work": cost.work}
+    return found | {"refusal": refusal, "by_default": by_default(data)}
+
+
+def by_default(data: bytes) -> str:
+    """What the limits say that hold where nobody asks for others."""
+    try:
+        parse(data, DEFAULT_LIMITS)
+    except LimitError as error:
+        return str(error)
+    return "within the limits"
+
+
+def measured_apart(data: bytes, folder: Path) -> dict[str, Any]:
+    """Of a file, in a process of its own with one thread."""
+    path = folder / "bomb.nfc"
+    path.write_bytes(data)
+    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    command = [sys.executable, __file__, "--measure", str(path)]
+    result = subprocess.run(command, env={**os.environ, **one_thread}, capture_output=True, check=True)
+    return json.loads(result.stdout)
+
+
+def row(name: str, found: dict[str, Any]) -> str:
+    refusal = found["refusal"]
+    text = f"{name:28} {found['bytes']:9,} B"
+    if "said_work" in found:
+        text += f"  {found['memory'] / 1e6:7.0f} of {found['said_memory'] / 1e6:7.0f} MB"
+        text += f"  {found['seconds']:7.2f} of {found['said_work']:7.2f} s  {found['outcome'][:40]}"
+    return text + f"  refused: {refusal['memory'] / 1e6:.0f} MB, {refusal['seconds']:.3f} s, {refusal['outcome'][:60]}"
+
+
+def main(names: list[str]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names or BOMBS:
+            print(row(name, measured_apart(BOMBS[name](), Path(folder))), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(measure(sys.argv[2])))
+    else:
+        main(sys.argv[1:])
