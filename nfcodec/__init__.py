@@ -44,6 +44,7 @@ __all__ = [
     "FormatError",
     "ImageReadError",
     "LimitError",
+    "Limits",
     "NfcError",
     "NfcFile",
     "NotNfcError",
@@ -112,14 +113,14 @@ def encode_with_report(
     from nfcodec import codec
     from nfcodec.limits import DEFAULT_LIMITS
 
-    on_event, limits = options.pop("on_event", None), options.pop("limits", DEFAULT_LIMITS)
+    on_event, limits = options.pop("on_event", None), options.pop("limits", None) or DEFAULT_LIMITS
     try:
         chosen = codec.EncodeOptions(
             psnr, field, transform, seed, size_bytes=size, bpp=bpp, lossless=lossless, **options
         )
     except TypeError as error:
         raise UsageError(f"unknown option: {error}") from error
-    return codec.encode(_raster(image), chosen, on_event, limits)
+    return codec.encode(_raster(image, limits), chosen, on_event, limits)
 
 
 def decode(data: bytes, *, limits: Limits | None = None) -> Image.Image:
@@ -149,38 +150,40 @@ def inspect(data: bytes, *, limits: Limits | None = None) -> Info:
 
 
 class NfcFile:
-    """An .nfc file in memory: its `info` at once, its pixels on demand."""
+    """An .nfc file in memory: its `info` at once, its pixels on demand, all within the limits."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.info = inspect(data)
+    def __init__(self, data: bytes, *, limits: Limits | None = None) -> None:
+        self.data, self._limits = data, limits
+        self.info = inspect(data, limits=limits)
 
     def image(self) -> Image.Image:
         """The picture as a PIL image."""
-        return decode(self.data)
+        return decode(self.data, limits=self._limits)
 
     def array(self) -> Samples:
         """The picture as an array (H, W) or (H, W, C)."""
-        return decode_array(self.data)
+        return decode_array(self.data, limits=self._limits)
 
     def verify(self) -> bool:
         """Whether the samples decode to the digest in the file."""
         from nfcodec import codec
+        from nfcodec.limits import DEFAULT_LIMITS
 
-        return codec.verify(self.data).ok
+        return codec.verify(self.data, self._limits or DEFAULT_LIMITS).ok
 
 
-def open(path: str | Path) -> NfcFile:
-    """Read an .nfc file and its header. Raises ImageReadError or FormatError."""
+def open(path: str | Path, *, limits: Limits | None = None) -> NfcFile:
+    """Read an .nfc file and its header. Raises ImageReadError, FormatError or LimitError."""
     from nfcodec.format import check_start
     from nfcodec.images import files
+    from nfcodec.limits import DEFAULT_LIMITS
 
-    return NfcFile(files.read_bytes(path, check_start=check_start))
+    return NfcFile(files.read_bytes(path, limits or DEFAULT_LIMITS, check_start), limits=limits)
 
 
-def load(path: str | Path) -> Image.Image:
+def load(path: str | Path, *, limits: Limits | None = None) -> Image.Image:
     """Read and decode an .nfc file. Raises ImageReadError, or as `decode`."""
-    return open(path).image()
+    return open(path, limits=limits).image()
 
 
 def save(image: ImageLike, path: str | Path, *, overwrite: bool = False, **options: Any) -> None:
@@ -209,7 +212,7 @@ def _decode(data: bytes, limits: Limits | None) -> Raster:
     return codec.decode(data, limits or DEFAULT_LIMITS)
 
 
-def _raster(image: ImageLike) -> Raster:
+def _raster(image: ImageLike, limits: Limits) -> Raster:
     import numpy as np
 
     from nfcodec.raster import Raster
@@ -220,4 +223,13 @@ def _raster(image: ImageLike) -> Raster:
         return Raster.from_array(image)
     from nfcodec.images import files
 
-    return files.raster_from_pil(image)
+    return files.raster_from_pil(image, limits)
+
+
+def __getattr__(name: str) -> Any:
+    """What is loaded when it is asked for."""
+    if name == "Limits":
+        from nfcodec.limits import Limits
+
+        return Limits
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -205,9 +205,47 @@ def test_bad_arrays(image):
 def test_limits(data):
     with pytest.raises(nfcodec.LimitError):
         nfcodec.encode(array(), limits=Limits(max_pixels=89))
-    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect):
+    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect, nfcodec.NfcFile):
+        for limits in (Limits(max_pixels=89), Limits(max_memory_bytes=1e5), Limits(max_work=1e-3)):
+            with pytest.raises(nfcodec.LimitError):
+                read(data, limits=limits)
+
+
+def test_limits_of_files(data, tmp_path):
+    path, tight = tmp_path / "a.nfc", nfcodec.Limits(max_memory_bytes=1e5)
+    path.write_bytes(data)
+    for read in (nfcodec.open, nfcodec.load):
+        for limits in (tight, Limits(max_file_bytes=len(data) - 1)):
+            with pytest.raises(nfcodec.LimitError):
+                read(path, limits=limits)
+        read(path, limits=None)
+    with pytest.raises(nfcodec.LimitError):
+        nfcodec.save(array(), tmp_path / "b.nfc", psnr=30, effort=1, limits=tight)
+    assert not (tmp_path / "b.nfc").exists()
+
+
+def test_who_asks_for_more_gets_it(data, tmp_path, monkeypatch):
+    """Where a file is over the default limits."""
+    monkeypatch.setattr("nfcodec.limits.DEFAULT_LIMITS", Limits(max_pixels=89))
+    monkeypatch.setattr("nfcodec.codec.decoder.DEFAULT_LIMITS", Limits(max_pixels=89))
+    path, more = tmp_path / "a.nfc", Limits(max_pixels=90)
+    path.write_bytes(data)
+    for read in (nfcodec.open, nfcodec.load):
         with pytest.raises(nfcodec.LimitError):
-            read(data, limits=Limits(max_pixels=89))
+            read(path)
+    file = nfcodec.open(path, limits=more)
+    assert file.verify()
+    assert file.image().size == nfcodec.load(path, limits=more).size == (file.info.width, file.info.height)
+    assert file.array().shape == array().shape
+    assert nfcodec.encode(array(), psnr=30, effort=1, limits=more)
+
+
+def test_a_file_that_decoders_would_refuse_is_not_written():
+    """A limit between what the field alone is known to take before the fit, and what the file turns out to take."""
+    encoded = nfcodec.encode_with_report(array(), psnr=30, effort=1)
+    work = nfcodec.inspect(encoded.data).work
+    with pytest.raises(nfcodec.LimitError, match="decoders would refuse the file: work"):
+        nfcodec.encode(array(), psnr=30, effort=1, limits=Limits(max_work=0.99 * work))
 
 
 @pytest.mark.parametrize("bad", [b"", b"hello", b"\x8bNFC\r\n\x1a\n", b"\x8bNFC\r\n\x1a\n\1\0HEAD"])

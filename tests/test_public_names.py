@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 PUBLIC = {
     "nfcodec": """
-        EngineError FormatError ImageReadError LimitError NfcError NfcFile NotNfcError TargetNotReachedError
+        EngineError FormatError ImageReadError LimitError Limits NfcError NfcFile NotNfcError TargetNotReachedError
         UnsupportedError UsageError WriteError __version__ decode decode_array encode encode_with_report
         inspect load open save
     """,

@@ -21,6 +21,7 @@ from nfcodec.images.descriptors import descriptor_of
 from nfcodec.images.names import is_nfc_name, is_same_file, with_suffix
 
 if TYPE_CHECKING:
+    from nfcodec.limits import Limits
     from nfcodec.raster import Raster
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -178,7 +179,7 @@ def named(source: str) -> Generator[None]:
         raise type(error)(f"{input_name(source)}: {error}") from error
 
 
-def read_picture(source: str) -> Raster:
+def read_picture(source: str, limits: Limits) -> Raster:
     """Read an image file, or decode an .nfc file."""
     from nfcodec.codec import decode
     from nfcodec.format import check_start
@@ -192,4 +193,6 @@ def read_picture(source: str) -> Raster:
 
     data = read_file(source, check)
     with named(source):
-        return decode(data) if is_meant_as_nfc(data) else raster_from_bytes(data, name=input_name(source))
+        if is_meant_as_nfc(data):
+            return decode(data, limits)
+        return raster_from_bytes(data, limits, input_name(source))

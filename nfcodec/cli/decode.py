@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     STDIO,
     FilePath,
@@ -24,6 +25,7 @@ from nfcodec.images.names import free_name, is_nfc_name
 
 if TYPE_CHECKING:
     from nfcodec.images.files import ImageFormat
+    from nfcodec.limits import Limits
 
 _BY_SUFFIX = {".png": "png", ".ppm": "ppm", ".pgm": "ppm", ".pnm": "ppm", ".npy": "npy"}
 _FOREIGN = {".jpg", ".jpeg", ".jxl", ".webp", ".avif", ".heic", ".tif", ".tiff", ".gif", ".bmp", ".jp2"}
@@ -36,10 +38,11 @@ _FOREIGN = {".jpg", ".jpeg", ".jxl", ".webp", ".avif", ".heic", ".tif", ".tiff",
 @click.argument("target", metavar="[OUT]", required=False, type=FilePath(1))
 @click.option("--format", "format_name", type=click.Choice(["png", "ppm", "npy"]),
               help="Default: what the suffix of OUT says, else png.")  # fmt: skip
+@limit_options
 @overwrite_option
 @quiet_option
 @verbose_option
-def command(source: str, target: str | None, format_name: str | None, overwrite: bool) -> None:
+def command(source: str, target: str | None, format_name: str | None, overwrite: bool, limits: Limits) -> None:
     """Decode the .nfc file IN to the image OUT, by default IN with the suffix of the format."""
     if target is not None and is_nfc_name(target):
         raise click.UsageError(f"{target} has the name of an .nfc file, but decode writes a picture")
@@ -49,13 +52,13 @@ def command(source: str, target: str | None, format_name: str | None, overwrite:
 
     data = read_nfc(source)
     with named(source):
-        inspect(data)  # a bad file is a bad file, whatever OUT is
+        inspect(data, limits)  # a bad file is a bad file, whatever OUT is
     advice = f"IN may have been made from it; name another OUT, as {free_name(out)}"
     check_output(source, out, overwrite, advice)
     from nfcodec.images.files import image_bytes
 
     with named(source):
-        raster = decode(data)
+        raster = decode(data, limits)
     write_output(out, image_bytes(raster, image_format, fast=True), overwrite, advice)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nfcodec.cli import _console
+from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     STDIO,
     FieldChoice,
@@ -32,6 +33,7 @@ from nfcodec.images.names import NFC_SUFFIX, is_picture_name
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 if TYPE_CHECKING:
+    from nfcodec.limits import Limits
     from nfcodec.raster import Raster
 
 _JSON_KEYS = {
@@ -94,18 +96,25 @@ def _transforms() -> Mapping[str, str]:
               help="Spend as much effort, up to -e, as S seconds allow on this machine, beside the time to load and"
                    " compile. Where even the least takes longer, steps and searches are cut short.")  # fmt: skip
 @click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
+@limit_options
 @overwrite_option
 @json_option
 @quiet_option
 @verbose_option
 @click.pass_context
 def command(
-    ctx: click.Context, source: str, target: str | None, overwrite: bool, as_json: bool, **options: Any
+    ctx: click.Context,
+    source: str,
+    target: str | None,
+    overwrite: bool,
+    as_json: bool,
+    limits: Limits,
+    **options: Any,
 ) -> None:
     """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc.
 
     OUT is written only if it decodes to the PSNR asked for, or has the size asked for; otherwise the exit code is 5
-    and there is no file.
+    and there is no file. It is 6 for a file that decoders would refuse, if they do not raise their limits.
     """
     if target is not None and is_picture_name(target):
         many = f"; {ctx.command.for_many()}" if isinstance(ctx.command, Verb) else ""
@@ -113,7 +122,7 @@ def command(
     out = default_output(source, target, NFC_SUFFIX)
     if out == STDIO and as_json:
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
-    raster = _read(source)
+    raster = _read(source, limits)
     check_output(source, out, overwrite)
 
     if options.pop("fast"):
@@ -128,7 +137,7 @@ def command(
     as_png = threading.Thread(target=lambda: sizes.append(_png_bytes(raster)), daemon=True)
     as_png.start()  # as it takes seconds of a large picture
     with _console.progress() as on_event:
-        encoded = encode(raster, encode_options, on_event)
+        encoded = encode(raster, encode_options, on_event, limits)
     as_png.join()
     png_bytes = sizes[0] if sizes else _png_bytes(raster)
     target_db = encoded.report["target_psnr_db"]
@@ -148,7 +157,7 @@ def command(
     _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
 
 
-def _read(source: str) -> Raster:
+def _read(source: str, limits: Limits) -> Raster:
     from nfcodec.errors import ImageReadError
     from nfcodec.images.files import picture_start, raster_from_bytes
 
@@ -162,7 +171,7 @@ def _read(source: str) -> Raster:
 
     data = read_file(source, check)
     with named(source):
-        return raster_from_bytes(data, name=name)
+        return raster_from_bytes(data, limits, name)
 
 
 def _png_bytes(raster: Raster) -> int:

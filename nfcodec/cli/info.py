@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nfcodec.cli import _console
+from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import FilePath, json_option, named, read_nfc, verbose_option
 from nfcodec.cli._verb import Verb
+
+if TYPE_CHECKING:
+    from nfcodec.limits import Limits
 
 
 @click.command("info", cls=Verb, pattern="*.nfc")
 @click.argument("source", metavar="IN", type=FilePath(0))
+@limit_options
 @json_option
 @verbose_option
-def command(source: str, as_json: bool) -> None:
+def command(source: str, as_json: bool, limits: Limits) -> None:
     """Show what the .nfc file IN says about itself, without decoding it.
 
     The seed is that of the random order (rpp), without which there is none; no file holds the seed of gradient steps.
@@ -24,7 +29,7 @@ def command(source: str, as_json: bool) -> None:
 
     data = read_nfc(source)
     with named(source):
-        info = inspect(data).to_dict()
+        info = inspect(data, limits).to_dict()
     if as_json:
         _console.out_json({"path": source, **info})
         return

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nfcodec.cli import _console
+from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     FilePath,
     input_name,
@@ -21,17 +22,21 @@ from nfcodec.cli._options import (
 from nfcodec.cli._verb import Verb
 from nfcodec.errors import FormatError, NfcError, TargetNotReachedError, UsageError
 
+if TYPE_CHECKING:
+    from nfcodec.limits import Limits
+
 _PSNR_TOLERANCE_DB = 1e-9
 
 
 @click.command("verify", cls=Verb, pattern="*.nfc")
 @click.argument("source", metavar="IN", type=FilePath(0))
 @click.option("--reference", type=FilePath(0), metavar="IMG", help="Also measure the PSNR against this image.")
+@limit_options
 @json_option
 @quiet_option
 @verbose_option
 @click.pass_context
-def command(ctx: click.Context, source: str, reference: str | None, as_json: bool) -> None:
+def command(ctx: click.Context, source: str, reference: str | None, as_json: bool, limits: Limits) -> None:
     """Decode the .nfc file IN and compare with the digest it carries.
 
     Exit code 4: the samples differ. Exit code 5: the PSNR against the reference is below the file's target.
@@ -40,8 +45,8 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
 
     data = read_nfc(source)
     with named(source):
-        target_psnr_db = inspect(data).target_psnr_db
-        result = verify(data)
+        target_psnr_db = inspect(data, limits).target_psnr_db
+        result = verify(data, limits)
     report: dict[str, Any] = {"path": source, **result.to_dict()}
     failure: NfcError | None = None
     if not result.ok:
@@ -49,7 +54,7 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
     if reference is not None:
         from nfcodec.metrics import psnr_db
 
-        original = read_picture(reference)
+        original = read_picture(reference, limits)
         if original.samples.shape != result.raster.samples.shape or original.depth != result.raster.depth:
             raise UsageError(f"{input_name(reference)} and {input_name(source)} differ in size, channels or depth")
         psnr = psnr_db(original.samples, result.raster.samples, original.peak)

@@ -446,6 +446,26 @@ def test_limits(run):
     assert_one_clear_line(result)
 
 
+@pytest.mark.parametrize("limit", [("--max-pixels", "9"), ("--max-memory", "1MB"), ("--max-work", "1e-3 s")])
+def test_limits_are_options_of_every_verb_that_reads(run, nfc, limit):
+    reading = ("info", "-"), ("decode", "-", "a.png"), ("verify", "-"), ("compare", "-", "-")
+    for arguments in reading:
+        result = run(*arguments, *limit, stdin=nfc)
+        assert result.code == 6, arguments
+        assert_one_clear_line(result)
+    assert run("encode", "-", "a.nfc", "-e", "1", *limit, stdin=PNG).code == 6
+
+
+@pytest.mark.parametrize("limit", [("--max-pixels", "0.1G"), ("--max-memory", "2 GiB"), ("--max-work", "1h")])
+def test_limits_have_units(run, nfc, limit):
+    assert run("info", "-", *limit, stdin=nfc).code == 0
+    assert run("info", "-", limit[0], "inf", stdin=nfc).code == 0
+    for bad in ("0", "-1", "many", "1 parsec", "nan", "", "1e", "1 GB GB"):
+        result = run("info", "-", limit[0], bad, stdin=nfc)
+        assert result.code == 2, bad
+        assert_one_clear_line(result)
+
+
 def test_no_binary_data_on_a_terminal(run, nfc, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     for arguments, data in ((("decode", "-"), nfc), (("encode", "-", "-"), PNG)):
