@@ -15,13 +15,13 @@ from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, Chunks, Header
 from nfcodec.limits import Cost
 from nfcodec.transforms import Chain
 
-CONVERSION, PLACE, DIGEST = 60e-9, 60e-9, 4e-9
+CONVERSION, PLACE, DIGEST = 35e-9, 50e-9, 4e-9
 """Work of a sample: from the field's output, to where that lies between thresholds, and of each byte of the digest."""
 
-VALUE_MAP, VALUE_MAP_BYTES = Cost(24 << 20, 0.3), 8 << 20
-"""What tables of values take at most, and what is kept of them."""
+VALUE_MAP, VALUE_MAP_BYTES, CURVES = Cost(24 << 20, 0.05), 8 << 20, 0.3
+"""What tables of values take at most, and what is kept of them; and their work where values are bent."""
 
-START = Cost(30 << 20, 0.2)
+START = Cost(30 << 20, 0.1)
 """Whatever the file: imports, tables that are made once, and the like."""
 
 
@@ -38,7 +38,8 @@ def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, ke
 
     symbols = payload_cost(field, geometry, chunks[WEIGHTS])
     moved = Cost(0.0, n_samples * (CONVERSION + PLACE * has_residual), n_samples * (width + has_residual))
-    evaluation = VALUE_MAP.keeping(VALUE_MAP_BYTES).then(moved).then(field.cost(geometry))
+    curves = Cost(work=CURVES if chain.pointwise else 0.0)
+    evaluation = VALUE_MAP.keeping(VALUE_MAP_BYTES).then(curves).then(moved).then(field.cost(geometry))
     total = total.then(symbols.then(evaluation).keeping(moved.kept_bytes + VALUE_MAP_BYTES))
 
     planes = planes_cost(chunks[PLANES], chain.n_planes, n_pixels, header.depth) if chain.n_planes else Cost()

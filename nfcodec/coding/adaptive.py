@@ -30,7 +30,7 @@ PRIOR_FLOOR = 4
 MAX_ALPHABET = 512
 N_SCALES = 64
 
-SYMBOL, TABLE, TABLE_SYMBOL, INNER_SYMBOL = 0.12e-6, 8e-6, 6e-9, 20e-9
+SYMBOL, TABLE, TABLE_SYMBOL, INNER_SYMBOL = 0.065e-6, 3.5e-6, 3.2e-9, 9.5e-9
 """Work: of a symbol; of each table that is made, whatever its size; and of each symbol that it holds, without and with
 contexts inside wider ones."""
 
@@ -41,8 +41,9 @@ time, beside counts."""
 TABLES_BYTES = 12 * 8 * SLICE_VALUES
 """Of memory, for tables that are not kept."""
 
-PRIOR_SYMBOL, PAGE = 0.2e-6, 4096
-"""Work of each symbol of a prior; and the memory that the first count in a context may take."""
+PRIOR_SYMBOL, COUNT_BYTE, SAME_SYMBOL, SAME_BYTES = 0.2e-6, 0.3e-9, 8e-9, 16
+"""Work of each symbol of a prior and of each byte of counts; and work and memory of symbols that are all the same, as
+there are no others."""
 
 
 def prior_weights(limit: int, scale: int) -> Int64Array:
@@ -191,13 +192,16 @@ def adaptive_cost(n: int, limit: int, contexts: Sequence[int], *, n_runs: int = 
     """
     (high, shift), narrowest = _parts_of(limit), contexts[-1] if contexts else 1
     n_high, n_low = 2 * high + 1, 1 << shift
+    if n_high == 1:
+        return Cost(SAME_BYTES * n, SAME_SYMBOL * n)
     inner = INNER_SYMBOL if nested else TABLE_SYMBOL
     work = n * SYMBOL + narrowest * high * PRIOR_SYMBOL * (not nested)
     work += _n_tables(n, n_runs, narrowest, LAST_BATCH if not nested else n) * (TABLE + n_high * inner)
     if shift:
         work += n * SYMBOL + _n_tables(n, n_runs, 3, LAST_BATCH) * (TABLE + n_low * TABLE_SYMBOL)
-    counts = sum(min(4 * each * n_high, PAGE * n) for each in contexts) if nested else 8 * narrowest * n_high
+    counts = 4 * sum(contexts) * n_high if nested else 8 * narrowest * n_high
     longest = n if n_runs == 1 else -(-n // 2)
+    work += COUNT_BYTE * counts
     return Cost(RUN_BYTES * longest + counts + TABLES_BYTES + 8 * 8 * 3 * n_low * (shift > 0), work)
 
 

@@ -23,6 +23,9 @@ from nfcodec.wire import ByteReader, put_varint
 BUCKETS = (16, 32, 128)
 """How many wide, narrower and narrow ones there are of a feature's symbols; see `nesting.around`."""
 
+FEW_CONTEXTS = 1 << 10
+"""So many there may be whatever the stream."""
+
 PATH_WORK, PATH_BYTES, CONTEXT_BYTES = 40e-9, 3, 8
 """Work and memory of each symbol, to decode parities; and memory of each place, for contexts."""
 
@@ -48,9 +51,9 @@ class FeaturesPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._tensor.shape[2])]
 
-    def cost(self) -> Cost:
+    def cost(self, stream_bytes: int) -> Cost:
         shape, buckets = self._tensor.shape, CODED_BUCKETS if self._coded else BUCKETS
-        return features_cost(shape[0] * shape[1], self._limits, buckets, coded=self._coded)
+        return features_cost(shape[0] * shape[1], self._limits, stream_bytes, buckets, coded=self._coded)
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         chosen = None if symbols is None else widened(symbols[self._tensor.name])
@@ -61,16 +64,24 @@ class FeaturesPart(Part):
 
 
 def features_cost(
-    n_places: int, limits: Sequence[int], buckets: tuple[int, int, int] = BUCKETS, *, coded: bool = False
+    n_places: int,
+    limits: Sequence[int],
+    stream_bytes: int,
+    buckets: tuple[int, int, int] = BUCKETS,
+    *,
+    coded: bool = False,
 ) -> Cost:
     """What a decoder takes for entries, one for each limit at each place, that `code_features` or `code_trellis` codes.
 
     Args:
+        stream_bytes: that all symbols are read from. A pair of features that has not been seen before takes about a
+            bit or more, for nothing but symbols seen before is ever nearly certain.
         coded: whether parities come from a convolutional code.
     """
+    most = FEW_CONTEXTS + 8 * stream_bytes
     work, peak, n = 0.0, 0.0, n_places * len(limits)
     for f, limit in enumerate(limits):
-        contexts = n_contexts(f, limits, buckets)
+        contexts = [min(each, most) for each in n_contexts(f, limits, buckets)]
         if coded:
             contexts = [2, *(2 * each for each in contexts)]
         model = adaptive_cost(n_places, (limit + 1) >> 1 if coded else limit, contexts, nested=bool(contexts))
@@ -89,9 +100,16 @@ def code_features(
         limits: the largest magnitude of each feature.
     """
     table = np.zeros(shape, np.int64)
-    for f, limit in enumerate(limits):
-        model = AdaptiveModel(limit, [prior_scale(2 * limit)], around(f, BUCKETS))
-        contexts = feature_contexts(table, f, limits, BUCKETS[-1])
+    for f in range(len(limits)):
         flat = None if symbols is None else symbols[:, :, f].reshape(-1)
-        table[:, :, f] = model.code(coder, contexts, flat).reshape(table.shape[:2])
+        table[:, :, f] = _code_feature(coder, table, f, limits, flat)
     return table
+
+
+def _code_feature(
+    coder: SymbolCoder, table: Int64Array, f: int, limits: Sequence[int], values: Int64Array | None
+) -> Int64Array:
+    """Code feature f of a table whose features before it are known; the model is forgotten on the way back."""
+    model = AdaptiveModel(limits[f], [prior_scale(2 * limits[f])], around(f, BUCKETS))
+    contexts = feature_contexts(table, f, limits, BUCKETS[-1])
+    return model.code(coder, contexts, values).reshape(table.shape[:2])

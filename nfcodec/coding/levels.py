@@ -35,7 +35,7 @@ _SMALL = 1 << 18
 """The contexts of symbols below it are computed in 32-bit integers, which is faster."""
 
 
-CONTEXT, NARROW_BYTES, WIDE_BYTES = 0.1e-6, 36, 60
+CONTEXT, NARROW_BYTES, WIDE_BYTES = 0.06e-6, 36, 60
 """Work to find the context of a symbol; and memory of each place of a level for that, in 32 bits and in 64."""
 
 
@@ -72,7 +72,7 @@ class LevelsPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         self._limits = [reader.varint(MAX_SYMBOL) for _ in range(self._n_features)]
 
-    def cost(self) -> Cost:
+    def cost(self, stream_bytes: int) -> Cost:
         total = Cost()
         for shape in self._shapes.values():
             limits, n = self._limits[: shape.features], shape.rows * shape.cols

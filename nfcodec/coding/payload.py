@@ -53,10 +53,10 @@ def decode_payload(field: Field, geometry: Geometry, payload: bytes) -> Symbols:
 
 def payload_cost(field: Field, geometry: Geometry, payload: bytes) -> Cost:
     """What `decode_payload` takes at most; the symbols are kept. Raises FormatError."""
-    parts, _ = _read_heads(field, geometry, payload)
+    parts, stream = _read_heads(field, geometry, payload)
     total = Cost(kept_bytes=2 * len(payload))
     for part in parts:
-        total = total.then(part.cost())
+        total = total.then(part.cost(len(stream)))
     return total.keeping(total.kept_bytes - 2 * len(payload))
 
 

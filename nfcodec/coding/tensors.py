@@ -60,7 +60,7 @@ class AdaptivePart(Part):
         self._limit = reader.varint(2 * MAX_SYMBOL if self._differences else MAX_SYMBOL)
         self._scale = _read_scale(reader, N_SCALES)
 
-    def cost(self) -> Cost:
+    def cost(self, stream_bytes: int) -> Cost:
         n = self._tensor.size
         coding = adaptive_cost(n, self._limit, [1])
         return Cost(coding.memory_bytes + SYMBOL_BYTES * n, coding.work + PART, 8 * n)
@@ -94,7 +94,7 @@ class ColumnsPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         self._scale = _read_scale(reader, MAX_SCALE + 1)
 
-    def cost(self) -> Cost:
+    def cost(self, stream_bytes: int) -> Cost:
         rows, n = self._tensor.shape[0], self._tensor.size
         return matrix_cost((n, 1) if self._differences else (rows, n // rows), coded=self._coded)
 

@@ -37,10 +37,10 @@ MAX_SYMBOL = 1 << 24
 ACTIVATION_BITS = 16
 """Encodings and the hidden activations of ReLU networks are integers in units of 2^-16."""
 
-MAC, PARAMETER, PARAMETER_BYTES = 0.055e-9, 30e-9, 24
+MAC, PARAMETER, PARAMETER_BYTES = 0.052e-9, 20e-9, 16
 """Work of a multiplication; and work and memory of each parameter, to prepare it."""
 
-NEURON, CALL, BLOCK_BYTES = 2.5e-9, 15e-6, 6 << 20
+NEURON, CALL, BLOCK_BYTES = 1.2e-9, 11e-6, 6 << 20
 """Work of a neuron for one pixel, beside multiplications, and of a layer for a block of pixels; and memory of a block,
 of which each thread has one."""
 
@@ -66,7 +66,8 @@ def layers_cost(n_pixels: int, sizes: Sequence[int], neuron: float = NEURON) -> 
     n_parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
     n_calls = (len(sizes) - 1) * (-(-n_pixels // max(1, _BLOCK_VALUES // max(sizes))))
     work = n_parameters * PARAMETER + n_calls * CALL + n_pixels * (n_parameters * MAC + sum(sizes[1:]) * neuron)
-    return Cost(n_parameters * PARAMETER_BYTES + n_threads() * BLOCK_BYTES, work)
+    largest = max(n_in * n_out for n_in, n_out in pairwise(sizes))
+    return Cost(n_parameters * PARAMETER_BYTES + 8 * largest + n_threads() * BLOCK_BYTES, work)
 
 
 @dataclass(frozen=True)

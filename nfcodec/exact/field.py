@@ -160,12 +160,13 @@ class Field(ABC):
 
 def tiles_cost(geometry: Geometry, pixel_bytes: int, tile_pixels: int = TILE_PIXELS) -> Cost:
     """The memory of the tiles that threads evaluate at a time, if a tile takes so much for each of its pixels."""
-    rows = _rows_of_tile(geometry, tile_pixels)
+    rows = rows_of_tile(geometry, tile_pixels)
     at_a_time = min(geometry.height, rows * n_threads())
     return Cost(at_a_time * geometry.width * pixel_bytes)
 
 
-def _rows_of_tile(geometry: Geometry, tile_pixels: int) -> int:
+def rows_of_tile(geometry: Geometry, tile_pixels: int = TILE_PIXELS) -> int:
+    """How many rows a tile has."""
     return max(1, min(geometry.height, tile_pixels // geometry.width))
 
 
@@ -175,7 +176,7 @@ def in_tiles(geometry: Geometry, tile: Callable[[slice, int, int], object], tile
     Args:
         tile: takes the pixels, a slice of H * W, and the first row and the one behind the last.
     """
-    rows, width = _rows_of_tile(geometry, tile_pixels), geometry.width
+    rows, width = rows_of_tile(geometry, tile_pixels), geometry.width
     starts = range(0, geometry.height, rows)
 
     def work(worker: int, i: int) -> None:

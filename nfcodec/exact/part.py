@@ -51,8 +51,12 @@ class Part(ABC):
         """The inverse of `head`. Raises FormatError."""
 
     @abstractmethod
-    def cost(self) -> Cost:
-        """What decoding this part takes at most, once its head is read; its tensors are kept."""
+    def cost(self, stream_bytes: int) -> Cost:
+        """What decoding this part takes at most, once its head is read; its tensors are kept.
+
+        Args:
+            stream_bytes: of all parts together; few bits cannot tell many different symbols.
+        """
 
     @abstractmethod
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:

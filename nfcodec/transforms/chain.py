@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_TRANSFORMS = 8
 
-ORDER, ORDER_BYTES = 0.5e-6, 48
+ORDER, ORDER_BYTES = 0.18e-6, 40
 """Work of a pixel in each permutation, and its memory."""
 
 

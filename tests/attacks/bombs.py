@@ -38,6 +38,7 @@ from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Tabl
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 
+CLEAR_REFS = Path("/proc/self/clear_refs")
 WHOLE = 1 << 24
 UNLIMITED = dict.fromkeys(Limits.__dataclass_fields__, math.inf)
 
@@ -46,7 +47,9 @@ def level(scale: float, size: int, features: int = 8) -> HashLevel:
     return HashLevel(scale, math.ceil(scale) + 1, size, features)
 
 
-def random_file(field: Field, width: int, height: int, limit: int, order: int, **options: Any) -> bytes:
+def random_file(
+    field: Field, width: int, height: int, limit: int, order: int, step: bytes = forge.STEP, **options: Any
+) -> bytes:
     """A file whose tables hold random symbols up to a limit, of many contexts; all else is 1."""
     channels = options.setdefault("channels", 1)
     geometry, rng = Geometry(height, width, channels), np.random.default_rng(1)
@@ -62,7 +65,8 @@ def random_file(field: Field, width: int, height: int, limit: int, order: int, *
         parity = parities(path, 0).reshape(-1)[: table.size].reshape(table.shape)
         symbols["level0"] = (table & ~1) | parity
     payload = encode_payload(order, field.parts(geometry, order), symbols)
-    return forge.with_chunk(forge.build(field, width, height, order=order, **options), WEIGHTS, payload)
+    steps = step * len(symbols)
+    return forge.with_chunk(forge.build(field, width, height, order=order, steps=steps, **options), WEIGHTS, payload)
 
 
 def noise(width: int, height: int, channels: int, depth: int) -> np.ndarray:
@@ -78,50 +82,63 @@ def plane(width: int, height: int, depth: int, count: int = 1) -> bytes:
 
 
 def residual(width: int, height: int) -> bytes:
-    values = noise(width, height, 3, 16) - (1 << 15)
+    values = noise(width, height, 3, 16)  # over samples of 0
     return encode_residual(values, np.zeros(values.shape, np.int8))
 
 
 TINY = Siren(1, 0)
 HASHED = tuple(level(65534.0, 1 << 18) for _ in range(32))
-LATTICES = tuple(level(7.0 * 2**i, 1 << 20) for i in range(7))
+LATTICES = tuple(level(7.0 * 2**i + 0.375, 1 << 20) for i in range(7))
 
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "wavelets": lambda: forge.build(Wavelet(7), 1500, 1500, channels=3, depth=16),
+    "wavelets": lambda: forge.build(Wavelet(7), 1200, 1200, channels=3, depth=16),
     "wavelets of noise": lambda: random_file(Wavelet(7), 700, 700, 1 << 20, ANY, channels=3, depth=16),
     "filters": lambda: forge.build(Wavelet(7, 128), 700, 700, channels=3, depth=16),
     "table": lambda: forge.build(Table(), 2000, 2000, channels=3, depth=16),
     "table of noise": lambda: random_file(Table(), 400, 400, 255, ANY, channels=3),
     "table of noise on a code": lambda: random_file(Table(), 400, 400, 507, CODED, channels=3),
-    "pyramid": lambda: forge.build(Pyramid(7), 1500, 1500, limit=WHOLE, channels=3, depth=16),
+    "pyramid": lambda: forge.build(Pyramid(7), 1000, 1000, limit=WHOLE, channels=3, depth=16),
     "pyramid of noise": lambda: random_file(Pyramid(7), 500, 500, WHOLE, ANY, channels=3),
     "pyramid with a wide layer": lambda: forge.build(Pyramid(7, 4096), 400, 400, channels=3),
-    "wide siren": lambda: forge.build(Siren(4096, 3), 48, 48, channels=3),
+    "wide siren": lambda: forge.build(Siren(4096, 3), 24, 24, channels=3),
     "deep siren": lambda: forge.build(Siren(1, 63), 1000, 1000),
     "middling siren": lambda: forge.build(Siren(64, 63), 200, 200, channels=3),
-    "siren of noise": lambda: random_file(Siren(1024, 2), 8, 8, WHOLE, ANY),
-    "siren of noise in matrices": lambda: random_file(Siren(1024, 2), 8, 8, 1 << 22, CODED),
-    "many tiles": lambda: forge.build(TiledSiren(1, 255, (1,) * 255, 25), 32_768, 40),
-    "hashed levels": lambda: forge.build(Ngp(HASHED, (64,)), 300, 300),
-    "hashed levels of noise": lambda: random_file(Ngp(HASHED[:4], (64,)), 120, 120, 255, ANY),
+    "siren of noise": lambda: random_file(Siren(1024, 2), 120, 120, 1 << 12, ANY, step=b"\x80\xe0"),
+    "deep siren of noise": lambda: random_file(Siren(16, 63), 300, 300, 1 << 16, ANY, step=b"\x80\xe0"),
+    "siren of noise in matrices": lambda: random_file(Siren(1024, 2), 120, 120, 1 << 12, CODED, step=b"\x80\xe0"),
+    "many tiles": lambda: forge.build(TiledSiren(1, 255, (1,) * 255, 25), 32_768, 16),
+    "hashed levels": lambda: forge.build(Ngp(HASHED, (64,)), 200, 200),
+    "hashed levels of noise": lambda: random_file(Ngp(HASHED[:2], (64,)), 120, 120, 255, ANY),
     "hashed levels of many bits": lambda: random_file(Ngp((level(7.0, 64),) * 32, (4,)), 8, 8, WHOLE, ANY),
     "lattices": lambda: forge.build(Ngp(LATTICES, (64, 64)), 700, 700, order=NEIGHBOURS, limit=WHOLE),
     "large tables": lambda: forge.build(Ngp((level(65534.0, WHOLE),), (4,)), 256, 256),
-    "wide layers behind levels": lambda: forge.build(Ngp((level(7.0, 64, 1),), (1024,) * 16), 64, 64),
+    "lattices of noise": lambda: random_file(Ngp(LATTICES, (64, 64)), 300, 300, 255, NEIGHBOURS),
+    "wide layers behind levels": lambda: random_file(
+        Ngp((level(7.0, 64, 1),), (1024,) * 9), 64, 64, 3, ANY, step=b"\x80\xf0"
+    ),
     "alpha and residual": lambda: forge.build(
         TINY, 1500, 1500, channels=3, depth=16, extra={RESIDUAL: forge.put_varint(65535) * 3, ALPHA: b""}
     ),
     "alpha and residual of noise": lambda: forge.build(
-        TINY, 500, 500, channels=3, depth=16, extra={RESIDUAL: residual(500, 500), ALPHA: plane(500, 500, 16)}
+        TINY, 1000, 1000, channels=3, depth=16, extra={RESIDUAL: residual(1000, 1000), ALPHA: plane(1000, 1000, 16)}
     ),
     "eight zigzags": lambda: forge.build(
         TINY, 800, 800, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b""}
     ),
     "eight zigzags of noise": lambda: forge.build(
-        TINY, 400, 400, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: plane(400, 400, 16, 8)}
+        TINY, 700, 700, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: plane(700, 700, 16, 8)}
     ),
-    "eight permutations": lambda: forge.build(TINY, 1500, 1500, chain=b"\x08" + (b"\1\1" + bytes(8)) * 8),
+    "eight permutations": lambda: forge.build(TINY, 1000, 1000, chain=b"\x08" + (b"\1\1" + bytes(8)) * 8),
 }  # fmt: skip
+
+
+OF_NOISE = {name for name in BOMBS if "noise" in name} | {"hashed levels of many bits", "wide layers behind levels"}
+"""Those that take a while to make."""
+
+
+def tiny(side: int) -> bytes:
+    """A square that a single neuron makes."""
+    return forge.build(TINY, side, side)
 
 
 def resident(name: str = "VmRSS") -> int:
@@ -131,7 +148,7 @@ def resident(name: str = "VmRSS") -> int:
 
 def taken(read: Callable[[], object]) -> dict[str, Any]:
     """CPU seconds, bytes of memory at the peak, and the outcome."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    CLEAR_REFS.write_text("5")  # the peak begins anew
     before, began = resident(), time.process_time()
     try:
         read()

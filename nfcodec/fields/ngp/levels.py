@@ -86,17 +86,19 @@ class HashLevel:
         Args:
             longer_side: of the picture, n above.
         """
-        numerator, denominator = self.scale.as_integer_ratio()
-        position = np.array(
-            [
-                (numerator * (2 * j + 1) << HASH_FRACTION_BITS) // (2 * longer_side * denominator)
-                + (1 << (HASH_FRACTION_BITS - 1))
-                for j in range(n_pixels)
-            ],
-            np.int64,
-        )
+        position = self._positions(0, n_pixels, longer_side)
         cell = position >> HASH_FRACTION_BITS
         return AxisLookup(cell, cell + 1, position - (cell << HASH_FRACTION_BITS), HASH_FRACTION_BITS)
+
+    def _positions(self, start: int, stop: int, longer_side: int) -> IntArray:
+        """Of pixels start .. stop - 1, in units of 2^-12 cells."""
+        numerator, denominator = self.scale.as_integer_ratio()
+        found = [
+            (numerator * (2 * j + 1) << HASH_FRACTION_BITS) // (2 * longer_side * denominator)
+            + (1 << (HASH_FRACTION_BITS - 1))
+            for j in range(start, stop)
+        ]
+        return np.array(found, np.int64)
 
     def lookup_work(self, n_pixels: int) -> float:
         """Of the interpolation of all pixels."""
@@ -112,6 +114,12 @@ class HashLevel:
         rows, cols = (np.unique(np.concatenate([a.low, a.high[a.fraction > 0]])) for a in self.axes(geometry))
         return rows, cols
 
+    def is_on_lattice(self, geometry: Geometry) -> bool:
+        """Whether each vertex that a picture uses has an entry of its own, as the last one on the longer side tells."""
+        longer = max(geometry.height, geometry.width)
+        last = self._positions(longer - 1, longer, longer)
+        return self.is_dense and int(last[0] + (1 << HASH_FRACTION_BITS) - 1 >> HASH_FRACTION_BITS) < self.resolution
+
     @property
     def is_dense(self) -> bool:
         """Whether each vertex has an entry of its own, by tiny-cuda-nn's rule."""
@@ -120,7 +128,7 @@ class HashLevel:
     def used(self, geometry: Geometry) -> UsedEntries:
         """The entries that a picture uses; all others say nothing, and are in no file."""
         rows, cols = self.vertices(geometry)
-        if self.is_dense and max(rows[-1], cols[-1]) < self.resolution:
+        if self.is_on_lattice(geometry):
             return UsedEntries(self.index(cols, rows[:, None]), True)
         mask = np.zeros(self.size, bool)
         for row in rows:
@@ -130,6 +138,11 @@ class HashLevel:
     def most_used(self, geometry: Geometry) -> int:
         """A bound on how many entries `used` finds, at once."""
         return min(self.size, math.prod(min(self.resolution + 1, 2 * n) for n in (geometry.height, geometry.width)))
+
+    @property
+    def touched(self) -> int:
+        """A bound on how many entries of a table take memory: of a lattice those behind its vertices never do."""
+        return min(self.size, self.resolution * self.resolution) if self.is_dense else self.size
 
     def use_work(self, geometry: Geometry) -> float:
         """Work of `used`."""

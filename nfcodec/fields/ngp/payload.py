@@ -7,7 +7,6 @@ docs/reference/format.md, "Entries of hash levels", is the normative text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +21,9 @@ from nfcodec.fields.ngp.levels import HashLevel, UsedEntries
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
+BYTE = 1e-9
+"""Work of each byte of a table, to get it from the system."""
+
 
 class EntriesPart(Part):
     """The tables `level0`, `level1`, .. of an Instant-NGP.
@@ -35,11 +37,15 @@ class EntriesPart(Part):
     def __init__(self, levels: Sequence[HashLevel], geometry: Geometry, *, by_neighbours: bool) -> None:
         self._levels, self._by_neighbours = levels, by_neighbours
         self._geometry = geometry
+        self._found: list[UsedEntries] = []
         self._limits: list[list[int]] = []
 
-    @cached_property
+    @property
     def _used(self) -> list[UsedEntries]:
-        return [level.used(self._geometry) for level in self._levels]
+        """The entries of each level, found when they are asked for first: `cost` does without."""
+        if not self._found:
+            self._found = [level.used(self._geometry) for level in self._levels]
+        return self._found
 
     def head(self, symbols: Symbols) -> bytes:
         self._limits = [
@@ -50,16 +56,17 @@ class EntriesPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         self._limits = [[reader.varint(MAX_SYMBOL) for _ in range(level.features)] for level in self._levels]
 
-    def cost(self) -> Cost:
-        total = Cost()
+    def cost(self, stream_bytes: int) -> Cost:
+        total, largest = Cost(), max(limit for limits in self._limits for limit in limits)
         for level, limits in zip(self._levels, self._limits, strict=True):
-            n_used = level.most_used(self._geometry)
-            coding = features_cost(n_used, limits)
-            if self._by_neighbours:
-                lattice = passes_cost(n_used, limits)
-                coding = Cost(max(coding.memory_bytes, lattice.memory_bytes), max(coding.work, lattice.work))
-            table = Cost(level.size, level.use_work(self._geometry), 8 * n_used + 8 * level.size * level.features)
-            total = total.then(table).then(coding.keeping(0))
+            n_used, n_bytes = level.most_used(self._geometry), 8 * level.touched * level.features
+            if self._by_neighbours and level.is_on_lattice(self._geometry):
+                coded = Cost(kept_bytes=8 * n_used * level.features)
+                coding = coded.then(passes_cost(n_used, [largest] * level.features))
+            else:
+                coding = features_cost(n_used, limits, stream_bytes)
+            used = Cost(level.size, level.use_work(self._geometry) + BYTE * n_bytes, 8 * n_used + n_bytes)
+            total = total.then(used).then(coding.keeping(0))
         return total
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:

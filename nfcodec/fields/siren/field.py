@@ -37,7 +37,7 @@ COORDINATE_BITS = 20
 """Coordinates in [-1, 1] are integers in units of 2^-20."""
 
 
-SINE, PIXEL_BYTES, TABLE_BYTES = 7e-9, 100, 2 << 20
+SINE, PIXEL_BYTES, TABLE_BYTES = 5e-9, 100, 2 << 20
 """Work of a sine; memory of each pixel of a tile, and of the table of sines as it is made."""
 
 

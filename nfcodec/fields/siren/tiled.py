@@ -10,7 +10,7 @@ import numpy as np
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import CALL, PARAMETER_BYTES, ExactArray, Quantized
-from nfcodec.exact.field import TILE_PIXELS, Field, Tensor
+from nfcodec.exact.field import Field, Tensor, rows_of_tile
 from nfcodec.exact.geometry import Geometry, Place, part_of, places
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.field import Siren
@@ -91,7 +91,7 @@ class TiledSiren(Field):
         for tile in self.tiles(geometry):
             network = PARAMETER_BYTES * tile.siren.n_parameters(tile.geometry)
             total = total.then(tile.siren.cost(tile.geometry).keeping(network))
-        n_bands = -(-geometry.height * geometry.width // TILE_PIXELS) + self.rows
+        n_bands = -(-geometry.height // rows_of_tile(geometry)) + self.rows
         calls = Cost(work=CALL * (2 + self.hidden_layers) * self.cols * n_bands)
         return total.then(calls).keeping(0)
 

@@ -26,7 +26,7 @@ from nfcodec.wire import ByteReader
 
 MAX_HIDDEN = 4096
 
-LOOKUP, ENCODINGS, MORE_VALUES = 25e-9, 2, 12
+LOOKUP, ENCODINGS, MORE_VALUES = 15e-9, 2, 12
 """Work to interpolate a feature; how often a tile has its encodings in memory, and how many numbers more for each
 channel."""
 

@@ -42,7 +42,7 @@ class WaveletPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         self._regime = reader.u8()
 
-    def cost(self) -> Cost:
+    def cost(self, stream_bytes: int) -> Cost:
         n = self._shape.rows * self._shape.cols * self._shape.features
         kernels, bands = KERNEL_BYTES if n >= REPAYING else 0.0, 3 * self._shape.n_levels + 1
         return Cost(CODING_BYTES * n + kernels, CODING * n + BAND * bands, 4 * n + kernels)

@@ -1,0 +1,68 @@
+"""What decoding a file is said to take is a bound on what it takes, and is held against limits before it is paid."""
+
+from __future__ import annotations
+
+import bombs
+import pytest
+
+from nfcodec.codec import decode, inspect
+from nfcodec.errors import LimitError
+from nfcodec.fitting.cost import slowness
+from nfcodec.limits import Limits
+
+SMALL_BYTES, SHORT_SECONDS = 200e6, 1.0
+"""What is within these may be said to take more than twice as much."""
+
+EASY = {"pyramid", "lattices", "alpha and residual", "eight zigzags"}
+"""Their streams are empty, so that they hold far fewer different symbols than the heads tell of, or end at once."""
+
+TOLERANCE = 1.3
+"""CPU seconds vary that much on a machine that is busy with other things."""
+
+SMALL_FILES = [name for name, make in bombs.BOMBS.items() if name not in bombs.OF_NOISE]
+
+
+@pytest.mark.parametrize("name", SMALL_FILES)
+def test_limits_refuse_before_anything_is_decoded(name, monkeypatch):
+    data = bombs.BOMBS[name]()
+    info = inspect(data, Limits(**bombs.UNLIMITED))
+    monkeypatch.setattr("nfcodec.codec.decoder.decode_payload", pytest.fail)
+    for tight in ({"max_memory_bytes": 0.99 * info.memory_bytes}, {"max_work": 0.99 * info.work}):
+        for read in (decode, inspect):
+            with pytest.raises(LimitError, match="is over the limit"):
+                read(data, Limits(**bombs.UNLIMITED | tight))
+
+
+def test_more_pixels_take_more():
+    costs = [inspect(bombs.tiny(side), Limits(**bombs.UNLIMITED)) for side in (100, 1000, 10_000)]
+    assert costs[0].work < costs[1].work < costs[2].work
+    assert costs[0].memory_bytes < costs[1].memory_bytes < costs[2].memory_bytes
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    if not bombs.CLEAR_REFS.exists():
+        pytest.skip("needs a system that tells the peak of memory, and lets it begin anew")
+    folder = tmp_path_factory.mktemp("bombs")
+    return {name: bombs.measured_apart(make(), folder) for name, make in bombs.BOMBS.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bombs.BOMBS)
+def test_what_is_said_is_a_bound_and_close(outcomes, name):
+    found = outcomes[name]
+    assert found["memory"] <= found["said_memory"], found
+    assert found["said_memory"] <= SMALL_BYTES or name in EASY or found["said_memory"] <= 2 * found["memory"], found
+    seconds = found["seconds"] / slowness()
+    assert seconds <= TOLERANCE * found["said_work"], found
+    assert seconds <= SHORT_SECONDS or name in EASY or found["said_work"] <= 2 * TOLERANCE * seconds, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bombs.BOMBS)
+def test_a_refusal_takes_next_to_nothing(outcomes, name):
+    """But for the file and its chunks, which are there by then."""
+    refusal, n_bytes = outcomes[name]["refusal"], outcomes[name]["bytes"]
+    assert refusal["outcome"].startswith("LimitError"), refusal
+    assert refusal["memory"] <= 2 * n_bytes + (16 << 20), refusal
+    assert refusal["seconds"] < 0.5, refusal
