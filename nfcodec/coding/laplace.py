@@ -39,7 +39,7 @@ ESCAPE = 64
 _FLOOR = 1 << 13
 """Added to every symbol's weight, out of 2^31: what the tables leave for the unexpected."""
 
-SYMBOL, RUN, RUN_BYTES = 0.17e-6, 2e-3, 120
+SYMBOL, RUN, RUN_BYTES = 0.14e-6, 2e-3, 120
 """Work of a symbol and of a run, and memory of each symbol of a run."""
 
 _ESCAPE_BITS = 13

@@ -114,7 +114,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "large tables": lambda: forge.build(Ngp((level(65534.0, WHOLE),), (4,)), 256, 256),
     "lattices of noise": lambda: random_file(Ngp(LATTICES, (64, 64)), 300, 300, 255, NEIGHBOURS),
     "wide layers behind levels": lambda: random_file(
-        Ngp((level(7.0, 64, 1),), (1024,) * 9), 64, 64, 3, ANY, step=b"\x80\xf0"
+        Ngp((level(7.0, 64, 1),), (1024,) * 9), 64, 64, 100, ANY, step=b"\x80\xe8"
     ),
     "alpha and residual": lambda: forge.build(
         TINY, 1500, 1500, channels=3, depth=16, extra={RESIDUAL: forge.put_varint(65535) * 3, ALPHA: b""}

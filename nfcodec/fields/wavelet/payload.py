@@ -19,8 +19,11 @@ from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
-CODING, BAND, CODING_BYTES, KERNEL_BYTES = 0.75e-6, 8e-3, 34, 120e6
-"""Work of a coefficient and of a band; and memory of each coefficient, and of compiled loops."""
+CODING, BAND, CODING_BYTES = 0.75e-6, 8e-3, 34
+"""Work of a coefficient and of a band; and memory of each coefficient."""
+
+KERNELS = Cost(120e6, 1.2, 120e6)
+"""What loading compiled loops takes, once they are compiled."""
 
 
 class WaveletPart(Part):
@@ -44,8 +47,8 @@ class WaveletPart(Part):
 
     def cost(self, stream_bytes: int) -> Cost:
         n = self._shape.rows * self._shape.cols * self._shape.features
-        kernels, bands = KERNEL_BYTES if n >= REPAYING else 0.0, 3 * self._shape.n_levels + 1
-        return Cost(CODING_BYTES * n + kernels, CODING * n + BAND * bands, 4 * n + kernels)
+        kernels, n_bands = KERNELS if n >= REPAYING else Cost(), 3 * self._shape.n_levels + 1
+        return kernels.then(Cost(CODING_BYTES * n, CODING * n + BAND * n_bands, 4 * n))
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         chosen = None if symbols is None else symbols[self._name]
