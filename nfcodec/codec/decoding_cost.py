@@ -15,7 +15,7 @@ from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, Chunks, Header
 from nfcodec.limits import Cost
 from nfcodec.transforms import Chain
 
-CONVERSION, PLACE, DIGEST = 35e-9, 50e-9, 4e-9
+CONVERSION, PLACE, DIGEST = 22e-9, 30e-9, 4e-9
 """Work of a sample: from the field's output, to where that lies between thresholds, and of each byte of the digest."""
 
 VALUE_MAP, VALUE_MAP_BYTES, CURVES = Cost(24 << 20, 0.05), 8 << 20, 0.3

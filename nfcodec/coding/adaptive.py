@@ -30,7 +30,7 @@ PRIOR_FLOOR = 4
 MAX_ALPHABET = 512
 N_SCALES = 64
 
-SYMBOL, TABLE, TABLE_SYMBOL, INNER_SYMBOL = 0.065e-6, 3.5e-6, 3.2e-9, 9.5e-9
+SYMBOL, TABLE, TABLE_SYMBOL, INNER_SYMBOL = 0.055e-6, 3.5e-6, 3.2e-9, 9.5e-9
 """Work: of a symbol; of each table that is made, whatever its size; and of each symbol that it holds, without and with
 contexts inside wider ones."""
 
@@ -38,8 +38,8 @@ RUN_BYTES, SLICE_VALUES = 40, 1 << 18
 """Memory that a run takes for each of its symbols while it is coded; and how many numbers of tables there are at a
 time, beside counts."""
 
-TABLES_BYTES = 12 * 8 * SLICE_VALUES
-"""Of memory, for tables that are not kept."""
+TABLE_BYTES = 12 * 8
+"""Of memory for each of these numbers."""
 
 PRIOR_SYMBOL, COUNT_BYTE, SAME_SYMBOL, SAME_BYTES = 0.2e-6, 0.3e-9, 8e-9, 16
 """Work of each symbol of a prior and of each byte of counts; and work and memory of symbols that are all the same, as
@@ -202,7 +202,8 @@ def adaptive_cost(n: int, limit: int, contexts: Sequence[int], *, n_runs: int = 
     counts = 4 * sum(contexts) * n_high if nested else 8 * narrowest * n_high
     longest = n if n_runs == 1 else -(-n // 2)
     work += COUNT_BYTE * counts
-    return Cost(RUN_BYTES * longest + counts + TABLES_BYTES + 8 * 8 * 3 * n_low * (shift > 0), work)
+    tables = TABLE_BYTES * (min(SLICE_VALUES + n_high, narrowest * n_high) + 3 * n_low * (shift > 0))
+    return Cost(RUN_BYTES * longest + counts + tables, work)
 
 
 def _n_tables(n: int, n_runs: int, contexts: int, last_batch: int) -> int:

@@ -35,7 +35,7 @@ _SMALL = 1 << 18
 """The contexts of symbols below it are computed in 32-bit integers, which is faster."""
 
 
-CONTEXT, NARROW_BYTES, WIDE_BYTES = 0.06e-6, 36, 60
+CONTEXT, NARROW_BYTES, WIDE_BYTES = 0.045e-6, 26, 46
 """Work to find the context of a symbol; and memory of each place of a level for that, in 32 bits and in 64."""
 
 

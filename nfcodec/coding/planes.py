@@ -31,7 +31,7 @@ CONTEXT, PLACE_BYTES = 0.05e-6, 14
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _MAX_RUNS = 50
-CONTEXT, PLACE_BYTES = 0.06e-6, 20
+CONTEXT, PLACE_BYTES = 0.05e-6, 14
 """Work to predict a sample, and memory for it, of each sample of the plane."""
 
 _PHASES = ((1, 1, _DIAGONAL), (0, 1, _DIRECT), (1, 0, _DIRECT))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import bombs
+import forge
 import pytest
 
 from nfcodec.codec import decode, inspect
 from nfcodec.errors import LimitError
+from nfcodec.fields import Pyramid, Table, Wavelet
 from nfcodec.fitting.cost import slowness
 from nfcodec.limits import Limits
 
@@ -34,9 +36,16 @@ def test_limits_refuse_before_anything_is_decoded(name, monkeypatch):
 
 
 def test_more_pixels_take_more():
-    costs = [inspect(bombs.tiny(side), Limits(**bombs.UNLIMITED)) for side in (1000, 3000, 9000)]
+    costs = [inspect(bombs.tiny(side), Limits(**bombs.UNLIMITED)) for side in (2000, 6000, 9000)]
     assert costs[0].work < costs[1].work < costs[2].work
     assert costs[0].memory_bytes < costs[1].memory_bytes < costs[2].memory_bytes
+
+
+@pytest.mark.parametrize("field", [Wavelet(7, 128), Table(), Pyramid(3)], ids=repr)
+def test_the_largest_picture_is_within_all_limits(field):
+    """As its encoder would make it, of colours of 8 bits; what limits on memory refuse are other fields than these."""
+    data = forge.build(field, 10_922, 8_192, channels=3, limit=255)
+    assert inspect(data).width * inspect(data).height > 0.9999 * Limits().max_pixels
 
 
 @pytest.fixture(scope="module")

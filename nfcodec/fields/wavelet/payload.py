@@ -19,7 +19,7 @@ from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
-CODING, BAND, CODING_BYTES = 0.75e-6, 8e-3, 34
+CODING, BAND, CODING_BYTES = 0.55e-6, 8e-3, 22
 """Work of a coefficient and of a band; and memory of each coefficient."""
 
 KERNELS = Cost(120e6, 1.2, 120e6)
