@@ -43,7 +43,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Limits:
-    """Upper bounds that are checked before memory is allocated or time is spent. Each is inclusive.
+    """Upper bounds that are checked before memory is allocated or time is spent. Each is inclusive; `inf` is none.
 
     Attributes:
         max_dimension: pixels a side.
@@ -56,13 +56,13 @@ class Limits:
         max_metadata_bytes: of a profile, EXIF or XMP, unpacked.
     """
 
-    max_dimension: int = 32_768
-    max_pixels: int = 89_478_485  # Pillow's MAX_IMAGE_PIXELS
-    max_file_bytes: int = 2**31
+    max_dimension: float = 32_768
+    max_pixels: float = 89_478_485  # Pillow's MAX_IMAGE_PIXELS
+    max_file_bytes: float = 2**31
     max_memory_bytes: float = 8e9
     max_work: float = 600.0
-    max_header_bytes: int = 65_536
-    max_metadata_bytes: int = 2**24
+    max_header_bytes: float = 65_536
+    max_metadata_bytes: float = 2**24
 
     def check(self, name: str, value: float) -> None:
         """Raise LimitError if `value` is over the limit called `name` (a field name without `max_`)."""

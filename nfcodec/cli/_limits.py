@@ -19,7 +19,7 @@ _BYTES = {"": 1.0, "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB":
 _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
 
 
-class Quantity(click.ParamType):
+class Quantity(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
     """A number greater than 0, with a unit or without; `inf` for no limit.
 
     Args:

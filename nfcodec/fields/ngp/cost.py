@@ -49,11 +49,11 @@ class Costs:
     """Of one picture, for all requests of a session.
 
     Attributes:
-        paces: by the number of multiplications, as probed: seconds of a gradient for each pixel.
+        paces: by what goes into the network and its widths, as probed: seconds of a gradient for each pixel.
     """
 
     picture: Picture
-    paces: dict[int, float] = field(default_factory=dict[int, float])
+    paces: dict[tuple[int, ...], float] = field(default_factory=dict[tuple[int, ...], float])
 
     def stages(self, field: Ngp, request: Request, recipe: Recipe) -> tuple[Stage, ...]:
         """Of an encode, up to the writing of the file."""
@@ -80,15 +80,15 @@ class Costs:
 
     def _pace(self, field: Ngp, request: Request) -> float:
         geometry = self.picture.geometry
-        macs = field.macs_per_pixel(geometry)
-        if macs not in self.paces:
+        sizes = (field.encoding_size, *field.hidden)
+        if sizes not in self.paces:
             part, problem = part_of(geometry, crop(geometry, PROBE_PIXELS)), Problem.of(self.picture, field)
             try:
                 engine = engine_of_part(request, problem, of_part(field, geometry, part), PROBE_PIXELS)
             except EngineError:  # it may do the field all the same
                 part, engine = geometry, engine_of_part(request, problem, field, geometry.n_pixels)
-            self.paces[macs] = quickest(engine.gradient) / part.n_pixels
-        return self.paces[macs]
+            self.paces[sizes] = quickest(engine.gradient) / part.n_pixels
+        return self.paces[sizes]
 
 
 def _phases(recipe: Recipe, room: float) -> Iterator[tuple[str, int, int]]:

@@ -51,9 +51,8 @@ class DenseLevel:
 
         def rows(start: int, stop: int) -> ExactArray:
             if self.log2_stride == 0:  # every pixel sits on an entry
-                return rescale(symbols[:, start:stop] * float(unit * unit), table.step, shift).reshape(
-                    self.features, -1
-                )
+                entries = symbols[:, start:stop].astype(np.float64) * float(unit * unit)
+                return rescale(entries, table.step, shift).reshape(self.features, -1)
             fy, first = y.fraction[start:stop, None], y.low[start]
             entries = np.array(symbols[:, first : y.high[stop - 1] + 1], np.float64, order="C")
             band = entries[:, y.low[start:stop] - first] * (unit - fy) + entries[:, y.high[start:stop] - first] * fy
