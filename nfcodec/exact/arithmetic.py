@@ -37,10 +37,10 @@ MAX_SYMBOL = 1 << 24
 ACTIVATION_BITS = 16
 """Encodings and the hidden activations of ReLU networks are integers in units of 2^-16."""
 
-MAC, PARAMETER, PARAMETER_BYTES = 0.04e-9, 20e-9, 16
+MAC, PARAMETER, PARAMETER_BYTES = 0.045e-9, 20e-9, 16
 """Work of a multiplication; and work and memory of each parameter, to prepare it."""
 
-NEURON, CALL, BLOCK_BYTES = 1.2e-9, 11e-6, 6 << 20
+NEURON, CALL, BLOCK_BYTES = 1.5e-9, 11e-6, 6 << 20
 """Work of a neuron for one pixel, beside multiplications, and of a layer for a block of pixels; and memory of a block,
 of which each thread has one."""
 

@@ -61,7 +61,7 @@ class EntriesPart(Part):
         for level, limits in zip(self._levels, self._limits, strict=True):
             n_used, n_bytes = level.most_used(self._geometry), 8 * level.touched * level.features
             if self._by_neighbours and level.is_on_lattice(self._geometry):
-                coded = Cost(kept_bytes=8 * n_used * level.features)
+                coded = Cost(kept_bytes=8 * n_used * (level.features + 2))
                 coding = coded.then(passes_cost(n_used, [largest] * level.features))
             else:
                 coding = features_cost(n_used, limits, stream_bytes)

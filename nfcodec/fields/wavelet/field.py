@@ -31,7 +31,7 @@ from nfcodec.wire import ByteReader
 
 KERNEL = "nfcodec.fields.wavelet.restoration_kernels:restore_exactly"
 
-SYNTHESIS, NEIGHBOUR, MORE_VALUES = 60e-9, 1.5e-9, 12
+SYNTHESIS, NEIGHBOUR, MORE_VALUES = 60e-9, 2.5e-9, 12
 """Work of a sample, to make it of coefficients, and of each number that filters see of a pixel; and how many numbers
 more a tile has in memory for each channel."""
 
