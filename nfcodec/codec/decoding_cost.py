@@ -1,7 +1,7 @@
 """What decoding a file takes at most, told from its header and from the heads of its chunks, before anything is.
 
-The pieces know what they take themselves: `Part.cost`, `Field.cost`, `planes_cost`, `residual_cost`. Here they are added
-up in the order in which `nfcodec.codec.decoder` goes through them, with what each leaves in memory for the next.
+The pieces know what they take themselves: `Part.cost`, `Field.cost`, `planes_cost`, `residual_cost`. Here they are
+added up in the order in which `nfcodec.codec.decoder` goes through them, with what each leaves for the next.
 """
 
 from __future__ import annotations

@@ -24,10 +24,6 @@ from nfcodec.raster import Samples
 CODED, PACKED = 0, 1
 """How planes are held: in a range-coded stream, one after the other, or as the features of packed integers."""
 
-_MAX_RUNS = 50
-CONTEXT, PLACE_BYTES = 0.05e-6, 14
-"""Work to predict a sample, and memory for it, of each sample of the plane."""
-
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _DIRECT = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _MAX_RUNS = 50

@@ -30,6 +30,7 @@ from nfcodec.codec.document import parse
 from nfcodec.coding.convolutional import parities, path_length
 from nfcodec.coding.entropy import Encoder
 from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, encode_payload
+from nfcodec.coding.planes import CODED as CODED_PLANES
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import encode_residual
 from nfcodec.errors import LimitError, NfcError
@@ -78,7 +79,7 @@ def plane(width: int, height: int, depth: int, count: int = 1) -> bytes:
     coder = Encoder()
     for _ in range(count):
         code_plane(coder, height, width, depth, noise(width, height, 1, depth)[:, :, 0])
-    return coder.finish()
+    return bytes([CODED_PLANES]) + coder.finish()
 
 
 def residual(width: int, height: int) -> bytes:
@@ -117,13 +118,13 @@ BOMBS: dict[str, Callable[[], bytes]] = {
         Ngp((level(7.0, 64, 1),), (1024,) * 9), 64, 64, 100, ANY, step=b"\x80\xe8"
     ),
     "alpha and residual": lambda: forge.build(
-        TINY, 1500, 1500, channels=3, depth=16, extra={RESIDUAL: forge.put_varint(65535) * 3, ALPHA: b""}
+        TINY, 1500, 1500, channels=3, depth=16, extra={RESIDUAL: forge.put_varint(65535) * 3, ALPHA: b"\0"}
     ),
     "alpha and residual of noise": lambda: forge.build(
         TINY, 1000, 1000, channels=3, depth=16, extra={RESIDUAL: residual(1000, 1000), ALPHA: plane(1000, 1000, 16)}
     ),
     "eight zigzags": lambda: forge.build(
-        TINY, 800, 800, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b""}
+        TINY, 800, 800, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: b"\0"}
     ),
     "eight zigzags of noise": lambda: forge.build(
         TINY, 700, 700, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: plane(700, 700, 16, 8)}
