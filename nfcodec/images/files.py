@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
+from nfcodec.floats import silently
 from nfcodec.images import npy, png16, pnm
 from nfcodec.images.atomic import check_writable, write_atomic
 from nfcodec.images.sources import CheckStart, name_of, read_bytes, reason_of
@@ -67,6 +68,7 @@ def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -
     return raster_from_bytes(read_bytes(source, limits, picture_start(name)), limits, name)
 
 
+@silently
 def raster_from_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "the image") -> Raster:
     """Do what `read_image` does with the bytes of an image file; `name` stands in error messages."""
     with _reading(name):
@@ -90,6 +92,7 @@ def picture_start(name: str) -> CheckStart:
     return check
 
 
+@silently
 def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """Convert a Pillow image: 1, L, LA, P, PA, RGB, RGBA, I;16.
 

@@ -22,6 +22,7 @@ from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
 from nfcodec.fields.ngp.payload import EntriesPart
 from nfcodec.limits import Limits
 from nfcodec.wire import ByteReader
+from nfcodec.workers import check_stopped
 
 MAX_LEVELS, MAX_HIDDEN, MAX_WIDTH = 32, 16, 4096
 LEVEL_MACS = 5
@@ -107,7 +108,11 @@ class Ngp(Field):
         network = ReluNetwork(layers_of(weights, n), (weights[f"weight{n}"], None), None, bound)
 
         def rows(start: int, stop: int) -> ExactArray:
-            return network(np.concatenate([level(start, stop) for level, _ in grids]))
+            encoding: list[ExactArray] = []
+            for level, _ in grids:
+                check_stopped()  # all levels of a tile may take seconds
+                encoding.append(level(start, stop))
+            return network(np.concatenate(encoding))
 
         return rows
 
