@@ -37,7 +37,7 @@ assert [each[0] for each in warnings.filters[:1]] == ["error"]
 
 
 def run(script: str, **environment: str) -> str:
-    """What a script prints that knows the names of the golden files; it must end well, and soon."""
+    """What a script prints that knows the names of the golden files; it must end well."""
     names = [str(path) for path in sorted(forge.GOLDEN.glob("*.nfc"))]
     command = [sys.executable, "-c", f"names = {names}\n{script}"]
     settings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
@@ -46,6 +46,7 @@ def run(script: str, **environment: str) -> str:
     return child.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_host_that_is_strict_with_numbers_and_warnings(threads):
     run(STRICT_NUMBERS, OMP_NUM_THREADS=threads)
