@@ -1,10 +1,15 @@
-"""Names as text, imported when asked for: whoever does without a part of the package does not wait for it to load."""
+"""What is made when it is asked for: modules that are named as text, and attributes that are computed.
+
+Whoever does without a part of the package does not wait for it to load.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
+
+Value = TypeVar("Value")
 
 
 def load(path: str) -> Any:
@@ -31,3 +36,30 @@ def exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         return load(place if ":" in place else f"{place}:{name}")
 
     return attribute_of
+
+
+class kept(Generic[Value]):
+    """An attribute without arguments whose value is computed when it is first asked for, and kept in the object.
+
+    It does what `functools.cached_property` does, without the lock that this has up to Python 3.11, one for all objects
+    of a class: a process that is forked while another thread computes a value would wait for it for ever. Threads that
+    ask for the first time at once may compute the value twice; one of the two is kept. Also for frozen dataclasses.
+    """
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> kept[Value]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> Value: ...
+
+    def __get__(self, instance: object | None, owner: type) -> kept[Value] | Value:
+        if instance is None:
+            return self
+        return vars(instance).setdefault(self._name, self._compute(instance))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import UsageError
+from nfcodec.floats import as_numpy_does
 
 Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 FloatArray = npt.NDArray[np.float64]
@@ -54,6 +55,7 @@ def psnr_db(a: Samples, b: Samples, peak: int) -> float:
     return 10 * math.log10(peak * peak * a.size / error) if error else math.inf
 
 
+@as_numpy_does
 def ms_ssim(a: Samples, b: Samples, peak: int) -> float:
     """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003), the mean over channels; 1 for equal images.
 

@@ -11,7 +11,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -69,8 +68,8 @@ class RealProblem(Problem):
 
     real_targets: npt.NDArray[np.float32]
 
-    @cached_property
-    def targets(self) -> npt.NDArray[np.float32]:
+    @property
+    def targets(self) -> npt.NDArray[np.float32]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.real_targets
 
     @classmethod

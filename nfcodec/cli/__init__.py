@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -56,6 +58,19 @@ def command() -> None:
     """
 
 
+def _without_pillows_warnings(function: Callable[..., int]) -> Callable[..., int]:
+    """For the command line, which says in one line what is wrong; a program that uses the package hears them all."""
+
+    @functools.wraps(function)
+    def quiet(*arguments: Any) -> int:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            return function(*arguments)
+
+    return quiet
+
+
+@_without_pillows_warnings
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 

@@ -11,12 +11,14 @@ from nfcodec.coding.planes import decode_planes
 from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
 from nfcodec.exact.arithmetic import Quantized
+from nfcodec.floats import silently
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms.orders import in_picture_order
 
 
+@silently
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """Decode a file.
 
@@ -33,6 +35,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     return raster
 
 
+@silently
 def reconstruct(document: Document, limits: Limits) -> Raster:
     """Decode without comparing the digest. Raises FormatError, or LimitError also where the memory does not suffice."""
     try:

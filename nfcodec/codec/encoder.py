@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from nfcodec.codec.assemble import assemble
 from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants, may_win
@@ -29,7 +28,9 @@ from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import WRITING, Plan
 from nfcodec.fitting.request import Listener, Request, each_message_once, ignore
+from nfcodec.floats import as_numpy_does
 from nfcodec.format import HEADER, STEP_BYTES, write_chunks
+from nfcodec.lazy import kept
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
@@ -39,6 +40,7 @@ FAILURES = (TargetNotReachedError, EngineError, LimitError)
 """Of one family, which leave the picture to the others."""
 
 
+@as_numpy_does
 def encode(
     raster: Raster, options: EncodeOptions, on_event: Listener | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Encoded:
@@ -125,7 +127,7 @@ class _Encoding:
     limits: Limits
     announced: set[int] = field(default_factory=set[int])
 
-    @cached_property
+    @kept
     def session(self) -> Session:
         """It begins when it is asked for."""
         return self.entrant.family.begin(self.picture, Context(registry.estimator()), self.entrant.given)

@@ -8,6 +8,7 @@ from typing import Any
 from nfcodec.codec.decoder import reconstruct
 from nfcodec.codec.document import METADATA_CHUNKS, parse
 from nfcodec.fields.registry import family_name
+from nfcodec.floats import silently
 from nfcodec.format import MAJOR, PLANES
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
@@ -58,6 +59,7 @@ class Info:
         return {**values, **{key: None for key in ("target_psnr_db", "psnr_db") if values[key] == float("inf")}}
 
 
+@silently
 def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Read a file's header; decodes nothing. Raises FormatError or LimitError."""
     document = parse(data, limits)
@@ -107,6 +109,7 @@ class Verification:
         return {"ok": self.ok, "digest": self.digest, "expected": self.expected}
 
 
+@silently
 def verify(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Verification:
     """Decode a file and compare the samples' digest. Raises FormatError or LimitError if it cannot be decoded."""
     document = parse(data, limits)

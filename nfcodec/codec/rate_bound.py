@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.floats import as_numpy_does
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import left_shuffled, parse_permutations
 
@@ -80,6 +81,7 @@ def _blur(lattice: Lattice, kernels: Sequence[npt.NDArray[np.floating[Any]]]) ->
     return lattice
 
 
+@as_numpy_does
 def bound_bytes(raster: Raster, transform: str, psnr_db: float) -> int | None:
     """The least bytes for a picture at a PSNR once a chain has stripped it of all order; takes seconds at high PSNR.
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from nfcodec.errors import FormatError
 from nfcodec.exact.paired import Scratch, multiplier
 from nfcodec.limits import Cost
-from nfcodec.workers import n_threads
+from nfcodec.workers import check_stopped, n_threads
 
 IntArray = npt.NDArray[np.int64]
 SymbolArray = npt.NDArray[np.int32] | npt.NDArray[np.int64]
@@ -53,7 +53,11 @@ def in_blocks(network: Callable[[ExactArray], ExactArray], x: ExactArray, widest
     columns = max(1, _BLOCK_VALUES // widest)
     if x.shape[1] <= columns:
         return network(x)
-    return np.concatenate([network(x[:, i : i + columns]) for i in range(0, x.shape[1], columns)], axis=1)
+    results: list[ExactArray] = []
+    for i in range(0, x.shape[1], columns):
+        check_stopped()  # all blocks of a tile may take minutes
+        results.append(network(x[:, i : i + columns]))
+    return np.concatenate(results, axis=1)
 
 
 def layers_cost(n_pixels: int, sizes: Sequence[int], neuron: float = NEURON) -> Cost:

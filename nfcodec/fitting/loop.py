@@ -16,10 +16,7 @@ from nfcodec.exact.field import Parameters
 from nfcodec.fitting.batches import Batch, FullBatch, Optimizer, SampledBatch, Sampling, psnr_of
 from nfcodec.fitting.engines import Engine, Rates, Stats
 from nfcodec.fitting.problem import Problem
-
-
-def _never() -> bool:
-    return False
+from nfcodec.workers import check_stopped
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,6 @@ class Schedule:
         decay: final factor on the rates, reached along a half cosine; 1 for constant rates.
         decay_steps: over which it is reached; None for max_steps.
         warm_up: steps over which rates grow up to that, at the start and wherever the fit had to go back.
-        cancelled: asked before each step whether to stop there.
     """
 
     goal_psnr_db: float | None
@@ -44,7 +40,6 @@ class Schedule:
     decay: float = 1.0
     decay_steps: int | None = None
     warm_up: int = 0
-    cancelled: Callable[[], bool] = _never
 
     def rates_at(self, step: int) -> Rates:
         """The rates of a step, 0 .. max_steps - 1, without a warm-up."""
@@ -59,7 +54,7 @@ class Schedule:
 
     def is_over(self, step: int) -> bool:
         """Whether no step may begin after so many."""
-        return step >= self.max_steps or time.monotonic() >= self.deadline or self.cancelled()
+        return step >= self.max_steps or time.monotonic() >= self.deadline
 
 
 @dataclass(frozen=True)
@@ -139,7 +134,7 @@ def fit(
     optimizer: Optimizer | None = None,
     sampling: Sampling | None = None,
 ) -> FitResult:
-    """Step until the goal, the step limit or the deadline.
+    """Step until the goal, the step limit or the deadline; less where the work is stopped that this is a part of.
 
     The statistics of the whole picture belong to the parameters before the update, so the step count at which a PSNR
     is reached is exact. When the error spikes or stops being a number, the loop goes back to the best parameters and
@@ -160,6 +155,7 @@ def fit(
     step, stats = 0, batch.look()
     seen: list[Stats | None] = [stats]
     while True:
+        check_stopped()
         for behind, each in enumerate(seen, 1 - len(seen)):
             stats = stats if each is None else each
             clock.tell(step + behind, schedule.max_steps, psnr_of(problem, stats))

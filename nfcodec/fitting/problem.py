@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ from nfcodec.exact.field import Field, Parameters
 from nfcodec.exact.geometry import Geometry, Place, part_of
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fitting.picture import Picture
+from nfcodec.lazy import kept
 from nfcodec.metrics import squared_error
 from nfcodec.raster import Samples
 from nfcodec.transforms import ValueMap
@@ -81,12 +81,12 @@ class Problem:
         orders = self.field.orders(self.geometry, symbols)
         return min(estimate_payload(order, self.parts(order, weights), symbols) for order in orders)
 
-    @cached_property
+    @kept
     def targets(self) -> npt.NDArray[np.float32]:
         """(H * W, C): the values that `field` should take."""
         return self.value_map.to_targets(self.samples, np.float32)
 
-    @cached_property
+    @kept
     def gain(self) -> float:
         """Mean square of the value map's slope over the picture's samples, these taken as 0 .. 1; 1 if it is flat."""
         slopes = np.diff(self.value_map.targets, axis=1) * self.peak

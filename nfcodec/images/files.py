@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import warnings
 import zlib
 from collections.abc import Generator
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
-from nfcodec.images import npy, png16, pnm
+from nfcodec.floats import silently
+from nfcodec.images import formats, npy, png16, pnm
 from nfcodec.images.atomic import check_writable, write_atomic
 from nfcodec.images.sources import CheckStart, name_of, read_bytes, reason_of
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -38,7 +38,7 @@ __all__ = [
 ImageFormat = Literal["png", "ppm", "npy"]
 
 _INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
-_STILL_FORMATS = {"MPO", "PSD"}  # their further frames are previews or layers, not an animation
+_STILL_FORMATS = {"MPO"}  # whose further frames are previews, not an animation
 _STRIP_ROWS = 64
 """Of a strip that compressions are compared on."""
 
@@ -53,7 +53,7 @@ _HINTS = {
 
 
 def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Raster:
-    """Read an image file: all that Pillow reads, 16-bit colour PNG and PPM, and NumPy's .npy (uint8 or uint16).
+    """Read an image file: the kinds that `images.formats` lists, and NumPy's .npy (uint8 or uint16).
 
     Palettes and bitmaps become gray or RGB; an ICC profile, EXIF and XMP are kept, and pixels are not rotated.
     Colour with more than 8 bits is read exactly or not at all, except in AVIF and JPEG 2000, where Pillow itself
@@ -67,6 +67,7 @@ def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -
     return raster_from_bytes(read_bytes(source, limits, picture_start(name)), limits, name)
 
 
+@silently
 def raster_from_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "the image") -> Raster:
     """Do what `read_image` does with the bytes of an image file; `name` stands in error messages."""
     with _reading(name):
@@ -84,12 +85,14 @@ def picture_start(name: str) -> CheckStart:
     """
 
     def check(head: bytes) -> None:
-        if not (head.startswith(npy.MAGIC) or pnm.is_deep(head) or _pillow_accepts(head)):
-            raise ImageReadError(f"cannot read {name}: it is not an image that can be read")
+        with _reading(name):
+            if not (head.startswith(npy.MAGIC) or pnm.is_deep(head)):
+                formats.kind_of(head)
 
     return check
 
 
+@silently
 def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """Convert a Pillow image: 1, L, LA, P, PA, RGB, RGBA, I;16.
 
@@ -177,14 +180,8 @@ def _fast_compression(image: Image.Image) -> dict[str, Any]:
 
 
 def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError as error:
-        raise ImageReadError("it is not an image that can be read") from error
+    image = formats.open_image(data, limits)
     with image:
-        limits.check_geometry(*image.size)
         if getattr(image, "is_animated", False) and image.format not in _STILL_FORMATS:
             raise ImageReadError("it is an animation or has several pages; extract one picture first")
         if png16.is_deep_colour(data):
@@ -235,28 +232,13 @@ def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
     return {key: value for key, value in metadata.items() if value}
 
 
-def _pillow_accepts(head: bytes) -> bool:
-    """Whether Pillow has a format that such a file may be of, as it looks for one itself."""
-    from PIL import Image
-
-    start = head[:16].ljust(16, b"\0")  # of shorter ones, formats raise this and that
-    for load_formats in (Image.preinit, Image.init):  # the usual ones first
-        load_formats()
-        for _, accept in list(Image.OPEN.values()):
-            if accept is not None and accept(start):
-                return True
-    return False
-
-
 @contextlib.contextmanager
 def _reading(name: str) -> Generator[None]:
     """Turn whatever a decoder raises for bad data into one ImageReadError or LimitError."""
     from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except NfcError as error:
         if isinstance(error, ImageReadError):
             raise ImageReadError(f"cannot read {name}: {error}") from error

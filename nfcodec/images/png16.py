@@ -6,7 +6,6 @@ sample its raw mode "RGB;16B" keeps the first byte and "RGB;16L" the second, so 
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import ImageReadError
+from nfcodec.images.formats import PNG, opened
 from nfcodec.raster import Raster
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -35,14 +35,12 @@ def read(data: bytes) -> tuple[npt.NDArray[np.uint16], dict[Any, Any]]:
 
     Check the picture's sides against the limits first. Pillow's exceptions for damaged files come through.
     """
-    from PIL import Image
-
     color_type = data[25]
     if color_type == _GRAY_ALPHA:
         # two 16-bit samples lie in a row exactly as four 8-bit ones: only the header has to say so
         header = data[16:24] + bytes((8, _RGB_ALPHA)) + data[26:29]
         check = struct.pack(">I", zlib.crc32(b"IHDR" + header))
-        image = Image.open(io.BytesIO(data[:16] + header + check + data[33:]), formats=["PNG"])
+        image = opened(data[:16] + header + check + data[33:], PNG)
         with image:
             array = np.asarray(image)
             if array.ndim != 3 or array.shape[2] != 4:
@@ -52,7 +50,7 @@ def read(data: bytes) -> tuple[npt.NDArray[np.uint16], dict[Any, Any]]:
     halves: list[npt.NDArray[np.uint16]] = []
     info: dict[Any, Any] = {}
     for order in "BL":
-        image = Image.open(io.BytesIO(data), formats=["PNG"])
+        image = opened(data, PNG)
         with image:
             image.tile = [tile._replace(args=rawmode + order) for tile in image.tile]
             halves.append(np.asarray(image).astype(np.uint16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Generator
 from types import FunctionType
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import event
+from numba.core.compiler_lock import global_compiler_lock
 
 F = np.float32
 I32 = np.int32
@@ -22,6 +24,13 @@ B1, B2, B3 = U(BLOCK), U(2 * BLOCK), U(3 * BLOCK)
 ZERO, ONE, TWO, THREE, FOUR = U(0), U(1), U(2), U(3), U(4)
 
 _Function = Callable[..., Any]
+
+if hasattr(os, "register_at_fork"):  # or a child would wait for a compilation that only its parent goes on with
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 KEEPS_ORDER = {"nnan", "ninf", "nsz", "arcp", "contract"}
 """What may be assumed where the order of operations matters: everything but reassociation."""

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import UsageError
+from nfcodec.lazy import kept
 from nfcodec.raster import Samples
 from nfcodec.transforms.curves import FloatArray, Step, approximate, ceilings
 from nfcodec.transforms.orders import Int64Array
@@ -85,7 +85,7 @@ class ValueMap:
             places[:, channel] = np.where(k == 0, 8, np.where(k == len(thresholds), 9, eighth))
         return places
 
-    @cached_property
+    @kept
     def _inverses(self) -> list[_Counter]:
         return [_Counter(thresholds) for thresholds in self.thresholds]
 

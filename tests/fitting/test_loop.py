@@ -13,6 +13,7 @@ from nfcodec.fitting.engines import Engine, Objective, Rates, Stats
 from nfcodec.fitting.engines.base import one_by_one
 from nfcodec.fitting.loop import Schedule, fit
 from nfcodec.fitting.request import Clock
+from nfcodec.workers import Workers
 
 RATES = Rates(0.1, 0.2)
 FIELD = Siren(width=8, hidden_layers=1)
@@ -172,10 +173,19 @@ def test_blocks_of_steps_are_told_one_by_one(problem):
     assert looked.steps == one.steps
 
 
-def test_stops_where_it_is_cancelled(problem):
+def test_stops_where_the_work_is_stopped_that_it_is_a_part_of(problem):
     engine = FakeEngine(problem)
-    result, _ = run(problem, engine, goal=90.0, cancelled=lambda: engine.n_updates == 3)
-    assert (result.steps, result.reached) == (3, False)
+
+    def task(worker: int, i: int) -> None:
+        if i == 0:
+            run(problem, engine, goal=None, max_steps=10**9)
+        while engine.n_updates < 3:
+            time.sleep(0.001)
+        raise ValueError("of the other task")
+
+    with pytest.raises(ValueError, match="of the other task"):
+        Workers(2).run(2, task)
+    assert 3 <= engine.n_updates < 10**9
 
 
 # ------------------------------------------------------------------------------------------------- gradients of samples

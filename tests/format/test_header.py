@@ -73,6 +73,17 @@ def test_the_minor_version_is_read_and_any_will_do():
     assert Header.unpack(replace(EXAMPLE, minor=200).pack(), DEFAULT_LIMITS) == replace(EXAMPLE, minor=200)
 
 
+def test_a_change_of_any_byte_of_a_file_is_found():
+    """The major version alone is under no checksum, and there is no other."""
+    data = bytearray(write_chunks({HEADER: EXAMPLE.pack(), WEIGHTS: b"weights"}))
+    for at in range(len(data)):
+        for change in (1, 0x20, 0x80):
+            data[at] ^= change
+            with pytest.raises(FormatError):
+                read_chunks(bytes(data))
+            data[at] ^= change
+
+
 def test_a_damaged_minor_version_is_found():
     data = bytearray(write_chunks({HEADER: EXAMPLE.pack(), WEIGHTS: b""}))
     at = len(SIGNATURE) + 1 + 8  # the major version, then the chunk's type and length

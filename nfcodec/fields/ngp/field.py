@@ -22,7 +22,7 @@ from nfcodec.fields.ngp.levels import AXIS, AXIS_BYTES, HashLevel, hash_levels, 
 from nfcodec.fields.ngp.payload import EntriesPart
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
-from nfcodec.workers import n_threads
+from nfcodec.workers import check_stopped, n_threads
 
 MAX_LEVELS, MAX_HIDDEN, MAX_WIDTH = 32, 16, 4096
 SLICE_VALUES, MORE_VALUES = 1 << 18, 6
@@ -115,6 +115,7 @@ class Ngp(Field):
         def some_rows(start: int, stop: int) -> ExactArray:
             encoding, at = np.empty((self.encoding_size, (stop - start) * geometry.width)), 0
             for level, (lookup, _) in zip(self.levels, grids, strict=True):
+                check_stopped()  # all levels of a tile may take seconds
                 encoding[at : at + level.features] = lookup(start, stop)
                 at += level.features
             return network(encoding)

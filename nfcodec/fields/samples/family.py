@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import WRITING, Plan, Stage
 from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.request import Request, Solution
+from nfcodec.lazy import kept
 
 ONE = Step(128, -7)
 
@@ -81,6 +81,6 @@ class SamplesSession(Session):
     def estimated_bytes(self, request: Request) -> float:
         return self._estimated_bytes
 
-    @cached_property
+    @kept
     def _estimated_bytes(self) -> float:
         return packed.estimated_bytes(self._picture.samples.reshape(self._picture.raster.samples.shape))

@@ -8,7 +8,6 @@ place of rounding costs more than it teaches (docs/why/siren.md).
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def fit_networks(problem: Problem, request: Request, n_steps: int, start: Start 
     progress = _Progress(problem, request, networks, n_steps)
     price = _price_of_size(problem, request)
     fits: dict[int, Fit] = {}
-    stopped, left = threading.Event(), iter(range(len(networks), 0, -1))
+    left = iter(range(len(networks), 0, -1))
 
     def run(worker: int, i: int) -> None:
         samples = networks[i].problem.samples.size
@@ -82,16 +81,12 @@ def fit_networks(problem: Problem, request: Request, n_steps: int, start: Start 
             deadline=time.monotonic() + share,
             decay=LAST_RATE,
             warm_up=WARM_UP_STEPS,
-            cancelled=stopped.is_set,
         )
         clock = _NetworkClock(progress, i, listens=worker == 0)  # the thread of whoever listens
         with one_thread(workers.n > 1):
             fits[i] = _fitted(networks[i], started[i], request.seed, schedule, clock, price / samples)
 
-    try:
-        workers.run(len(networks), run)
-    finally:
-        stopped.set()
+    workers.run(len(networks), run)
     return [fits[i] for i in range(len(networks))]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import SymbolArray
 from nfcodec.fields.wavelet.transform import HH, HL, LH, LL
 from nfcodec.kernels import flat_in_fours, fours
+from nfcodec.lazy import kept
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -145,7 +146,7 @@ class Network:
     weights: tuple[Floats, Floats, Floats]
     biases: tuple[Floats, Floats, Floats]
 
-    @cached_property
+    @kept
     def _layers(self) -> list[_Layer]:
         units = (INPUT_BITS, HIDDEN_BITS, HIDDEN_BITS, OUTPUT_BITS)
         pairs = zip(self.weights, self.biases, pairwise(units), (LARGEST_INPUT, None, None), strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from nfcodec.exact.geometry import part_of, places
 from nfcodec.fields.wavelet.analysis import Analysis, analysed
 from nfcodec.fields.wavelet.plan import default_field
@@ -11,6 +9,7 @@ from nfcodec.fields.wavelet.problem import WaveletProblem
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.problem import Trial
 from nfcodec.fitting.request import Request
+from nfcodec.lazy import kept
 
 
 class WaveletBytes:
@@ -37,11 +36,11 @@ class WaveletBytes:
             for part in [problem.part(place, default_field(part_of(problem.geometry, place)))]
         ]
 
-    @cached_property
+    @kept
     def _analysed(self) -> Trial:
         return analysed(self._problem, self._request)
 
-    @cached_property
+    @kept
     def _coarseness(self) -> float:
         """The factor on quantizer steps that the whole picture needs."""
         first = Analysis(self._problem, self._request).weights()

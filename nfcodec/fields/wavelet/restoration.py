@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from nfcodec.fields.wavelet.problem import WaveletProblem
 from nfcodec.fields.wavelet.rate import Floats, Singles
 from nfcodec.fitting.problem import Weights
 from nfcodec.kernels import compiled, flat_in_fours, fours
+from nfcodec.lazy import kept
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 TILE_PIXELS = 4096
@@ -65,7 +65,7 @@ class Filtered:
         n_filters = problem.field.n_filters
         return cls(replace(problem, field=replace(problem.field, n_filters=0)) if n_filters else problem, n_filters)
 
-    @cached_property
+    @kept
     def problem(self) -> WaveletProblem:
         """To fit the whole field."""
         if not self.n_filters:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from nfcodec.fitting.engines.base import Objective
 from nfcodec.kernels import quantizer
 from nfcodec.kernels.arguments import AdamStep, Floats, Softening
 from nfcodec.kernels.jit import U
+from nfcodec.lazy import kept
 from nfcodec.workers import Workers
 
 ELEMENTS = 1 << 16
@@ -39,11 +39,11 @@ class Tables:
         self.gradient: Floats = np.zeros_like(self.values)
         self.slope = NONE
 
-    @cached_property
+    @kept
     def softened(self) -> Floats:
         return np.zeros_like(self.values)
 
-    @cached_property
+    @kept
     def _slopes(self) -> Floats:
         return np.zeros_like(self.values)
 
