@@ -37,10 +37,10 @@ class Limits:
     max_file_bytes: int = 2**31
 
     def check(self, name: str, value: int) -> None:
-        """Raise LimitError if `value` is over the limit called `name` (a field name without `max_`)."""
+        """Raise LimitError, coded "limit.name", if `value` is over the limit called `name` (a field without `max_`)."""
         bound: int = getattr(self, f"max_{name}")
         if value > bound:
-            raise LimitError(f"{name.replace('_', ' ')}: {value} is over the limit of {bound}")
+            raise LimitError(f"{name.replace('_', ' ')}: {value} is over the limit of {bound}", code=name)
 
     def check_geometry(self, width: int, height: int) -> None:
         """Check an image's sides and pixel count."""

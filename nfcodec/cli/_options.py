@@ -175,7 +175,8 @@ def named(source: str) -> Generator[None]:
     try:
         yield
     except (FormatError, LimitError) as error:
-        raise type(error)(f"{input_name(source)}: {error}") from error
+        error.say(f"{input_name(source)}: {error}")
+        raise
 
 
 def read_picture(source: str) -> Raster:

@@ -63,13 +63,13 @@ def parse(data: bytes, limits: Limits) -> Document:
     field.check(geometry, limits)
     chain, end = Chain.unpack(header.chain, 0, header.channels)
     if end != len(header.chain):
-        raise FormatError("the transform chain is followed by other bytes")
+        raise FormatError("the transform chain is followed by other bytes", code="trailing")
     layout = field.layout(geometry)
     if len(header.steps) != len(layout):
-        raise FormatError("the quantizer steps do not match the field")
+        raise FormatError("the quantizer steps do not match the field", code="steps")
     steps = {tensor.name: step for tensor, step in zip(layout, header.steps, strict=True)}
     if header.metadata != metadata_mask(chunks):
-        raise FormatError("the metadata chunks are not those that the header announces")
+        raise FormatError("the metadata chunks are not those that the header announces", code="chunks")
     if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
-        raise FormatError("the header does not match the chunks that are there")
+        raise FormatError("the header does not match the chunks that are there", code="chunks")
     return Document(chunks, header, field, chain, steps, len(data))

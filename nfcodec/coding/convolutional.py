@@ -108,7 +108,7 @@ def code_trellis(
         halves = None if symbols is None else symbols[:, :, f].reshape(-1) >> 1
         level[:, :, f] = 2 * models[f].code(coder, contexts, halves).reshape(shape[:2]) + parity[:, :, f]
         if np.abs(level[:, :, f]).max(initial=0) > limits[f]:
-            raise FormatError("a symbol is over the limit that the file states")
+            raise FormatError("a symbol is over the limit that the file states", code="symbol")
     return level
 
 

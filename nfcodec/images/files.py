@@ -85,7 +85,7 @@ def picture_start(name: str) -> CheckStart:
 
     def check(head: bytes) -> None:
         if not (head.startswith(npy.MAGIC) or pnm.is_deep(head) or _pillow_accepts(head)):
-            raise ImageReadError(f"cannot read {name}: it is not an image that can be read")
+            raise ImageReadError(f"cannot read {name}: it is not an image that can be read", code="unknown")
 
     return check
 
@@ -182,15 +182,17 @@ def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
     try:
         image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
-        raise ImageReadError("it is not an image that can be read") from error
+        raise ImageReadError("it is not an image that can be read", code="unknown") from error
     with image:
         limits.check_geometry(*image.size)
         if getattr(image, "is_animated", False) and image.format not in _STILL_FORMATS:
-            raise ImageReadError("it is an animation or has several pages; extract one picture first")
+            raise ImageReadError("it is an animation or has several pages; extract one picture first", code="pages")
         if png16.is_deep_colour(data):
             return _raster(*png16.read(data), limits)
         if ";16" in repr(getattr(image, "tile", "")) and not image.mode.startswith("I"):
-            raise ImageReadError(f"16-bit colour in {image.format} is not supported; use PNG, PPM or .npy")
+            raise ImageReadError(
+                f"16-bit colour in {image.format} is not supported; use PNG, PPM or .npy", code="depth"
+            )
         return _raster(_pil_array(image), image.info, limits)
 
 
@@ -215,7 +217,9 @@ def _pil_array(image: Image.Image) -> np.ndarray[Any, np.dtype[Any]]:
         return np.asarray(image.convert("RGBA"))
     if mode in ("LA", "RGBA"):
         return np.asarray(image)
-    raise ImageReadError(f"the colour mode {mode} is not supported; {_HINTS.get(mode, 'convert it to RGB first')}")
+    raise ImageReadError(
+        f"the colour mode {mode} is not supported; {_HINTS.get(mode, 'convert it to RGB first')}", code="mode"
+    )
 
 
 def _raster(array: np.ndarray[Any, np.dtype[Any]], info: dict[Any, Any], limits: Limits) -> Raster:
@@ -259,11 +263,11 @@ def _reading(name: str) -> Generator[None]:
             yield
     except NfcError as error:
         if isinstance(error, ImageReadError):
-            raise ImageReadError(f"cannot read {name}: {error}") from error
+            error.say(f"cannot read {name}: {error}")
         raise
     except Image.DecompressionBombError as error:
-        raise LimitError(f"{name} is over Pillow's limit on pixels: {reason_of(error)}") from error
+        raise LimitError(f"{name} is over Pillow's limit on pixels: {reason_of(error)}", code="pixels") from error
     except MemoryError as error:
-        raise LimitError(f"{name} does not fit in memory") from error
+        raise LimitError(f"{name} does not fit in memory", code="exhausted") from error
     except Exception as error:
-        raise ImageReadError(f"cannot read {name}: {reason_of(error)}") from error
+        raise ImageReadError(f"cannot read {name}: {reason_of(error)}", code="damaged") from error

@@ -72,7 +72,7 @@ class Standardize(Pointwise):
         statistics = tuple(struct.iter_unpack("<II", payload))
         for mean, sigma in statistics:
             if mean > MICRO or not 1 <= sigma <= MICRO:
-                raise FormatError(f"standardize: mean {mean} or sigma {sigma} is out of range")
+                raise FormatError(f"standardize: mean {mean} or sigma {sigma} is out of range", code="chain")
         return cls(statistics)
 
     def steps(self, channel: int) -> tuple[Step, ...]:
@@ -137,7 +137,7 @@ class _OneParameter(Pointwise):
         check_size(payload, 4)
         parameter = int.from_bytes(payload, "little", signed=True)
         if not cls.minimum <= parameter <= cls.maximum:
-            raise FormatError(f"{cls.name}: the parameter {parameter} is out of range")
+            raise FormatError(f"{cls.name}: the parameter {parameter} is out of range", code="chain")
         return cls(parameter)
 
     @property
@@ -218,7 +218,7 @@ class SymmetricPower(Pointwise):
         curves = tuple(struct.iter_unpack("<III", payload))
         for low, high, gamma in curves:
             if not (low < high <= MICRO and cls.minimum <= gamma <= cls.maximum):
-                raise FormatError(f"sympower: the range {low} .. {high} or gamma {gamma} is not allowed")
+                raise FormatError(f"sympower: the range {low} .. {high} or gamma {gamma} is not allowed", code="chain")
         return cls(curves)
 
     def steps(self, channel: int) -> tuple[Step, ...]:

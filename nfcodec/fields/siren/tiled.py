@@ -82,7 +82,7 @@ class TiledSiren(Field):
 
     def check(self, geometry: Geometry, limits: Limits) -> None:
         if self.rows > geometry.height or self.cols > geometry.width:
-            raise FormatError("there are more tiles than pixels")
+            raise FormatError("there are more tiles than pixels", code="field")
         limits.check("header_bytes", 2 * len(self.widths) * 2 * (self.hidden_layers + 2))  # of all tensors' steps
         limits.check("layers", self.hidden_layers + 1)
         limits.check("width", max(self.widths))
@@ -107,7 +107,7 @@ class TiledSiren(Field):
         try:
             return cls(rows, cols, widths, hidden_layers, frequencies)
         except UsageError as error:
-            raise FormatError(str(error)) from error
+            raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         tiles = self.tiles(geometry)
