@@ -90,11 +90,15 @@ def independent():
 
 
 def encoded(raster: Raster, wishes: dict[str, Any]) -> codec.Encoded | None:
-    """An encode; None where the fit, of so few steps, says that it ended below the target."""
+    """An encode; None where the fit, of so few steps, ended below the target, or the chain asks for too fine tables."""
     try:
         return nfcodec.encode_with_report(raster, **wishes)
     except TargetNotReachedError as error:
         reached = error.psnr_db
+    except LimitError as error:
+        if error.code != "limit.precision":
+            raise
+        return None
     assert "lossless" not in wishes
     assert "psnr" not in wishes or reached < wishes["psnr"]
     return None
