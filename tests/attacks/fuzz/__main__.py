@@ -77,7 +77,7 @@ class Report:
         self.finds: list[dict[str, Any]] = []
         self.slowest: list[dict[str, Any]] = []
         self.largest: list[dict[str, Any]] = []
-        self.n_files = self.n_passed = 0
+        self.n_passed = 0
         self._lock = threading.Lock()
 
     def add(self, result: dict[str, Any]) -> bool:
@@ -93,8 +93,13 @@ class Report:
             self.finds += [result] * is_new
             return is_new
 
+    @property
+    def n(self) -> int:
+        """How many inputs there were."""
+        return sum(self.kinds.values())
+
     def text(self) -> str:
-        total = sum(self.kinds.values())
+        total = self.n
         lines = [
             f"{total} inputs; {self.n_passed / max(total, 1):.1%} are files whose checksums and header are right",
             "",
@@ -112,6 +117,7 @@ def follow(report: Report, run: int, numbers: range, directory: Path) -> None:
         for result in results_of(run, numbers[at : at + BATCH], directory):
             if report.add(result):
                 print(f"{result['number']}: {result['kind']} ({result['name']})", flush=True)
+        print(f"{report.n} inputs", flush=True)
 
 
 def main() -> int:
