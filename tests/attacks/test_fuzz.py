@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("resource", reason="needs a system that limits and measures memory")
 
-from fuzz import cases, examine, files, pictures, seeds
+from fuzz import cases, examine, files, minimise, pictures, seeds
 
 FINDS = sorted(path for path in Path(__file__).with_name("finds").glob("*") if path.suffix in (".nfc", ".image"))
 SEEDS = seeds.read_seeds(None)
@@ -74,6 +74,21 @@ def test_what_must_not_be_is_found(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(examine, "SLOW_S", -1.0)
     assert examine.examine(good, True).kind == "FIND slow, value"
+
+
+def test_a_find_is_made_small_and_written(monkeypatch, tmp_path):
+    def fail(*_):
+        raise KeyError
+
+    monkeypatch.setattr("nfcodec.codec.decoder.unpack_metadata", fail)
+    seed = next(seed for seed in SEEDS if seed.name == "wavelet-metadata")
+    case = cases.Case(seed, ((files.words, 1), (files.order, 2)), False, (seed.data,))
+    kind, data = minimise.minimised(case)
+    assert kind.startswith("FIND KeyError")
+    assert len(data) < len(seed.data) / 2
+    path = minimise.write_find(tmp_path, kind, data, True)
+    assert path.name.startswith("unknown--find-keyerror")
+    assert path.read_bytes() == data
 
 
 def test_as_a_command(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -134,11 +135,13 @@ def main() -> int:
         subprocess.run([*WORKER, name], cwd=ROOT, env=environment(), check=True)
         end = options.first + options.n
         shares = [range(options.first + job, end, options.jobs) for job in range(options.jobs)]
-        threads = [threading.Thread(target=follow, args=(report, options.seed, share, directory)) for share in shares]
+        each = {"target": follow, "daemon": True}
+        threads = [threading.Thread(args=(report, options.seed, share, directory), **each) for share in shares]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        with contextlib.suppress(KeyboardInterrupt):  # what there is so far is printed
+            for thread in threads:
+                thread.join()
         print(report.text())
         print(f"\n{time.monotonic() - started:.0f} s")
         for find in report.finds:
