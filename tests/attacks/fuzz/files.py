@@ -63,7 +63,7 @@ def header(rng: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:
         "width": rng.choice(NUMBERS), "height": rng.choice(NUMBERS), "channels": rng.randrange(4),
         "depth": rng.choice((8, 16)), "alpha": rng.random() < 0.5, "metadata": rng.randrange(8),
         "stepped": rng.random() < 0.5, "psnr_db": rng.choice((0.0, 655.34, float("inf"))), "digest": rng.randbytes(8),
-        "field_id": rng.randrange(9), "minor": rng.randrange(256),
+        "field_id": rng.randrange(10), "minor": rng.randrange(256),
     }  # fmt: skip
     chosen = rng.sample(list(found), rng.choice((1, 1, 1, 2, 3)))
     return forge.with_header(data, **{name: found[name] for name in chosen})
