@@ -1,8 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
+N ?= 10000
+SEED ?= 0
+JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-all bench clean
+.PHONY: help setup demo check test test-all fuzz bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +36,10 @@ test: .venv/.installed  ## run the tests but the slow ones: minutes
 
 test-all: .venv/.installed  ## run all tests
 	$(BIN)/python -m pytest
+
+fuzz: .venv/.installed  ## attack the readers with N mutated inputs, and encode N / 200 random pictures (N=, SEED=, JOBS=)
+	$(BIN)/python -m tests.attacks.fuzz $(N) --seed $(SEED) --jobs $(JOBS)
+	NFCODEC_EXAMPLES=$$(($(N) / 200 + 1)) $(BIN)/python -m pytest tests/codec/test_promise.py
 
 bench: .venv/.installed  ## what the paper's transforms do to the sample picture: bench-output/report.html (minutes)
 	$(BIN)/python -m benchmarks analyze benchmarks/data/sample.png --out bench-output --processes 2

@@ -65,10 +65,12 @@ class Limits:
     max_metadata_bytes: float = 2**24
 
     def check(self, name: str, value: float) -> None:
-        """Raise LimitError if `value` is over the limit called `name` (a field name without `max_`)."""
+        """Raise LimitError, coded "limit.name", if `value` is over the limit called `name` (a field without `max_`)."""
         bound: float = getattr(self, f"max_{name}")
         if value > bound:
-            raise LimitError(f"{name.replace('_', ' ')}: {_number(value)} is over the limit of {_number(bound)}")
+            raise LimitError(
+                f"{name.replace('_', ' ')}: {_number(value)} is over the limit of {_number(bound)}", code=name
+            )
 
     def check_geometry(self, width: int, height: int) -> None:
         """Check an image's sides and pixel count."""

@@ -33,7 +33,7 @@ class ByteReader:
     def take(self, n: int) -> bytes:
         """The next n bytes."""
         if self._at + n > len(self._data):
-            raise FormatError(f"{self._what} is truncated")
+            raise FormatError(f"{self._what} is truncated", code="truncated")
         self._at += n
         return self._data[self._at - n : self._at]
 
@@ -54,11 +54,11 @@ class ByteReader:
             value |= (byte & 127) << (7 * i)
             if byte < 128:
                 if i and byte == 0:
-                    raise FormatError(f"a number in {self._what} is not in its shortest form")
+                    raise FormatError(f"a number in {self._what} is not in its shortest form", code="number")
                 if largest is not None and value > largest:
-                    raise FormatError(f"a number in {self._what} is out of range")
+                    raise FormatError(f"a number in {self._what} is out of range", code="number")
                 return value
-        raise FormatError(f"a number in {self._what} is too long")
+        raise FormatError(f"a number in {self._what} is too long", code="number")
 
     def sized(self) -> bytes:
         """Bytes after a LEB128 integer that says how many."""
@@ -76,4 +76,4 @@ class ByteReader:
     def finish(self) -> None:
         """Nothing may be left."""
         if self.n_left:
-            raise FormatError(f"{self._what} is too long")
+            raise FormatError(f"{self._what} is too long", code="trailing")

@@ -31,11 +31,11 @@ def stated_size(frame: bytes, what: str, *, checksum: bool = False) -> int:
     try:
         frame_of = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError as error:
-        raise FormatError(f"{what} is damaged") from error
+        raise FormatError(f"{what} is damaged", code="frame") from error
     if frame_of.content_size in (zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR, 0):
-        raise FormatError(f"{what} does not state its size")
+        raise FormatError(f"{what} does not state its size", code="frame")
     if (checksum and not frame_of.has_checksum) or frame_of.dict_id:
-        raise FormatError(f"{what} has no checksum, or needs a dictionary")
+        raise FormatError(f"{what} has no checksum, or needs a dictionary", code="frame")
     return frame_of.content_size
 
 
@@ -46,7 +46,7 @@ def decompress(frame: bytes, what: str, *, checksum: bool = False) -> bytes:
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
         blob = decompressor.decompress(frame, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise FormatError(f"{what} is damaged") from error
+        raise FormatError(f"{what} is damaged", code="frame") from error
     if len(blob) != size:
-        raise FormatError(f"{what} is damaged")
+        raise FormatError(f"{what} is damaged", code="frame")
     return blob

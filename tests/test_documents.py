@@ -22,7 +22,8 @@ from nfcodec.fields import registry
 from nfcodec.transforms import parse_chain, registered
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+DOCUMENTS = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted(
     path for folder in ("nfcodec", "benchmarks", "tests", "examples") for path in (ROOT / folder).rglob("*.py")
 )

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     Every failure is one line on stderr and, with --json, an object with the keys "error" (the message), "code" (the
-    exit code) and "kind" (the class of the error, see `nfcodec.errors`) on stdout.
+    exit code), "kind" (the class of the error) and "reason" (its code, see `nfcodec.errors`) on stdout.
     """
     _streams.open_closed()
     _console.reset()

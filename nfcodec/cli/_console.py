@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nfcodec.cli import _streams
+from nfcodec.errors import NfcError, UsageError
 
 if TYPE_CHECKING:
     from nfcodec.fitting.request import Event
@@ -70,12 +71,14 @@ def error(message: str) -> None:
 
 
 def failure(error: BaseException, message: str, code: int) -> dict[str, Any]:
-    """Return what --json says about a failure: its message, its exit code, and its class in `nfcodec.errors`.
+    """Return what --json says about a failure: its message, its exit code, and its class and code in `nfcodec.errors`.
 
     Errors of other modules have the name of their own class; those of the arguments are all a UsageError.
     """
-    kind = "UsageError" if isinstance(error, click.UsageError) else type(error).__name__
-    return {"error": _one_line(message), "code": code, "kind": kind}
+    if isinstance(error, click.UsageError):
+        error = UsageError(message)
+    kind, reason = type(error).__name__, error.code if isinstance(error, NfcError) else None
+    return {"error": _one_line(message), "code": code, "kind": kind, "reason": reason}
 
 
 def warning(message: str) -> None:

@@ -107,10 +107,10 @@ def overwrite_option(function: Function) -> Function:
 
 
 def json_option(function: Function) -> Function:
-    """Add --json. A failure prints one with the keys "error", "code" and "kind", which `nfcodec.cli` describes."""
+    """Add --json. A failure prints one with "error", "code", "kind" and "reason", which `nfcodec.cli` describes."""
     return click.option(
         JSON, "as_json", is_flag=True,
-        help='Print one JSON object on stdout; {"error", "code", "kind"} if something goes wrong.',
+        help='Print one JSON object on stdout; {"error", "code", "kind", "reason"} if something goes wrong.',
     )(function)  # fmt: skip
 
 
@@ -176,7 +176,8 @@ def named(source: str) -> Generator[None]:
     try:
         yield
     except (FormatError, LimitError) as error:
-        raise type(error)(f"{input_name(source)}: {error}") from error
+        error.say(f"{input_name(source)}: {error}")
+        raise
 
 
 def read_picture(source: str, limits: Limits) -> Raster:

@@ -31,7 +31,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     document = parse(data, limits)
     raster = reconstruct(document, limits)
     if raster.digest() != document.header.digest:
-        raise FormatError("the decoded samples do not match the digest in the file")
+        raise FormatError("the decoded samples do not match the digest in the file", code="digest")
     return raster
 
 
@@ -41,7 +41,7 @@ def reconstruct(document: Document, limits: Limits) -> Raster:
     try:
         return _reconstruct(document, limits)
     except MemoryError as error:
-        raise LimitError("the picture does not fit in memory") from error
+        raise LimitError("the picture does not fit in memory", code="exhausted") from error
 
 
 def _reconstruct(document: Document, limits: Limits) -> Raster:
@@ -88,7 +88,7 @@ def _corrected(samples: Samples, residual: npt.NDArray[np.int64]) -> Samples:
     """The sum, in the memory of the residual while it lasts."""
     residual += samples
     if residual.min() < 0 or residual.max() > np.iinfo(samples.dtype).max:
-        raise FormatError("the residual leaves the range of the samples")
+        raise FormatError("the residual leaves the range of the samples", code="range")
     return residual.astype(samples.dtype)  # pyright: ignore[reportReturnType]
 
 

@@ -73,14 +73,14 @@ def parse(data: bytes, limits: Limits) -> Document:
     geometry = Geometry(header.height, header.width, header.channels)
     chain, end = Chain.unpack(header.chain, 0, header.channels)
     if end != len(header.chain):
-        raise FormatError("the transform chain is followed by other bytes")
+        raise FormatError("the transform chain is followed by other bytes", code="trailing")
     if len(header.steps) != field.n_tensors(geometry):
-        raise FormatError("the quantizer steps do not match the field")
+        raise FormatError("the quantizer steps do not match the field", code="steps")
     steps = {tensor.name: step for tensor, step in zip(field.layout(geometry), header.steps, strict=True)}
     if header.metadata != metadata_mask(chunks):
-        raise FormatError("the metadata chunks are not those that the header announces")
+        raise FormatError("the metadata chunks are not those that the header announces", code="chunks")
     if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
-        raise FormatError("the header does not match the chunks that are there")
+        raise FormatError("the header does not match the chunks that are there", code="chunks")
     metadata = sum(metadata_size(chunks[kind], limits) for kind in METADATA_CHUNKS.values() if kind in chunks)
     cost = decoding_cost(chunks, header, field, chain, 2 * len(data) + metadata)
     limits.check_cost(cost)

@@ -203,7 +203,8 @@ class _Encoding:
         try:
             decoded = decode(data, self.limits)
         except LimitError as error:
-            raise LimitError(f"decoders would refuse the file: {error}; limits can be raised") from error
+            error.say(f"decoders would refuse the file: {error}; limits can be raised")
+            raise
         reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
         outcome = Outcome(self.entrant.family.name, picture.chain, plan, solution, chunks, header, data, reached_db)
         return Encoded(data, report_of(outcome, self.options))

@@ -259,5 +259,5 @@ class AdaptiveModel:
         kind = np.where(high == 0, 0, np.where(high == -1, 1, 2))
         coded = (high << self.shift) + self._low.code(coder, kind, low_in)
         if values is None and max(coded.max(initial=0), -coded.min(initial=0)) > self.largest:
-            raise FormatError("a symbol is over the limit that the file states")
+            raise FormatError("a symbol is over the limit that the file states", code="symbol")
         return coded

@@ -112,7 +112,7 @@ def code_trellis(
         found *= 2
         found += parity[:, :, f]
         if max(found.max(initial=0), -found.min(initial=0)) > limits[f]:
-            raise FormatError("a symbol is over the limit that the file states")
+            raise FormatError("a symbol is over the limit that the file states", code="symbol")
         level[:, :, f] = found
     return level
 

@@ -72,19 +72,19 @@ class Decoder:
 
     def __init__(self, stream: bytes) -> None:
         if len(stream) % 4:
-            raise FormatError("an entropy-coded stream must be a whole number of 32-bit words")
+            raise FormatError("an entropy-coded stream must be a whole number of 32-bit words", code="stream")
         self._coder = _stream.queue.RangeDecoder(np.frombuffer(stream, "<u4").astype(np.uint32))
 
     def code(self, symbols: Int32Array | None, frequencies: Frequencies, n: int) -> Int32Array:
         try:
             return self._coder.decode(_model(frequencies), n)
         except AssertionError as error:
-            raise FormatError("the entropy-coded stream is corrupt") from error
+            raise FormatError("the entropy-coded stream is corrupt", code="stream") from error
 
     def finish(self) -> None:
         """Raise FormatError if the stream has words that no symbol used."""
         if not self._coder.maybe_exhausted():
-            raise FormatError("the entropy-coded stream is longer than its symbols")
+            raise FormatError("the entropy-coded stream is longer than its symbols", code="stream")
 
 
 class Estimator:

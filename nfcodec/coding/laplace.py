@@ -113,7 +113,7 @@ def code_laplace(
             coded[escaped] += further if shifts is None else further << shifts[escaped]
     coded += groups.starts
     if values is None and _largest(coded) > MAX_SYMBOL:
-        raise FormatError("a wavelet coefficient is too large")
+        raise FormatError("a wavelet coefficient is too large", code="symbol")
     return coded
 
 

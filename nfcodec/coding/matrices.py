@@ -93,7 +93,7 @@ def _code_rows(
         done[start:stop] = found.reshape(-1, n_cols)
         start = stop
     if values is None and np.abs(done).max(initial=0) > MAX_SYMBOL:
-        raise FormatError("a symbol is too large")
+        raise FormatError("a symbol is too large", code="symbol")
     return done
 
 

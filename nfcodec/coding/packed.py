@@ -73,19 +73,19 @@ def unpack(data: bytes, shape: Shape) -> SymbolArray:
     folded, unit, how = reader.varint(2 * MAX_SYMBOL), reader.varint(2 * MAX_SYMBOL), reader.u8()
     least = -(folded + 1 >> 1) if folded & 1 else folded >> 1
     if not unit or how >> TYPE_BITS & 3 == 3 or how >= COMPRESSED << 1:
-        raise FormatError("integers are packed in an unknown way")
+        raise FormatError("integers are packed in an unknown way", code="packed")
     kind = TYPES[how >> TYPE_BITS & 3]
     body = reader.rest()
     n_bytes = math.prod(shape) * kind.itemsize
     if how & COMPRESSED:
         if zstd.stated_size(body, WHAT) != n_bytes:
-            raise FormatError("packed integers are more or fewer than the picture's")
+            raise FormatError("packed integers are more or fewer than the picture's", code="packed")
         body = zstd.decompress(body, WHAT)
     elif len(body) != n_bytes:
-        raise FormatError("packed integers are more or fewer than the picture's")
+        raise FormatError("packed integers are more or fewer than the picture's", code="packed")
     numbers = _in_places(body, kind, shape, how)
     if least + unit * int(numbers.max()) > MAX_SYMBOL:
-        raise FormatError("a packed integer is out of range")
+        raise FormatError("a packed integer is out of range", code="range")
     integers = numbers.astype(np.int32)
     integers *= unit
     integers += least

@@ -65,7 +65,7 @@ def _read_heads(field: Field, geometry: Geometry, payload: bytes) -> tuple[list[
     reader = ByteReader(payload, "the payload of symbols")
     order = reader.u8()
     if order not in field.orders(geometry):
-        raise FormatError("the order of the symbols is unknown, or does not suit the field")
+        raise FormatError("the order of the symbols is unknown, or does not suit the field", code="order")
     parts = field.parts(geometry, order)
     for part in parts:
         part.read_head(reader)

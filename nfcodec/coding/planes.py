@@ -57,9 +57,9 @@ def decode_planes(payload: bytes, n_planes: int, rows: int, cols: int, depth: in
         together = packed.unpack(payload[1:], (rows, cols, n_planes))
         planes = [together[:, :, i] for i in range(n_planes)]
     else:
-        raise FormatError("lossless planes are held in an unknown way")
+        raise FormatError("lossless planes are held in an unknown way", code="packed")
     if any(plane.min() < 0 or plane.max() >> depth for plane in planes):
-        raise FormatError("a lossless plane leaves the range of its samples")
+        raise FormatError("a lossless plane leaves the range of its samples", code="range")
     return [plane.astype(np.uint16) if depth == 16 else plane.astype(np.uint8) for plane in planes]
 
 

@@ -33,7 +33,7 @@ def _symbols_of(tensor: Tensor, coded: Int64Array, *, differences: bool) -> Int6
     if differences:
         coded = np.cumsum(coded)
         if np.abs(coded).max(initial=0) > MAX_SYMBOL:
-            raise FormatError("differences add up to a symbol that is out of range")
+            raise FormatError("differences add up to a symbol that is out of range", code="symbol")
     return coded.reshape(tensor.shape)
 
 
@@ -123,5 +123,5 @@ def _rises(differences: Int64Array) -> bool:
 def _read_scale(reader: ByteReader, n_scales: int) -> int:
     scale = reader.u8()
     if scale >= n_scales:
-        raise FormatError("a tensor's scale is out of range")
+        raise FormatError("a tensor's scale is out of range", code="scale")
     return scale

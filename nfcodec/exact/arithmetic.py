@@ -83,7 +83,7 @@ class Step:
 
     def __post_init__(self) -> None:
         if not (128 <= self.mantissa <= 255 and -128 <= self.exponent <= 127):
-            raise FormatError(f"no such quantizer step: {self.mantissa} * 2^{self.exponent}")
+            raise FormatError(f"no such quantizer step: {self.mantissa} * 2^{self.exponent}", code="steps")
 
     @classmethod
     def nearest(cls, value: float) -> Step:
@@ -133,7 +133,7 @@ def check_exact(bound: float, step: Step, shift: int) -> float:
     """The bound of `rescale`'s result for |sums| <= bound; FormatError where it would not be exact."""
     result = bound * step.value * 2.0**shift + 1.0
     if bound * step.mantissa >= _EXACT or result >= _EXACT:
-        raise FormatError("the weights are too large for exact arithmetic")
+        raise FormatError("the weights are too large for exact arithmetic", code="arithmetic")
     return result
 
 

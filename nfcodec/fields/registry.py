@@ -102,7 +102,7 @@ def unpack_field(wire_id: int, data: bytes) -> Field:
         if wire_id in entry.fields:
             cls: type[Field] = load(entry.fields[wire_id])
             return cls.unpack(data)
-    raise UnsupportedError(f"field id {wire_id} is not known to this version")
+    raise UnsupportedError(f"field id {wire_id} is not known to this version", code="field")
 
 
 def estimator() -> Estimator:

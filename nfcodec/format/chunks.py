@@ -59,25 +59,25 @@ def read_chunks(data: bytes) -> Chunks:
     at, last = len(SIGNATURE) + 1, -1
     while at < len(data):
         if at + 12 > len(data):
-            raise FormatError("the file is truncated inside a chunk")
+            raise FormatError("the file is truncated inside a chunk", code="truncated")
         kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + length
         if end + 4 > len(data):
-            raise FormatError("the file is truncated inside a chunk")
+            raise FormatError("the file is truncated inside a chunk", code="truncated")
         payload = data[at + 8 : end]
         if zlib.crc32(payload, zlib.crc32(kind)) != int.from_bytes(data[end : end + 4], "little"):
-            raise FormatError("a chunk's CRC does not match: the file is damaged")
+            raise FormatError("a chunk's CRC does not match: the file is damaged", code="crc")
         at = end + 4
         if kind in ORDER:
             if ORDER.index(kind) <= last:
-                raise FormatError("chunks are repeated or out of order")
+                raise FormatError("chunks are repeated or out of order", code="chunks")
             last = ORDER.index(kind)
             chunks[kind] = payload
         elif not 97 <= kind[0] <= 122:
-            raise UnsupportedError(f"the file needs a newer nfcodec (chunk {kind!r})")
+            raise UnsupportedError(f"the file needs a newer nfcodec (chunk {kind!r})", code="chunk")
     for kind in (HEADER, WEIGHTS):
         if kind not in chunks:
-            raise FormatError(f"the file is truncated: there is no {kind.decode()} chunk")
+            raise FormatError(f"the file is truncated: there is no {kind.decode()} chunk", code="chunks")
     return chunks
 
 
@@ -90,7 +90,7 @@ def check_start(head: bytes) -> None:
     _check_signature(head)
     kind = head[len(SIGNATURE) + 1 :][:4]
     if len(kind) == 4 and kind not in ORDER and not 97 <= kind[0] <= 122:
-        raise UnsupportedError(f"the file is damaged, or needs a newer nfcodec (chunk {kind!r})")
+        raise UnsupportedError(f"the file is damaged, or needs a newer nfcodec (chunk {kind!r})", code="chunk")
 
 
 def _check_signature(data: bytes) -> None:
@@ -99,12 +99,14 @@ def _check_signature(data: bytes) -> None:
     head = data[: len(SIGNATURE)]
     if head != SIGNATURE[: len(head)] or not head:
         if data[:4] == SIGNATURE[:4]:
-            raise FormatError("the signature is damaged, as by a transfer in text mode")
+            raise FormatError("the signature is damaged, as by a transfer in text mode", code="transfer")
         for start, name in _OTHERS.items():
             if re.match(start, data, re.DOTALL):
                 raise NotNfcError(f"this is {name}, not an .nfc file; encode it first")
         raise NotNfcError("this is not an .nfc file")
     if len(data) < len(SIGNATURE) + 1:
-        raise FormatError("the file is truncated")
+        raise FormatError("the file is truncated", code="truncated")
     if data[len(SIGNATURE)] != MAJOR:
-        raise UnsupportedError(f"format version {data[len(SIGNATURE)]} is not supported; this nfcodec reads {MAJOR}")
+        raise UnsupportedError(
+            f"format version {data[len(SIGNATURE)]} is not supported; this nfcodec reads {MAJOR}", code="version"
+        )

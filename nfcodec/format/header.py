@@ -69,10 +69,10 @@ class Header:
         reader = ByteReader(data, "the header")
         minor, version, mode, target, reached, digest = _FIXED.unpack(reader.take(_FIXED.size))
         if mode & 3 not in (1, 3):
-            raise UnsupportedError("unknown image mode")
+            raise UnsupportedError("unknown image mode", code="mode")
         width, height = reader.varint(), reader.varint()
         if not (width and height):
-            raise FormatError("an image needs at least one pixel")
+            raise FormatError("an image needs at least one pixel", code="header")
         limits.check_geometry(width, height)
         return cls(
             encoder_version=(version[0], version[1], version[2]),

@@ -183,11 +183,13 @@ def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
     image = formats.open_image(data, limits)
     with image:
         if getattr(image, "is_animated", False) and image.format not in _STILL_FORMATS:
-            raise ImageReadError("it is an animation or has several pages; extract one picture first")
+            raise ImageReadError("it is an animation or has several pages; extract one picture first", code="pages")
         if png16.is_deep_colour(data):
             return _raster(*png16.read(data), limits)
         if ";16" in repr(getattr(image, "tile", "")) and not image.mode.startswith("I"):
-            raise ImageReadError(f"16-bit colour in {image.format} is not supported; use PNG, PPM or .npy")
+            raise ImageReadError(
+                f"16-bit colour in {image.format} is not supported; use PNG, PPM or .npy", code="depth"
+            )
         return _raster(_pil_array(image), image.info, limits)
 
 
@@ -212,7 +214,9 @@ def _pil_array(image: Image.Image) -> np.ndarray[Any, np.dtype[Any]]:
         return np.asarray(image.convert("RGBA"))
     if mode in ("LA", "RGBA"):
         return np.asarray(image)
-    raise ImageReadError(f"the colour mode {mode} is not supported; {_HINTS.get(mode, 'convert it to RGB first')}")
+    raise ImageReadError(
+        f"the colour mode {mode} is not supported; {_HINTS.get(mode, 'convert it to RGB first')}", code="mode"
+    )
 
 
 def _raster(array: np.ndarray[Any, np.dtype[Any]], info: dict[Any, Any], limits: Limits) -> Raster:
@@ -241,11 +245,11 @@ def _reading(name: str) -> Generator[None]:
         yield
     except NfcError as error:
         if isinstance(error, ImageReadError):
-            raise ImageReadError(f"cannot read {name}: {error}") from error
+            error.say(f"cannot read {name}: {error}")
         raise
     except Image.DecompressionBombError as error:
-        raise LimitError(f"{name} is over Pillow's limit on pixels: {reason_of(error)}") from error
+        raise LimitError(f"{name} is over Pillow's limit on pixels: {reason_of(error)}", code="pixels") from error
     except MemoryError as error:
-        raise LimitError(f"{name} does not fit in memory") from error
+        raise LimitError(f"{name} does not fit in memory", code="exhausted") from error
     except Exception as error:
-        raise ImageReadError(f"cannot read {name}: {reason_of(error)}") from error
+        raise ImageReadError(f"cannot read {name}: {reason_of(error)}", code="damaged") from error

@@ -76,11 +76,11 @@ def kind_of(data: bytes) -> str:
     start = data[:64]
     for pattern, what in REFUSED.items():
         if re.match(pattern, start, re.DOTALL):
-            raise ImageReadError(f"it {what}; the kinds that are read are {NAMES}")
+            raise ImageReadError(f"it {what}; the kinds that are read are {NAMES}", code="unknown")
     for kind, (pattern, _) in READ.items():
         if re.match(pattern, start, re.DOTALL):
             return kind
-    raise ImageReadError("it is not an image that can be read")
+    raise ImageReadError("it is not an image that can be read", code="unknown")
 
 
 def opened(data: bytes, kind: str) -> ImageFile:
@@ -95,11 +95,11 @@ def opened(data: bytes, kind: str) -> ImageFile:
         importlib.import_module(f"PIL.{READ[kind][1]}")
         factory, _ = Image.OPEN[kind]
     except (ImportError, KeyError) as error:
-        raise ImageReadError(f"this version of Pillow does not read {kind}") from error
+        raise ImageReadError(f"this version of Pillow does not read {kind}", code="unknown") from error
     try:
         return factory(io.BytesIO(data), "")
     except SyntaxError as error:  # is what Pillow raises where a file is not of the kind
-        raise ImageReadError(f"it begins like {kind}, and is none: {error}") from error
+        raise ImageReadError(f"it begins like {kind}, and is none: {error}", code="damaged") from error
 
 
 def open_image(data: bytes, limits: Limits) -> ImageFile:
@@ -119,7 +119,7 @@ def open_image(data: bytes, limits: Limits) -> ImageFile:
         if all(isinstance(side, int) for side in tile_sides):
             limits.check_geometry(tile_sides[0], tile_sides[1])
     if kind == JPEG and _n_scans(data) > MAX_SCANS:
-        raise LimitError(f"scans of a JPEG: there are more than {MAX_SCANS}")
+        raise LimitError(f"scans of a JPEG: there are more than {MAX_SCANS}", code="scans")
     return image
 
 

@@ -25,18 +25,19 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
-        raise ImageReadError("unknown version of the .npy format")
+        raise ImageReadError("unknown version of the .npy format", code="unknown")
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran_order, dtype = read_header(file)
     fits = len(shape) in (2, 3) and min(shape) >= 1 and max(shape[2:], default=1) <= 4
     if not fits or dtype.kind != "u" or dtype.itemsize > 2:
         raise ImageReadError(
-            f"an image array is (H, W) or (H, W, 1 to 4), uint8 or uint16; this one is {shape} {dtype.name}"
+            f"an image array is (H, W) or (H, W, 1 to 4), uint8 or uint16; this one is {shape} {dtype.name}",
+            code="array",
         )
     limits.check_geometry(shape[1], shape[0])
     payload = data[file.tell() :]
     if len(payload) != int(np.prod(shape)) * dtype.itemsize:
-        raise ImageReadError("the array is truncated or followed by other data")
+        raise ImageReadError("the array is truncated or followed by other data", code="damaged")
     array = np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran_order else "C")
     return Raster.from_array(array.astype(np.uint8 if dtype.itemsize == 1 else np.uint16))
 

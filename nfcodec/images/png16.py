@@ -44,7 +44,7 @@ def read(data: bytes) -> tuple[npt.NDArray[np.uint16], dict[Any, Any]]:
         with image:
             array = np.asarray(image)
             if array.ndim != 3 or array.shape[2] != 4:
-                raise ImageReadError("the 16-bit PNG is not valid")
+                raise ImageReadError("the 16-bit PNG is not valid", code="damaged")
             return np.ascontiguousarray(array).view(">u2").astype(np.uint16), dict(image.info)
     rawmode = "RGB;16" if color_type == _RGB else "RGBA;16"
     halves: list[npt.NDArray[np.uint16]] = []

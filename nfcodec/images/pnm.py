@@ -29,18 +29,20 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """
     header = _HEADER.match(data[:4096])
     if header is None:
-        raise ImageReadError("the PGM or PPM header is not valid")
+        raise ImageReadError("the PGM or PPM header is not valid", code="damaged")
     channels = 1 if header[1] == b"5" else 3
     width, height, peak = int(header[2]), int(header[3]), int(header[4])
     if peak not in (255, 65535):
-        raise ImageReadError(f"a PGM or PPM with the largest value {peak} is not supported, only 255 and 65535")
+        raise ImageReadError(
+            f"a PGM or PPM with the largest value {peak} is not supported, only 255 and 65535", code="depth"
+        )
     if min(width, height) < 1:
-        raise ImageReadError("the PGM or PPM has no pixels")
+        raise ImageReadError("the PGM or PPM has no pixels", code="damaged")
     limits.check_geometry(width, height)
     dtype = np.dtype(np.uint8) if peak == 255 else np.dtype(">u2")
     n_samples = width * height * channels
     if len(data) - header.end() < n_samples * dtype.itemsize:
-        raise ImageReadError("the PGM or PPM is truncated")
+        raise ImageReadError("the PGM or PPM is truncated", code="damaged")
     samples = np.frombuffer(data, dtype, n_samples, header.end()).reshape(height, width, channels)
     return Raster(samples.astype(np.uint8) if peak == 255 else samples.astype(np.uint16))
 

@@ -50,9 +50,9 @@ def read_bytes(
     except NfcError:  # some of them are ValueErrors, too
         raise
     except MemoryError as error:
-        raise LimitError(f"{name} does not fit in memory") from error
+        raise LimitError(f"{name} does not fit in memory", code="exhausted") from error
     except (OSError, ValueError) as error:
-        raise ImageReadError(f"cannot read {name}: {reason_of(error)}") from error
+        raise ImageReadError(f"cannot read {name}: {reason_of(error)}", code="unreadable") from error
 
 
 def name_of(source: str | Path | BinaryIO) -> str:

@@ -168,11 +168,13 @@ def by_name(name: str) -> type[Transform]:
 def by_wire_id(wire_id: int) -> type[Transform]:
     """The class of a transform; UnsupportedError if there is none."""
     if wire_id not in _BY_WIRE_ID:
-        raise UnsupportedError(f"unknown transform id {wire_id}")
+        raise UnsupportedError(f"unknown transform id {wire_id}", code="transform")
     return _BY_WIRE_ID[wire_id]
 
 
 def check_size(payload: bytes, *sizes: int) -> None:
     """Raise FormatError unless the payload has one of the sizes."""
     if len(payload) not in sizes:
-        raise FormatError(f"a transform's parameters have {len(payload)} bytes, not {' or '.join(map(str, sizes))}")
+        raise FormatError(
+            f"a transform's parameters have {len(payload)} bytes, not {' or '.join(map(str, sizes))}", code="chain"
+        )

@@ -113,7 +113,7 @@ class Chain:
         """
         n_transforms, offset = _take(buffer, offset, 1)
         if n_transforms[0] > MAX_TRANSFORMS:
-            raise FormatError(f"a chain has at most {MAX_TRANSFORMS} transforms, not {n_transforms[0]}")
+            raise FormatError(f"a chain has at most {MAX_TRANSFORMS} transforms, not {n_transforms[0]}", code="chain")
         transforms: list[Transform] = []
         for _ in range(n_transforms[0]):
             wire_id, offset = _take(buffer, offset, 1)
@@ -196,7 +196,7 @@ class Chain:
 
 def _take(buffer: bytes, offset: int, size: int) -> tuple[bytes, int]:
     if not 0 <= offset <= len(buffer) - size:
-        raise FormatError("the transform chain is cut short")
+        raise FormatError("the transform chain is cut short", code="truncated")
     return bytes(buffer[offset : offset + size]), offset + size
 
 

@@ -130,7 +130,7 @@ def ceilings(steps: Sequence[Step], numerators: Int64Array, denominator: int, sc
     result = np.ceil(high - 0.9e-20).astype(np.int64)  # the tolerance, rounded towards the safe side
     undecided = np.flatnonzero(np.ceil(low - 1.1e-20) != result)
     if undecided.size * len(steps) > MAX_EXACT_STEPS:
-        raise LimitError("the value transforms cancel each other too closely to be tabulated")
+        raise LimitError("the value transforms cancel each other too closely to be tabulated", code="precision")
     for index in undecided:
         result[index] = _exact_ceiling(steps, int(numerators[index]), denominator, scale)
     return result

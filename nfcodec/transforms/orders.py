@@ -36,7 +36,7 @@ def seeded_permutation(n: int, seed: int, algorithm: int = PHILOX_ARGSORT) -> In
         UnsupportedError: the algorithm is unknown.
     """
     if algorithm != PHILOX_ARGSORT:
-        raise UnsupportedError(f"unknown permutation algorithm {algorithm}")
+        raise UnsupportedError(f"unknown permutation algorithm {algorithm}", code="permutation")
     check_seed(seed)
     if n < 0:
         raise UsageError(f"cannot permute {n} things")

@@ -53,7 +53,7 @@ class RandomPermutation(Permutation):
         check_size(payload, _RPP.size)
         algorithm, seed = _RPP.unpack(payload)
         if algorithm != PHILOX_ARGSORT:
-            raise UnsupportedError(f"unknown permutation algorithm {algorithm}")
+            raise UnsupportedError(f"unknown permutation algorithm {algorithm}", code="permutation")
         return cls(seed, algorithm)
 
     def order(self, height: int, width: int, plane: Samples | None) -> Int64Array:

@@ -72,7 +72,7 @@ class Standardize(Pointwise):
         statistics = tuple(struct.iter_unpack("<II", payload))
         for mean, sigma in statistics:
             if mean > MICRO or not 1 <= sigma <= MICRO:
-                raise FormatError(f"standardize: mean {mean} or sigma {sigma} is out of range")
+                raise FormatError(f"standardize: mean {mean} or sigma {sigma} is out of range", code="chain")
         return cls(statistics)
 
     def steps(self, channel: int) -> tuple[Step, ...]:
@@ -137,7 +137,7 @@ class _OneParameter(Pointwise):
         check_size(payload, 4)
         parameter = int.from_bytes(payload, "little", signed=True)
         if not cls.minimum <= parameter <= cls.maximum:
-            raise FormatError(f"{cls.name}: the parameter {parameter} is out of range")
+            raise FormatError(f"{cls.name}: the parameter {parameter} is out of range", code="chain")
         return cls(parameter)
 
     @property
@@ -218,7 +218,7 @@ class SymmetricPower(Pointwise):
         curves = tuple(struct.iter_unpack("<III", payload))
         for low, high, gamma in curves:
             if not (low < high <= MICRO and cls.minimum <= gamma <= cls.maximum):
-                raise FormatError(f"sympower: the range {low} .. {high} or gamma {gamma} is not allowed")
+                raise FormatError(f"sympower: the range {low} .. {high} or gamma {gamma} is not allowed", code="chain")
         return cls(curves)
 
     def steps(self, channel: int) -> tuple[Step, ...]:
@@ -235,10 +235,9 @@ class SymmetricPower(Pointwise):
 def _range_and_gamma(channel: Samples, limits: type[SymmetricPower]) -> tuple[int, int, int]:
     """The range rounded outwards, and the gamma that takes the median to the middle of it, within the limits."""
     peak = (1 << (8 * channel.dtype.itemsize)) - 1
-    low = MICRO * int(channel.min()) // peak
-    high = -(-MICRO * int(channel.max()) // peak)
-    if low == high:  # a constant channel at 0 or at the peak
-        low, high = max(0, low - 1), max(1, high)
+    low, high = 0, MICRO
+    if channel.min() < channel.max():  # the range of a constant would be so narrow that values near it overflow
+        low, high = MICRO * int(channel.min()) // peak, -(-MICRO * int(channel.max()) // peak)
     middle = int(np.partition(channel, channel.size // 2, axis=None)[channel.size // 2])
     share = (MICRO * middle / peak - low) / (high - low)
     gamma = math.log(min(max(share, 1e-6), 1 - 1e-6)) / math.log(0.5)

@@ -163,7 +163,7 @@ def _too_large() -> dict[str, tuple[bytes, str]]:
         "65535 x 65535": (with_header(base, width=65535, height=65535), "LimitError"),
         "largest varints": (with_header(base, width=2**35 - 1, height=2**35 - 1), "LimitError"),
         "one pixel too wide": (with_header(base, width=32769, height=1), "LimitError"),
-        "10^15 multiplications": (build(Siren(4096, 15), 2000, 2000), "LimitError"),
+        "10^15 multiplications": (build(Siren(2048, 15), 4000, 4000), "LimitError"),
         "10^14 multiplications, ngp": (build(Ngp((one,), (2048,) * 16), 2048, 2048), "LimitError"),
         "over 2^28 parameters, siren": (build(Siren(4096, 24)), "LimitError"),
         "over 2^28 parameters, tiles": (build(TiledSiren(8, 8, (4096,) * 64)), "LimitError"),

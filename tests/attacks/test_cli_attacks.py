@@ -181,6 +181,7 @@ def test_bad_command(outcomes, name):
             "error": lines[0].removeprefix("nfcodec: error: "),
             "code": outcome["code"],
             "kind": said["kind"],
+            "reason": said["reason"],
         }
     else:
         assert outcome["out"] == ""

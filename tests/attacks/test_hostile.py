@@ -18,6 +18,12 @@ pytest.importorskip("resource", reason="needs a system that limits and measures 
 
 SECONDS, GROWN_BYTES = 1.0, 200 << 20
 HOSTILE = forge.hostile()
+EXPECTED = {
+    name: code
+    for code, names in json.loads(Path(__file__).with_name("codes.json").read_text()).items()
+    for name in names
+}
+"""Which guard refuses each file: `python tests/attacks/workshop.py codes` records it."""
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
@@ -42,8 +48,9 @@ def assert_cheap(outcome: dict) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_file(outcomes, name):
     outcome, expected = outcomes[name], getattr(nfcodec.errors, HOSTILE[name][1])
-    assert outcome["nfc_error"], outcome
+    assert outcome["code"] in nfcodec.errors.CODES, outcome
     assert issubclass(getattr(nfcodec.errors, outcome["error"]), expected), outcome
+    assert outcome["code"] == EXPECTED[name], outcome
     assert outcome["message"].isprintable()
     assert 10 < len(outcome["message"]) < 160
     assert_cheap(outcome)
@@ -53,7 +60,7 @@ def test_mutations():
     outcomes = run_workshop("mutations")
     assert len(outcomes) == 250
     for name, outcome in outcomes.items():
-        assert outcome["error"] is None or outcome["nfc_error"], (name, outcome)
+        assert outcome["error"] is None or outcome["code"] in nfcodec.errors.CODES, (name, outcome)
         assert_cheap(outcome)
     assert sum(outcome["error"] is not None for outcome in outcomes.values()) > 200
 
@@ -102,8 +109,9 @@ def test_forging_alone_changes_nothing():
     ids=str,
 )
 def test_limits_of_your_own(limits, name):
-    with pytest.raises(nfcodec.errors.LimitError):
+    with pytest.raises(nfcodec.errors.LimitError) as refusal:
         nfcodec.codec.decode(forge.golden(name), nfcodec.limits.Limits(**limits))
+    assert refusal.value.code == "limit." + next(iter(limits)).removeprefix("max_")
 
 
 def test_too_little_memory_is_a_limit(monkeypatch):
@@ -112,8 +120,9 @@ def test_too_little_memory_is_a_limit(monkeypatch):
 
     monkeypatch.setattr("nfcodec.codec.decoder.decode_payload", fail)
     for read in (nfcodec.codec.decode, nfcodec.codec.verify):
-        with pytest.raises(nfcodec.errors.LimitError, match="memory"):
+        with pytest.raises(nfcodec.errors.LimitError, match="memory") as refusal:
             read(forge.golden(forge.PYRAMID))
+        assert refusal.value.code == "limit.exhausted"
 
 
 def test_wide_layers_are_evaluated_in_blocks_exactly(monkeypatch):

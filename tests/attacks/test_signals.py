@@ -110,7 +110,7 @@ def test_after_the_output_has_its_name(here, name, where, options):
 def test_said_as_json(here, name):
     child = run(here, name, "first(nfcodec.codec, 'encode')", "encode", "a.png", "--json")
     kind = "KeyboardInterrupt" if name == "SIGINT" else "Terminated"
-    expected = f'{{"error": "{WORDS[name].decode()}", "code": {CODES[name]}, "kind": "{kind}"}}\n'
+    expected = f'{{"error": "{WORDS[name].decode()}", "code": {CODES[name]}, "kind": "{kind}", "reason": null}}\n'
     assert child.stdout.decode() == expected
 
 

@@ -1,6 +1,8 @@
-"""Gives hostile files to the readers in a process that may not grow: `python workshop.py hostile | mutations`.
+"""Gives hostile files to the readers in a process that may not grow: `python workshop.py hostile | mutations | codes`.
 
-Prints one JSON object: the name of each file to the error's class and message (or none), seconds and bytes of memory.
+Prints one JSON object: the name of each file to the error's class, code and message (or none), seconds and bytes of
+memory. With `codes` it writes codes.json instead, which says for each hostile file which guard has to refuse it: read
+the change of that file before you keep it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import forge
 from nfcodec.codec import decode, inspect, verify
 from nfcodec.errors import FormatError, NfcError
 
+CODES = Path(__file__).with_name("codes.json")
 ADDRESS_SPACE = 700 << 20
 N_MUTATIONS, SEED = 250, 20
 
@@ -34,11 +37,11 @@ def peak_bytes() -> int:
 def examine(read: Callable[[bytes], Any], data: bytes) -> dict[str, Any]:
     """What becomes of a file. Nothing but an NfcError may come out, not even a panic, which is a BaseException."""
     before, started = peak_bytes(), time.process_time()
-    found: dict[str, Any] = {"error": None, "message": "", "nfc_error": False}
+    found: dict[str, Any] = {"error": None, "code": None, "message": ""}
     try:
         read(data)
     except BaseException as error:
-        found = {"error": type(error).__name__, "message": str(error), "nfc_error": isinstance(error, NfcError)}
+        found = {"error": type(error).__name__, "code": getattr(error, "code", None), "message": str(error)}
     return {**found, "seconds": time.process_time() - started, "grown": peak_bytes() - before}
 
 
@@ -52,7 +55,7 @@ def read_all(data: bytes) -> None:
     try:
         decode(data)
     except FormatError as error:
-        if "digest" in str(error) and verify(data).ok:
+        if error.code == "format.digest" and verify(data).ok:
             raise AssertionError("verify accepts what decode refuses") from None
         raise
 
@@ -70,5 +73,14 @@ def main(what: str) -> dict[str, Any]:
     return {name: examine(read, data) for name, data in files}
 
 
+def by_code(outcomes: dict[str, Any]) -> dict[str, list[str]]:
+    """The names of the files that each guard refuses."""
+    codes = sorted({outcome["code"] for outcome in outcomes.values()})
+    return {code: [name for name, outcome in outcomes.items() if outcome["code"] == code] for code in codes}
+
+
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])))
+    if sys.argv[1] == "codes":
+        CODES.write_text(json.dumps(by_code(main("hostile")), indent=1) + "\n")
+    else:
+        print(json.dumps(main(sys.argv[1])))

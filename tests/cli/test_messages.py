@@ -17,7 +17,8 @@ from tests.cli.commands import PNG, assert_one_clear_line, encode_picture, files
 
 def assert_json_says_it_too(result, kind):
     failure = json.loads(result.out)
-    assert failure == {"error": failure["error"], "code": result.code, "kind": kind}
+    assert failure == {"error": failure["error"], "code": result.code, "kind": kind, "reason": failure["reason"]}
+    assert failure["reason"].startswith(getattr(nfcodec.errors, kind).code)
     assert f"nfcodec: error: {failure['error']}" in result.err.splitlines()
 
 

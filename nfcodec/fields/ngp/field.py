@@ -104,7 +104,7 @@ class Ngp(Field):
             reader.finish()
             return cls(levels, hidden)
         except UsageError as error:
-            raise FormatError(str(error)) from error
+            raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         grids = [level.evaluator(geometry, weights[f"level{i}"]) for i, level in enumerate(self.levels)]
@@ -135,5 +135,5 @@ def _rows_of_slice(geometry: Geometry, n_values: int) -> int:
 def _unpack_level(reader: ByteReader) -> HashLevel:
     features, (scale, size) = reader.u8(), struct.unpack("<fI", reader.take(8))
     if not 0 < scale < 65535:
-        raise FormatError("a grid level's scale is out of range")
+        raise FormatError("a grid level's scale is out of range", code="field")
     return HashLevel(scale, math.ceil(scale) + 1, size, features)

@@ -179,7 +179,7 @@ class Siren(Field):
         try:
             return cls(width, hidden_layers, frequencies)
         except UsageError as error:
-            raise FormatError(str(error)) from error
+            raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         if self.frequencies:

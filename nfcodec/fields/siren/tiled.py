@@ -65,7 +65,7 @@ class TiledSiren(Field):
     def tiles(self, geometry: Geometry) -> list[Tile]:
         """All tiles, row by row. Raises FormatError if there are more than pixels."""
         if self.rows > geometry.height or self.cols > geometry.width:
-            raise FormatError("there are more tiles than pixels")
+            raise FormatError("there are more tiles than pixels", code="field")
         return [
             Tile(place, part_of(geometry, place), self._siren(width), f"tile{i}.")
             for i, (place, width) in enumerate(zip(places(geometry, self.rows, self.cols), self.widths, strict=True))
@@ -114,7 +114,7 @@ class TiledSiren(Field):
         try:
             return cls(rows, cols, widths, hidden_layers, frequencies)
         except UsageError as error:
-            raise FormatError(str(error)) from error
+            raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         tiles = self.tiles(geometry)

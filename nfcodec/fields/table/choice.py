@@ -88,7 +88,7 @@ class Choice:
 
     @classmethod
     def of(cls, problem: Problem, start: Weights, code: int | None) -> Choice | None:
-        """None where there are too many pixels."""
+        """None where there are too many pixels, or where rounding left a map of features that has no inverse."""
         symbols = start["level0"].symbols.reshape(problem.geometry.n_pixels, -1)
         if symbols.shape[1] == 1:
             symbols = np.repeat(symbols, 3, axis=1)
@@ -96,7 +96,10 @@ class Choice:
         first, second, third = (2 * int(half) for half in (symbols.max(axis=0) + 4 - lows) // 2 + 1)
         if len(symbols) > MAX_PIXELS:
             return None
-        return cls(problem, start, lows, (first, second, third), code)
+        try:
+            return cls(problem, start, lows, (first, second, third), code)
+        except np.linalg.LinAlgError:
+            return None
 
     def at(self, price: float, counted: Symbols) -> Symbols:
         """The symbols that cost least, bits at a price in squared error, if they are as frequent as those `counted`."""

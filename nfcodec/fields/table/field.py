@@ -173,4 +173,4 @@ class Pyramid(LevelsField):
         try:
             return cls(coarsest, hidden)
         except UsageError as error:
-            raise FormatError(str(error)) from error
+            raise FormatError(str(error), code="field") from error

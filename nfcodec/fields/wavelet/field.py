@@ -103,7 +103,7 @@ class Wavelet(Field):
         try:
             return cls(n_levels, n_filters)
         except UsageError as error:
-            raise FormatError(str(error)) from error
+            raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         encoding, bound = synthesis(geometry, weights["level0"], self.n_levels)

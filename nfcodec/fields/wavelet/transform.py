@@ -171,7 +171,7 @@ _STRIP_VALUES = 1 << 16
 
 def _check(values: ExactArray) -> None:
     if max(float(values.max(initial=0)), -float(values.min(initial=0))) >= _LARGEST:
-        raise FormatError("the wavelet coefficients are too large for exact arithmetic")
+        raise FormatError("the wavelet coefficients are too large for exact arithmetic", code="arithmetic")
 
 
 def _unlift(even: ExactArray, odd: ExactArray) -> None:

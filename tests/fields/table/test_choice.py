@@ -43,6 +43,13 @@ def choice_of(problem, code=0, psnr_db=36.0):
 each_code = pytest.mark.parametrize("code", range(len(CODES)))
 
 
+def test_a_map_of_features_without_an_inverse_leaves_no_choice(table):
+    problem = table(6, 5)
+    weights = quantize(problem, *start(Table(), problem, Request(Psnr(30.0), 5, 0), 0.7))
+    weights["skip"] = replace(weights["skip"], symbols=np.ones_like(weights["skip"].symbols))
+    assert Choice.of(problem, weights, 0) is None
+
+
 def numbered(path, code):
     """The numbers of the parities along a path."""
     return parities(path, code) @ np.array([4, 2, 1])
