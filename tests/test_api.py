@@ -70,8 +70,9 @@ def test_a_gray_16_bit_picture_is_a_pil_image():
 
 def test_16_bit_colour_is_no_pil_image():
     data = nfcodec.encode(array("RGB", 16), psnr=30, **QUICK)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"16-bit colour .* nfcodec\.decode_array gives an array") as caught:
         nfcodec.decode(data)
+    assert "image_bytes" not in str(caught.value)
     assert nfcodec.decode_array(data).dtype == np.uint16
 
 
@@ -84,6 +85,15 @@ def test_metadata_travels_with_pil_images():
     for key in ("icc_profile", "exif", "xmp"):
         assert decoded.info[key] == image.info[key]
     assert decoded.getexif()[0x010E] == "a picture"
+
+
+def test_the_resolution_travels_with_pil_images():
+    image = Image.fromarray(array())
+    image.info["dpi"] = (300, 150)
+    decoded = nfcodec.decode(nfcodec.encode(image, psnr=30, **QUICK))
+    assert decoded.info["dpi"] == (300, 150)
+    again = nfcodec.decode(nfcodec.encode(decoded, psnr=30, **QUICK))
+    assert (again.info["dpi"], again.info["exif"]) == ((300, 150), decoded.info["exif"])
 
 
 def test_rasters(data):
