@@ -4,13 +4,15 @@
     image = nfcodec.decode(data)                                # bytes -> PIL image
     nfcodec.inspect(data).bpp                                   # header only
 
-Importing this module loads neither torch nor numba; decoding never needs them.
+Importing this module loads neither numpy nor torch nor numba; decoding never needs the latter two. Every argument of a
+wrong type or value ends in a `UsageError` that names it; numbers may be numpy's scalars.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nfcodec import lazy
 from nfcodec.errors import (
     EngineError,
     FormatError,
@@ -26,18 +28,22 @@ from nfcodec.errors import (
 from nfcodec.version import __version__
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     import numpy as np
     import numpy.typing as npt
     from PIL import Image
+    from typing_extensions import Buffer
 
+    from nfcodec import fields
     from nfcodec.codec import Encoded, Info
     from nfcodec.exact.field import Field
+    from nfcodec.fitting.request import Listener
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster, Samples
 
     ImageLike = Image.Image | npt.NDArray[np.generic] | Raster
+    Path = str | PathLike[str]
 
 __all__ = [
     "EngineError",
@@ -57,11 +63,15 @@ __all__ = [
     "decode_array",
     "encode",
     "encode_with_report",
+    "fields",
     "inspect",
     "load",
     "open",
     "save",
 ]
+
+__getattr__ = lazy.exports(__name__, {"Limits": "nfcodec.limits", "fields": "nfcodec.fields:"})
+__dir__ = lazy.listing(__name__)
 
 
 def encode(
@@ -74,27 +84,42 @@ def encode(
     field: str | Field = "auto",
     transform: str = "none",
     seed: int = 0,
-    **options: Any,
+    effort: int = 5,
+    device: str = "auto",
+    engine: str = "auto",
+    max_steps: int | None = None,
+    time_limit_s: float | None = None,
+    best_effort: bool = False,
+    on_event: Listener | None = None,
+    limits: Limits | None = None,
 ) -> bytes:
     """Encode an image so that decoding gives at least `psnr` dB, by default 40; or to a size; or without loss.
 
     Args:
-        image: a PIL image, or an array (H, W) or (H, W, C) with C in 1..4, uint8 or uint16.
+        image: a PIL image, or an array (H, W) or (H, W, C) with C in 1..4, uint8 or uint16 of any byte order.
         psnr: over all colour samples, at the source's depth, in dB; over 0, at most 150.
-        size: instead of a PSNR, the most bytes that the file may take; bpp: the same in bits a pixel.
+        size: instead of a PSNR, the most bytes that the file may take, at least 1; bpp: the same in bits a pixel,
+            over 0.
         lossless: instead of a PSNR, decode to the very samples.
         field: "auto", "wavelet", "table", "siren", "ngp", "samples" (docs/use/choosing.md says which is for what), or
             a field from `nfcodec.fields`.
-        transform: "none", or a chain such as "rpp" or "standardize+rpp".
+        transform: "none", or a chain such as "rpp" or "standardize+rpp"; docs/use/cli.md lists all with their ranges.
         seed: 0 .. 2^64 - 1, of the random order (rpp), and of initial weights and noise where gradient steps are taken.
-        options: `effort`, `device`, `engine`, `max_steps`, `time_limit_s`, `best_effort` of
-            `nfcodec.codec.EncodeOptions`; `on_event`, a function called with progress events; `limits`.
+            Where there is neither, as with wavelets at effort 1, it changes nothing, and the report's seed is None.
+        effort: 1 (fast) .. 9 (small files).
+        device: "auto", "cpu" or "cuda", where gradient steps are taken.
+        engine: "auto" or the name of what takes the gradient steps; `nfcodec doctor` shows which there are.
+        max_steps: the most gradient steps, 0 or more.
+        time_limit_s: the most effort, up to `effort`, for which so many seconds suffice, over 0.
+        best_effort: return the best file even if it misses the PSNR or the size.
+        on_event: called with each `nfcodec.fitting.Event` while the encode goes on.
+        limits: upper bounds on the picture and the field; by default those of `nfcodec.Limits()`.
 
     Raises:
-        NfcError: see `nfcodec.errors`; TargetNotReachedError if the PSNR or the size is not reached.
+        NfcError: see `nfcodec.errors`; UsageError for an argument that is not as said here, TargetNotReachedError if
+            the PSNR or the size is not reached.
     """
-    target = {"psnr": psnr, "size": size, "bpp": bpp, "lossless": lossless}
-    return encode_with_report(image, **target, field=field, transform=transform, seed=seed, **options).data
+    return encode_with_report(**locals()).data
 
 
 def encode_with_report(
@@ -107,54 +132,77 @@ def encode_with_report(
     field: str | Field = "auto",
     transform: str = "none",
     seed: int = 0,
-    **options: Any,
+    effort: int = 5,
+    device: str = "auto",
+    engine: str = "auto",
+    max_steps: int | None = None,
+    time_limit_s: float | None = None,
+    best_effort: bool = False,
+    on_event: Listener | None = None,
+    limits: Limits | None = None,
 ) -> Encoded:
     """Like `encode`; returns `.data` and `.report`, the object that `nfcodec encode --json` prints."""
     from nfcodec import codec
-    from nfcodec.limits import DEFAULT_LIMITS
 
-    on_event, limits = options.pop("on_event", None), options.pop("limits", None) or DEFAULT_LIMITS
-    try:
-        chosen = codec.EncodeOptions(
-            psnr, field, transform, seed, size_bytes=size, bpp=bpp, lossless=lossless, **options
-        )
-    except TypeError as error:
-        raise UsageError(f"unknown option: {error}") from error
-    return codec.encode(_raster(image, limits), chosen, on_event, limits)
+    options = codec.EncodeOptions(
+        psnr_db=psnr,
+        size_bytes=size,
+        bpp=bpp,
+        lossless=lossless,
+        field=field,
+        transform=transform,
+        seed=seed,
+        effort=effort,
+        device=device,
+        engine=engine,
+        max_steps=max_steps,
+        time_limit_s=time_limit_s,
+        best_effort=best_effort,
+    )
+    return codec.encode(_raster(image, _limits(limits)), options, on_event, _limits(limits))
 
 
-def decode(data: bytes, *, limits: Limits | None = None) -> Image.Image:
-    """Decode to a PIL image with its metadata (ICC, EXIF, XMP in `info`).
+def decode(data: Buffer, *, limits: Limits | None = None) -> Image.Image:
+    """Decode to a PIL image with its metadata (ICC, EXIF, XMP, and the resolution as "dpi", in `info`).
+
+    Args:
+        data: of a file: bytes, or anything that holds bytes, as a bytearray, a memoryview or an mmap.
 
     Raises:
         FormatError: the bytes are no valid .nfc file.
         LimitError: decoding would exceed the limits.
-        UsageError: Pillow has no mode for the samples (16-bit colour or alpha); see `decode_array`.
+        UsageError: Pillow has no mode for the samples (16-bit colour or alpha), and `decode_array` is the way; or an
+            argument is of another type.
     """
     from nfcodec.images import files
 
     return files.raster_to_pil(_decode(data, limits))
 
 
-def decode_array(data: bytes, *, limits: Limits | None = None) -> Samples:
-    """Decode to an array (H, W) or (H, W, C), alpha last, uint8 or uint16. Raises as `decode`."""
+def decode_array(data: Buffer, *, limits: Limits | None = None) -> Samples:
+    """Decode to an array (H, W) or (H, W, C), alpha last, uint8 or uint16. Raises as `decode`.
+
+    These are the very samples that were encoded, as `numpy.asarray` gives them of a Pillow image: where EXIF says that
+    the picture is to be turned, it is not turned here.
+    """
     return _decode(data, limits).to_array()
 
 
-def inspect(data: bytes, *, limits: Limits | None = None) -> Info:
+def inspect(data: Buffer, *, limits: Limits | None = None) -> Info:
     """What the header says; decodes nothing. Raises FormatError or LimitError."""
     from nfcodec import codec
-    from nfcodec.limits import DEFAULT_LIMITS
 
-    return codec.inspect(data, limits or DEFAULT_LIMITS)
+    return codec.inspect(data, _limits(limits))
 
 
 class NfcFile:
-    """An .nfc file in memory: its `info` at once, its pixels on demand, all within the limits."""
+    """An .nfc file in memory: its `info` at once, its pixels on demand, within the limits. Takes what `decode` takes."""
 
-    def __init__(self, data: bytes, *, limits: Limits | None = None) -> None:
-        self.data, self._limits = data, limits
-        self.info = inspect(data, limits=limits)
+    def __init__(self, data: Buffer, *, limits: Limits | None = None) -> None:
+        from nfcodec import arguments
+
+        self.data, self._limits = arguments.file_bytes(data), limits
+        self.info = inspect(self.data, limits=limits)
 
     def image(self) -> Image.Image:
         """The picture as a PIL image."""
@@ -172,64 +220,97 @@ class NfcFile:
         return codec.verify(self.data, self._limits or DEFAULT_LIMITS).ok
 
 
-def open(path: str | Path, *, limits: Limits | None = None) -> NfcFile:
+def open(path: Path, *, limits: Limits | None = None) -> NfcFile:
     """Read an .nfc file and its header. Raises ImageReadError, FormatError or LimitError."""
     from nfcodec.format import check_start
     from nfcodec.images import files
-    from nfcodec.limits import DEFAULT_LIMITS
 
-    return NfcFile(files.read_bytes(path, limits or DEFAULT_LIMITS, check_start), limits=limits)
+    return NfcFile(files.read_bytes(_path(path), _limits(limits), check_start), limits=limits)
 
 
-def load(path: str | Path, *, limits: Limits | None = None) -> Image.Image:
+def load(path: Path, *, limits: Limits | None = None) -> Image.Image:
     """Read and decode an .nfc file. Raises ImageReadError, or as `decode`."""
     return open(path, limits=limits).image()
 
 
-def save(image: ImageLike, path: str | Path, *, overwrite: bool = False, **options: Any) -> None:
-    """Encode (options as for `encode`) and write atomically; over an existing file only if `overwrite`.
+def save(
+    image: ImageLike,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    psnr: float | None = None,
+    size: int | None = None,
+    bpp: float | None = None,
+    lossless: bool = False,
+    field: str | Field = "auto",
+    transform: str = "none",
+    seed: int = 0,
+    effort: int = 5,
+    device: str = "auto",
+    engine: str = "auto",
+    max_steps: int | None = None,
+    time_limit_s: float | None = None,
+    best_effort: bool = False,
+    on_event: Listener | None = None,
+    limits: Limits | None = None,
+) -> None:
+    """Encode as `encode` does and write atomically; over an existing file only if `overwrite`.
 
     Raises:
         UsageError: the path has the suffix of a picture, or is the file that a PIL image was opened from.
         WriteError: it exists and `overwrite` is false, or cannot be written.
         NfcError: as `encode`.
     """
+    options = locals()
+    del options["path"], options["overwrite"]
+    from nfcodec import arguments
     from nfcodec.images import atomic, names
 
-    if names.is_picture_name(path):
-        raise UsageError(f"{path} has the name of a picture, but save writes an .nfc file")
-    if names.is_same_file(getattr(image, "filename", ""), path):
-        raise UsageError(f"{path} is the file that the image comes from; name another one")
+    target, overwrite = _path(path), arguments.flag("overwrite", overwrite)
+    if names.is_picture_name(target):
+        raise UsageError(f"{target} has the name of a picture, but save writes an .nfc file")
+    if names.is_same_file(getattr(image, "filename", ""), target):
+        raise UsageError(f"{target} is the file that the image comes from; name another one")
     advice = "to replace it, say overwrite=True"
-    atomic.check_writable(path, overwrite, advice)
-    atomic.write_atomic(path, encode(image, **options), overwrite, advice)
+    atomic.check_writable(target, overwrite, advice)
+    atomic.write_atomic(target, encode(**options), overwrite, advice)
 
 
-def _decode(data: bytes, limits: Limits | None) -> Raster:
+def _decode(data: Buffer, limits: Limits | None) -> Raster:
     from nfcodec import codec
+
+    return codec.decode(data, _limits(limits))
+
+
+def _limits(limits: Limits | None) -> Limits:
     from nfcodec.limits import DEFAULT_LIMITS
 
-    return codec.decode(data, limits or DEFAULT_LIMITS)
+    return DEFAULT_LIMITS if limits is None else limits
+
+
+def _path(path: Path) -> str:
+    from nfcodec import arguments
+
+    return arguments.path("path", path)
+
+
+_IMAGES = "a Pillow image or a NumPy array (PIL.Image.open reads image files, nfcodec.load .nfc files)"
 
 
 def _raster(image: ImageLike, limits: Limits) -> Raster:
     import numpy as np
+    from PIL import Image
 
+    from nfcodec import arguments
+    from nfcodec.format.chunks import SIGNATURE
+    from nfcodec.images import files
     from nfcodec.raster import Raster
 
     if isinstance(image, Raster):
         return image
     if isinstance(image, np.ndarray):
         return Raster.from_array(image)
-    from nfcodec.images import files
-
+    if isinstance(image, NfcFile) or (isinstance(image, bytes) and image.startswith(SIGNATURE)):
+        raise UsageError("image is an .nfc file already; nfcodec.decode makes a picture of it")
+    arguments.instance_of("image", image, Image.Image, _IMAGES)
     return files.raster_from_pil(image, limits)
-
-
-def __getattr__(name: str) -> Any:
-    """What is loaded when it is asked for."""
-    if name == "Limits":
-        from nfcodec.limits import Limits
-
-        return Limits
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

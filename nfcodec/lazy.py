@@ -6,6 +6,7 @@ Whoever does without a part of the package does not wait for it to load.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
 
@@ -13,10 +14,11 @@ Value = TypeVar("Value")
 
 
 def load(path: str) -> Any:
-    """What "module:attribute" names. Raises ImportError, also where there is no such attribute."""
+    """What "module:attribute" names, or "module" by itself. Raises ImportError, also if there is no such attribute."""
     module, _, attribute = path.partition(":")
+    found = importlib.import_module(module)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return getattr(found, attribute) if attribute else found
     except AttributeError as error:
         raise ImportError(f"{module} has no {attribute}") from error
 
@@ -26,7 +28,8 @@ def exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: its name.
-        places: the module of each name; "module:attribute" where it has another name there.
+        places: the module of each name; "module:attribute" where it has another name there, and "module:" for a
+            module itself.
     """
 
     def attribute_of(name: str) -> Any:
@@ -36,6 +39,11 @@ def exports(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
         return load(place if ":" in place else f"{place}:{name}")
 
     return attribute_of
+
+
+def listing(package: str) -> Callable[[], list[str]]:
+    """The `__dir__` of such a package: what it has loaded, and all public names, for those who look or complete."""
+    return lambda: sorted({*vars(sys.modules[package]), *sys.modules[package].__all__})
 
 
 class kept(Generic[Value]):

@@ -45,9 +45,13 @@ class Raster:
 
     @classmethod
     def from_array(cls, array: npt.NDArray[np.generic]) -> Raster:
-        """Take an array (H, W) or (H, W, C), C in 1..4 (gray, gray + alpha, RGB, RGBA), uint8 or uint16."""
-        if array.dtype not in (np.uint8, np.uint16):  # pyright: ignore[reportUnnecessaryContains]
+        """Take an array (H, W) or (H, W, C), C in 1..4 (gray, gray + alpha, RGB, RGBA), uint8 or uint16.
+
+        Bytes may be in any order. Raises UsageError for another array.
+        """
+        if array.dtype.kind != "u" or array.dtype.itemsize > 2:
             raise UsageError(f"an image array must be uint8 or uint16, not {array.dtype}")
+        array = array.astype(np.uint8 if array.dtype.itemsize == 1 else np.uint16, copy=False)
         if array.ndim == 2:
             array = array[:, :, None]
         if array.ndim != 3 or not 1 <= array.shape[2] <= 4:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import inspect
+import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import nfcodec
-from nfcodec import EngineError, FormatError, ImageReadError, TargetNotReachedError, UsageError, WriteError
-from nfcodec.fields import Ngp, Pyramid, Siren, hash_levels, registry
+from nfcodec import EngineError, FormatError, ImageReadError, TargetNotReachedError, UsageError, WriteError, codec
+from nfcodec.codec import EncodeOptions
+from nfcodec.fields import Ngp, Pyramid, Siren, TiledSiren, hash_levels, registry
 from nfcodec.limits import Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
@@ -66,8 +70,9 @@ def test_a_gray_16_bit_picture_is_a_pil_image():
 
 def test_16_bit_colour_is_no_pil_image():
     data = nfcodec.encode(array("RGB", 16), psnr=30, **QUICK)
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"16-bit colour .* nfcodec\.decode_array gives an array") as caught:
         nfcodec.decode(data)
+    assert "image_bytes" not in str(caught.value)
     assert nfcodec.decode_array(data).dtype == np.uint16
 
 
@@ -80,6 +85,15 @@ def test_metadata_travels_with_pil_images():
     for key in ("icc_profile", "exif", "xmp"):
         assert decoded.info[key] == image.info[key]
     assert decoded.getexif()[0x010E] == "a picture"
+
+
+def test_the_resolution_travels_with_pil_images():
+    image = Image.fromarray(array())
+    image.info["dpi"] = (300, 150)
+    decoded = nfcodec.decode(nfcodec.encode(image, psnr=30, **QUICK))
+    assert decoded.info["dpi"] == (300, 150)
+    again = nfcodec.decode(nfcodec.encode(decoded, psnr=30, **QUICK))
+    assert (again.info["dpi"], again.info["exif"]) == ((300, 150), decoded.info["exif"])
 
 
 def test_rasters(data):
@@ -169,7 +183,6 @@ def test_unreachable_targets():
     "options",
     [
         {"psnr": 0},
-        {"colour": "red"},
         {"field": "x"},
         {"transform": "x"},
         {"seed": -1},
@@ -183,6 +196,108 @@ def test_unreachable_targets():
 def test_bad_options(options):
     with pytest.raises(UsageError):
         nfcodec.encode(array(), **options)
+
+
+WRONG = [
+    ("psnr", ["40", True, np.nan, 151, 10**400, [40]]),
+    ("size", ["900", 900.0, True, 0, [900]]),
+    ("bpp", ["1", np.inf, True, -1]),
+    ("lossless", [1, None, "yes"]),
+    ("field", [None, 5, ["siren"], b"auto", Siren, 1.5]),
+    ("transform", [None, ["rpp"], 5, b"rpp"]),
+    ("seed", [1.5, None, "1", True, -1, 1 << 64]),
+    ("effort", [1.5, None, "1", True, 0, 10]),
+    ("device", [None, 5, np.zeros(3), "gpu"]),
+    ("engine", [None, 5, ["torch"], "x"]),
+    ("max_steps", [1.5, "3", True, -1]),
+    ("time_limit_s", ["1", np.nan, 0, True]),
+    ("best_effort", [1, None, "yes"]),
+    ("on_event", [5, "print"]),
+    ("limits", [5, {"max_pixels": 9}, Limits]),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [pytest.param(name, value, id=f"{name}-{i}") for name, values in WRONG for i, value in enumerate(values)],
+)
+@pytest.mark.parametrize("transform", ["none", "rpp"])
+def test_a_wrong_argument_is_named(name, value, transform):
+    options = {"effort": 1, "transform": transform, name: value}
+    with pytest.raises(UsageError, match=rf"^{name} must be .*, not .") as caught:
+        nfcodec.encode(array("L"), **options)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"psnr": np.float32(35)},
+        {"psnr": np.float16(35), "time_limit_s": np.float32(100)},
+        {"size": np.int64(300)},
+        {"bpp": np.float32(30)},
+        {"lossless": np.True_, "best_effort": np.False_},
+        {"seed": np.uint64((1 << 64) - 1), "transform": "rpp", "effort": np.int32(1)},
+        {"max_steps": np.int64(3), "field": Siren(np.int64(8), np.uint8(1)), "best_effort": np.True_},
+        {"field": Pyramid(np.int16(1), np.int64(0)), "psnr": np.float64(30)},
+        {"field": Ngp(list(hash_levels(np.int8(2), np.int8(2), 6, 4, np.float32(2))), np.array([8])), "psnr": 20},
+        {"field": TiledSiren(np.int64(1), 2, np.array([4, 4])), "max_steps": 3, "best_effort": True},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_numpy_scalars_are_numbers(options):
+    """Warnings are errors here, and a report is JSON."""
+    encoded = nfcodec.encode_with_report(array("L"), **{"effort": 1, **options})
+    assert json.loads(json.dumps(encoded.report)) == {
+        **encoded.report, "recipe": json.loads(json.dumps(encoded.report["recipe"]))
+    }  # fmt: skip
+    assert nfcodec.decode_array(encoded.data).shape == (10, 9)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Siren("a"), "width"),
+        (lambda: Siren(1.5), "width"),
+        (lambda: Siren(8, hidden_layers=None), "hidden_layers"),
+        (lambda: Siren(8, frequencies=17), "frequencies"),
+        (lambda: TiledSiren(0, 1, ()), "rows"),
+        (lambda: TiledSiren(1, 2, (4,)), "widths"),
+        (lambda: TiledSiren(1, 2, (4, 4.5)), r"widths\[1\]"),
+        (lambda: TiledSiren(1, 1, 4), "widths"),
+        (lambda: Pyramid(8), "coarsest"),
+        (lambda: Pyramid(1, "x"), "hidden"),
+        (lambda: Ngp((), (8,)), "levels"),
+        (lambda: Ngp(None), "levels"),
+        (lambda: Ngp([5]), r"levels\[0\]"),
+        (lambda: Ngp(hash_levels(2, 2, 6, 4, 2.0), (0,)), r"hidden\[0\]"),
+        (lambda: Ngp.instant(76.5), "longer_side"),
+        (lambda: Ngp.instant(64, "20"), "log2_table_size"),
+        (lambda: hash_levels("a", 2, 6, 4, 2.0), "n_levels"),
+        (lambda: hash_levels(2, 2, 6, 1, 2.0), "base_resolution"),
+        (lambda: hash_levels(2, 2.0, 6, 4, 2.0), "features"),
+        (lambda: hash_levels(2, 2, 6, 4, "2"), "per_level_scale"),
+    ],
+)
+def test_a_wrong_argument_of_a_field_is_named(make, name):
+    with pytest.raises(UsageError, match=rf"^{name} must .*, not "):
+        make()
+
+
+def test_all_that_encode_have_the_same_options():
+    """And the defaults of `nfcodec.codec.EncodeOptions`; an unknown one is Python's own error."""
+    encode, with_report, save = (
+        inspect.signature(each).parameters for each in (nfcodec.encode, nfcodec.encode_with_report, nfcodec.save)
+    )
+    assert encode == with_report == {name: each for name, each in save.items() if name not in ("path", "overwrite")}
+    renamed = {"psnr_db": "psnr", "size_bytes": "size"}
+    options = {renamed.get(each.name, each.name): each.default for each in fields(EncodeOptions)}
+    assert options == {
+        name: each.default for name, each in encode.items() if name not in ("image", "on_event", "limits")
+    }
+    with pytest.raises(TypeError, match="colour"):
+        nfcodec.encode(array(), colour="red")  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +315,25 @@ def test_bad_options(options):
 def test_bad_arrays(image):
     with pytest.raises(UsageError):
         nfcodec.encode(image)
+
+
+@pytest.mark.parametrize("image", ["photo.png", Path("photo.png"), b"PNG", None, 5, [[1, 2]], np.uint8(5)], ids=str)
+def test_what_is_no_image(image):
+    with pytest.raises(UsageError, match=r"^image must be a Pillow image or a NumPy array .*PIL\.Image\.open"):
+        nfcodec.encode(image)
+
+
+def test_a_file_is_encoded_already(data):
+    for image in (data, nfcodec.NfcFile(data)):
+        with pytest.raises(UsageError, match=r"already; nfcodec\.decode makes a picture of it"):
+            nfcodec.encode(image)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA"])
+def test_big_endian_arrays(mode):
+    native = array(mode, 16)
+    other = native.astype(native.dtype.newbyteorder())
+    assert nfcodec.encode(other, psnr=30, **QUICK) == nfcodec.encode(native, psnr=30, **QUICK)
 
 
 def test_limits(data):
@@ -253,6 +387,41 @@ def test_other_bytes(bad):
     for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect, nfcodec.NfcFile):
         with pytest.raises(FormatError):
             read(bad)
+
+
+@pytest.mark.parametrize("hold", [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
+def test_whatever_holds_bytes(hold, data):
+    held = hold(data)
+    assert nfcodec.inspect(held) == nfcodec.inspect(data)
+    assert codec.verify(held).ok
+    assert np.array_equal(nfcodec.decode_array(held), nfcodec.decode_array(data))
+    assert nfcodec.decode(held) == nfcodec.decode(data)
+    file = nfcodec.NfcFile(held)
+    assert (type(file.data), file.data) == (bytes, data)
+
+
+@pytest.mark.parametrize("bad", ["a.nfc", Path("a.nfc"), None, 5], ids=str)
+def test_what_holds_no_bytes(bad):
+    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect, nfcodec.NfcFile, codec.decode, codec.verify):
+        with pytest.raises(UsageError, match=r"^data must be .*nfcodec\.open and nfcodec\.load"):
+            read(bad)
+
+
+def test_what_is_no_path(data):
+    for bad in (data, bytearray(data), 5, None):
+        for read in (nfcodec.open, nfcodec.load):
+            with pytest.raises(UsageError, match=r"^path must be .*nfcodec\.decode"):
+                read(bad)
+        with pytest.raises(UsageError, match=r"^path must be "):
+            nfcodec.save(array(), bad)
+    with pytest.raises(UsageError, match=r"^overwrite must be True or False, not 'yes'"):
+        nfcodec.save(array(), "a.nfc", overwrite="yes")
+
+
+def test_limits_of_another_type(data):
+    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect):
+        with pytest.raises(UsageError, match=r"^limits must be an nfcodec\.Limits, not 9"):
+            read(data, limits=9)
 
 
 def test_files(tmp_path, data):

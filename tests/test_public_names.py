@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 PUBLIC = {
     "nfcodec": """
-        EngineError FormatError ImageReadError LimitError Limits NfcError NfcFile NotNfcError TargetNotReachedError
-        UnsupportedError UsageError WriteError __version__ decode decode_array encode encode_with_report
-        inspect load open save
+        EngineError FormatError ImageReadError LimitError Limits NfcError NfcFile NotNfcError
+        TargetNotReachedError UnsupportedError UsageError WriteError __version__ decode decode_array encode
+        encode_with_report fields inspect load open save
     """,
     "nfcodec.fields": """
         Field Geometry HashLevel Ngp Parameters Pyramid Role Samples Siren Table Tensor TiledSiren Wavelet asked_for
@@ -85,6 +85,12 @@ def test_other_names_are_not(module):
         importlib.import_module(module).frog  # noqa: B018
 
 
+@pytest.mark.parametrize("module", ["nfcodec", "nfcodec.codec", "nfcodec.fields"])
+def test_names_that_are_not_loaded_yet_are_listed(module):
+    code = f"import {module}\nassert set({module}.__all__) <= set(dir({module}))"
+    assert module in loaded_after(code)
+
+
 def test_all_errors_are_of_one_kind():
     errors = [getattr(nfcodec, name) for name in nfcodec.__all__ if name.endswith("Error")]
     assert errors
@@ -107,6 +113,21 @@ def test_importing_loads_nothing_heavy(code):
     assert "nfcodec" in loaded
     heavy = {"torch", "numba", "PIL", "numpy", "constriction", "zstandard", "click", "rich", "nfcodec.fitting"}
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nfcodec\nassert nfcodec.fields.Siren(width=8).width == 8 and nfcodec.fields.Wavelet(2)",
+        "import nfcodec\nnfcodec.fields.Ngp.instant(768)",
+        "from nfcodec import fields\nfields.Table()",
+        "import nfcodec\nnfcodec.Limits(max_pixels=9)",
+        "from nfcodec import *\nfields.Pyramid(1) and Limits()",
+    ],
+)
+def test_fields_and_limits_are_there_right_after_importing(code):
+    """Though importing loads neither; see above."""
+    assert not loaded_after(code) & {"torch", "numba", "PIL", "click", "rich", "nfcodec.fitting", "nfcodec.codec"}
 
 
 def test_fields_load_no_fitting():

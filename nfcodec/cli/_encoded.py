@@ -40,6 +40,13 @@ def note(report: Report) -> str | None:
     return " ".join([*about_order, *_on_size(report)]) or None
 
 
+def note_on_seed(seed: int, report: Report) -> str | None:
+    """That a seed changed nothing, if one was asked for and it did not."""
+    if not seed or report["seed"] is not None:
+        return None
+    return f"--seed {seed} changed nothing: the chain has no random order (rpp), and no gradient steps were taken"
+
+
 def _on_random_order(permutations: Sequence[type[Permutation]], report: Report) -> Iterator[str]:
     """Sentences on a chain that leaves the pixels in a random order."""
     shuffles = left_shuffled(permutations)

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def command(first: str, second: str, as_json: bool, limits: Limits) -> None:
-    """Print PSNR and MS-SSIM of two images or .nfc files, over the colour samples."""
+    """Print PSNR and MS-SSIM of two images or .nfc files, over the colour samples, turned as their EXIF says."""
     from nfcodec.errors import UsageError
+    from nfcodec.images.exif import upright
     from nfcodec.metrics import ms_ssim, psnr_db
 
-    a, b = read_picture(first, limits), read_picture(second, limits)
+    a, b = (upright(read_picture(source, limits)) for source in (first, second))
     if a.samples.shape != b.samples.shape or a.depth != b.depth:
         sizes = [f"{r.width}x{r.height}, {r.channels} channels of {r.depth} bits" for r in (a, b)]
         raise UsageError(f"cannot compare {input_name(first)} ({sizes[0]}) with {input_name(second)} ({sizes[1]})")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from nfcodec.cli import _console
 from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     STDIO,
     FilePath,
     check_output,
     default_output,
+    input_name,
     named,
     overwrite_option,
     quiet_option,
@@ -55,11 +57,14 @@ def command(source: str, target: str | None, format_name: str | None, overwrite:
         inspect(data, limits)  # a bad file is a bad file, whatever OUT is
     advice = f"IN may have been made from it; name another OUT, as {free_name(out)}"
     check_output(source, out, overwrite, advice)
-    from nfcodec.images.files import image_bytes
+    from nfcodec.images.files import image_bytes, is_turned
 
     with named(source):
         raster = decode(data, limits)
     write_output(out, image_bytes(raster, image_format, fast=True), overwrite, advice)
+    if is_turned(raster, image_format):
+        what = f"the pixels are turned as the EXIF in {input_name(source)} says"
+        _console.note(f"nfcodec: note: {what}, because {image_format} cannot hold it")
 
 
 def _format_of(target: str | None) -> str:

@@ -84,7 +84,7 @@ def _transforms() -> Mapping[str, str]:
                    " standardize+rpp, gamma:2); see below.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, metavar="N",
               help="Seed of the random order (rpp), and of initial weights and noise where gradient steps are"
-                   " taken.")  # fmt: skip
+                   " taken; where there is neither it changes nothing.")  # fmt: skip
 @click.option(
     "-e", "--effort", type=click.IntRange(1, MAX_EFFORT), default=5, show_default=True, help="1 fast, 9 small."
 )
@@ -151,9 +151,9 @@ def command(
     if _console.verbosity() > 0:
         settings = _encoded.settings(report["recipe"])
         _console.note(f"recipe of effort {report['effort']} for {report['field']}: {settings}")
-    note = _encoded.note(report)
-    if note is not None:
-        _console.note(f"nfcodec: note: {note}")
+    for note in (_encoded.note(report), _encoded.note_on_seed(options["seed"], report)):
+        if note is not None:
+            _console.note(f"nfcodec: note: {note}")
     _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
 
 

@@ -52,12 +52,13 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
     if not result.ok:
         failure = FormatError(f"{input_name(source)} does not decode to the samples that its digest names")
     if reference is not None:
+        from nfcodec.images.exif import upright
         from nfcodec.metrics import psnr_db
 
-        original = read_picture(reference, limits)
-        if original.samples.shape != result.raster.samples.shape or original.depth != result.raster.depth:
+        original, decoded = upright(read_picture(reference, limits)), upright(result.raster)
+        if original.samples.shape != decoded.samples.shape or original.depth != decoded.depth:
             raise UsageError(f"{input_name(reference)} and {input_name(source)} differ in size, channels or depth")
-        psnr = psnr_db(original.samples, result.raster.samples, original.peak)
+        psnr = psnr_db(original.samples, decoded.samples, original.peak)
         reached = psnr + _PSNR_TOLERANCE_DB >= target_psnr_db
         report |= {"reference_psnr_db": psnr, "target_psnr_db": target_psnr_db, "reached": reached}
         if failure is None and not reached:

@@ -35,3 +35,4 @@ __getattr__ = lazy.exports(  # only the encoder needs the fitting machinery
         "encode": "nfcodec.codec.encoder",
     },
 )
+__dir__ = lazy.listing(__name__)

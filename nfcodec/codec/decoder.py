@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,12 +19,18 @@ from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms.orders import in_picture_order
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 
 @silently
-def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
+def decode(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """Decode a file.
 
     The samples are checked against the digest in the file.
+
+    Args:
+        data: of a file; bytes, or anything that holds bytes, as a bytearray, a memoryview or an mmap.
 
     Raises:
         FormatError: the bytes are no valid file, or do not decode to the samples they promise.

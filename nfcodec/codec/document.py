@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from nfcodec import arguments
 from nfcodec.codec.decoding_cost import decoding_cost
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Step
@@ -13,6 +15,9 @@ from nfcodec.fields.registry import unpack_field
 from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, XMP, Chunks, Header, metadata_size, read_chunks
 from nfcodec.limits import Cost, Limits
 from nfcodec.transforms import Chain, ValueMap, samples_themselves
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 METADATA_CHUNKS = {"icc": ICC, "exif": EXIF, "xmp": XMP}
 
@@ -59,13 +64,16 @@ class Document:
         return 8 * self.size_bytes / self.geometry.n_pixels
 
 
-def parse(data: bytes, limits: Limits) -> Document:
+def parse(data: Buffer, limits: Limits) -> Document:
     """Read a file's structure, and hold what decoding it will take against the limits; decodes nothing.
 
     Raises:
+        UsageError: an argument is of another type, as a path in place of bytes.
         FormatError: the bytes are no valid file.
         LimitError: the file, or what decoding it takes, is over a limit.
     """
+    data = arguments.file_bytes(data)
+    arguments.instance_of("limits", limits, Limits, "an nfcodec.Limits")
     limits.check("file_bytes", len(data))
     chunks = read_chunks(data)
     header = Header.unpack(chunks[HEADER], limits)

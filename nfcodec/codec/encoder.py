@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from nfcodec import arguments
 from nfcodec.codec.assemble import assemble
 from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants, may_win
 from nfcodec.codec.decoder import decode
@@ -47,12 +48,15 @@ def encode(
     """Encode a picture so that decoding the very bytes returned gives what the options ask for.
 
     Raises:
-        UsageError: an option makes no sense, or an unknown transform or field.
+        UsageError: an argument is of a wrong type, or an option makes no sense, or an unknown transform or field.
         LimitError: the picture or the field is over the limits.
         TargetNotReachedError: the target was not reached, and `best_effort` is off.
         EngineError: the engine or device is not available, or cannot fit the field asked for.
     """
     started = time.monotonic()
+    arguments.instance_of("limits", limits, Limits, "an nfcodec.Limits")
+    if on_event is not None:
+        arguments.function("on_event", on_event, "a function of one event, or None")
     specs = parse_chain(options.transform)
     limits.check_geometry(raster.width, raster.height)
     picture = Picture.of(raster, Chain.prepare(specs, raster.samples, options.seed))

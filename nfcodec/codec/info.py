@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nfcodec.codec.decoder import reconstruct
 from nfcodec.codec.document import METADATA_CHUNKS, parse
@@ -12,6 +12,9 @@ from nfcodec.floats import silently
 from nfcodec.format import MAJOR, PLANES
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 CLOSED_FORM = "solved in closed form, without gradient steps"
 
@@ -60,12 +63,12 @@ class Info:
 
 
 @silently
-def inspect(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Info:
+def inspect(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Info:
     """Read a file's header; decodes nothing. Raises FormatError or LimitError."""
     document = parse(data, limits)
     header, geometry, chunks = document.header, document.geometry, document.chunks
     return Info(
-        bytes=len(data),
+        bytes=document.size_bytes,
         bpp=document.bpp,
         width=header.width,
         height=header.height,
@@ -110,7 +113,7 @@ class Verification:
 
 
 @silently
-def verify(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Verification:
+def verify(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Verification:
     """Decode a file and compare the samples' digest. Raises FormatError or LimitError if it cannot be decoded."""
     document = parse(data, limits)
     raster = reconstruct(document, limits)

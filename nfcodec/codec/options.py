@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nfcodec import arguments
 from nfcodec.errors import UsageError
 from nfcodec.exact.field import Field
 from nfcodec.fitting.engines import engine_names
 from nfcodec.fitting.goals import Goal, Lossless, Psnr, Size
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
+from nfcodec.transforms import parse_chain
+from nfcodec.transforms.orders import MAX_SEED
 
 DEFAULT_PSNR_DB = 40.0
 LARGEST_BYTES = 1 << 50
 """No file is larger."""
 
+DEVICES = ("auto", "cpu", "cuda")
+
 
 @dataclass(frozen=True)
 class EncodeOptions:
     """What `encode` is asked for.
+
+    Numbers may be numpy's scalars; the attributes are Python's own numbers. Raises UsageError for what is of another
+    type or out of its range, with the name of the argument as `nfcodec.encode` has it, and for an unknown transform.
 
     Attributes:
         psnr_db: the decoded samples reach at least this PSNR, in dB over all colour samples at the source's depth;
@@ -50,26 +60,36 @@ class EncodeOptions:
     lossless: bool = False
 
     def __post_init__(self) -> None:
+        for name, value in self._checked():
+            object.__setattr__(self, name, value)
         if sum((self.psnr_db is not None, self.size_bytes is not None, self.bpp is not None, self.lossless)) > 1:
-            raise UsageError("PSNR, size, bits a pixel and lossless exclude each other")
-        if self.psnr_db is not None and not 0 < self.psnr_db <= MAX_PSNR_DB:
-            raise UsageError(f"the PSNR target must be over 0 and at most {MAX_PSNR_DB:g} dB, not {self.psnr_db}")
-        if self.size_bytes is not None and (not isinstance(self.size_bytes, int) or self.size_bytes < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise UsageError("the size must be a whole number of bytes, at least 1")
-        if self.bpp is not None and not 0 < self.bpp < math.inf:
-            raise UsageError("the bits a pixel must be over 0")
-        if not 0 <= self.seed < 1 << 64:
-            raise UsageError("the seed must be in 0 .. 2^64 - 1")
-        if not 1 <= self.effort <= MAX_EFFORT:
-            raise UsageError(f"the effort must be 1 .. {MAX_EFFORT}")
-        if self.max_steps is not None and self.max_steps < 0:
-            raise UsageError("max_steps must not be negative")
-        if self.time_limit_s is not None and not self.time_limit_s > 0:
-            raise UsageError("the time limit must be over 0 seconds")
-        if self.engine not in ("auto", *engine_names()):
-            raise UsageError(f"unknown engine {self.engine!r}; known: auto, {', '.join(engine_names())}")
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise UsageError(f"unknown device {self.device!r}; known: auto, cpu, cuda")
+            raise UsageError("psnr, size, bpp and lossless exclude each other: give one of them at most")
+
+    def _checked(self) -> Iterator[tuple[str, object]]:
+        """What attributes become: Python's own numbers. Messages have the names that `nfcodec.encode` gives them."""
+        if self.psnr_db is not None:
+            allowed = f"a number over 0 and at most {MAX_PSNR_DB:g} (dB)"
+            yield "psnr_db", arguments.number("psnr", self.psnr_db, MAX_PSNR_DB, allowed)
+        if self.size_bytes is not None:
+            yield "size_bytes", arguments.whole("size", self.size_bytes, 1)
+        if self.bpp is not None:
+            yield "bpp", arguments.number("bpp", self.bpp, sys.float_info.max, "a finite number over 0")
+        yield "lossless", arguments.flag("lossless", self.lossless)
+        if not isinstance(self.field, Field):
+            arguments.text("field", self.field, "the name of a field, such as 'auto', or a field from nfcodec.fields")
+        parse_chain(self.transform)
+        yield "seed", arguments.whole("seed", self.seed, 0, MAX_SEED)
+        yield "effort", arguments.whole("effort", self.effort, 1, MAX_EFFORT)
+        if self.max_steps is not None:
+            yield "max_steps", arguments.whole("max_steps", self.max_steps, 0)
+        if self.time_limit_s is not None:
+            yield (
+                "time_limit_s",
+                arguments.number("time_limit_s", self.time_limit_s, math.inf, "a number of seconds over 0"),
+            )
+        arguments.one_of("engine", self.engine, ("auto", *engine_names()))
+        arguments.one_of("device", self.device, DEVICES)
+        yield "best_effort", arguments.flag("best_effort", self.best_effort)
 
     def goal(self, n_pixels: int) -> Goal:
         """What a picture of so many pixels is to reach."""

@@ -11,7 +11,7 @@ from nfcodec.codec.report import Encoded
 from nfcodec.errors import TargetNotReachedError
 from nfcodec.fitting.family import Session
 from nfcodec.fitting.request import Request
-from nfcodec.fitting.search import Bracket
+from nfcodec.fitting.search import Bracket, Tried
 from nfcodec.limits import MAX_PSNR_DB
 
 LEAST_PSNR_DB = 3.0
@@ -43,6 +43,9 @@ class Precision:
     unused: float
     psnr_db: float
 
+
+JUMP = 0.05
+"""The share of the budget that is worth to look for over a PSNR at which sizes jump."""
 
 CLOSE, ROUGHLY = Precision(0.01, 0.01), Precision(0.03, 0.2)
 
@@ -146,7 +149,9 @@ class _Search:
             bracket.add(psnr_db, point.log2_size, reached=point.fits)
             enough = 0 <= unused <= max(WORDS, precision.unused * self._budget)
             at_the_end = psnr_db == (MAX_PSNR_DB if point.fits else LEAST_PSNR_DB)
-            if enough or at_the_end or bracket.width < precision.psnr_db:
+            if enough or at_the_end:
+                break
+            if bracket.width < precision.psnr_db and not self._reopened(bracket, points):
                 break
             if math.isinf(bracket.width):
                 psnr_db += self._onward(points, goal)
@@ -154,6 +159,20 @@ class _Search:
                 repeated = point.fits == points[-2].fits
                 psnr_db = self._between(bracket, goal, halfway=repeated and attempt % 2 == 1)
         return psnr_db
+
+    def _reopened(self, bracket: Bracket, points: Sequence[_Point]) -> bool:
+        """Whether to go on over a PSNR at which sizes jump, up to the next one that takes too much.
+
+        Of pictures with few colours, files of a higher PSNR may be smaller again.
+        """
+        assert bracket.beyond is not None
+        over = [each for each in points if not each.fits and each.psnr_db > bracket.beyond.x]
+        left = max((len(each.data) for each in self._found if len(each.data) <= self._budget), default=0)
+        if not over or self._budget - left <= max(WORDS, JUMP * self._budget):
+            return False
+        following = min(over, key=lambda each: each.psnr_db)
+        bracket.beyond = Tried(following.psnr_db, following.log2_size)
+        return True
 
     def _try(self, request: Request) -> tuple[_Point, float]:
         """Encode; also return how many bytes are unused, 0 for a file without loss within the budget."""

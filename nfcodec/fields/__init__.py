@@ -73,3 +73,4 @@ __getattr__ = lazy.exports(
         "safe_scale": "nfcodec.fields.ngp.levels",
     },
 )
+__dir__ = lazy.listing(__name__)

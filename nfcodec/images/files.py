@@ -13,7 +13,7 @@ import numpy as np
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
 from nfcodec.floats import silently
-from nfcodec.images import formats, npy, png16, pnm
+from nfcodec.images import exif, formats, npy, png16, pnm
 from nfcodec.images.atomic import check_writable, write_atomic
 from nfcodec.images.sources import CheckStart, name_of, read_bytes, reason_of
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -26,6 +26,7 @@ __all__ = [
     "ImageFormat",
     "check_writable",
     "image_bytes",
+    "is_turned",
     "picture_start",
     "raster_from_bytes",
     "raster_from_pil",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 ImageFormat = Literal["png", "ppm", "npy"]
+_WITHOUT_METADATA = ("ppm", "npy")
 
 _INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
 _STILL_FORMATS = {"MPO"}  # whose further frames are previews, not an animation
@@ -55,7 +57,8 @@ _HINTS = {
 def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Raster:
     """Read an image file: the kinds that `images.formats` lists, and NumPy's .npy (uint8 or uint16).
 
-    Palettes and bitmaps become gray or RGB; an ICC profile, EXIF and XMP are kept, and pixels are not rotated.
+    Palettes and bitmaps become gray or RGB; an ICC profile, EXIF and XMP are kept, and pixels are not rotated. Pixels
+    an inch that stand elsewhere in the file become part of EXIF, unless it says itself how many there are.
     Colour with more than 8 bits is read exactly or not at all, except in AVIF and JPEG 2000, where Pillow itself
     reduces it to 8 bits.
 
@@ -106,7 +109,9 @@ def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Rast
 
 
 def raster_to_pil(raster: Raster) -> Image.Image:
-    """Convert to a Pillow image: L, LA, RGB, RGBA, or I;16 for 16-bit gray; metadata goes into `info`.
+    """Convert to a Pillow image: L, LA, RGB, RGBA, or I;16 for 16-bit gray.
+
+    Metadata goes into `info`, and the pixels an inch that EXIF tells as "dpi", too.
 
     Raises:
         UsageError: 16-bit colour or 16-bit alpha, for which Pillow has no mode.
@@ -114,10 +119,15 @@ def raster_to_pil(raster: Raster) -> Image.Image:
     from PIL import Image
 
     if raster.depth == 16 and (raster.channels == 3 or raster.alpha is not None):
-        raise UsageError("Pillow has no 16-bit colour or alpha mode; use arrays (.npy), or image_bytes for a PNG")
+        raise UsageError(
+            "Pillow has no mode for 16-bit colour or 16-bit alpha; nfcodec.decode_array gives an array, and the command"
+            " `nfcodec decode` writes a PNG of 16 bits"
+        )
     image = Image.fromarray(np.ascontiguousarray(raster.to_array()))
     for key, value in raster.metadata.items():
-        image.info[_INFO_KEYS[key]] = png16.EXIF_PREFIX + value if key == "exif" else value
+        image.info[_INFO_KEYS[key]] = exif.PREFIX + value.removeprefix(exif.PREFIX) if key == "exif" else value
+    if dpi := exif.resolution(raster.metadata.get("exif", b"")):
+        image.info["dpi"] = dpi
     return image
 
 
@@ -127,12 +137,14 @@ def image_bytes(raster: Raster, format: ImageFormat = "png", *, fast: bool = Fal
     Args:
         raster: the picture.
         format: "png" (8 or 16 bits, alpha, metadata kept), "ppm" (binary PGM or PPM, no alpha, no metadata) or
-            "npy" (the array `raster.to_array()`, no metadata).
+            "npy" (an array as `raster.to_array()`, no metadata). Without metadata the pixels are turned as EXIF says.
         fast: compress an 8-bit PNG in less than half the time, to about the same size.
 
     Raises:
         UsageError: an unknown format, or one that cannot hold the picture.
     """
+    if format in _WITHOUT_METADATA:
+        raster = exif.upright(raster)
     if format == "npy":
         return npy.write(raster)
     if format == "ppm":
@@ -144,14 +156,20 @@ def image_bytes(raster: Raster, format: ImageFormat = "png", *, fast: bool = Fal
     return _png_with_pillow(raster, fast=fast)
 
 
+def is_turned(raster: Raster, format: ImageFormat) -> bool:
+    """Whether `image_bytes` turns the pixels, as the format cannot hold the EXIF that says how they are to be seen."""
+    return format in _WITHOUT_METADATA and exif.orientation(raster.metadata.get("exif", b"")) != 1
+
+
 def _png_with_pillow(raster: Raster, *, fast: bool) -> bytes:
     from PIL.PngImagePlugin import PngInfo
 
     image, extra, options = raster_to_pil(raster), PngInfo(), dict[str, Any]()
     if fast:
         options |= _fast_compression(image)
-    if exif := raster.metadata.get("exif"):
-        options["exif"] = exif
+    for key in ("exif", "dpi"):
+        if key in image.info:
+            options[key] = image.info[key]
     if xmp := raster.metadata.get("xmp"):
         extra.add(b"iTXt", png16.XMP_KEYWORD + xmp)
     buffer = io.BytesIO()
@@ -231,9 +249,21 @@ def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
         if isinstance(value, str):
             value = value.encode()
         if isinstance(value, bytes) and value:
-            metadata[key] = value.removeprefix(png16.EXIF_PREFIX) if key == "exif" else value
+            metadata[key] = value.removeprefix(exif.PREFIX) if key == "exif" else value
+    if exif.resolution(metadata.get("exif", b"")) is None and (dpi := _dpi(info)):
+        metadata["exif"] = exif.with_resolution(metadata.get("exif", b""), dpi)
     limits.check("metadata_bytes", sum(map(len, metadata.values())))
     return {key: value for key, value in metadata.items() if value}
+
+
+def _dpi(info: dict[Any, Any]) -> exif.Resolution | None:
+    """Pixels an inch that an image file tells outside of EXIF; Pillow makes up 72 for a JPEG that tells none."""
+    made_up = "exif" in info and info.get("dpi") == (72, 72) and info.get("jfif_unit") not in (1, 2)
+    try:
+        across, down = map(float, () if made_up else info["dpi"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return (across, down) if exif.is_possible(across) and exif.is_possible(down) else None
 
 
 @contextlib.contextmanager

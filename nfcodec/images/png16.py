@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.errors import ImageReadError
+from nfcodec.images import exif
 from nfcodec.images.formats import PNG, opened
 from nfcodec.raster import Raster
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-EXIF_PREFIX = b"Exif\0\0"
 XMP_KEYWORD = b"XML:com.adobe.xmp\0\0\0\0\0"  # keyword, no compression, no language, no translation
 
 _GRAY, _RGB, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 4, 6
@@ -64,15 +64,18 @@ def read(data: bytes) -> tuple[npt.NDArray[np.uint16], dict[Any, Any]]:
 
 
 def write(raster: Raster) -> bytes:
-    """Return a 16-bit `raster` as PNG with its ICC profile, EXIF and XMP."""
+    """Return a 16-bit `raster` as PNG with its ICC profile, EXIF, pixels a metre and XMP."""
     array = raster.to_array()
     array = array.reshape(raster.height, raster.width, -1)
     color_type = (_GRAY, _GRAY_ALPHA, _RGB, _RGB_ALPHA)[array.shape[2] - 1]
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", raster.width, raster.height, 16, color_type, 0, 0, 0))]
+    if dpi := exif.resolution(raster.metadata.get("exif", b"")):
+        per_metre = [round(each / exif.INCHES_PER_METRE) for each in dpi]
+        chunks.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if icc := raster.metadata.get("icc"):
         chunks.append((b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc, 9)))
-    if exif := raster.metadata.get("exif"):
-        chunks.append((b"eXIf", exif.removeprefix(EXIF_PREFIX)))
+    if blob := raster.metadata.get("exif"):
+        chunks.append((b"eXIf", blob.removeprefix(exif.PREFIX)))
     if xmp := raster.metadata.get("xmp"):
         chunks.append((b"iTXt", XMP_KEYWORD + xmp))
     rows = np.ascontiguousarray(array, dtype=">u2").view(np.uint8).reshape(raster.height, -1)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nfcodec import arguments
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.limits import Cost
 from nfcodec.raster import Samples
@@ -44,8 +45,9 @@ def parse_chain(text: str) -> tuple[Spec, ...]:
     """Read transforms joined by `+`, each with an optional `:parameter`. Parts that are `none` count for nothing.
 
     Raises:
-        UsageError: an unknown name (the message lists the known ones), a bad parameter, or over 8 transforms.
+        UsageError: no text, an unknown name (the message lists the known ones), a bad parameter, or over 8 transforms.
     """
+    arguments.text("transform", text, "the text of a chain, such as 'none' or 'standardize+rpp'")
     parts = [part for part in text.split("+") if part != NONE]
     if len(parts) > MAX_TRANSFORMS:
         raise UsageError(f"a chain has at most {MAX_TRANSFORMS} transforms, not {len(parts)}")

@@ -160,6 +160,13 @@ def test_a_curve_with_a_step():
     assert found.psnr_db > 36.5
 
 
+@pytest.mark.parametrize("bump_db", [36.0, 38.0, 39.0])
+def test_a_curve_with_a_bump(bump_db):
+    """A little over a PSNR files are twice as large, and then they are smaller again."""
+    smooth = exponential(3000, 0.2)
+    assert_close(Curve(lambda psnr_db: smooth(psnr_db) * (2 if bump_db < psnr_db < bump_db + 0.3 else 1)), 3000)
+
+
 @pytest.mark.parametrize("out_of_reach_db", [20.0, 33.0, 45.0])
 def test_psnrs_out_of_reach(out_of_reach_db):
     curve = Curve(exponential(1000, 0.2), out_of_reach_db=out_of_reach_db)
@@ -423,6 +430,16 @@ def test_a_permuted_picture_at_a_size_between():
     """It takes 462 bytes at 38 dB, half of that at 25 and 786 at 50."""
     raster = picture(20, 20)
     assert_within(raster, encode(raster, EncodeOptions(size_bytes=470, transform="rpp", effort=1)), 470)
+
+
+def test_a_nearly_flat_permuted_picture():
+    """Of four colours, so that few bits are well spent. It leaves a quarter of the budget where symbols are coded."""
+    samples = np.full((64, 64, 3), 255, np.uint8)
+    samples[:, :, 2] -= np.random.default_rng(0).choice([0, 1, 2, 9], (64, 64), p=[0.6, 0.2, 0.1, 0.1]).astype(np.uint8)
+    raster = Raster(samples)
+    encoded = encode(raster, EncodeOptions(bpp=1.0, transform="rpp", effort=1))
+    assert_within(raster, encoded, 512)
+    assert encoded.psnr_db > 55
 
 
 def test_one_pixel():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
 from nfcodec.images import png16
-from nfcodec.images.files import image_bytes, raster_from_pil, raster_to_pil, read_bytes, read_image
+from nfcodec.images.files import image_bytes, is_turned, raster_from_pil, raster_to_pil, read_bytes, read_image
 from nfcodec.limits import Limits
 from nfcodec.raster import Raster
 
@@ -164,6 +164,73 @@ def test_metadata_of_a_jpeg():
     assert raster.metadata["icc"] == b"icc!"
     assert raster.metadata["xmp"] == b"<x/>"
     assert raster_to_pil(raster).getexif()[0x0112] == 6
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "BMP", "TIFF"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+@pytest.mark.parametrize("dpi", [(300, 300), (72, 72), (96, 192)])
+def test_pixels_an_inch_are_kept(format, mode, dpi):
+    """Whatever unit a kind of file counts in."""
+    if mode == "I;16" and format in ("JPEG", "BMP"):
+        return
+    raster = read(pillow_bytes(Image.new(mode, (20, 10)), format, dpi=dpi))
+    assert set(raster.metadata) == {"exif"}
+    assert raster_to_pil(raster).info["dpi"] == pytest.approx(dpi, abs=0.02)
+    png = image_bytes(raster)
+    assert Image.open(io.BytesIO(png)).info["dpi"] == pytest.approx(dpi, abs=0.02)
+    assert read(png).metadata == raster.metadata
+
+
+def test_pixels_an_inch_of_deep_colour():
+    plain = image_bytes(Raster.from_array(picture(3, np.uint16)))
+    payload = b"pHYs" + struct.pack(">IIB", 11811, 3780, 1)
+    raster = read(plain[:33] + struct.pack(">I", 9) + payload + struct.pack(">I", zlib.crc32(payload)) + plain[33:])
+    assert payload in image_bytes(raster)
+
+
+def test_pixels_an_inch_beside_exif():
+    """A camera's EXIF is kept as it is, with an entry more; what it says of the resolution itself counts."""
+    tags = Image.Exif()
+    tags[0x010F], tags[0x0112] = "a camera", 6
+    raster = read(pillow_bytes(Image.new("RGB", (20, 10)), "JPEG", exif=tags, dpi=(300, 300)))
+    found = raster_to_pil(raster)
+    assert (found.info["dpi"], found.getexif()[0x010F], found.getexif()[0x0112]) == ((300, 300), "a camera", 6)
+    tags[0x011A] = tags[0x011B] = 180.0
+    raster = read(pillow_bytes(Image.new("RGB", (20, 10)), "JPEG", exif=tags, dpi=(300, 300)))
+    assert raster.metadata["exif"] == tags.tobytes().removeprefix(b"Exif\0\0")
+    assert raster_to_pil(raster).info["dpi"] == (180, 180)
+
+
+def test_pixels_an_inch_that_nobody_told():
+    """Pillow says 72 for a JPEG with EXIF and without any."""
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    data = pillow_bytes(Image.new("RGB", (20, 10)), "JPEG", exif=tags)
+    assert Image.open(io.BytesIO(data)).info["dpi"] == (72, 72)
+    assert read(data).metadata["exif"] == tags.tobytes().removeprefix(b"Exif\0\0")
+    assert "dpi" not in raster_to_pil(read(data)).info
+    assert read(pillow_bytes(Image.new("RGB", (20, 10)), "JPEG")).metadata == {}
+
+
+@pytest.mark.parametrize("dpi", [(0, 0), (300,), 300, ("a", "b"), (float("nan"), 300), (300, float("inf")), None,
+                                 (10**400, 300), (1e9, 1e9)])  # fmt: skip
+def test_pixels_an_inch_that_make_no_sense(dpi):
+    image = Image.new("L", (4, 3))
+    image.info["dpi"] = dpi
+    assert raster_from_pil(image).metadata == {}
+
+
+@pytest.mark.parametrize("format", ["ppm", "npy"])
+def test_pictures_are_turned_where_exif_has_no_place(format):
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    plain = Raster.from_array(picture(3))
+    raster = Raster(plain.samples, None, {"exif": tags.tobytes()})
+    np.testing.assert_array_equal(read(image_bytes(raster, format)).samples, np.rot90(picture(3), -1))
+    assert is_turned(raster, format)
+    assert not is_turned(plain, format)
+    np.testing.assert_array_equal(read(image_bytes(raster, "png")).samples, picture(3))
+    assert not is_turned(raster, "png")
 
 
 # -------------------------------------------------------------------------------------------------------- bad inputs

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nfcodec import arguments
 from nfcodec.coding.payload import ANY, NEIGHBOURS
 from nfcodec.coding.tensors import ColumnsPart
 from nfcodec.errors import FormatError, UsageError
@@ -18,13 +19,13 @@ from nfcodec.exact.field import Field, Role, Tensor
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork, layers_of, relu_cost, relu_tensors
-from nfcodec.fields.ngp.levels import AXIS, AXIS_BYTES, HashLevel, hash_levels, safe_scale
+from nfcodec.fields.ngp.levels import AXIS, AXIS_BYTES, MAX_LEVELS, HashLevel, hash_levels, safe_scale
 from nfcodec.fields.ngp.payload import EntriesPart
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 from nfcodec.workers import check_stopped, n_threads
 
-MAX_LEVELS, MAX_HIDDEN, MAX_WIDTH = 32, 16, 4096
+MAX_HIDDEN, MAX_WIDTH = 16, 4096
 SLICE_VALUES, MORE_VALUES = 1 << 18, 6
 """Encodings that a thread has in memory at a time, if they are not of one row; and how many numbers more there are for
 each feature of a level."""
@@ -51,14 +52,21 @@ class Ngp(Field):
     }
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.levels) <= MAX_LEVELS:
-            raise UsageError(f"an ngp field has 1 to {MAX_LEVELS} levels")
-        if not 1 <= len(self.hidden) <= MAX_HIDDEN or not all(1 <= n <= MAX_WIDTH for n in self.hidden):
-            raise UsageError(f"an ngp field has 1 to {MAX_HIDDEN} hidden layers of 1 to {MAX_WIDTH} neurons")
+        levels = arguments.items("levels", self.levels, 1, MAX_LEVELS, "levels, each a HashLevel")
+        for i, level in enumerate(levels):
+            arguments.instance_of(f"levels[{i}]", level, HashLevel, "a HashLevel")
+        object.__setattr__(self, "levels", levels)
+        arguments.set_wholes(self, "hidden", (1, MAX_HIDDEN), 1, MAX_WIDTH)
 
     @classmethod
     def instant(cls, longer_side: int, log2_table_size: int = 24) -> Ngp:
-        """Instant-NGP's image default: 16 levels of 2 features from 16 to half the longer side, 2 x 64 neurons."""
+        """Instant-NGP's image default: 16 levels of 2 features from 16 to half the longer side, 2 x 64 neurons.
+
+        Args:
+            longer_side: of the picture, in pixels.
+            log2_table_size: log2 of the most entries of a level, 1 .. 24.
+        """
+        longer_side = arguments.whole("longer_side", longer_side, 1)
         growth = safe_scale(16, 16, max(32.0, longer_side / 2))
         return cls(hash_levels(16, 2, log2_table_size, 16, growth))
 

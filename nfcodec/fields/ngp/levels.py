@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nfcodec import arguments
 from nfcodec.errors import UsageError
 from nfcodec.exact.arithmetic import ACTIVATION_BITS, ExactArray, IntArray, Quantized, check_exact, rescale
 from nfcodec.exact.geometry import AxisLookup, Geometry
@@ -29,7 +30,7 @@ VERTICES, LOOKUP, CACHE_MISS, CACHED = 100e-9, 25e-9, 100e-9, 1 << 16
 USE, USE_ROW = 12e-9, 25e-6
 """Work of each vertex and of each row of vertices, to find the entries that a picture uses."""
 
-LOG2_MAX_SIZE = 24
+MAX_LEVELS, LOG2_MAX_SIZE = 32, 24
 FEATURES = (1, 2, 4, 8)
 
 
@@ -66,9 +67,13 @@ class HashLevel:
     features: int
 
     def __post_init__(self) -> None:
-        if not (float(np.float32(self.scale)) == self.scale and 0 < self.scale < 65535):
+        scale = arguments.number("scale", self.scale, 65535.0, "a float32 over 0 and under 65535")
+        if not (float(np.float32(scale)) == scale and scale < 65535):
             raise UsageError("a hash level's scale is a float32 in (0, 65535)")
-        if self.resolution != int(np.ceil(self.scale)) + 1 or not 0 < self.size <= 1 << LOG2_MAX_SIZE or self.size % 8:
+        object.__setattr__(self, "scale", scale)
+        for name, most in (("resolution", 1 << 16), ("size", 1 << LOG2_MAX_SIZE), ("features", FEATURES[-1])):
+            arguments.set_whole(self, name, 1, most)
+        if self.resolution != math.ceil(scale) + 1 or self.size % 8:
             raise UsageError(
                 "a hash level has resolution ceil(scale) + 1 and a size that is a multiple of 8, up to 2^24"
             )
@@ -185,8 +190,10 @@ def hash_levels(
     Raises UsageError if a scale is too close to an integer for all implementations to agree on its resolution,
     unless `per_level_scale` is exactly 2 (see `safe_scale`).
     """
-    if not 1 <= n_levels <= 32 or base_resolution < 2 or not 1 <= log2_table_size <= 24:
-        raise UsageError("hash levels: 1 to 32 levels, base resolution 2 or more, log2 table size 1 to 24")
+    n_levels = arguments.whole("n_levels", n_levels, 1, MAX_LEVELS)
+    log2_table_size = arguments.whole("log2_table_size", log2_table_size, 1, LOG2_MAX_SIZE)
+    base_resolution = arguments.whole("base_resolution", base_resolution, 2)
+    per_level_scale = arguments.number("per_level_scale", per_level_scale, math.inf, "a number over 0")
     if per_level_scale != 2.0 and not _scales_are_safe(n_levels, base_resolution, per_level_scale):
         raise UsageError(f"per_level_scale {per_level_scale} puts a level too close to an integer; see safe_scale()")
     log2_scale = float(np.float32(np.log2(np.float64(np.float32(per_level_scale)))))
@@ -202,6 +209,9 @@ def hash_levels(
 
 def safe_scale(n_levels: int, base_resolution: int, finest_resolution: float) -> float:
     """The growth factor nearest above that of instant-ngp whose level scales all stay clear of integers."""
+    n_levels = arguments.whole("n_levels", n_levels, 1, MAX_LEVELS)
+    base_resolution = arguments.whole("base_resolution", base_resolution, 1)
+    finest_resolution = arguments.number("finest_resolution", finest_resolution, math.inf, "a number over 0")
     growth = (finest_resolution / base_resolution) ** (1 / max(1, n_levels - 1))
     while not _scales_are_safe(n_levels, base_resolution, growth):
         growth += 1e-5

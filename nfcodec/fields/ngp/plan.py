@@ -10,8 +10,8 @@ import numpy as np
 
 from nfcodec.errors import UsageError
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.ngp.field import MAX_HIDDEN, MAX_LEVELS, MAX_WIDTH, Ngp
-from nfcodec.fields.ngp.levels import FEATURES, LOG2_MAX_SIZE, HashLevel
+from nfcodec.fields.ngp.field import MAX_HIDDEN, MAX_WIDTH, Ngp
+from nfcodec.fields.ngp.levels import FEATURES, LOG2_MAX_SIZE, MAX_LEVELS, HashLevel
 from nfcodec.fitting.picture import Picture
 
 MOST_LEVELS = 8

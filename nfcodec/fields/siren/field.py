@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec import arguments
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks, layers_cost
 from nfcodec.exact.field import Field, Parameters, Role, Tensor, tiles_cost
@@ -70,7 +71,7 @@ def lattice_coordinates(n: int) -> npt.NDArray[np.float64]:
 FIRST_FREQUENCY, FREQUENCY_BITS = 16, 5
 """The lowest frequency of a positional encoding: half a turn a unit, in units of 2^-5 turns."""
 
-MAX_FREQUENCIES = 16
+MAX_FREQUENCIES, MAX_WIDTH, MAX_HIDDEN_LAYERS = 16, 4096, 63
 
 
 def positional_encoding(frequencies: int) -> tuple[Quantized, Quantized]:
@@ -116,10 +117,9 @@ class Siren(Field):
     }
 
     def __post_init__(self) -> None:
-        if not (1 <= self.width <= 4096 and 0 <= self.hidden_layers <= 63):
-            raise UsageError("a SIREN is 1 to 4096 wide and has 0 to 63 hidden layers")
-        if not 0 <= self.frequencies <= MAX_FREQUENCIES:
-            raise UsageError(f"a positional encoding has at most {MAX_FREQUENCIES} frequencies")
+        arguments.set_whole(self, "width", 1, MAX_WIDTH)
+        arguments.set_whole(self, "hidden_layers", 0, MAX_HIDDEN_LAYERS)
+        arguments.set_whole(self, "frequencies", 0, MAX_FREQUENCIES)
 
     @property
     def sizes(self) -> list[int]:

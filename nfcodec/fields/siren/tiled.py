@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from nfcodec import arguments
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import CALL, PARAMETER_BYTES, ExactArray, Quantized
 from nfcodec.exact.field import Field, Tensor, rows_of_tile
 from nfcodec.exact.geometry import Geometry, Place, part_of, places
 from nfcodec.exact.part import Part, Symbols
-from nfcodec.fields.siren.field import Siren
+from nfcodec.fields.siren.field import MAX_FREQUENCIES, MAX_HIDDEN_LAYERS, MAX_WIDTH, Siren
 from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
@@ -54,10 +55,12 @@ class TiledSiren(Field):
     """Engines fit one network at a time."""
 
     def __post_init__(self) -> None:
-        if not (1 <= self.rows <= 255 and 1 <= self.cols <= 255 and len(self.widths) == self.rows * self.cols):
-            raise UsageError("a tiled SIREN has 1 to 255 rows and columns, and a width for each tile")
-        for width in self.widths:
-            self._siren(width)
+        arguments.set_whole(self, "rows", 1, 255)
+        arguments.set_whole(self, "cols", 1, 255)
+        n_tiles = self.rows * self.cols
+        arguments.set_wholes(self, "widths", (n_tiles, n_tiles), 1, MAX_WIDTH)
+        arguments.set_whole(self, "hidden_layers", 0, MAX_HIDDEN_LAYERS)
+        arguments.set_whole(self, "frequencies", 0, MAX_FREQUENCIES)
 
     def _siren(self, width: int) -> Siren:
         return Siren(width, self.hidden_layers, frequencies=self.frequencies)

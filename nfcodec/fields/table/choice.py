@@ -61,13 +61,14 @@ class Choice:
     """The symbols of three features of a pixel, or of one feature of three pixels, for each step of the path.
 
     Attributes:
+        code: of the parities; None for any.
         nearest: (T, 3), to what the picture wants, whatever they cost.
     """
 
     def __init__(
         self, problem: Problem, start: Weights, lows: Symbols, spans: tuple[int, int, int], code: int | None
     ) -> None:
-        self.problem, self._start, self._lows, self._spans, self._code = problem, start, lows, spans, code
+        self.problem, self.code, self._start, self._lows, self._spans = problem, code, start, lows, spans
         n_channels, step = problem.geometry.channels, start["level0"].step.value
         sign = np.asarray(problem.value_map.sign, np.float64).reshape(-1)[:1]
         matrix = np.asarray(start["skip"].values, np.float64) * step
@@ -113,10 +114,10 @@ class Choice:
             loops.nearest(self._wanted[part], self._samples[part], *outputs, joint, alone, self._lows, price, *found)
 
         self._workers.run(-(-n // POINTS), points)
-        if self._code is None:
+        if self.code is None:
             np.argmin(self._least, axis=1, out=self._numbers)
         else:
-            self._follow(self._code)
+            self._follow(self.code)
         digits = np.unravel_index(self._chosen[np.arange(n), self._numbers], (loops.CANDIDATES,) * 3)
         return np.asarray(np.floor(self._wanted), np.int64) - loops.BELOW + np.stack(digits, axis=1)
 
@@ -138,16 +139,16 @@ class Choice:
         alone = np.zeros((3, max(self._spans)), np.float32)
         counts = [np.bincount(each, minlength=span) for each, span in zip(np.transpose(at), self._spans, strict=True)]
         if self.problem.geometry.channels == 1:
-            alone[:] = _bits(np.sum(counts, axis=0), self._code)
+            alone[:] = _bits(np.sum(counts, axis=0), self.code)
         elif math.prod(self._spans) > MAX_COMBINATIONS:
             for bits, each in zip(alone, counts, strict=True):
-                bits[: len(each)] = _bits(each, self._code)
+                bits[: len(each)] = _bits(each, self.code)
         else:
             cells = np.ravel_multi_index(tuple(np.transpose(at)), self._spans)
             seen = np.bincount(cells, minlength=math.prod(self._spans)).reshape(self._spans)
             first, second, third = (each / len(at) for each in counts)
             apart = len(at) * first[:, None, None] * second[:, None] * third
-            return _bits(seen + APART * apart, self._code), alone
+            return _bits(seen + APART * apart, self.code), alone
         return np.zeros((1, 1, 1), np.float32), alone
 
     def weights(self, chosen: Symbols) -> Weights:

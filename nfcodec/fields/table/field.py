@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from nfcodec import arguments
 from nfcodec.coding.convolutional import path_of
 from nfcodec.coding.features import FeaturesPart
 from nfcodec.coding.levels import LevelShape, LevelsPart
@@ -139,10 +140,8 @@ class Pyramid(LevelsField):
     }
 
     def __post_init__(self) -> None:
-        if not 0 <= self.coarsest <= MAX_LOG2_STRIDE:
-            raise UsageError(f"a pyramid's coarsest level has a log2 stride of 0 to {MAX_LOG2_STRIDE}")
-        if not 0 <= self.hidden <= MAX_HIDDEN:
-            raise UsageError(f"a pyramid's hidden layer has up to {MAX_HIDDEN} neurons")
+        arguments.set_whole(self, "coarsest", 0, MAX_LOG2_STRIDE)
+        arguments.set_whole(self, "hidden", 0, MAX_HIDDEN)
 
     @property
     def log2_strides(self) -> tuple[int, ...]:

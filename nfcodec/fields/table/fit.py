@@ -49,18 +49,31 @@ UNCODED = Lattice(None, (0.92, 0.92, 0.92))
 """For pictures where so many features take more than a bit or so. TWO and ONE leave the third feature's symbols even,
 so its steps are twice as wide as they seem."""
 
+FEW_BITS = (*(Lattice(None, (step, step, step)) for step in (0.7, 1.6)), UNCODED)
+"""For pictures of few colours beside the error that the target allows, as nearly flat ones. How the steps fall on the
+few colours matters most there."""
+
 THIRD_BITS = 1.3
 """Of a symbol of the third feature, given the others: for more, three features are worth a code."""
+
+CODED_BITS = 3.0
+"""Of three symbols. Where they take less, a code's path, which takes one bit for the three, is too much."""
 
 FINER, ATTEMPTS = 0.9, 4
 """Factor on the step where the target is out of reach, and how often."""
 
 TRIALS, CLOSE_DB = 12, 0.005
+MIXED_PARTS = 1 << 10
+"""Of a picture without a code, in which either of two choices may be taken."""
+
 ROUNDS = 3
 """Of counting and choosing, until a price reaches the target; from there one for each other."""
 
 MAX_PRICE = 2.0
-"""Of a bit, in what the target allows three samples."""
+"""Of a bit, in what the target allows three samples, until trials show that it may cost more."""
+
+NEAR_HIGHEST, DEARER = 0.9, 4.0
+"""A price so close to the highest that still reaches the target, and the factor on the highest then."""
 
 
 def solve_table(problem: Problem, request: Request, recipe: Recipe) -> Solution:
@@ -89,7 +102,7 @@ def chosen_by_bits(problem: Problem, request: Request, rounding: Trial, enough: 
         trial = trellis_trial(problem, request, rounding, lattice)
         if trial is not None and problem.estimated_bytes(trial.weights) < n_bytes:
             best, n_bytes = trial, problem.estimated_bytes(trial.weights)
-        if n_bytes < goal or request.expired():
+        if (lattice.code is not None and n_bytes < goal) or request.expired():
             break
     return best
 
@@ -97,9 +110,12 @@ def chosen_by_bits(problem: Problem, request: Request, rounding: Trial, enough: 
 def lattices(rounding: Trial) -> tuple[Lattice, ...]:
     """Lattices for the picture's colours, the most promising first."""
     symbols = widened(rounding.weights["level0"].symbols)
+    bits = _entropy(symbols.reshape(-1, symbols.shape[2]))
     if symbols.shape[2] < 3:
-        return THREE, UNCODED
-    third_bits = _entropy(symbols.reshape(-1, 3)) - _entropy(symbols[:, :, :2].reshape(-1, 2))
+        return FEW_BITS if bits < CODED_BITS / 3 else (THREE, UNCODED)
+    if bits < CODED_BITS:
+        return FEW_BITS
+    third_bits = bits - _entropy(symbols[:, :, :2].reshape(-1, 2))
     return (TWO, ONE, THREE, UNCODED) if third_bits < THIRD_BITS else (THREE, TWO, ONE, UNCODED)
 
 
@@ -152,23 +168,28 @@ def _at_highest_price(choice: Choice, request: Request) -> Trial | None:
             too_few = symbols
         if 0 <= trial.psnr_db - request.psnr_db < CLOSE_DB or request.expired() or (not best and price == 0):
             return best
+        if too_few is None and price > NEAR_HIGHEST * highest:
+            highest *= DEARER
+            bracket = Bracket(bracket.enough, Tried(highest, -math.inf))
         price = bracket.halfway() if best else 0.0
     return best if best is None or too_few is None else _mixed(choice, request, best, enough, too_few)
 
 
 def _mixed(choice: Choice, request: Request, best: Trial, enough: Symbols, too_few: Symbols) -> Trial:
-    """The one choice in some of the path's runs, which stand by themselves, and the other, of fewer bits, in the rest.
+    """The one choice in some parts of the picture, and the other, of fewer bits, in the rest, if that takes less.
 
-    Choices go with their counts, so their error can jump from one price to the next.
+    Choices go with their counts, so their error can jump from one price to the next. With a code, parts are the path's
+    runs, which stand by themselves.
     """
-    bracket = Bracket(Tried(0, math.inf), Tried(-(-len(enough) // RUN), -math.inf))
+    part = max(1, len(enough) // MIXED_PARTS) if choice.code is None else RUN
+    bracket, mixed = Bracket(Tried(0, math.inf), Tried(-(-len(enough) // part), -math.inf)), best
     while bracket.width > 1 and not request.expired():
-        n_runs = int(bracket.halfway())
-        symbols = np.concatenate([too_few[: n_runs * RUN], enough[n_runs * RUN :]])
+        end = int(bracket.halfway()) * part
+        symbols = np.concatenate([too_few[:end], enough[end:]])
         trial = choice.problem.trial(choice.weights(symbols))
-        bracket.add(n_runs, trial.psnr_db, reached=trial.psnr_db >= request.psnr_db)
-        best = trial if trial.psnr_db >= request.psnr_db else best
-    return best
+        bracket.add(end // part, trial.psnr_db, reached=trial.psnr_db >= request.psnr_db)
+        mixed = trial if trial.psnr_db >= request.psnr_db else mixed
+    return min(mixed, best, key=lambda each: choice.problem.estimated_bytes(each.weights))
 
 
 def _entropy(symbols: Symbols) -> float:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nfcodec import arguments
 from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
@@ -53,10 +54,8 @@ class Wavelet(Field):
     """Of the field without filters: gradient steps are its coefficients' alone."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.n_levels <= MAX_LEVELS:
-            raise UsageError(f"a wavelet transform has 0 to {MAX_LEVELS} levels")
-        if not 0 <= self.n_filters <= MAX_FILTERS:
-            raise UsageError(f"there are 0 to {MAX_FILTERS} filters")
+        arguments.set_whole(self, "n_levels", 0, MAX_LEVELS)
+        arguments.set_whole(self, "n_filters", 0, MAX_FILTERS)
 
     def layout(self, geometry: Geometry) -> list[Tensor]:
         channels = geometry.channels

@@ -8,7 +8,7 @@ import pytest
 
 from nfcodec.fields.table import choice
 from nfcodec.fields.table.field import Table
-from nfcodec.fields.table.fit import chosen_by_bits, solve_table, trellis_trial
+from nfcodec.fields.table.fit import ONE, THREE, TWO, chosen_by_bits, lattices, solve_table, trellis_trial
 from nfcodec.fields.table.pyramid import analysed
 from nfcodec.fields.table.recipes import RECIPES
 from nfcodec.fitting.goals import Psnr
@@ -52,6 +52,24 @@ def test_a_flat_picture(table):
     problem = replace(problem, samples=np.full_like(problem.samples, 77))
     solution = solve_table(problem, Request(Psnr(40.0), 5, 0), RECIPES[5])
     assert math.isinf(solution.trial.psnr_db)
+
+
+@pytest.mark.parametrize(("psnr_db", "channels"), [(48.0, 1), (52.0, 3)])
+def test_a_nearly_flat_picture_takes_no_code(table, psnr_db, channels):
+    """The path of a code would take more bits than the symbols, and what is over the target is saved."""
+    problem = table(channels=channels)
+    samples = np.full_like(problem.samples, 250)
+    samples[:, 0] += (
+        np.random.default_rng(0).choice([0, 1, 2, 5], len(samples), p=[0.6, 0.2, 0.1, 0.1]).astype(np.uint8)
+    )
+    problem, request = replace(problem, samples=samples), Request(Psnr(psnr_db), 1, 0)
+    start = analysed(Table(), problem, request)
+    assert all(each.code is None for each in lattices(start))
+    trial = chosen_by_bits(problem, request, start, RECIPES[1].enough)
+    assert psnr_db <= trial.psnr_db
+    coded = [trellis_trial(problem, request, start, each) for each in (ONE, TWO, THREE)]
+    sizes = [problem.estimated_bytes(each.weights) for each in coded if each is not None]
+    assert problem.estimated_bytes(trial.weights) < min([*sizes, problem.estimated_bytes(start.weights)])
 
 
 def test_what_takes_too_much_memory_stays_as_it_is(table, monkeypatch):

@@ -1,0 +1,72 @@
+"""What the command line does with metadata where the output cannot hold it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nfcodec.images.files import read_image
+from tests.cli.commands import PNG, encode_picture, picture
+
+
+@pytest.fixture
+def turned(run):
+    """a.jpg, and a.nfc of it: to be turned to the right, 300 pixels an inch."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture().samples).save("a.jpg", quality=95, exif=exif, dpi=(300, 300))
+    assert run("encode", "a.jpg", "-e", 1, "--lossless").code == 0
+    return np.asarray(Image.open("a.jpg"))
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "npy"])
+def test_orientation_is_applied_where_it_cannot_be_held(run, turned, suffix):
+    result = run("decode", "a.nfc", f"b.{suffix}")
+    assert result.code == 0
+    assert result.err == (
+        f"nfcodec: note: the pixels are turned as the EXIF in a.nfc says, because {suffix} cannot hold it\n"
+    )
+    assert np.array_equal(read_image(f"b.{suffix}").samples, np.rot90(turned, -1))
+    assert run("decode", "-q", "a.nfc", f"c.{suffix}").err == ""
+
+
+def test_a_png_holds_orientation_and_resolution(run, turned):
+    result = run("decode", "a.nfc", "b.png")
+    assert (result.code, result.err) == (0, "")
+    with Image.open("b.png") as image:
+        assert np.array_equal(np.asarray(image), turned)
+        assert image.getexif()[0x0112] == 6
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
+
+
+def test_turned_pictures_are_the_same(run, turned):
+    assert run("decode", "a.nfc", "b.ppm").code == 0
+    assert json.loads(run("compare", "a.jpg", "b.ppm", "--json").out)["identical"] is True
+    assert run("verify", "a.nfc", "--reference", "b.ppm").code == 0
+    assert run("verify", "a.nfc", "--reference", "a.jpg").code == 0
+
+
+def test_no_note_where_nothing_is_turned(run):
+    encode_picture(run)
+    assert run("decode", "a.nfc", "b.ppm").err == ""
+
+
+def test_a_seed_that_changes_nothing(run):
+    assert "--seed 7 changed nothing: the chain has no random order" in encode_picture(run, "--seed", 7).err
+    assert "--seed" not in encode_picture(run, "-f", "--seed", 0).err
+    assert "--seed" not in encode_picture(run, "-f", "--seed", 7, "--transform", "rpp").err
+    with open("a.png", "wb") as file:
+        file.write(PNG)
+    assert run("encode", "a.png", "-f", "-q", "-e", 1, "--seed", 7).err == ""
+
+
+def test_resolution_of_a_png(run):
+    Image.open(io.BytesIO(PNG)).save("a.png", dpi=(200, 100))
+    assert run("encode", "a.png", "-e", 1).code == 0
+    assert run("decode", "a.nfc", "b.png").code == 0
+    with Image.open("b.png") as image:
+        assert image.info["dpi"] == pytest.approx((200, 100), abs=0.02)
