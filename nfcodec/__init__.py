@@ -196,7 +196,7 @@ def inspect(data: Buffer, *, limits: Limits | None = None) -> Info:
 
 
 class NfcFile:
-    """An .nfc file in memory: its `info` at once, its pixels on demand, within the limits. Takes what `decode` takes."""
+    """An .nfc file in memory: its `info` at once, its pixels on demand, within the limits. Takes what `decode` does."""
 
     def __init__(self, data: Buffer, *, limits: Limits | None = None) -> None:
         from nfcodec import arguments
