@@ -32,6 +32,6 @@ def test_transforms():
 
 
 def test_fields_and_verbs():
-    assert completed("encode", "--field", incomplete="s") == ["siren"]
+    assert completed("encode", "--field", incomplete="s") == ["siren", "samples"]
     assert {"auto", "wavelet", "table", "ngp"} <= set(completed("encode", "--field"))
     assert completed(incomplete="e") == ["encode"]

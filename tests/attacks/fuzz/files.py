@@ -23,6 +23,9 @@ from .limits import LIMITS
 
 Mutation = Callable[[random.Random, bytes, Sequence[bytes]], bytes]
 
+TRANSFORMS = (*(wire_id for wire_id in registered().values() if wire_id < 200), 199)
+"""Ids of those that ship, not of experiments that happen to be loaded, and one of none."""
+
 NUMBERS = (0, 1, 2, 3, 7, 8, 15, 16, 127, 128, 255, 256, 4095, 4096, 4097, 32767, 65535, 65536)
 NUMBERS += (2**24 - 1, 2**24, 2**24 + 1, 2**25, 2**31 - 1, 2**31, 2**32 - 1, 2**35 - 1)
 
@@ -108,8 +111,7 @@ def chain(rng: random.Random) -> bytes:
     parts = [
         bytes([wire_id]) + rng.choice((rng.randbytes(size), struct.pack("<i", rng.choice((1000, 10**6, 10**9)))[:size]))
         for wire_id, size in (
-            (rng.choice((*registered().values(), 200)), rng.choice((0, 0, 4, 4, 9, 12, 24)))
-            for _ in range(rng.randrange(4))
+            (rng.choice(TRANSFORMS), rng.choice((0, 0, 4, 4, 9, 12, 24))) for _ in range(rng.randrange(4))
         )
     ]
     return bytes([len(parts)]) + b"".join(parts)

@@ -71,7 +71,15 @@ def test_where_the_rest_is_left_to_a_residual():
 
 
 def test_default_levels_leave_a_few_coefficients(picture):
-    for shape, n_levels in (((1, 1), 0), ((1, 300), 0), ((7, 7), 0), ((8, 9), 1), ((24, 20), 2), ((512, 768), 6)):
+    for shape, n_levels in (
+        ((1, 1), 0),
+        ((1, 300), 6),
+        ((20, 1), 2),
+        ((7, 7), 0),
+        ((8, 9), 1),
+        ((24, 20), 2),
+        ((512, 768), 6),
+    ):
         for channels in (1, 3):
             assert default_field(Geometry(*shape, channels)) == Wavelet(min(n_levels, MOST_LEVELS))
 
