@@ -36,6 +36,20 @@ def number(name: str, value: object, most: float, allowed: str) -> float:
     raise _refusal(name, allowed, value)
 
 
+def bound(name: str, value: object) -> float:
+    """A number from 0 on, infinity included, that something may be at most; whole numbers stay int.
+
+    Raises:
+        UsageError: something else. Not a number is refused, too, as nothing is greater than that.
+    """
+    if not isinstance(value, bool) and isinstance(value, numbers.Real):
+        with contextlib.suppress(OverflowError):  # a number that no float can hold
+            found = int(value) if isinstance(value, numbers.Integral) else float(value)
+            if found >= 0:
+                return found
+    raise _refusal(name, "a number from 0 on, or math.inf for no limit", value)
+
+
 def whole(name: str, value: object, least: int, most: int | None = None) -> int:
     """A whole number from `least` to `most` (None: as large as you like) as an int; numpy's scalars are taken.
 

@@ -6,8 +6,9 @@ are to decode and what is computed of them. `nfcodec.codec.document` adds that u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+from nfcodec import arguments
 from nfcodec.errors import LimitError
 
 MAX_EFFORT = 9
@@ -15,6 +16,21 @@ MAX_EFFORT = 9
 
 MAX_PSNR_DB = 150.0
 """The highest target an encoder accepts; 16-bit samples are without loss well below it."""
+
+
+_FOUND = {
+    "dimension": "the picture has a side of {} pixels",
+    "pixels": "the picture has {} pixels",
+    "file_bytes": "the file has {} bytes",
+    "memory_bytes": "decoding may take {} bytes of memory",
+    "work": "decoding may keep a core busy for {} seconds",
+    "header_bytes": "the header has {} bytes",
+    "metadata_bytes": "the metadata has {} bytes",
+}
+"""What is said of a value that is over a limit."""
+
+_ROUNDED = 1000
+"""From here on numbers in messages have no decimals."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,8 @@ class Cost:
 class Limits:
     """Upper bounds that are checked before memory is allocated or time is spent. Each is inclusive; `inf` is none.
 
+    UsageError for what is no number from 0 on.
+
     Attributes:
         max_dimension: pixels a side.
         max_pixels: of a picture.
@@ -64,13 +82,16 @@ class Limits:
     max_header_bytes: float = 65_536
     max_metadata_bytes: float = 2**24
 
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, arguments.bound(each.name, getattr(self, each.name)))
+
     def check(self, name: str, value: float) -> None:
         """Raise LimitError, coded "limit.name", if `value` is over the limit called `name` (a field without `max_`)."""
         bound: float = getattr(self, f"max_{name}")
         if value > bound:
-            raise LimitError(
-                f"{name.replace('_', ' ')}: {_number(value)} is over the limit of {_number(bound)}", code=name
-            )
+            found = _FOUND[name].format(_number(value))
+            raise LimitError(f"{found}, which is over the limit of {_number(bound)}", code=name)
 
     def check_geometry(self, width: int, height: int) -> None:
         """Check an image's sides and pixel count."""
@@ -84,7 +105,7 @@ class Limits:
 
 
 def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+    return f"{value:,.0f}" if value == round(value) or value >= _ROUNDED else f"{value:.3g}"
 
 
 DEFAULT_LIMITS = Limits()

@@ -33,6 +33,18 @@ def test_what_is_no_number_in_the_range(value):
         arguments.number("psnr", value, 150.0, "a number of dB")
 
 
+@pytest.mark.parametrize("value", [0, 7, 2.5, math.inf, np.uint8(7), np.float32(2.5), Fraction(5, 2)])
+def test_bounds(value):
+    found = arguments.bound("max_pixels", value)
+    assert (type(found), found) == (int if value in (0, 7) else float, value)
+
+
+@pytest.mark.parametrize("value", ["7", True, np.True_, None, [7], -1, -0.5, -math.inf, math.nan, Fraction(10**400)])
+def test_what_bounds_nothing(value):
+    with pytest.raises(UsageError, match=r"^max_work must be a number from 0 on, or math\.inf for no limit, not "):
+        arguments.bound("max_work", value)
+
+
 @pytest.mark.parametrize("value", [9, np.int64(9), np.uint8(9)])
 def test_whole_numbers(value):
     found = arguments.whole("effort", value, 1, 9)

@@ -65,3 +65,37 @@ def test_limits_name_themselves():
     with pytest.raises(errors.LimitError) as refusal:
         Limits(max_pixels=5).check_geometry(2, 3)
     assert refusal.value.code == "limit.pixels"
+    assert str(refusal.value) == "the picture has 6 pixels, which is over the limit of 5"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bound", "message"),
+    [
+        ("work", 0.25, 1e-6, "decoding may keep a core busy for 0.25 seconds, which is over the limit of 1e-06"),
+        ("work", 4321.5, 600, "decoding may keep a core busy for 4,322 seconds, which is over the limit of 600"),
+        (
+            "memory_bytes",
+            31_457_280,
+            1e6,
+            "decoding may take 31,457,280 bytes of memory, which is over the limit of 1,000,000",
+        ),
+    ],
+)
+def test_limits_say_of_what(name, value, bound, message):
+    with pytest.raises(errors.LimitError) as refusal:
+        Limits(**{f"max_{name}": bound}).check(name, value)
+    assert str(refusal.value) == message
+
+
+def test_every_limit_has_words():
+    for code in LIMITS:
+        name = code.removeprefix("limit.")
+        with pytest.raises(errors.LimitError, match="is over the limit of 0"):
+            Limits(**{f"max_{name}": 0}).check(name, 1)
+
+
+@pytest.mark.parametrize("value", ["9", None, -1, float("nan")])
+def test_what_is_no_limit(value):
+    for name in (code.removeprefix("limit.") for code in LIMITS):
+        with pytest.raises(errors.UsageError, match=f"^max_{name} must be a number from 0 on"):
+            Limits(**{f"max_{name}": value})

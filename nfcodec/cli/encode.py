@@ -39,13 +39,14 @@ if TYPE_CHECKING:
 _JSON_KEYS = {
     "fitted": "How the weights came about, in words.",
     "effort": "What was spent: that of --effort, or less where --time-limit is short.",
-    "steps": "Gradient steps in all; 0 where the weights were solved in closed form.",
+    "steps": "Gradient steps in all; 0 where the weights were solved in closed form or nothing was fitted.",
     "fit_steps": "Those of them that fitted the weights; the others fine-tuned the rounded weights.",
-    "engine": "What took the steps; null where the weights were solved in closed form.",
+    "engine": "What took the steps; null where there were none, or none that brought anything.",
     "seed": "The --seed that the bytes depend on; null where nothing in them is random.",
     "png_bytes": "The size of the picture as a PNG without metadata.",
     "bound_bytes": "Lower bound for the size, where pixels are in a random order (rpp); else null.",
-    "error, code, kind": "Nothing but these, if there is no file: the message, the exit code, the kind of error.",
+    "error, code, kind, reason": "Nothing but these, if there is no file: the message, the exit code, the class of the "
+    "error, and which check refused.",
 }
 """Those that do not explain themselves."""
 

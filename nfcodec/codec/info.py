@@ -16,7 +16,12 @@ from nfcodec.raster import Raster
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-CLOSED_FORM = "solved in closed form, without gradient steps"
+    from nfcodec.exact.field import Field
+
+
+def without_steps(field: Field) -> str:
+    """How the weights of a field came about without gradient steps, in words."""
+    return "packed, without a fit" if field.holds_samples else "solved in closed form, without gradient steps"
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Info:
 
     Attributes:
         field: the name of the family that the field belongs to.
-        fitted: in words, whether gradient steps were taken.
+        fitted: in words, whether there was a fit and whether gradient steps were taken.
         parameters: of the field.
         seed: of the random order of the pixels, which the decoder needs; None without one. Files do not hold the seed
             of gradient steps.
@@ -76,7 +81,7 @@ def inspect(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Info:
         depth=header.depth,
         alpha=header.alpha,
         field=family_name(document.field),
-        fitted="by gradient steps" if header.stepped else CLOSED_FORM,
+        fitted="by gradient steps" if header.stepped else without_steps(document.field),
         parameters=document.field.n_parameters(geometry),
         memory_bytes=int(document.cost.memory_bytes),
         work=document.cost.work,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nfcodec.codec.document import METADATA_CHUNKS
-from nfcodec.codec.info import CLOSED_FORM, side_info_bytes
+from nfcodec.codec.info import side_info_bytes, without_steps
 from nfcodec.codec.options import EncodeOptions
 from nfcodec.fitting.family import Plan
 from nfcodec.fitting.request import Solution
@@ -25,9 +25,9 @@ class Encoded:
         target_bytes: only where a size was asked for.
         effort: of the recipe; lower than what was asked for where time is short.
         fitted: how the weights came about, in words.
-        steps: gradient steps in all; 0 where the weights were solved in closed form.
+        steps: gradient steps in all; 0 where the weights were solved in closed form or nothing was fitted.
         fit_steps: those of them that fitted the weights; the others fine-tuned the rounded weights.
-        engine: what took the steps; None where the weights were solved in closed form.
+        engine: what took the steps; None where there were none, or none that brought anything.
         seed: what the bytes depend on; None where nothing in them is random.
         side_info_bytes: what undoes the transforms.
         raw_bytes: of the samples as they are, alpha included, and of the metadata as the file holds it.
@@ -109,4 +109,4 @@ def _in_words(solution: Solution) -> str:
         return f"by {solution.steps} gradient steps"
     if solution.steps:
         return f"solved in closed form; {solution.steps} gradient steps brought nothing"
-    return CLOSED_FORM
+    return without_steps(solution.field)

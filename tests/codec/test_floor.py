@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nfcodec.codec import EncodeOptions, decode, encode
+from nfcodec.codec import EncodeOptions, decode, encode, inspect
 from nfcodec.images.files import image_bytes
 from nfcodec.raster import Raster
 from tests.codec.pictures import METADATA, noise, picture
@@ -109,6 +109,7 @@ def test_a_size_may_be_met_without_loss():
     raster = PICTURES["letters"]
     encoded = encode(raster, EncodeOptions(size_bytes=500, effort=1))
     assert (encoded.report["field"], encoded.report["psnr_db"]) == ("samples", None)
+    assert encoded.report["fitted"] == inspect(encoded.data).fitted == "packed, without a fit"
     assert encoded.report["target_bytes"] == 500
     smaller = encode(raster, EncodeOptions(size_bytes=150, effort=1))
     assert len(smaller.data) <= 150

@@ -50,7 +50,7 @@ def test_the_family_is_named(name, picture):
     encoded = nfcodec.encode_with_report(picture(16, 16, 1), field=name, psnr=26.0, **LIGHT)
     info = nfcodec.inspect(encoded.data)
     assert (encoded.report["field"], info.field) == (name, name)
-    closed = encoded.report["steps"] == 0
+    closed = encoded.report["steps"] == 0 and name != "samples"
     assert ("closed form" in encoded.report["fitted"]) == closed
     assert ("closed form" in info.fitted) == closed
 
