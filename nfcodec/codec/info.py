@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def without_steps(field: Field) -> str:
     """How the weights of a field came about without gradient steps, in words."""
-    return "packed, without a fit" if field.holds_samples else "solved in closed form, without gradient steps"
+    return "packed without a fit" if field.holds_samples else "solved in closed form, without gradient steps"
 
 
 @dataclass(frozen=True)

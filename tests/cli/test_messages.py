@@ -178,7 +178,14 @@ def test_help_explains_keys_that_there_are(run):
     text = run("encode", "--help").out.decode().partition("Keys of --json:")[2]
     keys = re.findall(r"^  (\w+)  ", text, re.MULTILINE)
     assert {"steps", "fit_steps", "fitted", "engine", "seed", "bound_bytes"} <= set(keys) <= set(report)
-    assert "error, code, kind" in text
+    assert "error, code, kind, reason" in text
+
+
+def test_the_keys_of_a_failure_are_described(run):
+    failure = json.loads(run("encode", "-", "a.nfc", "--json", stdin=b"no picture").out)
+    page = (Path(__file__).parents[2] / "docs/use/cli.md").read_text(encoding="utf-8")
+    section = page.partition("## Errors as JSON")[2].partition("## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(failure)
 
 
 def test_a_note_says_that_a_file_is_larger_than_the_samples(run):

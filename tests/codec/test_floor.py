@@ -109,7 +109,7 @@ def test_a_size_may_be_met_without_loss():
     raster = PICTURES["letters"]
     encoded = encode(raster, EncodeOptions(size_bytes=500, effort=1))
     assert (encoded.report["field"], encoded.report["psnr_db"]) == ("samples", None)
-    assert encoded.report["fitted"] == inspect(encoded.data).fitted == "packed, without a fit"
+    assert encoded.report["fitted"] == inspect(encoded.data).fitted == "packed without a fit"
     assert encoded.report["target_bytes"] == 500
     smaller = encode(raster, EncodeOptions(size_bytes=150, effort=1))
     assert len(smaller.data) <= 150
