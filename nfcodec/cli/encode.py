@@ -43,7 +43,7 @@ _JSON_KEYS = {
     "fit_steps": "Those of them that fitted the weights; the others fine-tuned the rounded weights.",
     "engine": "What took the steps; null where there were none, or none that brought anything.",
     "seed": "The --seed that the bytes depend on; null where nothing in them is random.",
-    "png_bytes": "The size of the picture as a PNG without metadata.",
+    "png_bytes": "The size of the picture as a PNG without metadata, with a palette where that is smaller.",
     "bound_bytes": "Lower bound for the size, where pixels are in a random order (rpp); else null.",
     "error, code, kind, reason": "Nothing but these, if there is no file: the message, the exit code, the class of the "
     "error, and which check refused.",
@@ -177,9 +177,11 @@ def _read(source: str, limits: Limits) -> Raster:
 
 
 def _png_bytes(raster: Raster) -> int:
-    """What the picture takes as a PNG without metadata."""
+    """What the picture takes as a PNG without metadata, with a palette where that is smaller."""
     from dataclasses import replace
 
     from nfcodec.images.files import image_bytes
+    from nfcodec.images.indexed import indexed_png
 
-    return len(image_bytes(replace(raster, metadata={}), "png"))
+    bare = replace(raster, metadata={})
+    return min(len(made) for made in (image_bytes(bare, "png"), indexed_png(bare)) if made is not None)

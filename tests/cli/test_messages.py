@@ -188,6 +188,13 @@ def test_the_keys_of_a_failure_are_described(run):
     assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(failure)
 
 
+def test_the_size_as_a_png_is_the_smaller_one(run):
+    bits = np.random.default_rng(0).integers(0, 2, (48, 48)).astype(np.uint8) * 255
+    Path("bits.png").write_bytes(image_bytes(Raster.from_array(bits)))
+    report = json.loads(run("encode", "bits.png", "bits.nfc", "--lossless", "--fast", "--json").out)
+    assert report["png_bytes"] < 48 * 48 / 8 + 150 < len(image_bytes(Raster.from_array(bits)))
+
+
 def test_a_note_says_that_a_file_is_larger_than_the_samples(run):
     """Of a field that was named; `auto` makes no such file."""
     noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
