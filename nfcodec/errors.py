@@ -21,7 +21,7 @@ import math
 
 CODES = {
     "error": "any other failure",
-    "usage": "an argument is outside its documented range",
+    "usage": "an argument is of a wrong type or outside its range, or arguments exclude each other",
     "image": "the input cannot be read as a picture",
     "image.unreadable": "the file cannot be opened or read",
     "image.unknown": "the content is of no known kind of image",
