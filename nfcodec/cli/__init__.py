@@ -74,13 +74,16 @@ def _without_pillows_warnings(function: Callable[..., int]) -> Callable[..., int
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
+    Without `arguments` it is that of the process, which ends with it: signals that come after the output has got its
+    name are ignored from then on.
+
     Every failure is one line on stderr and, with --json, an object with the keys "error" (the message), "code" (the
     exit code), "kind" (the class of the error) and "reason" (its code, see `nfcodec.errors`) on stdout.
     """
     _streams.open_closed()
     _console.reset()
     try:
-        with _signals.as_exceptions():
+        with _signals.as_exceptions(to_the_end=arguments is None):
             result: Any = command.main(args=arguments, prog_name="nfcodec", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

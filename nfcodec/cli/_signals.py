@@ -22,10 +22,13 @@ class Terminated(BaseException):
 
 
 @contextlib.contextmanager
-def as_exceptions() -> Generator[None]:
+def as_exceptions(to_the_end: bool = False) -> Generator[None]:
     """While this lasts, a signal that would end the process raises Terminated, so that temporary files are removed.
 
     Signals that somebody handles or ignores already, as under nohup, are left alone.
+
+    Args:
+        to_the_end: whether the process ends with this, so that what `commit` has set lasts while the interpreter ends.
     """
     _state["committed"] = False
     if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
@@ -39,7 +42,7 @@ def as_exceptions() -> Generator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if handler is not None:  # None: it was not set from Python
+            if handler is not None and not (to_the_end and committed()):  # None: it was not set from Python
                 signal.signal(number, handler)
 
 

@@ -106,6 +106,24 @@ def test_after_the_output_has_its_name(here, name, where, options):
     assert sorted(os.listdir(here)) == ["a.nfc", "a.png"]
 
 
+@usual_signals
+def test_while_the_interpreter_ends(here, name):
+    program = f"""
+import atexit, os, signal, sys
+from nfcodec.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+atexit.register(lambda: os.kill(os.getpid(), signal.{name}))
+sys.argv = ["nfcodec", "encode", "--fast", "-q", "a.png"]
+sys.exit(main())
+"""
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    line = [sys.executable, "-c", program]
+    child = subprocess.run(line, cwd=here, env=environment, capture_output=True, timeout=120, check=False)
+    assert (child.returncode, child.stderr) == (0, b"")
+    assert sorted(os.listdir(here)) == ["a.nfc", "a.png"]
+
+
 @each_signal
 def test_said_as_json(here, name):
     child = run(here, name, "first(nfcodec.codec, 'encode')", "encode", "a.png", "--json")
