@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -26,7 +27,7 @@ def check_writable(path: str | Path, overwrite: bool = False, advice: str = REPL
         if (descriptor := descriptor_of(path)) is not None:
             os.fstat(descriptor)
             return
-        target = os.path.realpath(path)
+        target = _followed(path)
         status = _status(target)
     except (OSError, ValueError) as error:
         raise _write_error(path, error) from error
@@ -60,7 +61,7 @@ def write_atomic(
             write_all(descriptor, data)
             commit()
             return
-        target = os.path.realpath(path)
+        target = _followed(path)
         status = _status(target)
         if status is not None:
             _check_existing(path, status, overwrite, advice)
@@ -85,6 +86,13 @@ def _write_directly(target: str, data: bytes, commit: Commit) -> None:
         commit()
     finally:
         os.close(descriptor)
+
+
+def _followed(path: str | Path) -> str:
+    """Where a path leads, links followed. Raises IsADirectoryError for one that ends in a slash: it names no file."""
+    if os.fspath(path).endswith((os.sep, os.altsep or os.sep)):
+        raise IsADirectoryError(errno.EISDIR, "it is the name of a directory")
+    return os.path.realpath(path)
 
 
 def _status(target: str) -> os.stat_result | None:

@@ -295,3 +295,13 @@ def test_a_device_of_characters_is_overwritten_only_if_told():
     with pytest.raises(WriteError, match="No space left"):
         write_atomic("/dev/full", b"data", overwrite=True)
     write_atomic(os.devnull, b"data")
+
+
+@pytest.mark.parametrize("there", [None, b"old"], ids=["new", "old"])
+def test_a_name_of_a_directory_becomes_no_file(tmp_path, there):
+    if there is not None:
+        (tmp_path / "out").write_bytes(there)
+    for write in (lambda path: check_writable(path, True), lambda path: write_atomic(path, b"new", True)):
+        with pytest.raises(WriteError, match=r"out/: it is the name of a directory$"):
+            write(f"{tmp_path}/out/")
+    assert [each.read_bytes() for each in tmp_path.iterdir()] == [there][: there is not None]
