@@ -30,13 +30,13 @@ def read_bytes(
 
     Args:
         source: a path, or a stream of bytes.
-        limits: of which `max_file_bytes` counts here.
+        limits: of which `max_file_bytes` and `max_memory_bytes` count here.
         check_start: called with the first bytes, up to 64, before others are read; raises what is to be raised.
         name: of the source in error messages.
 
     Raises:
         ImageReadError: it cannot be opened or read.
-        LimitError: it is larger than `limits.max_file_bytes`, or does not fit in memory.
+        LimitError: it is larger than these limits, or does not fit in memory.
     """
     name = name or name_of(source)
     try:
@@ -45,7 +45,7 @@ def read_bytes(
         with open(source, "rb") as file:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode):
-                limits.check("file_bytes", status.st_size)
+                _check_size(status.st_size, limits)
             return _read_stream(file, limits, check_start)
     except NfcError:  # some of them are ValueErrors, too
         raise
@@ -69,12 +69,18 @@ def reason_of(error: BaseException) -> str:
     return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
+def _check_size(n_bytes: int, limits: Limits) -> None:
+    """Hold the bytes of a file against the limits; in memory they are, too."""
+    limits.check("file_bytes", n_bytes)
+    limits.check("memory_bytes", n_bytes)
+
+
 def _read_stream(stream: BinaryIO, limits: Limits, check_start: CheckStart) -> bytes:
     buffer = io.BytesIO()  # which gives its bytes away without a copy
     n_bytes = _read_up_to(stream, buffer, _HEAD_BYTES)
     check_start(buffer.getvalue())
     while n_bytes:
-        limits.check("file_bytes", buffer.tell())
+        _check_size(buffer.tell(), limits)
         n_bytes = _read_up_to(stream, buffer, _CHUNK_BYTES)
     return buffer.getvalue()
 

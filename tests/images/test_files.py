@@ -269,6 +269,8 @@ def test_input_without_an_end_is_refused_by_its_start():
     assert stream.n_read == 64
     with pytest.raises(LimitError):
         read_bytes(Endless(), Limits(max_file_bytes=10**6))
+    with pytest.raises(LimitError, match="memory bytes"):
+        read_bytes(Endless(), Limits(max_memory_bytes=10**6))
 
 
 def test_input_without_an_end_but_with_a_start_is_refused_by_its_length():
