@@ -283,9 +283,13 @@ def _decode(data: Buffer, limits: Limits | None) -> Raster:
 
 
 def _limits(limits: Limits | None) -> Limits:
-    from nfcodec.limits import DEFAULT_LIMITS
+    from nfcodec import arguments
+    from nfcodec.limits import DEFAULT_LIMITS, Limits
 
-    return DEFAULT_LIMITS if limits is None else limits
+    if limits is None:
+        return DEFAULT_LIMITS
+    arguments.instance_of("limits", limits, Limits, "an nfcodec.Limits")
+    return limits
 
 
 def _path(path: Path) -> str:

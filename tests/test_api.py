@@ -418,10 +418,13 @@ def test_what_is_no_path(data):
         nfcodec.save(array(), "a.nfc", overwrite="yes")
 
 
-def test_limits_of_another_type(data):
-    for read in (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect):
+def test_limits_of_another_type(data, tmp_path):
+    path = tmp_path / "a.nfc"
+    path.write_bytes(data)
+    of_bytes = (nfcodec.decode, nfcodec.decode_array, nfcodec.inspect, nfcodec.NfcFile)
+    for read, source in [(read, data) for read in of_bytes] + [(nfcodec.open, path), (nfcodec.load, path)]:
         with pytest.raises(UsageError, match=r"^limits must be an nfcodec\.Limits, not 9"):
-            read(data, limits=9)
+            read(source, limits=9)
 
 
 def test_files(tmp_path, data):
