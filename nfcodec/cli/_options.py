@@ -140,20 +140,20 @@ def write_output(target: str, data: bytes, overwrite: bool, advice: str = REPLAC
         write_atomic(target, data, overwrite, advice, commit=_signals.commit)
 
 
-def read_nfc(source: str) -> bytes:
+def read_nfc(source: str, limits: Limits) -> bytes:
     """Read all of an .nfc file, or of stdin, within the limits. Only what is no .nfc file at all is noticed."""
     from nfcodec.format import check_start
 
-    return read_file(source, check_start)
+    return read_file(source, check_start, limits)
 
 
-def read_file(source: str, check_start: Callable[[bytes], object]) -> bytes:
+def read_file(source: str, check_start: Callable[[bytes], object], limits: Limits) -> bytes:
     """Read all of a file or stdin, within the limits; `check_start` gets the first bytes before others are read."""
     from nfcodec.images.files import read_bytes
 
     with named(source):
         stream = _streams.standard_input() if source == STDIO else source
-        return read_bytes(stream, check_start=check_start, name=input_name(source))
+        return read_bytes(stream, limits, check_start, input_name(source))
 
 
 def input_name(source: str) -> str:
@@ -192,7 +192,7 @@ def read_picture(source: str, limits: Limits) -> Raster:
     def check(head: bytes) -> None:
         (check_start if is_meant_as_nfc(head) else picture_start(input_name(source)))(head)
 
-    data = read_file(source, check)
+    data = read_file(source, check, limits)
     with named(source):
         if is_meant_as_nfc(data):
             return decode(data, limits)

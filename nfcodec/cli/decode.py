@@ -52,7 +52,7 @@ def command(source: str, target: str | None, format_name: str | None, overwrite:
     out = default_output(source, target, f".{image_format}")
     from nfcodec.codec import decode, inspect
 
-    data = read_nfc(source)
+    data = read_nfc(source, limits)
     with named(source):
         inspect(data, limits)  # a bad file is a bad file, whatever OUT is
     advice = f"IN may have been made from it; name another OUT, as {free_name(out)}"

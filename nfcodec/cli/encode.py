@@ -171,7 +171,7 @@ def _read(source: str, limits: Limits) -> Raster:
             raise ImageReadError(f"{name} is an .nfc file already; `nfcodec decode` makes a picture of it")
         check_picture(head)
 
-    data = read_file(source, check)
+    data = read_file(source, check, limits)
     with named(source):
         return raster_from_bytes(data, limits, name)
 

@@ -27,7 +27,7 @@ def command(source: str, as_json: bool, limits: Limits) -> None:
     """
     from nfcodec.codec import inspect
 
-    data = read_nfc(source)
+    data = read_nfc(source, limits)
     with named(source):
         info = inspect(data, limits).to_dict()
     if as_json:

@@ -43,7 +43,7 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
     """
     from nfcodec.codec import inspect, verify
 
-    data = read_nfc(source)
+    data = read_nfc(source, limits)
     with named(source):
         target_psnr_db = inspect(data, limits).target_psnr_db
         result = verify(data, limits)

@@ -672,3 +672,16 @@ def test_ctrl_c_leaves_no_file(tmp_path):
     assert b"interrupted" in result.stderr
     assert b"Traceback" not in result.stderr
     assert os.listdir(tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("verb", [("info",), ("decode", "-f"), ("verify",)], ids=" ".join)
+def test_a_file_longer_than_the_memory_that_is_allowed_is_not_read(run, verb):
+    """One that begins like an .nfc file, and is a gigabyte of nothing but for that."""
+    from nfcodec.format.chunks import SIGNATURE
+
+    with open("long.nfc", "wb") as file:
+        file.write(SIGNATURE)
+        file.truncate(2**30)
+    result = run(*verb, "long.nfc", "--max-memory", "100MB")
+    assert result.code == 6
+    assert "long.nfc: " in result.err
