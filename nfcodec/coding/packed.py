@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +35,8 @@ PLANAR, TYPE_BITS, COMPRESSED = 1 << 3, 4, 1 << 6
 """In `how`: features follow each other rather than pixels; where the type of the numbers is; and the body is a frame.
 The lowest three bits say along which axes there are differences."""
 
-INTEGER, INTEGER_BYTES = 60e-9, 24
-"""Work and memory of an integer that is unpacked."""
+INTEGER, INTEGER_BYTES, COPIES = 60e-9, 4, 5
+"""Work and memory of an integer that is unpacked, and in how many arrays its number is meanwhile."""
 
 TRIED = 1 << 16
 """Arrangements are tried on about so many integers."""
@@ -70,11 +71,7 @@ def estimated_bytes(integers: Integers) -> float:
 def unpack(data: bytes, shape: Shape) -> SymbolArray:
     """The inverse of `pack`. Raises FormatError."""
     reader = ByteReader(data, "packed integers")
-    folded, unit, how = reader.varint(2 * MAX_SYMBOL), reader.varint(2 * MAX_SYMBOL), reader.u8()
-    least = -(folded + 1 >> 1) if folded & 1 else folded >> 1
-    if not unit or how >> TYPE_BITS & 3 == 3 or how >= COMPRESSED << 1:
-        raise FormatError("integers are packed in an unknown way", code="packed")
-    kind = TYPES[how >> TYPE_BITS & 3]
+    least, unit, how, kind = _read_head(reader)
     body = reader.rest()
     n_bytes = math.prod(shape) * kind.itemsize
     if how & COMPRESSED:
@@ -92,9 +89,19 @@ def unpack(data: bytes, shape: Shape) -> SymbolArray:
     return integers
 
 
-def packed_cost(n: int) -> Cost:
-    """What `unpack` takes for n integers, which are kept, beside the bytes that they come from."""
-    return Cost(INTEGER_BYTES * n, INTEGER * n, 4 * n)
+def packed_cost(data: bytes, n: int) -> Cost:
+    """What `unpack` takes for n integers, which are kept, beside the bytes that they come from. Raises FormatError."""
+    *_, kind = _read_head(ByteReader(data, "packed integers"))
+    return Cost((INTEGER_BYTES + COPIES * kind.itemsize) * n, INTEGER * n, INTEGER_BYTES * n)
+
+
+def _read_head(reader: ByteReader) -> tuple[int, int, int, np.dtype[Any]]:
+    """The least integer, the unit, `how`, and the type of numbers that this says."""
+    folded, unit, how = reader.varint(2 * MAX_SYMBOL), reader.varint(2 * MAX_SYMBOL), reader.u8()
+    if not unit or how >> TYPE_BITS & 3 == 3 or how >= COMPRESSED << 1:
+        raise FormatError("integers are packed in an unknown way", code="packed")
+    least = -(folded + 1 >> 1) if folded & 1 else folded >> 1
+    return least, unit, how, TYPES[how >> TYPE_BITS & 3]
 
 
 def _numbers(integers: Integers) -> tuple[int, int, Unsigned]:

@@ -67,7 +67,7 @@ def planes_cost(payload: bytes, n_planes: int, n_pixels: int, depth: int) -> Cos
     """What `decode_planes` takes; the planes are kept."""
     kept = n_planes * n_pixels * (depth // 8)
     if payload[:1] == bytes([PACKED]):
-        return packed.packed_cost(n_planes * n_pixels).then(Cost(kept)).keeping(kept)
+        return packed.packed_cost(payload[1:], n_planes * n_pixels).then(Cost(kept)).keeping(kept)
     coding = adaptive_cost(n_pixels, (1 << depth) - 1, [depth + 1], n_runs=_MAX_RUNS)
     each = Cost(PLACE_BYTES * n_pixels, CONTEXT * n_pixels, PLACE_BYTES * n_pixels).then(coding).keeping(0)
     total = Cost()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -139,3 +141,22 @@ def test_any_damage_ends_in_integers_or_an_error():
             except FormatError:
                 continue
             assert found.shape == values.shape
+
+
+@pytest.mark.parametrize("largest", [200, 40_000, 2**20])
+@pytest.mark.parametrize("smooth", [False, True])
+def test_memory_of_unpacking_is_bounded_by_what_the_head_says(largest, smooth):
+    """And is at least half of that."""
+    rng, shape = np.random.default_rng(0), (300, 400, 3)
+    integers = rng.integers(0, largest + 1, shape)
+    if smooth:
+        integers = np.cumsum(np.cumsum(integers < largest // 2, axis=0), axis=1) % largest
+        integers[0, 0, 0] = largest
+    data = pack(integers)
+    tracemalloc.start()
+    try:
+        unpack(data, shape)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= packed.packed_cost(data, integers.size).memory_bytes <= 2 * peak

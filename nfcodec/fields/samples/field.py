@@ -82,7 +82,7 @@ class PackedPart(Part):
         self._packed = reader.rest()
 
     def cost(self, stream_bytes: int) -> Cost:
-        return Cost(kept_bytes=len(self._packed)).then(packed.packed_cost(math.prod(self._shape)))
+        return Cost(kept_bytes=len(self._packed)).then(packed.packed_cost(self._packed, math.prod(self._shape)))
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         return {TENSOR: packed.unpack(self._packed, self._shape) if symbols is None else symbols[TENSOR]}
