@@ -82,4 +82,5 @@ def _smallest(filtered: Filtered, request: Request, recipe: Recipe, weighed: Tri
         if trial.psnr_db >= request.psnr_db and n_bytes < best_bytes:
             best = replace(best, trial=trial, engine=engine, device=device)
             best_bytes = n_bytes
+        del weights, trial  # which would take memory through the next fit
     return replace(best, steps=done, fit_steps=done)
