@@ -22,8 +22,8 @@ from nfcodec.workers import Workers, n_threads, single_threaded_blas
 CODING, BAND, CODING_BYTES = 0.55e-6, 8e-3, 22
 """Work of a coefficient and of a band; and memory of each coefficient."""
 
-KERNELS = Cost(120e6, 1.2, 120e6)
-"""What loading compiled loops takes, once they are compiled."""
+KERNELS = Cost(160e6, 2.0, 160e6)
+"""What loading compiled loops takes; the memory also where they are compiled for the first time."""
 
 
 class WaveletPart(Part):
