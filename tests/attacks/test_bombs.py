@@ -18,8 +18,8 @@ SMALL_BYTES, SHORT_SECONDS = 200e6, 1.0
 EASY = {"pyramid", "lattices", "alpha and residual", "eight zigzags"}
 """Their streams are empty, so that they hold far fewer different symbols than the heads tell of, or end at once."""
 
-TOLERANCE = 1.3
-"""CPU seconds vary that much on a machine that is busy with other things."""
+TOLERANCE = 1.6
+"""CPU seconds of the same file were seen to vary that much on machines that others share: from 1.03 to 1.6."""
 
 SMALL_FILES = [name for name, make in bombs.BOMBS.items() if name not in bombs.OF_NOISE]
 

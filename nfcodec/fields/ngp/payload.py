@@ -21,7 +21,7 @@ from nfcodec.fields.ngp.levels import HashLevel, UsedEntries
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
-BYTE = 2.4e-9
+BYTE = 2.0e-9
 """Work of each byte of a table, to get it from the system."""
 
 
