@@ -103,11 +103,12 @@ class _Counter:
         self._unsigned = np.uint32 if self._high + 1 - self._low < 1 << 32 else np.uint64
         self._shift = max(0, (self._high - self._low).bit_length() - _BUCKET_BITS)
         n_buckets = ((self._high - self._low) >> self._shift) + 1
-        edges = self._low + (np.arange(n_buckets + 1, dtype=np.int64) << self._shift)
-        counts = np.searchsorted(thresholds, edges, side="right")
-        ends = np.searchsorted(thresholds, edges[1:] - 1, side="right")
-        self._scan = int((ends - counts[:-1]).max())
-        self._first = counts[:-1].astype(np.int32)
+        above = thresholds - self._low
+        ends = np.cumsum(np.bincount(above >> self._shift, minlength=n_buckets))
+        first_buckets_from = -(-above >> self._shift)
+        counts = np.cumsum(np.bincount(first_buckets_from, minlength=n_buckets))[:n_buckets]
+        self._scan = int((ends - counts).max())
+        self._first = counts.astype(np.int32)
         self._next = (np.append(thresholds, self._high + 1) - self._low).astype(self._unsigned)
 
     def count(self, x: Int64Array) -> npt.NDArray[np.integer]:

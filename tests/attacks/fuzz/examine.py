@@ -52,36 +52,36 @@ class Outcome:
 def examine(data: bytes, is_nfc: bool) -> Outcome:
     """Give an input to the readers."""
     before, started = _reset_peak(), time.process_time()
-    kind = _read_file(data) if is_nfc else _read_image(data)
+    kind, raster = _read_file(data) if is_nfc else (_read_image(data), None)
     seconds, grown = time.process_time() - started, _memory("VmHWM") - before
     if not kind.startswith(FIND):
         if seconds > SLOW_S:
             kind = f"{FIND}slow, {kind}"
         elif grown > LARGE_BYTES or kind == "limit.exhausted":
             kind = f"{FIND}large, {kind}"
-    if kind == "value" and is_nfc:
-        kind = _compared(data)
+    if kind == "value" and raster is not None:
+        kind = _compared(data, raster)
     return Outcome(kind, is_nfc and _passes(data), seconds, grown)
 
 
-def _read_file(data: bytes) -> str:
-    """Every reader of .nfc files; they have to agree."""
+def _read_file(data: bytes) -> tuple[str, Raster | None]:
+    """Every reader of .nfc files; they have to agree. What became of it, and what it decodes to."""
     said, _ = _outcome(lambda: inspect(data, DEFAULT_LIMITS))
     verified, found = _outcome(lambda: verify(data, LIMITS))
     if said.startswith(FIND) or verified.startswith(FIND):
-        return said if said.startswith(FIND) else verified
+        return said if said.startswith(FIND) else verified, None
     if said != "value" and said != verified and not said.startswith("limit") and not verified.startswith("limit"):
-        return f"{FIND}inspect says {said}, verify {verified}"
+        return f"{FIND}inspect says {said}, verify {verified}", None
     kind = verified if verified != "value" or found.ok else "format.digest"
     if kind.startswith("limit"):
-        return kind
+        return kind, None
     decoded, raster = _outcome(lambda: decode(data, LIMITS))
     if decoded != kind:
-        return decoded if decoded.startswith(FIND) else f"{FIND}verify says {kind}, decode {decoded}"
+        return decoded if decoded.startswith(FIND) else f"{FIND}verify says {kind}, decode {decoded}", None
     if decoded == "value" and raster.digest() != read_header(data).digest:
-        return f"{FIND}wrong digest"
+        return f"{FIND}wrong digest", None
     chosen = random.Random(len(data) + data[-1] if data else 0).randrange(3)
-    return kind if chosen else _through_python(data, kind, raster)
+    return kind if chosen else _through_python(data, kind, raster), raster
 
 
 def _through_python(data: bytes, kind: str, raster: Raster | None) -> str:
@@ -114,12 +114,11 @@ def _read_image(data: bytes) -> str:
     return said
 
 
-def _compared(data: bytes) -> str:
+def _compared(data: bytes, raster: Raster) -> str:
     """A file that decodes, by the decoder that was written from the description of the format alone."""
     header = read_header(data)
     if header.width * header.height > COMPARED_PIXELS:
         return "value"
-    raster = decode(data, LIMITS)
     try:
         samples, alpha, metadata = _independent().decode(data)
     except Exception as error:
