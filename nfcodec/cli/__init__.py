@@ -95,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _console.err(f"Try '{error.ctx.command_path} --help'.")
         return _as_json(error, error.format_message(), error.exit_code)
     except NfcError as error:
-        return _fail(error, str(error), error.exit_code)
+        from nfcodec.cli._limits import message_of
+
+        return _fail(error, message_of(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _stop(KeyboardInterrupt(), "interrupted", INTERRUPTED)
     except _signals.Terminated as error:

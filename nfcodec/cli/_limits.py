@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from nfcodec.errors import LimitError
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -17,6 +18,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "MP": 1e6, "G": 1e9}
 _BYTES = {"": 1.0, "B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SECONDS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+_RAISED_BY = {
+    "limit.pixels": "--max-pixels",
+    "limit.dimension": "--max-pixels",
+    "limit.memory_bytes": "--max-memory",
+    "limit.work": "--max-work",
+}
+"""The option that raises a limit, by the code of the error."""
 
 
 class Quantity(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -75,3 +84,9 @@ def limits_of(max_pixels: float | None, max_memory: float | None, max_work: floa
         max_memory_bytes=default.max_memory_bytes if max_memory is None else max_memory,
         max_work=default.max_work if max_work is None else max_work,
     )
+
+
+def message_of(error: Exception) -> str:
+    """What an error says, with the option that raises the limit where that is what stopped us."""
+    option = _RAISED_BY.get(error.code) if isinstance(error, LimitError) else None
+    return f"{error}; {option} raises it" if option else str(error)

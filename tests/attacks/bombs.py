@@ -4,7 +4,8 @@
 
 Each is decoded in a process of its own, with no limits, and what it takes is measured there: memory over that of a
 process which has decoded a small file before, and CPU seconds. Beside it stands what `nfcodec.codec.document.parse`
-says of the file, and how long a refusal takes under limits of half as much.
+says of the file, and how long a refusal takes under limits of half as much. The exit code is 1 if something takes
+longer than is said even in the quickest of three runs, or if memory is not bounded closely.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import forge
 
 from nfcodec.codec import decode
 from nfcodec.codec.document import parse
+from nfcodec.coding import packed
 from nfcodec.coding.convolutional import parities, path_length
 from nfcodec.coding.entropy import Encoder
 from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, encode_payload
@@ -35,12 +37,20 @@ from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import encode_residual
 from nfcodec.errors import LimitError, NfcError
 from nfcodec.exact.field import Role
-from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Samples, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fitting.cost import slowness
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 
 CLEAR_REFS = Path("/proc/self/clear_refs")
 WHOLE = 1 << 24
+RUNS = 3
+SMALL_BYTES = 200e6
+"""What takes less memory may be said to take more than twice as much."""
+
+EASY = {"pyramid", "lattices", "alpha and residual", "eight zigzags"}
+"""Their streams are empty, so that they hold far fewer different symbols than the heads tell of, or end at once."""
+
 UNLIMITED = dict.fromkeys(Limits.__dataclass_fields__, math.inf)
 
 
@@ -87,7 +97,17 @@ def residual(width: int, height: int) -> bytes:
     return encode_residual(values, np.zeros(values.shape, np.int8))
 
 
+def packed_samples(width: int, height: int, high: int) -> bytes:
+    """Packed integers below `high` that rise along rows, columns and features, so that their frame is small."""
+    integers = (np.indices((height, width, 3)).sum(axis=0) * 3) % high
+    payload = bytes([ANY]) + packed.pack(integers.astype(np.int32))
+    return forge.with_chunk(
+        forge.build(SAMPLES, width, height, channels=3, depth=16, steps=forge.STEP), WEIGHTS, payload
+    )
+
+
 TINY = Siren(1, 0)
+SAMPLES = (Samples.wire_id, Samples().pack())
 HASHED = tuple(level(65534.0, 1 << 18) for _ in range(32))
 LATTICES = tuple(level(7.0 * 2**i + 0.375, 1 << 20) for i in range(7))
 
@@ -129,6 +149,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "eight zigzags of noise": lambda: forge.build(
         TINY, 700, 700, depth=16, chain=b"\x08" + b"\x02" * 8, extra={PLANES: plane(700, 700, 16, 8)}
     ),
+    "packed bytes": lambda: packed_samples(2500, 2500, 1 << 8),
+    "packed pairs of bytes": lambda: packed_samples(2500, 2500, 1 << 14),
     "eight permutations": lambda: forge.build(TINY, 1000, 1000, chain=b"\x08" + (b"\1\1" + bytes(8)) * 8),
 }  # fmt: skip
 
@@ -182,35 +204,57 @@ def by_default(data: bytes) -> str:
     return "within the limits"
 
 
+def quickest(data: bytes, folder: Path) -> dict[str, Any]:
+    """Of a few runs, as a virtual machine may take 2 s to hand out a gigabyte that it does not have yet."""
+    return min((measured_apart(data, folder) for _ in range(RUNS)), key=lambda found: found.get("seconds", 0.0))
+
+
 def measured_apart(data: bytes, folder: Path) -> dict[str, Any]:
     """Of a file, in a process of its own with one thread."""
     path = folder / "bomb.nfc"
     path.write_bytes(data)
-    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
     command = [sys.executable, __file__, "--measure", str(path)]
     result = subprocess.run(command, env={**os.environ, **one_thread}, capture_output=True, check=True)
     return json.loads(result.stdout)
 
 
-def row(name: str, found: dict[str, Any]) -> str:
+def verdict(name: str, found: dict[str, Any]) -> str:
+    """What is wrong with the memory that is said; "" where it is a bound, and close where much was taken."""
+    taken, said = found["memory"], found["said_memory"]
+    if taken > said:
+        return "MORE THAN SAID"
+    return "" if said <= 2 * taken or said <= SMALL_BYTES or name in EASY else "SAID TWICE OVER"
+
+
+def row(name: str, found: dict[str, Any]) -> tuple[str, bool]:
+    """A line of the table, and whether all bounds in it hold. Seconds are the reference machine's."""
     refusal = found["refusal"]
-    text = f"{name:28} {found['bytes']:9,} B"
+    text, wrong = f"{name:28} {found['bytes']:9,} B", ""
     if "said_work" in found:
+        seconds, wrong = found["seconds"] / slowness(), verdict(name, found)
+        if seconds > found["said_work"]:
+            wrong = "LONGER THAN SAID"
         text += f"  {found['memory'] / 1e6:7.0f} of {found['said_memory'] / 1e6:7.0f} MB"
-        text += f"  {found['seconds']:7.2f} of {found['said_work']:7.2f} s  {found['outcome'][:40]}"
-    return text + f"  refused: {refusal['memory'] / 1e6:.0f} MB, {refusal['seconds']:.3f} s, {refusal['outcome'][:60]}"
+        text += f"  {seconds:7.2f} of {found['said_work']:7.2f} s {wrong} {found['outcome'][:40]}"
+    text += f"  refused: {refusal['memory'] / 1e6:.0f} MB, {refusal['seconds']:.3f} s, {refusal['outcome'][:60]}"
+    return text, not wrong
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str]) -> int:
     import tempfile
 
+    n_wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for name in names or BOMBS:
-            print(row(name, measured_apart(BOMBS[name](), Path(folder))), flush=True)
+            line, is_right = row(name, quickest(BOMBS[name](), Path(folder)))
+            n_wrong += not is_right
+            print(line, flush=True)
+    return int(n_wrong > 0)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(sys.argv[2])))
     else:
-        main(sys.argv[1:])
+        sys.exit(main(sys.argv[1:]))

@@ -453,6 +453,7 @@ def test_limits_are_options_of_every_verb_that_reads(run, nfc, limit):
         result = run(*arguments, *limit, stdin=nfc)
         assert result.code == 6, arguments
         assert_one_clear_line(result)
+        assert f"; {limit[0]} raises it" in result.err
     assert run("encode", "-", "a.nfc", "-e", "1", *limit, stdin=PNG).code == 6
 
 

@@ -126,7 +126,9 @@ def _compared(data: bytes, raster: Raster) -> str:
             return "value"
         return f"{FIND}the independent decoder refuses: {type(error).__name__} {error}"
     same = np.array_equal(samples, raster.samples) and metadata == raster.metadata
-    same &= (alpha is None) == (raster.alpha is None) and (alpha is None or np.array_equal(alpha, raster.alpha))
+    same &= (alpha is None) == (raster.alpha is None) and (
+        alpha is None or np.array_equal(alpha, np.asarray(raster.alpha))
+    )
     return "value" if same else f"{FIND}the independent decoder differs"
 
 
