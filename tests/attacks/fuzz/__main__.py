@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[3]
 FINDS = Path(__file__).parents[1] / "finds"
-BATCH = 2000
+BATCH = 10_000
 """Inputs that one worker examines before another takes its place."""
 SILENT_S = 900.0
 """Without a word for so long, a worker waits for something that will not come."""

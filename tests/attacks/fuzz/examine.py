@@ -65,44 +65,60 @@ def examine(data: bytes, is_nfc: bool) -> Outcome:
 
 
 def _read_file(data: bytes) -> tuple[str, Raster | None]:
-    """Every reader of .nfc files; they have to agree. What became of it, and what it decodes to."""
+    """The decoder, and one of the other readers of .nfc files; they have to agree.
+
+    Returns what became of the input, and what it decodes to.
+    """
     said, _ = _outcome(lambda: inspect(data, DEFAULT_LIMITS))
-    verified, found = _outcome(lambda: verify(data, LIMITS))
-    if said.startswith(FIND) or verified.startswith(FIND):
-        return said if said.startswith(FIND) else verified, None
-    if said != "value" and said != verified and not said.startswith("limit") and not verified.startswith("limit"):
-        return f"{FIND}inspect says {said}, verify {verified}", None
-    kind = verified if verified != "value" or found.ok else "format.digest"
+    kind, raster = _outcome(lambda: decode(data, LIMITS))
+    if said.startswith(FIND) or kind.startswith(FIND):
+        return said if said.startswith(FIND) else kind, None
     if kind.startswith("limit"):
         return kind, None
-    decoded, raster = _outcome(lambda: decode(data, LIMITS))
-    if decoded != kind:
-        return decoded if decoded.startswith(FIND) else f"{FIND}verify says {kind}, decode {decoded}", None
-    if decoded == "value" and raster.digest() != read_header(data).digest:
+    if said != "value" and said != kind and not said.startswith("limit"):
+        return f"{FIND}inspect says {said}, decode {kind}", None
+    if raster is not None and raster.digest() != read_header(data).digest:
         return f"{FIND}wrong digest", None
-    chosen = random.Random(len(data) + data[-1] if data else 0).randrange(3)
-    return kind if chosen else _through_python(data, kind, raster), raster
+    reader = random.Random(len(data) + data[-1] if data else 0).choice((_by_verify, _by_array, _by_open, _by_load))
+    return reader(data, kind, raster) or kind, raster
 
 
-def _through_python(data: bytes, kind: str, raster: Raster | None) -> str:
-    """The functions of the package itself: arrays, and files by their names."""
-    from_array, array = _outcome(lambda: nfcodec.decode_array(data, limits=LIMITS))
-    if from_array != kind:
-        return from_array if from_array.startswith(FIND) else f"{FIND}decode says {kind}, decode_array {from_array}"
-    if raster is not None and not np.array_equal(array, raster.to_array()):
+def _by_verify(data: bytes, kind: str, raster: Raster | None) -> str:
+    """What is wrong with what `verify` makes of a file; "" if nothing is. So do those below."""
+    said, found = _outcome(lambda: verify(data, LIMITS))
+    return _difference("verify", said if said != "value" or found.ok else "format.digest", kind)
+
+
+def _by_array(data: bytes, kind: str, raster: Raster | None) -> str:
+    said, array = _outcome(lambda: nfcodec.decode_array(data, limits=LIMITS))
+    if raster is not None and said == kind and not np.array_equal(array, raster.to_array()):
         return f"{FIND}decode and decode_array differ"
+    return _difference("decode_array", said, kind)
+
+
+def _by_open(data: bytes, kind: str, raster: Raster | None) -> str:
+    return _difference("open", _of_file(data, lambda name: nfcodec.open(name).array()), kind)
+
+
+def _by_load(data: bytes, kind: str, raster: Raster | None) -> str:
+    said = _of_file(data, nfcodec.load)
+    if said == "usage" and raster is not None and raster.depth == 16:  # Pillow has no such mode
+        return ""
+    return _difference("load", said, kind)
+
+
+def _of_file(data: bytes, read: Callable[[str], object]) -> str:
     with tempfile.NamedTemporaryFile(suffix=".nfc") as file:
         file.write(data)
         file.flush()
-        opened, _ = _outcome(lambda: nfcodec.open(file.name).array())
-        loaded, _ = _outcome(lambda: nfcodec.load(file.name))
-    if loaded == "usage" and raster is not None and raster.depth == 16:  # Pillow has no such mode
-        loaded = opened
+        return _outcome(lambda: read(file.name))[0]
+
+
+def _difference(reader: str, said: str, kind: str) -> str:
     early = "format.unsupported.chunk"  # of the first chunk's name, before the rest of a file is read
-    for said in (opened, loaded):
-        if said != kind and not (said == early and kind.startswith("format")):
-            return said if said.startswith(FIND) else f"{FIND}decode says {kind}, open or load {said}"
-    return kind
+    if said == kind or (reader in ("open", "load") and said == early and kind.startswith("format")):
+        return ""
+    return said if said.startswith(FIND) else f"{FIND}decode says {kind}, {reader} {said}"
 
 
 def _read_image(data: bytes) -> str:
