@@ -19,6 +19,9 @@ CheckStart = Callable[[bytes], object]
 
 _HEAD_BYTES, _CHUNK_BYTES = 64, 1 << 20
 
+_LONGEST_REASON = 200
+"""Characters of an error of another library that are passed on."""
+
 
 def read_bytes(
     source: str | Path | BinaryIO,
@@ -64,9 +67,10 @@ def name_of(source: str | Path | BinaryIO) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """What an error says, in one line that is not too long: some errors quote the file."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}.."
 
 
 def _check_size(n_bytes: int, limits: Limits) -> None:

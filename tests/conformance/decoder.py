@@ -686,13 +686,13 @@ def read_order(transforms, planes, h, w, depth):  # section 6, permutations
 
 def to_samples(transforms, outputs, channel, peak, as_they_are):
     # section 6, value maps, with section 7.2's places and signs
-    if as_they_are:
-        yield from ((k, 4, 1) for k in (outputs + 2**23 >> 24).clip(0, peak).tolist())
-        return
+    transforms = [] if as_they_are else transforms
     sign, big = (-1) ** sum(kind == 16 for kind, _ in transforms), Decimal(10) ** 100
 
     @cache
     def threshold(k):
+        if as_they_are:
+            return 2**24 * k - 2**23
         z = Decimal(2 * k - 1) / (2 * peak)
         for kind, values in transforms:
             if kind in VALUE_MAPS:
