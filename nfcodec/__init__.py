@@ -101,8 +101,8 @@ def encode(
         size: instead of a PSNR, the most bytes that the file may take, at least 1; bpp: the same in bits a pixel,
             over 0.
         lossless: instead of a PSNR, decode to the very samples.
-        field: "auto", "wavelet", "table", "siren", "ngp", "samples" (docs/use/choosing.md says which is for what), or
-            a field from `nfcodec.fields`.
+        field: "auto", "wavelet", "table", "siren", "ngp", "grid", "samples" (docs/use/choosing.md says which is for
+            what), or a field from `nfcodec.fields`.
         transform: "none", or a chain such as "rpp" or "standardize+rpp"; docs/use/cli.md lists all with their ranges.
         seed: 0 .. 2^64 - 1, of the random order (rpp), and of initial weights and noise where gradient steps are taken.
             Where there is neither, as with wavelets at effort 1, it changes nothing, and the report's seed is None.

@@ -78,8 +78,8 @@ def _transforms() -> Mapping[str, str]:
 @click.option("--lossless", is_flag=True, help="Instead: decode to the very samples of IN.")
 @click.option("--field", type=FieldChoice(field_names()), default="auto", show_default=True,
               help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
-                   " the chain moves them), a SIREN, Instant-NGP, or nothing: the samples are packed (auto, where that"
-                   " is smaller). Of ngp all or some sizes may be given:"
+                   " the chain moves them), a SIREN, Instant-NGP, grids, or nothing: the samples are packed (auto,"
+                   " where that is smaller). Of ngp all or some sizes may be given:"
                    " ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a level's entries).")  # fmt: skip
 @click.option("--transform", type=Transforms(), default="none", show_default=True, metavar="CHAIN",
               help="Applied before the fit, undone by the decoder: none, or transforms joined by + (rpp,"

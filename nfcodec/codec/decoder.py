@@ -76,7 +76,7 @@ def _evaluated(document: Document) -> tuple[Samples, npt.NDArray[np.int8] | None
     Symbols are forgotten on the way back.
     """
     header = document.header
-    symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
+    symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS], document.steps)
     weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
     value_map = document.value_map
     flat = (document.geometry.n_pixels, header.channels)

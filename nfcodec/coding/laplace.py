@@ -64,17 +64,28 @@ DECAYS = (
 @cache
 def _tables() -> list[Table]:
     """Frequencies of the high parts -ESCAPE .. ESCAPE, at scale * 8 + location mod 8 + 4."""
-    n_steps = 8 * ESCAPE + 8
-    tail = np.empty((len(DECAYS), n_steps), np.int64)
+    return [Table(row) for row in laplace_frequencies(np.array(DECAYS), _FRACTIONS, _FLOOR)]
+
+
+def laplace_frequencies(decays: Int64Array, n_fractions: int, floor: int) -> Int64Array:
+    """Frequencies (scales * fractions, 2 ESCAPE + 1) of the high parts -ESCAPE .. ESCAPE.
+
+    Args:
+        decays: for each scale what one fraction of a symbol takes off the tail, in units of 2^-30.
+        n_fractions: locations within a symbol, from half a symbol below it on.
+        floor: added to every symbol's weight, out of 2^31.
+    """
+    half = n_fractions // 2
+    tail = np.empty((len(decays), n_fractions * (ESCAPE + 1)), np.int64)
     tail[:, 0] = 1 << 30
-    for j in range(1, n_steps):
-        tail[:, j] = tail[:, j - 1] * np.array(DECAYS) >> 30
-    fractions = np.arange(-_FRACTIONS // 2, _FRACTIONS // 2)
-    edges = 8 * np.arange(-ESCAPE, ESCAPE) + 4 - fractions[:, None]  # between symbols, in eighths from the location
+    for j in range(1, tail.shape[1]):
+        tail[:, j] = tail[:, j - 1] * decays >> 30
+    fractions = np.arange(-half, half)
+    edges = n_fractions * np.arange(-ESCAPE, ESCAPE) + half - fractions[:, None]  # between symbols, from the location
     below = np.where(edges < 0, tail[:, np.abs(edges)], (1 << 31) - tail[:, np.abs(edges)])
     ends = np.zeros((*below.shape[:2], 1), np.int64)
-    weights = np.diff(np.concatenate([ends, below, ends + (1 << 31)], axis=2)) + _FLOOR
-    return [Table(row) for row in frequencies(weights.reshape(-1, 2 * ESCAPE + 1))]
+    weights = np.diff(np.concatenate([ends, below, ends + (1 << 31)], axis=2)) + floor
+    return frequencies(weights.reshape(-1, 2 * ESCAPE + 1))
 
 
 def scale_index(eighth_octaves: SymbolArray) -> npt.NDArray[Any]:

@@ -90,7 +90,7 @@ def _code_rows(
             halves = None if part is None else part >> 1
             scales = np.maximum(scales - SCALES_PER_OCTAVE, 0)
             found = 2 * code_laplace(coder, -odd << LOCATION_BITS - 1, scales, halves) + odd
-        done[start:stop] = found.reshape(-1, n_cols)
+        done[start:stop] = found.reshape(stop - start, n_cols)
         start = stop
     if values is None and np.abs(done).max(initial=0) > MAX_SYMBOL:
         raise FormatError("a symbol is too large", code="symbol")

@@ -5,6 +5,8 @@ Either may hold each symbol's difference from the one before, as suits sorted on
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nfcodec.coding.adaptive import N_SCALES, AdaptiveModel, adaptive_cost, prior_scale
@@ -84,7 +86,7 @@ class ColumnsPart(Part):
 
     def __init__(self, tensor: Tensor, *, coded: bool = False, differences: bool = False) -> None:
         self._tensor, self._coded, self._differences = tensor, coded, differences
-        self._scale = 0
+        self._shape, self._scale = (tensor.shape[0], math.prod(tensor.shape[1:])), 0
 
     def head(self, symbols: Symbols) -> bytes:
         values = coded_values(self._tensor, symbols, differences=self._differences)
@@ -95,8 +97,7 @@ class ColumnsPart(Part):
         self._scale = _read_scale(reader, MAX_SCALE + 1)
 
     def cost(self, stream_bytes: int) -> Cost:
-        rows, n = self._tensor.shape[0], self._tensor.size
-        return matrix_cost((n, 1) if self._differences else (rows, n // rows), coded=self._coded)
+        return matrix_cost((self._tensor.size, 1) if self._differences else self._shape, coded=self._coded)
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         values = None if symbols is None else coded_values(self._tensor, symbols, differences=self._differences)
@@ -104,9 +105,8 @@ class ColumnsPart(Part):
         return {self._tensor.name: _symbols_of(self._tensor, code(coder, values), differences=self._differences)}
 
     def _code_rows(self, coder: SymbolCoder, values: Int64Array | None) -> Int64Array:
-        shape = (self._tensor.shape[0], self._tensor.size // self._tensor.shape[0])
-        rows = None if values is None else values.reshape(shape)
-        return code_matrix(coder, shape, self._scale, rows, coded=self._coded).reshape(-1)
+        rows = None if values is None else values.reshape(self._shape)
+        return code_matrix(coder, self._shape, self._scale, rows, coded=self._coded).reshape(-1)
 
     def _code_differences(self, coder: SymbolCoder, values: Int64Array | None) -> Int64Array:
         known = None if values is None else np.array([_rises(values)], np.int64)

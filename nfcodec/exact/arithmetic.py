@@ -44,7 +44,9 @@ NEURON, CALL, BLOCK_BYTES = 1.5e-9, 11e-6, 6 << 20
 """Work of a neuron for one pixel, beside multiplications, and of a layer for a block of pixels; and memory of a block,
 of which each thread has one."""
 
-_EXACT = 2.0**52
+EXACT = 2.0**52
+"""All integers stay under it, also with a half added."""
+
 _BLOCK_VALUES = 1 << 17  # activations of a layer that are in memory at a time, a thread: 1 MiB, in reach of its cache
 
 
@@ -132,7 +134,7 @@ def rescale(sums: ExactArray, step: Step, shift: int) -> ExactArray:
 def check_exact(bound: float, step: Step, shift: int) -> float:
     """The bound of `rescale`'s result for |sums| <= bound; FormatError where it would not be exact."""
     result = bound * step.value * 2.0**shift + 1.0
-    if bound * step.mantissa >= _EXACT or result >= _EXACT:
+    if bound * step.mantissa >= EXACT or result >= EXACT:
         raise FormatError("the weights are too large for exact arithmetic", code="arithmetic")
     return result
 
@@ -156,24 +158,32 @@ class Affine:
     Args:
         weight: (out, in).
         bias: (out,) or None.
-        in_bound: |x| <= in_bound, in its integer units.
+        in_bound: |x| <= in_bound, in its integer units; one number, or one for each input.
+
+    Attributes:
+        bound: of all outputs' magnitudes.
+        bounds: of those of each, (out,).
     """
 
-    def __init__(self, weight: Quantized, bias: Quantized | None, in_bits: int, out_bits: int, in_bound: float) -> None:
+    def __init__(
+        self, weight: Quantized, bias: Quantized | None, in_bits: int, out_bits: int, in_bound: float | ExactArray
+    ) -> None:
         symbols, shift = weight.symbols.astype(np.float64), out_bits - in_bits
-        rows = np.abs(symbols).sum(axis=1).max(initial=0.0)
-        self.bound = check_exact(float(rows) * in_bound, weight.step, shift)
+        sums = np.abs(symbols) @ np.broadcast_to(np.asarray(in_bound, np.float64), symbols.shape[1])
+        self.bound = check_exact(float(sums.max(initial=0.0)), weight.step, shift)
         self._symbols, self._scale = symbols, weight.step.mantissa * 2.0 ** (weight.step.exponent + shift)
-        self._matrix = multiplier(symbols, self._scale, in_bound)
+        self.bounds: ExactArray = sums * self._scale + 1
+        self._matrix = multiplier(symbols, self._scale, float(np.max(in_bound, initial=0.0)))
         self._bias: ExactArray | None = None
         self._fused = False
         if bias is not None:
             product = self.bound
             self.bound += check_exact(float(bias.limit()), bias.step, out_bits)
             self._bias = rescale(bias.symbols.astype(np.float64), bias.step, out_bits)[:, None]
+            self.bounds += np.abs(self._bias[:, 0])
             # products are multiples of this unit, and so are biases if it is at most 1/2: then they add up exactly
             unit = 2.0 ** (weight.step.exponent + shift)
-            self._fused = unit <= 0.5 and (product + self.bound) / unit < _EXACT
+            self._fused = unit <= 0.5 and (product + self.bound) / unit < EXACT
         self._offset = self._bias + 0.5 if self._bias is not None and self._fused else 0.5
 
     def plain(self) -> Plain:

@@ -124,8 +124,12 @@ class Field(ABC):
         """Of the layout; a field that may have very many says so without making it."""
         return len(self.layout(geometry))
 
+    def tile_pixels(self, geometry: Geometry) -> int:
+        """Pixels of a tile, if a row has no more; a field whose tiles look at rows beside them may want larger ones."""
+        return TILE_PIXELS
+
     def evaluate(
-        self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int = TILE_PIXELS
+        self, geometry: Geometry, weights: Mapping[str, Quantized], tile_pixels: int | None = None
     ) -> npt.NDArray[np.int64]:
         """All outputs, (H * W, C) int64 in units of 2^-24."""
         out = np.empty((geometry.n_pixels, geometry.channels), np.int64)
@@ -141,13 +145,14 @@ class Field(ABC):
         geometry: Geometry,
         weights: Mapping[str, Quantized],
         take: Callable[[slice, npt.NDArray[np.int64]], object],
-        tile_pixels: int = TILE_PIXELS,
+        tile_pixels: int | None = None,
     ) -> None:
         """Hand out all outputs in tiles of rows, so that memory does not have to hold them all.
 
         Args:
             take: called with each tile's pixels, a slice of H * W, and outputs, (n, C) int64 in units of 2^-24; by
                 several threads at once.
+            tile_pixels: None for those that suit the field.
         """
         rows_of = self.evaluator(geometry, weights)
 
@@ -155,7 +160,7 @@ class Field(ABC):
             take(pixels, np.transpose(rows_of(start, stop)).astype(np.int64))
 
         with single_threaded_blas():
-            in_tiles(geometry, tile, tile_pixels)
+            in_tiles(geometry, tile, tile_pixels or self.tile_pixels(geometry))
 
 
 def tiles_cost(geometry: Geometry, pixel_bytes: int, tile_pixels: int = TILE_PIXELS) -> Cost:

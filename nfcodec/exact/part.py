@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.exact.arithmetic import SymbolArray
+from nfcodec.exact.arithmetic import Step, SymbolArray
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 
@@ -41,6 +41,9 @@ class Part(ABC):
     The heads of all parts come first in a payload, then their symbols in one stream, both in the order of the parts.
     So a part may use the symbols of those before it, as where a network that predicts symbols is in the file itself.
     """
+
+    def know_steps(self, steps: Mapping[str, Step]) -> None:  # noqa: B027
+        """Take the quantizer steps of all tensors, before anything else; most parts code symbols without."""
 
     @abstractmethod
     def head(self, symbols: Symbols) -> bytes:

@@ -16,6 +16,7 @@ from nfcodec import lazy
 if TYPE_CHECKING:
     from nfcodec.exact.field import Field, Parameters, Role, Tensor
     from nfcodec.exact.geometry import Geometry
+    from nfcodec.fields.grid.field import Grid
     from nfcodec.fields.ngp.field import Ngp
     from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
     from nfcodec.fields.registry import asked_for, estimator, family, family_name, field_names
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Field",
     "Geometry",
+    "Grid",
     "HashLevel",
     "Ngp",
     "Parameters",
@@ -53,6 +55,7 @@ __getattr__ = lazy.exports(
     {
         "Field": "nfcodec.exact.field",
         "Geometry": "nfcodec.exact.geometry",
+        "Grid": "nfcodec.fields.grid.field",
         "HashLevel": "nfcodec.fields.ngp.levels",
         "Ngp": "nfcodec.fields.ngp.field",
         "Parameters": "nfcodec.exact.field",

@@ -52,6 +52,9 @@ FAMILIES: dict[str, Entry] = {
     "ngp": Entry(
         "nfcodec.fields.ngp.family:NgpFamily", {3: "nfcodec.fields.ngp.field:Ngp"}, "Instant-NGP", is_network=True
     ),
+    "grid": Entry(
+        "nfcodec.fields.grid.family:GridFamily", {8: "nfcodec.fields.grid.field:Grid"}, "grids", is_network=True
+    ),
     "samples": Entry(
         "nfcodec.fields.samples.family:SamplesFamily",
         {7: "nfcodec.fields.samples.field:Samples"},
@@ -90,17 +93,22 @@ def asked_for(text: str) -> tuple[Family, object | None]:
 
 def family_name(field: Field | type[Field]) -> str:
     """The name of the family that a field belongs to. Raises UsageError for one that is not registered."""
-    for name, entry in FAMILIES.items():
-        if field.wire_id in entry.fields:
+    for name, known in fields().items():
+        if field.wire_id in known:
             return name
     raise UsageError(f"the field {field!r} belongs to no family")
 
 
+def fields() -> dict[str, Mapping[int, str]]:
+    """All that can be decoded, by the names of families."""
+    return {name: entry.fields for name, entry in FAMILIES.items()}
+
+
 def unpack_field(wire_id: int, data: bytes) -> Field:
     """The field described by a file. Raises UnsupportedError or FormatError."""
-    for entry in FAMILIES.values():
-        if wire_id in entry.fields:
-            cls: type[Field] = load(entry.fields[wire_id])
+    for known in fields().values():
+        if wire_id in known:
+            cls: type[Field] = load(known[wire_id])
             return cls.unpack(data)
     raise UnsupportedError(f"field id {wire_id} is not known to this version", code="field")
 

@@ -71,15 +71,15 @@ class Problem:
 
     def payload(self, weights: Weights) -> bytes:
         """The weights as a file holds them, in the order that suits them best."""
-        symbols = _symbols(weights)
+        symbols, steps = _symbols(weights), _steps(weights)
         orders = self.field.orders(self.geometry, symbols)
-        return min((encode_payload(order, self.parts(order, weights), symbols) for order in orders), key=len)
+        return min((encode_payload(order, self.parts(order, weights), symbols, steps) for order in orders), key=len)
 
     def estimated_bytes(self, weights: Weights) -> float:
         """The size of `payload`, without making it."""
-        symbols = _symbols(weights)
+        symbols, steps = _symbols(weights), _steps(weights)
         orders = self.field.orders(self.geometry, symbols)
-        return min(estimate_payload(order, self.parts(order, weights), symbols) for order in orders)
+        return min(estimate_payload(order, self.parts(order, weights), symbols, steps) for order in orders)
 
     @kept
     def targets(self) -> npt.NDArray[np.float32]:
@@ -172,3 +172,7 @@ def quantized(values: npt.NDArray[np.float32], step: float, unit: float = 1.0) -
 
 def _symbols(weights: Weights) -> Symbols:
     return {name: weight.symbols for name, weight in weights.items()}
+
+
+def _steps(weights: Weights) -> Mapping[str, Step]:
+    return {name: weight.step for name, weight in weights.items()}

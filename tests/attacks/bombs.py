@@ -36,8 +36,11 @@ from nfcodec.coding.planes import CODED as CODED_PLANES
 from nfcodec.coding.planes import code_plane
 from nfcodec.coding.residuals import encode_residual
 from nfcodec.errors import LimitError, NfcError
+from nfcodec.exact.arithmetic import Step
 from nfcodec.exact.field import Role
-from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Samples, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fields import Field, Geometry, Grid, HashLevel, Ngp, Pyramid, Samples, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.synthesis import UNIT_STEP
 from nfcodec.fitting.cost import slowness
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -106,7 +109,21 @@ def packed_samples(width: int, height: int, high: int) -> bytes:
     )
 
 
+def grids(field: Grid, width: int, height: int, limit: int, channels: int = 3) -> bytes:
+    """Entries of noise up to a limit, and networks of small weights."""
+    geometry, rng = Geometry(height, width, channels), np.random.default_rng(1)
+    symbols = {tensor.name: rng.integers(-3, 4, tensor.shape) for tensor in field.layout(geometry)}
+    symbols[LATENTS] = rng.integers(-limit, limit + 1, symbols[LATENTS].shape).astype(np.int32)
+    symbols["entropy_bias"][-2:] = 0, 0 if limit else -5 * 2**7  # entries that are all 0 take next to no bits
+    steps = {name: UNIT_STEP if name == LATENTS else Step(128, -14) for name in symbols}
+    payload = encode_payload(ANY, field.parts(geometry, ANY), symbols, steps)
+    packed_steps = b"".join(bytes([step.mantissa, step.exponent % 256]) for step in steps.values())
+    built = forge.build(field, width, height, channels=channels, depth=16, steps=packed_steps)
+    return forge.with_chunk(built, WEIGHTS, payload)
+
+
 TINY = Siren(1, 0)
+WIDE_GRID = Grid(12, 9, 14, 16, 256)
 SAMPLES = (Samples.wire_id, Samples().pack())
 HASHED = tuple(level(65534.0, 1 << 18) for _ in range(32))
 LATTICES = tuple(level(7.0 * 2**i + 0.375, 1 << 20) for i in range(7))
@@ -121,6 +138,11 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "pyramid": lambda: forge.build(Pyramid(7), 1000, 1000, limit=WHOLE, channels=3, depth=16),
     "pyramid of noise": lambda: random_file(Pyramid(7), 500, 500, WHOLE, ANY, channels=3),
     "pyramid with a wide layer": lambda: forge.build(Pyramid(7, 4096), 400, 400, channels=3),
+    "grids": lambda: grids(Grid(), 2000, 2000, 0),
+    "wide grids": lambda: grids(WIDE_GRID, 1200, 1200, 0),
+    "grids in one column": lambda: grids(WIDE_GRID, 1, 32_768, 0),
+    "grids in few rows": lambda: grids(WIDE_GRID, 32_768, 20, 0),
+    "grids of noise": lambda: grids(Grid(), 900, 900, 2000),
     "wide siren": lambda: forge.build(Siren(4096, 3), 24, 24, channels=3),
     "deep siren": lambda: forge.build(Siren(1, 63), 1000, 1000),
     "middling siren": lambda: forge.build(Siren(64, 63), 200, 200, channels=3),

@@ -18,7 +18,7 @@ from nfcodec import zstd
 from nfcodec.codec.document import metadata_mask, parse
 from nfcodec.coding.payload import ANY, CODED, NEIGHBOURS, encode_payload
 from nfcodec.exact.field import Role
-from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fields import Field, Geometry, Grid, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
 from nfcodec.format import ALPHA, HEADER, ICC, PLANES, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.limits import DEFAULT_LIMITS
@@ -28,8 +28,10 @@ GOLDEN = Path(__file__).parents[1] / "conformance" / "golden"
 PYRAMID, TABLE, ALPHA_FILE, ZIGZAG = "pyramid-rgb", "table-rgb-rpp", "pyramid-gray-alpha", "pyramid-rgb-zigzag"
 WAVELET, FILTERED, LOSSLESS = "wavelet-rgb", "wavelet-filters-rgb", "residual-rgb"
 SIREN, TILED, HASHED = "siren-gray", "tiled-2x3", "ngp-rgb"
-PACKED, PACKED_ALPHA = "samples-rgb16", "samples-rgba"
-ALL = (PYRAMID, TABLE, ALPHA_FILE, ZIGZAG, WAVELET, FILTERED, LOSSLESS, SIREN, TILED, HASHED, PACKED, PACKED_ALPHA)
+PACKED, PACKED_ALPHA, GRIDS = "samples-rgb16", "samples-rgba", "grid-gray"
+ALL = (
+    PYRAMID, TABLE, ALPHA_FILE, ZIGZAG, WAVELET, FILTERED, LOSSLESS, SIREN, TILED, HASHED, PACKED, PACKED_ALPHA, GRIDS,
+)  # fmt: skip
 FLIPPER = b"Filetype: Flipper NFC device\nVersion: 4\nDevice type: NTAG215\nUID: 04 85 90 1A 9C 5D 80\n"
 STEP = b"\x80\xe0"  # 128 * 2^-32
 LINEAR = Wavelet(3)
@@ -83,6 +85,8 @@ def heads(field: Field, geometry: Geometry, order: int, limit: int) -> bytes:
         [tensor for tensor in field.layout(geometry) if (tensor.role is Role.TABLE) == is_table]
         for is_table in (True, False)
     )
+    if isinstance(field, Grid):
+        return b"\0" * len(others) + put_varint(limit) + b"\0"
     if isinstance(field, Ngp):
         first = put_varint(limit) * sum(tensor.shape[1] for tensor in tables)
     else:
@@ -149,7 +153,8 @@ def zstd_frame(content_size: int, blocks: bytes = b"\x01\0\0", checksum: bool = 
 def hostile() -> dict[str, tuple[bytes, str]]:
     """Name to (file, name of the expected error)."""
     makers = (
-        _too_large, _fields, _entries, _wavelets, _chains, _streams, _residuals, _metadata, _containers, _not_ours,
+        _too_large, _fields, _entries, _wavelets, _grids, _chains, _streams, _residuals, _metadata, _containers,
+        _not_ours,
     )  # fmt: skip
     return {name: case for make in makers for name, case in make().items()}
 
@@ -230,7 +235,7 @@ def _fields() -> dict[str, tuple[bytes, str]]:
     steps, whole = STEP * len(header.steps), 1 << 24
     models = b"\0" + b"\0" * 3  # a valid WGHT payload for one hash level and two matrices
     denormal = with_chunk(build(hash_level(1e-45, 8), steps=STEP * 3), WEIGHTS, models)
-    unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 8, 255)}
+    unknown = {f"field {wire_id}": (with_header(base, field_id=wire_id), "UnsupportedError") for wire_id in (0, 9, 255)}
     return found | unknown | {
         "hash scale denormal": (denormal, "FormatError"),
         "another field's description": (with_header(base, field_id=1), "FormatError"),
@@ -316,6 +321,46 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
         "coefficients that overflow in the filters": wavelet_file(whole, b"\xff\xf1", all_filters),
         "filters, no stream": build(all_filters, 128, 64, channels=3),
         "filters, one row": build(all_filters, 16_384, 1, channels=3),
+    }
+    return {name: (data, "FormatError") for name, data in found.items()}
+
+
+def _grids() -> dict[str, tuple[bytes, str]]:
+    base, rng = golden(GRIDS), random.Random(10)
+    document = parse(base, DEFAULT_LIMITS)
+    weights, field, steps = document.chunks[WEIGHTS], document.field, document.steps
+    n_matrices = len(steps) - 1
+    reader = ByteReader(weights[1 + n_matrices :])
+    limit, n_words = reader.varint(), reader.varint()
+    words = reader.take(4 * n_words)
+    before, after = weights[: 1 + n_matrices], reader.rest()
+
+    def entries(limit: int, n_words: int, words: bytes) -> bytes:
+        payload = before + put_varint(limit) + put_varint(n_words) + words + after
+        return with_chunk(base, WEIGHTS, payload)
+
+    def with_step(name: str, step: bytes) -> bytes:
+        own = {each: struct.pack("Bb", steps[each].mantissa, steps[each].exponent) for each in steps}
+        return with_steps(base, b"".join({**own, name: step}.values()))
+
+    streams = {f"random entries {i}": rng.randbytes(4 * rng.randrange(1, 300)) for i in range(4)}
+    streams |= {"entries of ones": b"\xff" * 4000, "entries of zeros": bytes(4000), "no entries": b""}
+    found = {name: entries(limit, len(stream) // 4, stream) for name, stream in streams.items()}
+    found |= {
+        "three words of entries more": entries(limit, n_words + 3, words + bytes(12)),
+        "half the words of entries": entries(limit, n_words // 2, words[: n_words // 2 * 4]),
+        "words of entries that are not there": entries(limit, 1 << 30, words),
+        "a lower limit of entries": entries(limit - 1, n_words, words),
+        "a limit of entries over 2^24": entries((1 << 24) + 1, n_words, words),
+        "no limit of entries": with_chunk(base, WEIGHTS, before),
+        "entries of half": with_step("latents", b"\x80\xf8"),
+        "entries that are predicted by overflow": with_step("entropy", b"\xff\x7f"),
+        "grids that overflow": with_step("synthesis", b"\xff\x7f"),
+        "entries predicted otherwise": with_step("entropy_bias", b"\xff\xef"),
+        "hyperlatents at 1:2": with_header(base, field=field.pack()[:1] + b"\4" + field.pack()[2:]),
+        "other grids": with_header(base, field=Grid(4, 1, 10, 4, 16).pack()),
+        "grids, no stream": build(Grid(), 64, 64, channels=3, steps=b"\x80\xf9" + STEP * n_matrices),
+        "grids, one row": build(Grid(12, 9), 4096, 1, channels=3, steps=b"\x80\xf9" + STEP * n_matrices),
     }
     return {name: (data, "FormatError") for name, data in found.items()}
 

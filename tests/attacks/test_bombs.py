@@ -8,7 +8,7 @@ import pytest
 
 from nfcodec.codec import decode, inspect
 from nfcodec.errors import LimitError
-from nfcodec.fields import Pyramid, Table, Wavelet
+from nfcodec.fields import Grid, Pyramid, Table, Wavelet
 from nfcodec.limits import Limits
 
 SMALL_FILES = [name for name, make in bombs.BOMBS.items() if name not in bombs.OF_NOISE]
@@ -31,7 +31,7 @@ def test_more_pixels_take_more():
     assert costs[0].memory_bytes < costs[1].memory_bytes < costs[2].memory_bytes
 
 
-@pytest.mark.parametrize("field", [Wavelet(7, 128), Table(), Pyramid(3)], ids=repr)
+@pytest.mark.parametrize("field", [Wavelet(7, 128), Table(), Pyramid(3), Grid()], ids=repr)
 def test_the_largest_picture_is_within_all_limits(field):
     """As its encoder would make it, of colours of 8 bits; what limits on memory refuse are other fields than these."""
     data = forge.build(field, 10_922, 8_192, channels=3, limit=255)

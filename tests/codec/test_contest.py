@@ -98,7 +98,7 @@ def test_tables_of_permuted_pictures_need_no_engine():
 
 
 def test_unknown_names_and_fields():
-    with pytest.raises(UsageError, match="known: auto, wavelet, table, siren, ngp, samples"):
+    with pytest.raises(UsageError, match="known: auto, wavelet, table, siren, ngp, grid, samples"):
         entrants("frog", transformed(), "auto", "auto")
     with pytest.raises(UsageError, match="belongs to no family"):
         entrants(Mosaic(2), transformed(), "auto", "auto")

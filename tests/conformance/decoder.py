@@ -29,12 +29,17 @@ SINE = np.array([math.floor(2**15 * math.sin(2 * math.pi * i / 65536) + 0.5) for
 RUNS = ((0, 0), (1, 1), (0, 1), (1, 0))  # row and column parities, sections 5.6.1 and 5.8
 NINE, CROSS = [*product((-1, 0, 1), repeat=2)], [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 BIT = [0, 2**23, 2**24]
-ORDERS = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0,), 5: (0, 1), 6: (0,), 7: (0,)}  # section 5, by field id
+ORDERS = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0,), 5: (0, 1), 6: (0,), 7: (0,), 8: (0,)}  # section 5, by field id
 NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
 LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
 DECAYS = [math.floor(2**30 * math.exp(-(2 ** ((8 - t) / 8))) + 0.5) for t in range(57)]
+GRID_DECAYS = [math.floor(2**30 * math.exp(-(2 ** (-t / 8))) + 0.5) for t in range(65)]
+AROUND = [
+    (0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-3, 0), (0, -3), (-1, -2), (-2, 1), (-2, -1), (-1, 2),
+    (-2, -2), (-1, -3),
+]  # fmt: skip
 PARAMETERS = {1: "BQ", 2: "", 16: "", 17: "II", 18: "i", 19: "i", 20: "i", 21: "III"}  # section 6, by transform id
 BOUNDS = {18: (1000, 10**9), 19: (1000, 10**9), 20: (50000, 2 * 10**7)}
 VALUE_MAPS = {
@@ -107,6 +112,18 @@ def read_field(kind, data, h, w, c):  # section 4: layout as name -> shape, and 
         layout = {"level0": (h, w, c), "skip": (c, c)} | ({"weight1": (c, filters)} if filters else {})
     elif kind == 7:
         layout, own = {"level0": (h, w, c)}, None
+    elif kind == 8:
+        levels, hyper, near, mapped, last = own = read(stream, "BBBBB")
+        require(1 <= levels <= 12 and hyper <= max(0, levels - 3), "bad levels")
+        require(1 <= near <= 14 and mapped <= 16, "bad entropy model")
+        n, hidden, maps = near + mapped, last + 1, min(3, levels - 1)
+        layout = {
+            "latents": (sum(rows * cols for _, _, rows, cols in grid_shapes(own, h, w)), 1),
+            "entropy": (2 * n + 4, n), "entropy_bias": (2 * n + 2,),
+            "maps": (mapped, sum(levels + hyper - 1 - i for i in range(maps))), "map_bias": (maps * mapped,),
+            "filters": (2 * levels - 2, 4), "synthesis": (hidden + c, levels), "out": (c, hidden),
+            "near": (2 * c, 9 * c), "synthesis_bias": (hidden + 3 * c,), "scale": (c, 1), "offset": (c,),
+        }  # fmt: skip
     else:
         require(kind in (5, 6), "unknown field")
         coarsest, hidden = read(stream, "BH") if kind == 6 else (0, 0)
@@ -202,7 +219,7 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         return 1024 * counts + 1024 * (self.a + self.b * np.count_nonzero(counts)) * table // 2**24
 
 
-def read_weights(data, kind, own, layout, h, w):  # section 5
+def read_weights(data, kind, own, layout, steps, h, w):  # section 5
     stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
     (order,) = read(stream, "B")
     require(order in ORDERS[kind], "bad order")
@@ -212,12 +229,15 @@ def read_weights(data, kind, own, layout, h, w):  # section 5
     levels = [q for name, q in symbols.items() if name.startswith("level")]
     limits = [varint(stream) for q in {3: levels, 4: []}.get(kind, levels[:1]) for _ in range(q.shape[-1])]
     heads, coded = {}, order == 1
-    as_matrices = kind == 3 or (order > 0 and kind < 3)
+    as_matrices = kind in (3, 8) or (order > 0 and kind < 3)
     for name in symbols:
-        if not name.startswith("level"):
+        if not name.startswith("level") and name != "latents":
             heads[name] = 0 if as_matrices else varint(stream), *read(stream, "B")
             require(heads[name][0] <= 2 ** (24 + (".bias" in name)), "bad limit")
             require(heads[name][1] < (153 if as_matrices else 64), "bad scale")
+    if kind == 8:
+        limits = [varint(stream)]
+        (words,) = read(stream, f"{4 * varint(stream)}s")
     require(max([0, *limits]) <= 2**24, "bad limit")
     decode_symbol = range_decoder(stream.read())
     if kind == 3:
@@ -231,12 +251,16 @@ def read_weights(data, kind, own, layout, h, w):  # section 5
     for name, (limit, scale) in heads.items():
         q = symbols[name]
         if as_matrices:
-            matrix = read_matrix(decode_symbol, q.reshape(len(q), -1), scale, ".bias" in name, coded and q.ndim > 1)
+            as_matrix = q.reshape(len(q), math.prod(q.shape[1:]))
+            matrix = read_matrix(decode_symbol, as_matrix, scale, ".bias" in name, coded and q.ndim > 1)
             q[...] = matrix.reshape(q.shape)
         else:
             q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
         q[...] = q.cumsum() if ".bias" in name else q
-        require(abs(q).max() <= 2**24, "symbol out of range")
+        require(abs(q).max(initial=0) <= 2**24, "symbol out of range")
+    if kind == 8:
+        tensors = {name: (symbols[name], steps[name]) for name in layout}
+        read_grids(range_decoder(words), own, tensors, limits[0], h, w)
     return symbols
 
 
@@ -355,7 +379,7 @@ def read_matrix(decode_symbol, like, scale, differences, coded):  # section 5.5
         odd = parity[start:stop].reshape(-1)
         values = read_laplace(decode_symbol, -4 * odd, np.maximum(z - 8, 0) if coded else z)
         out[start:stop] = (2 * values + odd if coded else values).reshape(stop - start, -1)
-        require(abs(out).max() <= 2**24, "symbol out of range")
+        require(abs(out).max(initial=0) <= 2**24, "symbol out of range")
         start = stop
     return np.where(out < 0, -2 * out - 1, 2 * out) if rises else out
 
@@ -477,11 +501,12 @@ def predict(layers, x):  # section 5.9: location, index of scale
 
 
 @cache
-def laplace_table(t, r):  # section 5.3
-    tails = [*accumulate(repeat(DECAYS[t], 519), lambda tail, d: tail * d >> 30, initial=2**30)]
-    places = [8 * q + 4 - r for q in range(-64, 64)]
+def laplace_table(t, r, unit=8):  # section 5.3; section 5.12 with locations in units of 1/32
+    decay, least = (DECAYS[t], 2**13) if unit == 8 else (GRID_DECAYS[t], 2**8)
+    tails = [*accumulate(repeat(decay, 65 * unit), lambda tail, d: tail * d >> 30, initial=2**30)]
+    places = [unit * q + unit // 2 - r for q in range(-64, 64)]
     below = [0, *(tails[-x] if x < 0 else 2**31 - tails[x] for x in places), 2**31]
-    return cumulative_table(np.diff(below) + 2**13)
+    return cumulative_table(np.diff(below) + least)
 
 
 def read_laplace(decode_symbol, m, z):  # section 5.3
@@ -497,6 +522,59 @@ def read_laplace(decode_symbol, m, z):  # section 5.3
     v = middle - (2**k >> 1) + ((high + np.sign(high) * beyond) << k) + low
     require(np.all(abs(v) <= 2**24), "coefficient too large")
     return v
+
+
+def grid_shapes(own, h, w):  # section 4.8: level, whether hyperlatent, rows, cols
+    levels, hyper, *_ = own
+    for level in range(levels):
+        for is_hyper in (False, True)[: 1 + (level >= levels - hyper)]:
+            yield level, is_hyper, -(-h // 2**level), -(-w // 2**level)
+
+
+def split_grids(own, latents, h, w):  # section 4.8: (level, whether hyperlatent, entries)
+    at = 0
+    for level, is_hyper, rows, cols in grid_shapes(own, h, w):
+        yield level, is_hyper, latents[at : at + rows * cols, 0].reshape(rows, cols)
+        at += rows * cols
+
+
+def read_grids(decode_symbol, own, tensors, limit, h, w):  # section 5.12
+    levels, _, near, mapped, _ = own
+    n, (entropy, step), (bias, bias_step) = near + mapped, tensors["entropy"], tensors["entropy_bias"]
+    grids, first = [*split_grids(own, tensors["latents"][0], h, w)], [0]
+    for i in range(min(3, levels - 1)):
+        first.append(first[-1] + len(grids) - 1 - i)
+    layers = [((entropy[i : i + n], step), (bias[i : i + n], bias_step)) for i in (0, n)]
+    last = (np.hstack([entropy[2 * n : 2 * n + 2], entropy[2 * n + 2 :]]), step), (bias[2 * n :], bias_step)
+    for i in reversed(range(len(grids))):
+        level, _, q = grids[i]
+        rows, cols = q.shape
+        framed = np.zeros((rows + 3, cols + 5), np.int64)  # entry (y, x) at (y + 3, x + 3)
+        for y, x in sorted(product(range(rows), range(cols)), key=lambda place: (place[1] + 3 * place[0], place[0])):
+            inputs = np.zeros((1, n), np.int64)
+            inputs[0, :near] = [framed[y + 3 + dy, x + 3 + dx] << 16 for dy, dx in AROUND[:near]]
+            if i < min(3, levels - 1) and mapped:
+                seen = np.array([[other[y >> at - level, x >> at - level] for at, _, other in grids[i + 1 :]]])
+                matrix = tensors["maps"][0][:, first[i] : first[i + 1]], tensors["maps"][1]
+                own_bias = tensors["map_bias"][0][i * mapped : (i + 1) * mapped], tensors["map_bias"][1]
+                inputs[0, near:] = affine(seen, matrix, own_bias, 0, 16)
+            hidden = inputs
+            for layer in layers:
+                hidden = np.maximum(0, hidden + affine(hidden, *layer, 16, 16))
+            m, e = affine(np.hstack([hidden, inputs]), *last, 16, 5)[0].tolist()
+            v = read_entry(decode_symbol, max(-(2**29), min(2**29, m)), max(0, min(160, (e + 2 >> 2) + 40)))
+            require(abs(v) <= limit, "entry over its limit")
+            q[y, x] = framed[y + 3, x + 3] = v
+
+
+def read_entry(decode_symbol, m, z):  # section 5.12
+    k, middle = max(0, -((64 - z) // 8)), m + 16 >> 5
+    high = decode_symbol(laplace_table(z - 8 * k, 0 if k else m - 32 * middle, 32)) - 64
+    low = decode_symbol(range(0, 2**24 + 1, 2 ** (24 - k))) if k else 0
+    if abs(high) == 64:
+        beyond = [decode_symbol(range(0, 2**24 + 1, 2**11)) for _ in range(2)]
+        high += (beyond[0] << 13 | beyond[1]) * (1 if high > 0 else -1)
+    return middle - (2**k >> 1) + (high << k) + low
 
 
 def rescale(z, step, shift):  # section 3
@@ -571,6 +649,8 @@ def evaluate(kind, own, tensors, h, w):  # section 4: (H W, C) in units of 2^-24
         return evaluate_tiles(*own, tensors, h, w)
     if kind == 7:
         return rescale(*tensors["level0"], 24).reshape(h * w, -1)
+    if kind == 8:
+        return read_out(grid_values(own, tensors, h, w), own[4] + 1, tensors)
     if kind == 4:
         encoded = synthesise(own, *tensors["level0"])
     elif kind == 3:
@@ -601,6 +681,47 @@ def filters(encoded, tensors, h, w):  # section 4.6
     used = np.frombuffer(FILTERS.read_bytes(), "<i2").astype(np.int64).reshape(128, 76)[:n]
     kernels = used[:, :75].reshape(n, 25, 3)[..., : encoded.shape[1]].reshape(n, -1)
     return np.maximum(affine(x, (kernels, (128, -17)), (used[:, 75], (m, e - 10)), 16, 16), 0)
+
+
+def smoothed(x, taps, step, shift):  # section 4.8, along the first axis
+    framed = np.pad(x, ((3, 3), (0, 0)))
+    return rescale(sum(taps[min(i, 6 - i)] * framed[i : i + len(x)] for i in range(7)), step, shift)
+
+
+def doubled(x, taps, step):  # section 4.8, along the first axis
+    (a, b, c, d), framed = taps, np.pad(x, ((2, 2), (0, 0)), mode="edge")
+    lines = [framed[i : i + len(x)] for i in range(5)]
+    pairs = [rescale(a * p[0] + b * p[3] + c * p[1] + d * p[2], step, 0) for p in (lines, lines[::-1])]
+    return np.stack(pairs, axis=1).reshape(2 * len(x), -1)
+
+
+def grid_values(own, tensors, h, w):  # section 4.8: (levels, h, w)
+    latents, latents_step = tensors["latents"]
+    require(latents_step == (128, -7), "bad step of latents")
+    grids = [q for _, is_hyper, q in split_grids(own, latents, h, w) if not is_hyper]
+    found, (taps, step) = [grids[-1] << 16], tensors["filters"]
+    for level in reversed(range(len(grids) - 1)):
+        q, own_taps = grids[level], taps[len(grids) - 1 + level]
+        found = [doubled(doubled(x.T, taps[level], step).T, taps[level], step) for x in found]
+        own_values = smoothed(smoothed(q.T, own_taps, step, 16).T, own_taps, step, 0)
+        found = [own_values] + [x[: len(q), : q.shape[1]] for x in found]
+    return np.array(found)
+
+
+def read_out(x, hidden, tensors):  # section 4.8: (h w, c)
+    (levels, h, w), ((q, step), (bias, bias_step)) = x.shape, (tensors["synthesis"], tensors["synthesis_bias"])
+    flat, c = x.reshape(levels, -1).T, len(q) - hidden
+    biases = [(each, bias_step) for each in np.split(bias, [hidden, hidden + c, hidden + 2 * c])]
+    y = affine(np.maximum(0, affine(flat, (q[:hidden], step), biases[0], 16, 16)), tensors["out"], biases[1], 16, 16)
+    for i in range(2):
+        near = tensors["near"][0][i * c : (i + 1) * c], tensors["near"][1]
+        framed = np.pad(y.T.reshape(c, h, w), ((0, 0), (1, 1), (1, 1)), mode="edge")
+        around = [framed[j, dy : dy + h, dx : dx + w].ravel() for j, dy, dx in product(range(c), range(3), range(3))]
+        y = y + affine(np.array(around).T, near, biases[2 + i], 16, 16)
+        y = np.maximum(0, y) if i == 0 else y
+    y = y + affine(flat, (q[hidden:], step), None, 16, 16)
+    scale, scale_step = tensors["scale"]
+    return rescale(y * scale[:, 0], scale_step, 8) + rescale(*tensors["offset"], 24)
 
 
 def siren(frequencies, tensors, h, w):  # section 4.1
@@ -748,7 +869,7 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[4:], 3) if mode >> bit & 1}
     needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
     require(needed == {*chunks} - {b"RESD"}, "chunk missing or superfluous")
-    symbols = read_weights(chunks[b"WGHT"], field, own, layout, h, w)
+    symbols = read_weights(chunks[b"WGHT"], field, own, layout, steps, h, w)
     outputs = evaluate(field, own, {name: (symbols[name], steps[name]) for name in layout}, h, w)
     exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
     order = read_order(transforms, chunks.get(b"PLAN"), h, w, depth)

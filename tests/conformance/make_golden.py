@@ -9,6 +9,7 @@ To replace a file on purpose, delete it first, and say in CHANGELOG.md under "Fo
 from __future__ import annotations
 
 import hashlib
+import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -22,11 +23,13 @@ from nfcodec.codec import verify
 from nfcodec.coding.convolutional import parities
 from nfcodec.coding.matrices import COLUMN_CODE
 from nfcodec.coding.payload import CODED, encode_payload
+from nfcodec.coding.planes import encode_planes
 from nfcodec.exact.arithmetic import MAX_SYMBOL, Step
 from nfcodec.exact.field import Role, Tensor
 from nfcodec.fields import (
     Field,
     Geometry,
+    Grid,
     HashLevel,
     Ngp,
     Pyramid,
@@ -37,8 +40,10 @@ from nfcodec.fields import (
     Wavelet,
     hash_levels,
 )
-from nfcodec.format import HEADER, WEIGHTS, Header, write_chunks
+from nfcodec.fields.grid.synthesis import UNIT_STEP
+from nfcodec.format import ALPHA, HEADER, WEIGHTS, Header, write_chunks
 from nfcodec.raster import Raster
+from nfcodec.transforms import Chain, parse_chain
 
 FOLDER = Path(__file__).with_name("golden")
 DIGEST = FOLDER / "golden.sha256"
@@ -209,6 +214,7 @@ class Crafted:
         size: of the symbols of tables; of some of a network's symbols over that of the others.
         regime: of wavelet coefficients.
         gain: what such a symbol of a table amounts to.
+        transform: the chain; without parameters that come from a picture.
     """
 
     field: Field
@@ -216,6 +222,9 @@ class Crafted:
     size: float = 1.0
     regime: int = 0
     gain: float = 0.125
+    depth: int = 8
+    alpha: bool = False
+    transform: str = "none"
 
 
 def crafted_cases() -> dict[str, Crafted]:
@@ -239,6 +248,18 @@ def crafted_cases() -> dict[str, Crafted]:
         "wavelet-filters-gray": Crafted(Wavelet(3, 128), Geometry(13, 18, 1), 8.0, 88),
         "wavelet-filters-1x9": Crafted(Wavelet(1, 16), Geometry(1, 9, 1), 9.0, 0),
         "wavelet-filters-3x1": Crafted(Wavelet(0, 5), Geometry(3, 1, 3), 9.0, 100),
+        "grid": Crafted(Grid(), Geometry(37, 29, 3)),
+        "grid-gray": Crafted(Grid(5, 2, 10, 4, 16), Geometry(26, 33, 1), 0.4),
+        "grid-1x1": Crafted(Grid(7, 3, 6, 2, 8), Geometry(1, 1, 3), 3.0),
+        "grid-1x31": Crafted(Grid(4, 1, 14, 3, 9), Geometry(1, 31, 1), 2.0),
+        "grid-29x1": Crafted(Grid(6, 2, 9, 1, 5), Geometry(29, 1, 3), 2.0),
+        "grid-1-level": Crafted(Grid(1, 0, 1, 0, 1), Geometry(7, 9, 3), 2.0),
+        "grid-2-levels": Crafted(Grid(2, 0, 12, 16, 3), Geometry(13, 8, 1), 2.0),
+        "grid-12-levels": Crafted(Grid(12, 9, 14, 0, 4), Geometry(5, 6, 3), 0.7),
+        "grid-escapes": Crafted(Grid(4, 1, 2, 1, 4), Geometry(16, 17, 3), 40.0),
+        "grid-far-escapes": Crafted(Grid(1, 0, 1, 0, 1), Geometry(9, 11, 1), 3000.0),
+        "grid-rgba16": Crafted(Grid(5, 1, 14, 6, 12), Geometry(15, 18, 3), depth=16, alpha=True),
+        "grid-inversion+gamma2": Crafted(Grid(4, 1), Geometry(14, 19, 3), transform="inversion+gamma:2"),
     }
 
 
@@ -259,24 +280,30 @@ def crafted(case: Crafted, order: int) -> bytes:
             values = rng.laplace(0, case.size, tensor.shape) * rng.choice([1, 1, 1, 9], tensor.shape)
             values, step = np.clip(values, -MAX_SYMBOL, MAX_SYMBOL), case.size / case.gain
         else:
-            values, step = rng.normal(0, 60, tensor.shape), 60 * np.sqrt(tensor.size / tensor.shape[0])
+            values, step = rng.normal(0, 60, tensor.shape), 60 * np.sqrt(max(1, math.prod(tensor.shape[1:])))
             if isinstance(case.field, Siren):
                 values *= rng.choice([1] * 15 + [case.size], tensor.shape)
             if isinstance(case.field, TiledSiren) and tensor.role is Role.BIAS and i % 4 == 1:
                 values = np.sort(np.abs(values))  # whose differences rise
         symbols[tensor.name] = with_parities(np.round(values).astype(np.int64), tensor, order, rng)
-        steps.append(Step(128 + 2 * i, -8 - round(np.log2(step))))
-    if "bias_out" in symbols:
-        symbols["bias_out"][:] = 60
+        steps.append(UNIT_STEP if tensor.name == "latents" else Step(128 + 2 * i, -8 - round(np.log2(step))))
+    for name in ("bias_out", "offset"):
+        if name in symbols:
+            symbols[name][:] = 60
     field, regime = case.field, [case.regime] if isinstance(case.field, Wavelet) else []
-    payload = encode_payload(order, field.parts(geometry, order, *regime), symbols)
+    named = {tensor.name: step for tensor, step in zip(layout, steps, strict=True)}
+    chunks = {WEIGHTS: encode_payload(order, field.parts(geometry, order, *regime), symbols, named)}
+    if case.alpha:
+        alpha = rng.integers(0, 1 << case.depth, (geometry.height, geometry.width))
+        chunks[ALPHA] = encode_planes([alpha], case.depth)
     header = Header(
-        encoder_version=(0, 0, 0), width=geometry.width, height=geometry.height, channels=geometry.channels, depth=8,
-        alpha=False, metadata=0, stepped=False, target_psnr_db=0.0, psnr_db=0.0, digest=bytes(8),
-        field_id=field.wire_id, field=field.pack(), chain=b"\0", steps=steps,
+        encoder_version=(0, 0, 0), width=geometry.width, height=geometry.height, channels=geometry.channels,
+        depth=case.depth, alpha=case.alpha, metadata=0, stepped=False, target_psnr_db=0.0, psnr_db=0.0,
+        digest=bytes(8), field_id=field.wire_id, field=field.pack(),
+        chain=Chain.prepare(parse_chain(case.transform), np.zeros((1, 1, 1), np.uint8), 0).pack(), steps=steps,
     )  # fmt: skip
-    digest = verify(write_chunks({HEADER: header.pack(), WEIGHTS: payload})).digest
-    return write_chunks({HEADER: replace(header, digest=bytes.fromhex(digest)).pack(), WEIGHTS: payload})
+    digest = verify(write_chunks({HEADER: header.pack(), **chunks})).digest
+    return write_chunks({HEADER: replace(header, digest=bytes.fromhex(digest)).pack(), **chunks})
 
 
 def with_parities(symbols: np.ndarray, tensor: Tensor, order: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 
-from nfcodec.kernels import blocks, elementary, loss
+from nfcodec.kernels import blocks, elementary, loss, tiles
 from nfcodec.kernels.jit import BLOCK, U
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +85,39 @@ def test_block_products(n_out, n_in):
     assert out == pytest.approx(z + a @ e, abs=1e-4)
     assert outer == pytest.approx(1 + z @ e.T, abs=1e-3)
     assert sums == pytest.approx(1 + z.sum(axis=1), abs=1e-4)
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 3, 4, 5, 20])
+@pytest.mark.parametrize("n_in", [1, 7, 20])
+def test_tiles(n_out, n_in):
+    """Of two tiles, with rows of the block in any order and far from each other; columns behind stay as they are."""
+    rng, n_tiles, pitch = np.random.default_rng(0), 2, 2 * tiles.TILE + 16
+    n, n_padded = n_tiles * tiles.TILE, blocks.padded(n_in)
+    at = rng.permutation(n_padded) * pitch
+    a, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((n_out, n_in), n_out))
+    e, h = (rng.normal(size=rows * pitch).astype(np.float32) for rows in (n_padded, n_out))
+    z = np.full((n_out, pitch), 7, np.float32)
+    rows = np.stack([e[first : first + n] for first in at])
+    shape = U(n_in), z.reshape(-1), U(0), U(pitch), U(n_out)
+    block = e, U(0), at.astype(np.uintp)
+
+    tiles.affine(a.reshape(-1), *block, *shape, bias, U(0), np.float32(0.5), U(n_tiles))
+    assert z[:, :n] == pytest.approx(np.maximum(a @ rows[:n_in] + bias[:, None], 0.5), abs=1e-5)
+    assert (z[:, n:] == 7).all()
+
+    tiles.adjoint(a.reshape(-1), *block, *shape, h, U(0), U(n_tiles))
+    mask = h.reshape(n_out, pitch)[:, :n] > 0
+    assert z[:, :n] == pytest.approx(a @ rows[:n_in] * mask, abs=1e-5)
+    assert (z[:, n:] == 7).all()
+
+    partial = np.ones((n_out, n_padded + 1, tiles.LANES), np.float32)
+    outer, sums = partial[:, :-1].copy(), partial[:, -1].copy()
+    tiles.add_outer(z.reshape(-1), U(0), U(pitch), U(n_out), *block, U(n_padded), outer.reshape(-1), U(0), U(n_tiles))
+    tiles.add_sums(z.reshape(-1), U(0), U(pitch), U(n_out), sums.reshape(-1), U(0), U(n_tiles))
+    found = np.zeros(n_out * n_padded, np.float32)
+    tiles.total(outer.reshape(-1), found)
+    assert found.reshape(n_out, -1) == pytest.approx(tiles.LANES + z[:, :n] @ rows.T, abs=1e-4)
+    assert sums.sum(axis=1) == pytest.approx(tiles.LANES + z[:, :n].sum(axis=1), abs=1e-4)
 
 
 def test_count_below_is_searchsorted():

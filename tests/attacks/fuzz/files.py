@@ -14,7 +14,8 @@ from nfcodec.codec import verify
 from nfcodec.codec.document import METADATA_CHUNKS, metadata_mask, parse
 from nfcodec.coding.payload import ANY, decode_payload, encode_payload
 from nfcodec.exact.arithmetic import Step
-from nfcodec.fields import Field, Geometry, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fields import Field, Geometry, Grid, HashLevel, Ngp, Pyramid, Siren, Table, TiledSiren, Wavelet
+from nfcodec.fields.grid.synthesis import UNIT_STEP
 from nfcodec.format import ALPHA, HEADER, PLANES, RESIDUAL, WEIGHTS, read_chunks
 from nfcodec.transforms import registered
 from nfcodec.wire import put_varint
@@ -103,6 +104,7 @@ def some_field(rng: random.Random, height: int, width: int) -> Field:
         lambda: Wavelet(rng.randrange(8), rng.choice((0, 0, 1, 7, 128))),
         lambda: Table(),
         lambda: Pyramid(rng.randrange(8), rng.choice((0, 0, wide))),
+        lambda: Grid(rng.randint(3, 12), 0, rng.randint(1, 14), rng.randrange(17), wide),
     ))()  # fmt: skip
 
 
@@ -126,6 +128,8 @@ def other_field(rng: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:
     field = some_field(rng, head.height, head.width)
     n_tensors, order = len(field.layout(place)), rng.choice((*field.orders(place), rng.randrange(4)))
     steps = [Step(rng.randrange(128, 256), rng.randrange(-34, -20)) for _ in range(n_tensors)]
+    if isinstance(field, Grid) and rng.random() < 0.9:
+        steps[0] = UNIT_STEP
     limit = rng.choice((0, 1, 2, 9, 300, 2**16, 2**24))
     out = forge.with_header(data, field_id=field.wire_id, field=field.pack(), steps=steps)
     return forge.with_chunk(out, WEIGHTS, bytes([order]) + forge.heads(field, place, order, limit) + stream(rng))
@@ -162,7 +166,7 @@ def words(rng: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:
 def symbols(rng: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:
     """Other symbols, rightly coded."""
     document = parse(data, LIMITS)
-    found = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS])
+    found = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS], document.steps)
     name = rng.choice(list(found))
     values = np.array(found[name], np.int64)
     flat, some = values.reshape(-1), [rng.randrange(values.size) for _ in range(rng.choice((1, 3, 50)))]
@@ -178,7 +182,8 @@ def symbols(rng: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:
         flat[:] = np.random.default_rng(rng.randrange(1 << 30)).permutation(flat)
     changed = {**found, name: values}
     way = rng.choice((ANY, document.chunks[WEIGHTS][0]))
-    return forge.with_chunk(data, WEIGHTS, encode_payload(way, document.field.parts(document.geometry, way), changed))
+    payload = encode_payload(way, document.field.parts(document.geometry, way), changed, document.steps)
+    return forge.with_chunk(data, WEIGHTS, payload)
 
 
 def metadata(rng: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:

@@ -1,0 +1,32 @@
+"""Grids of integers at several resolutions, a network that reads the picture out of them, one that predicts them.
+
+Here are the names for experiments, loaded when they are asked for; the field itself is in nfcodec.fields.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcodec import lazy
+
+if TYPE_CHECKING:
+    from nfcodec.fields.grid.descent import Descent, Iteration
+    from nfcodec.fields.grid.products import BareProducts
+    from nfcodec.fields.grid.start import start as grid_start
+    from nfcodec.fields.grid.timing import part_seconds
+    from nfcodec.fields.grid.torch import TorchGrid, soft_round
+
+__all__ = ["BareProducts", "Descent", "Iteration", "TorchGrid", "grid_start", "part_seconds", "soft_round"]
+
+__getattr__ = lazy.exports(
+    __name__,
+    {
+        "BareProducts": "nfcodec.fields.grid.products",
+        "Descent": "nfcodec.fields.grid.descent",
+        "Iteration": "nfcodec.fields.grid.descent",
+        "TorchGrid": "nfcodec.fields.grid.torch",
+        "grid_start": "nfcodec.fields.grid.start:start",
+        "part_seconds": "nfcodec.fields.grid.timing",
+        "soft_round": "nfcodec.fields.grid.torch",
+    },
+)

@@ -1,0 +1,227 @@
+"""Fitting the field of grids: to the PSNR asked for and to few bits, at once.
+
+1. *starts*: a few random ones, of which the best goes on.
+2. *soft*: error and bits of softly rounded latents with noise, which hardens (Cool-chic's, Leguay et al. 2023, 2024).
+   Lambda is steered so that the rounded field ends at the target.
+3. *hard*: the networks alone, on rounded latents.
+4. The networks' quantizer steps (`rounding`).
+5. *landing*: last moves of single latents, judged by the exact decoder (`landing`).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+import numpy as np
+
+from nfcodec.exact.field import Parameters
+from nfcodec.fields.grid.descent import Descent, Iteration
+from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.landing import allowed_error, error_db, land_latents
+from nfcodec.fields.grid.normalised import Normalised
+from nfcodec.fields.grid.numba import Measured
+from nfcodec.fields.grid.plan import hard_steps
+from nfcodec.fields.grid.recipes import Recipe
+from nfcodec.fields.grid.rounding import as_networks, rounded
+from nfcodec.fields.grid.start import start
+from nfcodec.fitting.problem import Problem, Weights
+from nfcodec.fitting.request import Request, Solution
+from nfcodec.workers import Workers, n_threads
+
+TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
+"""Of soft rounding, at the start and at the end."""
+
+LEAST_BITS_A_PIXEL = 0.01
+
+START_NOISE = 0.25
+"""While starts are tried."""
+
+RATE, LAST_RATE, HARD_RATE = 1e-2, 1e-5, 1e-4
+"""Of Adam and SOAP: it falls along a cosine; and of SOAP in the last phase."""
+
+BETAS = (0.725, 0.97)
+"""Of Adam: those of 0.9 and 0.999 end 2 % higher after 1,000 iterations."""
+
+PRICE, PRICE_POWER, OVER_WAVELETS = 1.54, -0.75, 1.35
+"""Where steering begins: lambda over the error that the target allows is PRICE times this power of the bits a pixel (of
+Cool-chic 5's files of 24 photographs, with a deviation of a fifth), of which wavelets need so many times more."""
+
+LOOKS, FIRST_LOOK = 40, 0.1
+"""How often the rounded field is looked at, and from which share of the iterations on."""
+
+STEERED, LARGEST_EXCESS_DB = 0.3, 1.0
+"""log2(lambda) moves by so much per dB, each look; and what counts at most."""
+
+MARGIN_DB, LEAST_MARGIN_DB = 0.05, 0.02
+"""Over the target at the end, for what the rounding of networks takes; and below what the end is repeated."""
+
+MOST_ROUNDS, ROUND_SHARE, ROUND_RATE, ROUND_TEMPERATURE = 6, 0.1, 3e-3, 0.12
+"""How often, for what share of the iterations, and where rates and temperature begin again."""
+
+FAR_DB, LEAST_FAR = 0.5, 200
+"""Further below the target all iterations are repeated, or so many, with rates and temperature from the beginning."""
+
+MOST_PRICES, FINER = 8, 4.0
+"""How often the price of a network's bits falls, and by what factor."""
+
+DB_PER_OCTAVE = 1.5
+"""What the PSNR loses as lambda doubles, about."""
+
+GROWTH_DB, GROWTH_STEPS, GROWTH_POWER = 2.0, 1000, 0.55
+"""What is gained of the PSNR from the beginning to the end of GROWTH_STEPS iterations with the same lambda, about, as a
+parabola; the more iterations the less."""
+
+
+def gain_of(rate_weight: float) -> float:
+    """What latents are multiplied with before rounding, so that one rate suits them and networks (Cool-chic 5)."""
+    return 16.0 if rate_weight >= 5e-4 else 20.0 if rate_weight >= 2e-4 else 24.0
+
+
+def solve_grid(
+    field: Grid, problem: Problem, request: Request, recipe: Recipe, n_steps: int, n_bytes: float
+) -> Solution:
+    """Fit the problem's field. The result may miss the target; the caller decides what that means.
+
+    Args:
+        n_steps: iterations, if the end need not be repeated.
+        n_bytes: that wavelets would take for the same PSNR, about.
+    """
+    began = time.monotonic()
+    fit = _Fit(field, problem, request, recipe, n_steps, n_bytes)
+    descent = fit.best_start()
+    fit.soften(descent)
+    fit.harden(descent)
+    program, normalised = descent.program, fit.normalised
+    weights = fit.rounded(descent)
+    trial = land_latents(problem, request, weights, program, normalised)
+    return Solution(problem, trial, fit.taken, fit.taken, time.monotonic() - began, "numba", "cpu")
+
+
+class _Fit:
+    """The iterations.
+
+    Attributes:
+        rate_weight: lambda, of bits a pixel, beside the mean squared error of normalised targets.
+        taken: how many iterations there were.
+    """
+
+    def __init__(
+        self, field: Grid, problem: Problem, request: Request, recipe: Recipe, n_steps: int, n_bytes: float
+    ) -> None:
+        self._field, self._problem, self._request, self._recipe = field, problem, request, recipe
+        self.normalised = Normalised.of(problem)
+        allowed = allowed_error(problem, self.normalised, request.psnr_db)
+        bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
+        self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
+        self._n_hard = hard_steps(n_steps)
+        n_trials = recipe.n_starts * recipe.n_trial_steps if recipe.n_starts > 1 else 0
+        self._n_soft = max(1, n_steps - self._n_hard - n_trials)
+        self.taken = 0
+        self._good: tuple[float, Parameters] | None = None
+
+    def psnr_db(self, descent: Descent) -> float:
+        """Of the rounded field, about."""
+        return self._psnr_db(descent.evaluate().error)
+
+    def best_start(self) -> Descent:
+        """The start that gets furthest in a few iterations."""
+        starts = [self._start(i) for i in range(self._recipe.n_starts)]
+        if len(starts) == 1:
+            return starts[0]
+        how = Iteration(self.rate_weight, TEMPERATURE[0], START_NOISE, RATE, RATE, BETAS, renewed=1)
+        for each in starts:
+            for _ in range(self._recipe.n_trial_steps):
+                self._step(each, how)
+        best = min(starts, key=self._loss)
+        best.restart()
+        return best
+
+    def soften(self, descent: Descent) -> None:
+        """Most iterations: error and bits, through rounding that hardens; the end again if it misses the target."""
+        self._soften(descent, self._n_soft, RATE, TEMPERATURE[0], steered=True)
+        for _ in range(MOST_ROUNDS):
+            short_db = self._request.psnr_db + LEAST_MARGIN_DB - self.psnr_db(descent)
+            is_far = short_db > FAR_DB
+            n = min(self._left(), max(LEAST_FAR, self._n_soft) if is_far else round(ROUND_SHARE * self._n_soft))
+            if short_db <= 0 or n <= 0 or self._request.steps_expired():
+                break
+            self.rate_weight *= 2 ** (-(short_db + MARGIN_DB - LEAST_MARGIN_DB) / DB_PER_OCTAVE)
+            rate, temperature = (RATE, TEMPERATURE[0]) if is_far else (ROUND_RATE, ROUND_TEMPERATURE)
+            self._soften(descent, n, rate, temperature, steered=is_far)
+        if self._good is not None and self.psnr_db(descent) < self._request.psnr_db:
+            descent.restore(self._good[1])
+
+    def rounded(self, descent: Descent) -> Weights:
+        """What a file holds. Where steps that are worth their error take the field below the target, they are finer."""
+        program, price = descent.program, self.rate_weight
+        found: Weights = {}
+        for _ in range(MOST_PRICES):
+            found = rounded(program, descent.rounded(), descent.networks, price, self.normalised)
+            reached_db = self._psnr_db(program.measure(as_networks(found, self.normalised)).error)
+            if reached_db >= self._request.psnr_db or self._request.expired():
+                break
+            price /= FINER
+        return found
+
+    def _left(self) -> int:
+        """Iterations that the request allows, less those of the last phase."""
+        most = self._request.max_steps
+        return sys.maxsize if most is None else most - self.taken - self._n_hard
+
+    def _soften(self, descent: Descent, n: int, first_rate: float, first_temperature: float, *, steered: bool) -> None:
+        clock, between, found_db = self._request.clock("fit"), max(1, n // LOOKS), -math.inf
+        for i in range(n):
+            share = i / n
+            if steered and i % between == between - 1:
+                found = descent.evaluate()
+                found_db = self._psnr_db(found.error)
+                self._keep(descent, found_db, found.bits)
+                if share >= FIRST_LOOK:
+                    self._steer(found_db, share)
+            rate = LAST_RATE + (first_rate - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
+            temperature = first_temperature + (TEMPERATURE[1] - first_temperature) * share
+            noise = NOISE[0] + (NOISE[1] - NOISE[0]) * share if steered else NOISE[1]
+            self._step(descent, Iteration(self.rate_weight, temperature, noise, rate, rate, BETAS))
+            clock.tell(i + 1, n, found_db)
+
+    def harden(self, descent: Descent) -> None:
+        """The networks alone, on rounded latents."""
+        clock = self._request.clock("fine-tune")
+        descent.restart()
+        for i in range(self._n_hard):
+            found = self._step(descent, Iteration(self.rate_weight, 0.0, 0.0, 0.0, HARD_RATE))
+            clock.tell(i + 1, self._n_hard, self._psnr_db(found.error))
+
+    def _start(self, i: int) -> Descent:
+        geometry, targets = self._problem.geometry, self.normalised.targets
+        low, high = (each(targets, axis=(1, 2)) for each in (np.min, np.max))
+        seed = [self._request.seed, i]
+        parameters = start(self._field, geometry, low, high, np.random.default_rng(seed))
+        gain = gain_of(self.rate_weight)
+        return Descent(self._field, geometry, targets, None, parameters, gain, Workers(n_threads()), seed=i)
+
+    def _step(self, descent: Descent, how: Iteration) -> Measured:
+        self.taken += 1
+        return descent.step(how)
+
+    def _loss(self, descent: Descent) -> float:
+        found = descent.evaluate()
+        return found.error + self.rate_weight * found.bits / self._problem.geometry.n_pixels
+
+    def _psnr_db(self, error: float) -> float:
+        return error_db(self._problem, self.normalised, error)
+
+    def _keep(self, descent: Descent, found_db: float, bits: float) -> None:
+        """Remember the field with the fewest bits of those over the target: fits of a few pixels may collapse."""
+        enough = found_db >= self._request.psnr_db + LEAST_MARGIN_DB
+        if enough and (self._good is None or bits < self._good[0]):
+            self._good = bits, descent.state()
+
+    def _steer(self, found_db: float, share: float) -> None:
+        """Move lambda by how far the rounded field is from where it would be on its way to the target."""
+        goal_db = self._request.psnr_db + MARGIN_DB
+        growth = GROWTH_DB * (GROWTH_STEPS / self._n_soft) ** GROWTH_POWER * (1 - share) ** 2
+        excess = found_db - (goal_db - growth)
+        self.rate_weight *= 2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess)))

@@ -1,0 +1,48 @@
+"""What the field of grids spends at each effort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from nfcodec.fields.grid.field import Grid
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a field is fitted. Smaller networks were tried: their files are larger, at any time that was tried.
+
+    Attributes:
+        n_steps: iterations, those of random starts included, of a picture of up to FULL_PIXELS.
+        n_starts: random starts, of which the best one goes on.
+        n_trial_steps: iterations of each start.
+        n_neighbours, n_mapped, n_hidden: of the field, see `Grid`.
+    """
+
+    n_steps: int
+    n_starts: int = 2
+    n_trial_steps: int = 40
+    n_neighbours: int = 14
+    n_mapped: int = 6
+    n_hidden: int = 48
+
+    def field(self, n_levels: int, n_hyper: int) -> Grid:
+        """The field that is fitted."""
+        return Grid(n_levels, n_hyper, self.n_neighbours, self.n_mapped, self.n_hidden)
+
+
+RECIPES: Mapping[int, Recipe] = MappingProxyType(
+    {
+        1: Recipe(200, n_starts=1),
+        2: Recipe(400, n_starts=1),
+        3: Recipe(800),
+        4: Recipe(1500),
+        5: Recipe(3000),
+        6: Recipe(5500),
+        7: Recipe(10_000, n_starts=4, n_trial_steps=100),
+        8: Recipe(18_000, n_starts=5, n_trial_steps=200),
+        9: Recipe(28_000, n_starts=5, n_trial_steps=200),
+    }
+)
+"""By effort, 1 .. 9."""

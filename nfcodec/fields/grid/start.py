@@ -1,0 +1,46 @@
+"""Where a fit of the field of grids begins."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nfcodec.exact.field import FloatArray, Parameters
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.grid.field import Grid
+
+CUBIC = (-0.03515625, -0.10546875, 0.26171875, 0.87890625)
+"""Half of the eight taps of a cubic filter that doubles a grid's size, as `torch.doubled` takes them."""
+
+START_LOG_SCALE = -4 * math.log2(math.e)
+"""Of the distributions: narrow, as all latents are 0."""
+
+LEAST_RANGE = 1e-6
+"""Of a channel's targets."""
+
+
+def start(field: Grid, geometry: Geometry, low: FloatArray, high: FloatArray, rng: np.random.Generator) -> Parameters:
+    """Latents of 0; filters that interpolate; small random weights where a layer is not residual (as Cool-chic 5).
+
+    Args:
+        low, high: of the targets, for each channel. Outputs begin at the lower end: what the rectified layer before the
+            last one passes on is positive, and so it can be all of the picture.
+    """
+    n, channels = field.n_inputs, geometry.channels
+    found = {each.name: np.zeros(each.shape, np.float32) for each in field.layout(geometry)}
+    found["entropy"][2 * n :] = rng.normal(0, 1 / 4, (4, n))
+    found["entropy_bias"][-1] = START_LOG_SCALE
+    found["maps"][:] = rng.normal(0, 1 / max(1, field.n_mapped) ** 2, found["maps"].shape)
+    found["filters"][: field.n_levels - 1] = CUBIC
+    found["filters"][field.n_levels - 1 :, 3] = 1
+    found["synthesis"][: field.n_hidden] = _uniform(rng, field.n_hidden, field.n_levels)
+    found["synthesis"][field.n_hidden :] = _uniform(rng, channels, field.n_levels)
+    found["out"][:] = _uniform(rng, channels, field.n_hidden)
+    found["scale"][:, 0] = np.maximum(high - low, LEAST_RANGE)
+    found["offset"][:] = low
+    return found
+
+
+def _uniform(rng: np.random.Generator, n_out: int, n_in: int) -> FloatArray:
+    return rng.uniform(-1, 1, (n_out, n_in)).astype(np.float32) / (math.sqrt(n_in) * n_out**2)

@@ -1,0 +1,192 @@
+"""What the picture is read out of: grids brought to its size, a layer of neurons, and two layers that see neighbours.
+
+All is exact. The grids but the finest are brought to half the picture's size once; the last doubling, the finest grid
+and the network are evaluated for some rows at a time. docs/reference/format.md, "Grids", is the normative text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import (
+    ACTIVATION_BITS,
+    EXACT,
+    OUTPUT_BITS,
+    Affine,
+    ExactArray,
+    Quantized,
+    Step,
+    SymbolArray,
+    check_exact,
+    in_blocks,
+    rescale,
+    widened,
+)
+from nfcodec.exact.field import in_tiles
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.grid.resampling import Doubling, Smoothing
+
+if TYPE_CHECKING:
+    from nfcodec.fields.grid.field import Grid
+
+UNIT_STEP = Step(128, -7)
+"""Entries stand for themselves."""
+
+REACH = 2
+"""Rows beside a pixel whose neurons its outputs depend on."""
+
+
+class Synthesis:
+    """Outputs of rows of pixels.
+
+    Args:
+        weights: all tensors.
+
+    Raises:
+        FormatError: the weights would overflow, or the step of entries is not 1.
+    """
+
+    def __init__(self, field: Grid, geometry: Geometry, weights: Mapping[str, Quantized]) -> None:
+        latents, filters = weights["latents"], weights["filters"]
+        if latents.step != UNIT_STEP:
+            raise FormatError("entries of grids must have a step of 1", code="steps")
+        self._geometry = geometry
+        lattices = [lattice for lattice in field.lattices(geometry) if not lattice.is_hyper]
+        grids = [latents.symbols[each.entries, 0].reshape(each.rows, each.cols) for each in lattices]
+        n_steps, found = field.n_levels - 1, grids[-1].astype(np.float64)[None] * (1 << ACTIVATION_BITS)
+        bounds, self._finest = [_largest(found)], None
+        for level in reversed(range(n_steps)):
+            found = found if self._finest is None else self._finest.whole(found)
+            own, coarser = (Quantized(filters.symbols[i], filters.step) for i in (n_steps + level, level))
+            doubling = Doubling(coarser, [_largest(each) for each in found])
+            self._finest = _Finer(grids[level], Smoothing(own, _largest(grids[level])), doubling)
+            bounds = self._finest.bounds
+        self._coarser = found
+        self._network = _Network(field, geometry, weights, np.array(bounds))
+
+    def rows(self, start: int, stop: int) -> ExactArray:
+        """Outputs (C, pixels), in units of 2^-24, of the rows [start, stop)."""
+        first, last = max(0, start - REACH), min(self._geometry.height, stop + REACH)
+        x = self._finest.rows(self._coarser, first, last) if self._finest else self._coarser[:, first:last]
+        return self._network.outputs(x, first, start, stop)
+
+
+class _Finer:
+    """A step from one level to the next finer one.
+
+    Args:
+        grid: of the finer level.
+
+    Attributes:
+        bounds: on the magnitudes of each result.
+    """
+
+    def __init__(self, grid: SymbolArray, smoothing: Smoothing, doubling: Doubling) -> None:
+        self._grid, self._smoothing, self._doubling = grid, smoothing, doubling
+        self.bounds = [smoothing.bound, *doubling.bounds]
+
+    def rows(self, coarser: ExactArray, start: int, stop: int) -> ExactArray:
+        """Rows [start, stop) of this level's grid and of all coarser ones, (n, rows, columns)."""
+        cols = self._grid.shape[1]
+        out = np.empty((1 + len(coarser), stop - start, cols))
+        out[0] = self._smoothing(self._grid, start, stop)
+        out[1:] = self._doubling(coarser, start, stop, cols)
+        return out
+
+    def whole(self, coarser: ExactArray) -> ExactArray:
+        """All rows."""
+        rows, cols = self._grid.shape
+        out = np.empty((1 + len(coarser), rows, cols))
+
+        def tile(pixels: slice, start: int, stop: int) -> None:
+            out[:, start:stop] = self.rows(coarser, start, stop)
+
+        in_tiles(Geometry(rows, cols, 1), tile)
+        return out
+
+
+class _Network:
+    """From all grids at the picture's size to outputs.
+
+    Args:
+        bounds: on the magnitudes of its inputs.
+    """
+
+    def __init__(self, field: Grid, geometry: Geometry, weights: Mapping[str, Quantized], bounds: ExactArray) -> None:
+        self._geometry, self._n_hidden = geometry, field.n_hidden
+        n_hidden, channels = field.n_hidden, geometry.channels
+        biases, near = weights["synthesis_bias"], weights["near"]
+        own = np.concatenate([widened(biases.symbols[:n_hidden]), np.zeros(channels, np.int64)])
+        first_bias = Quantized(own, biases.step)
+        bits = ACTIVATION_BITS, ACTIVATION_BITS
+        self._first = Affine(weights["synthesis"], first_bias, *bits, bounds)
+        others = [Quantized(part, biases.step) for part in biases.symbols[n_hidden:].reshape(3, channels)]
+        self._out = Affine(weights["out"], others[0], *bits, self._first.bounds[:n_hidden])
+        y = self._out.bounds
+        self._near: list[Affine] = []
+        for i in range(2):
+            rows = Quantized(near.symbols[i * channels : (i + 1) * channels], near.step)
+            self._near.append(Affine(rows, others[1 + i], *bits, np.repeat(y, 9)))
+            y = _exact(y + self._near[-1].bounds)
+        y = _exact(y + self._first.bounds[n_hidden:])
+        scale, offset = weights["scale"], weights["offset"]
+        largest = _largest(y * scale.symbols[:, 0])
+        bound = check_exact(largest, scale.step, OUTPUT_BITS - ACTIVATION_BITS)
+        _exact(np.array(bound + check_exact(float(offset.limit()), offset.step, OUTPUT_BITS)))
+        self._scale = scale
+        self._offset = rescale(offset.symbols.astype(np.float64), offset.step, OUTPUT_BITS)[:, None]
+
+    def outputs(self, x: ExactArray, first: int, start: int, stop: int) -> ExactArray:
+        """Outputs (C, pixels) of the rows [start, stop).
+
+        Args:
+            x: (n_levels, rows, W), all that these depend on, from row `first` on.
+        """
+        channels, width = self._geometry.channels, self._geometry.width
+        both = in_blocks(self._read, x.reshape(len(x), -1), len(x) + self._n_hidden + channels)
+        y, linear = both[:channels].reshape(channels, -1, width), both[channels:].reshape(channels, -1, width)
+        above, below = max(0, start - 1), min(self._geometry.height, stop + 1)
+        y = self._beside(self._near[0], y, first, above, below)
+        y = self._beside(self._near[1], np.maximum(y, 0, out=y), above, start, stop)
+        y += linear[:, start - first : stop - first]
+        y *= self._scale.symbols[:, :, None]
+        out = rescale(y, self._scale.step, OUTPUT_BITS - ACTIVATION_BITS).reshape(channels, -1)
+        out += self._offset
+        return out
+
+    def _read(self, x: ExactArray) -> ExactArray:
+        """Outputs of the layer behind the neurons, and those of the linear map, (2 C, n)."""
+        found = self._first(x)
+        hidden = found[: self._n_hidden]
+        return np.concatenate([self._out(np.maximum(hidden, 0, out=hidden)), found[self._n_hidden :]])
+
+    def _beside(self, layer: Affine, y: ExactArray, first: int, start: int, stop: int) -> ExactArray:
+        """Rows [start, stop) of a layer of the nine places around each, plus y, (C, rows, W) from row `first` on."""
+        channels, width = self._geometry.channels, self._geometry.width
+        rows = np.arange(start - 1, stop + 1).clip(0, self._geometry.height - 1) - first
+        around = np.empty((channels, len(rows), width + 2))
+        around[:, :, 1:-1] = y[:, rows]
+        around[:, :, 0], around[:, :, -1] = around[:, :, 1], around[:, :, -2]
+        x = np.empty((channels, 9, stop - start, width))
+        for i in range(9):
+            down, right = divmod(i, 3)
+            x[:, i] = around[:, down : down + stop - start, right : right + width]
+        out = layer(x.reshape(9 * channels, -1)).reshape(channels, -1, width)
+        out += around[:, 1:-1, 1:-1]
+        return out
+
+
+def _largest(values: ExactArray | SymbolArray) -> float:
+    """Magnitude."""
+    return float(max(values.max(), -values.min()))
+
+
+def _exact(bounds: ExactArray) -> ExactArray:
+    """The same. Raises FormatError if integers of these magnitudes are not exact."""
+    if bounds.max() >= EXACT:
+        raise FormatError("the weights are too large for exact arithmetic", code="arithmetic")
+    return bounds
