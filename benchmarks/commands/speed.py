@@ -27,7 +27,7 @@ from benchmarks.speed.job import PARTS, Speed
 from benchmarks.speed.processes import RIVALS, CodecSpeed
 
 PICTURES = ("kodak/kodim05", "clic/ales-krivec-15949", f"clic/{mosaic.NAME}")
-ONE_PICTURE = ("steps", "siren")
+ONE_PICTURE = ("steps", "siren", "grid")
 CODEC = "codec"
 
 
@@ -71,7 +71,7 @@ CODEC = "codec"
     help="Codec: others, AVIF by its speed; or none. Repeatable.",
 )
 @click.option("--psnr", "target_db", type=float, default=40.0, show_default=True, metavar="DB", help="Codec: of all.")
-@click.option("--image", default="kodim05", show_default=True, metavar="NAME", help="Steps and siren: the picture.")
+@click.option("--image", default="kodim05", show_default=True, metavar="NAME", help="Steps, siren, grid: the picture.")
 @click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Recipe: of the pictures.")
 @click.option(
     "--images",
@@ -108,6 +108,8 @@ def speed(
     steps   a step of the engines, of plain PyTorch, and of its matrix products
     recipe  steps and seconds to 50 dB: our settings against the paper's
     siren   the decoder on a SIREN of the paper's size, over its matrix products
+    grid    an iteration of the fit of grids, of plain PyTorch, and of its matrix
+            products; and its parts
     codec   encode and decode beside AVIF and WebP as whole processes: seconds,
             units of 1 TFLOP of fp32 products, memory, cores that were busy
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmarks.data.pictures import Bytes, prepared
 from benchmarks.records.store import Job, Row
-from benchmarks.speed import device, recipe, steps, wide_siren
+from benchmarks.speed import device, grids, recipe, steps, wide_siren
 from benchmarks.speed.workloads import picture
 
-PARTS = ("steps", "recipe", "siren")
+PARTS = ("steps", "recipe", "siren", "grid")
 """What runs on the CPU, besides `processes.CodecSpeed`."""
 
 
@@ -51,5 +51,7 @@ class Speed(Job):
                 return recipe.rows(source, self.side, self.cap)
             case "siren":
                 return wide_siren.rows(source, self.rounds)
+            case "grid":
+                return grids.rows(source, self.rounds)
             case _:
                 return device.rows(picture(source, steps.SQUARE, gray=True), self.device, self.rounds)

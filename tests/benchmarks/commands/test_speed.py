@@ -15,7 +15,7 @@ from benchmarks.data.pictures import Bytes
 from benchmarks.records.store import REQUIRED, read
 from benchmarks.report.table import markdown
 from benchmarks.report.tables import tables
-from benchmarks.speed import recipe, steps, wide_siren, workloads
+from benchmarks.speed import grids, recipe, steps, wide_siren, workloads
 
 SIDE = 16
 
@@ -82,6 +82,20 @@ def test_a_wide_siren_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["file"] == "16 x 16 gray, siren of width 16"
     assert row["over_fp64_products"] == row["seconds"] / row["fp64_products_seconds"] > 0
     assert row["cpu_seconds"] > 0
+
+
+def test_the_fit_of_grids_is_recorded(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(grids, "PAUSE_S", 0.0)
+    command = ["speed", "--part", "grid", "--set", str(pictures), "--image", "a", "--rounds", "1"]
+    result = CliRunner().invoke(main, [*command, "--records", str(tmp_path / "speed.jsonl")])
+    assert result.exit_code == 0, result.output
+    (record,) = records = list(read(tmp_path / "speed.jsonl"))
+    assert all(record[key] for key in REQUIRED)
+    workloads = list(dict.fromkeys(row["workload"] for row in record["rows"]))
+    assert workloads == ["14 + 6 inputs, 48 neurons, 32 x 24 RGB", "10 + 4 inputs, 16 neurons, 32 x 24 RGB"]
+    assert len(result.stdout.splitlines()) == len(record["rows"])
+    (table,) = tables(records)
+    assert table.title == "Speed: grid"
 
 
 def test_whole_processes_take_turns(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
