@@ -59,8 +59,8 @@ def _on_random_order(permutations: Sequence[type[Permutation]], report: Report) 
         psnr_db = round(report["target_psnr_db"], 2)
         yield f"At {psnr_db:g} dB such a picture takes at least {report['bound_bytes']:,} bytes (lower bound)."
     if not entry.is_network:
-        networks = " or ".join(f"--field {name}" for name, each in FAMILIES.items() if each.is_network)
-        yield f"{networks} fits a network to the permuted picture."
+        *some, last = (name for name, each in FAMILIES.items() if each.is_network)
+        yield f"--field {', '.join(some)} or {last} fits a network to the permuted picture."
 
 
 def _on_key_planes(permutations: Sequence[type[Permutation]], report: Report) -> Iterator[str]:

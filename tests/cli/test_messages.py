@@ -33,7 +33,7 @@ def test_one_note_says_what_a_random_order_means(run, field, words):
     assert note.startswith("nfcodec: note: rpp put the pixels in a random order, ")
     assert f"Fitted: {words}, {report['fitted']}" in note
     assert f"At 22 dB such a picture takes at least {report['bound_bytes']:,} bytes (lower bound)." in note
-    assert ("--field siren or --field ngp fits a network" in note) == (field not in ("siren", "ngp"))
+    assert ("--field siren, ngp or grid fits a network" in note) == (field not in ("siren", "ngp", "grid"))
     for said in (report["fitted"], "lower bound"):
         assert said not in summary
     assert f"; {report['field']}; PNG: " in summary

@@ -13,6 +13,7 @@ from nfcodec.fields.grid.rounding import LATENTS, as_networks
 from nfcodec.fitting.landing import LEAST, Moves, Outputs, land
 from nfcodec.fitting.problem import Problem, Trial, Weights
 from nfcodec.fitting.request import Request
+from nfcodec.fitting.search import CLOSE_DB
 
 AMPLE = 4.0
 """Moves are proposed up to so many times the error that is to be gained or lost, each reckoned alone: more of them
@@ -20,6 +21,9 @@ would only meet each other."""
 
 LEAST_ADDED = 1e-6
 """Error that a move counts as adding at least, over the most that a move adds by its square alone."""
+
+MORE_TIMES = 3
+"""How often other moves are proposed where all of them leave room above the target."""
 
 PROBED = 0.02
 """Share of a grid's entries that move at random to measure how error grows with the square of a move."""
@@ -50,7 +54,14 @@ def land_latents(
         most = int(np.searchsorted(np.cumsum(np.abs(added[order])), AMPLE * room)) + 1
         return Moves(LATENTS, order[:most], towards, short)
 
-    return land(problem, request, weights, propose, estimate_db)
+    trial = land(problem, request, weights, propose, estimate_db)
+    for _ in range(MORE_TIMES):
+        if not CLOSE_DB < trial.psnr_db - request.psnr_db < math.inf or request.expired():
+            break
+        before, trial = trial, land(problem, request, trial.weights, propose, estimate_db)
+        if trial.psnr_db >= before.psnr_db:
+            break
+    return trial
 
 
 def allowed_error(problem: Problem, normalised: Normalised, psnr_db: float) -> float:
