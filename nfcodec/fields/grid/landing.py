@@ -22,8 +22,8 @@ would only meet each other."""
 LEAST_ADDED = 1e-6
 """Error that a move counts as adding at least, over the most that a move adds by its square alone."""
 
-MORE_TIMES = 3
-"""How often other moves are proposed where all of them leave room above the target."""
+MOST_TIMES = 4
+"""How often moves are proposed, as long as they leave room above the target."""
 
 PROBED = 0.02
 """Share of a grid's entries that move at random to measure how error grows with the square of a move."""
@@ -54,14 +54,20 @@ def land_latents(
         most = int(np.searchsorted(np.cumsum(np.abs(added[order])), AMPLE * room)) + 1
         return Moves(LATENTS, order[:most], towards, short)
 
-    trial = land(problem, request, weights, propose, estimate_db)
-    for _ in range(MORE_TIMES):
-        if not CLOSE_DB < trial.psnr_db - request.psnr_db < math.inf or request.expired():
+    def bits(trial: Trial) -> float:
+        program.see(_latents(trial.weights))
+        return program.measure(networks).bits
+
+    best = problem.trial(weights)
+    for _ in range(MOST_TIMES):
+        excess_db = best.psnr_db - request.psnr_db
+        if 0 <= excess_db < CLOSE_DB or math.isinf(excess_db) or request.expired():
             break
-        before, trial = trial, land(problem, request, trial.weights, propose, estimate_db)
-        if trial.psnr_db >= before.psnr_db:
-            break
-    return trial
+        trial = land(problem, request, best.weights, propose, estimate_db)
+        if trial.psnr_db == best.psnr_db or (excess_db >= 0 and bits(trial) >= bits(best)):
+            break  # slopes promised what moves that meet each other do not hold
+        best = trial
+    return best
 
 
 def allowed_error(problem: Problem, normalised: Normalised, psnr_db: float) -> float:
