@@ -33,8 +33,6 @@ from nfcodec.workers import Workers, n_threads
 TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
 """Of soft rounding, at the start and at the end."""
 
-LEAST_BITS_A_PIXEL = 0.01
-
 START_NOISE = 0.25
 """While starts are tried."""
 
@@ -47,6 +45,9 @@ BETAS = (0.725, 0.97)
 PRICE, PRICE_POWER, OVER_WAVELETS = 1.54, -0.75, 1.35
 """Where steering begins: lambda over the error that the target allows is PRICE times this power of the bits a pixel (of
 Cool-chic 5's files of 24 photographs, with a deviation of a fifth), of which wavelets need so many times more."""
+
+LEAST_BITS_A_PIXEL = 0.01
+"""Of wavelets; flat pictures have fewer."""
 
 LOOKS, FIRST_LOOK = 40, 0.1
 """How often the rounded field is looked at, and from which share of the iterations on."""
@@ -173,6 +174,8 @@ class _Fit:
     def _soften(self, descent: Descent, n: int, first_rate: float, first_temperature: float, *, steered: bool) -> None:
         clock, between, found_db = self._request.clock("fit"), max(1, n // LOOKS), -math.inf
         for i in range(n):
+            if self._request.steps_expired():
+                break
             share = i / n
             if steered and i % between == between - 1:
                 found = descent.evaluate()
@@ -191,6 +194,8 @@ class _Fit:
         clock = self._request.clock("fine-tune")
         descent.restart()
         for i in range(self._n_hard):
+            if self._request.steps_expired():
+                break
             found = self._step(descent, Iteration(self.rate_weight, 0.0, 0.0, 0.0, HARD_RATE))
             clock.tell(i + 1, self._n_hard, self._psnr_db(found.error))
 

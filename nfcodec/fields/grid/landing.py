@@ -9,7 +9,8 @@ import numpy as np
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.numba import GridProgram
-from nfcodec.fields.grid.rounding import LATENTS, as_networks
+from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.rounding import as_networks
 from nfcodec.fitting.landing import LEAST, Moves, Outputs, land
 from nfcodec.fitting.problem import Problem, Trial, Weights
 from nfcodec.fitting.request import Request

@@ -11,9 +11,9 @@ from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.numba import GridProgram
+from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fitting.problem import Weights, quantized
 
-LATENTS = "latents"
 ONE = Step(128, -7)
 """The step of latents."""
 
