@@ -7,6 +7,7 @@ escape. docs/reference/format.md, "Laplace tables", is the normative text.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -126,6 +127,21 @@ def code_laplace(
     if values is None and _largest(coded) > MAX_SYMBOL:
         raise FormatError("a wavelet coefficient is too large", code="symbol")
     return coded
+
+
+def laplace_bits(scales: SymbolArray, values: SymbolArray) -> float:
+    """The bits of a run of integers around 0, each with its own scale index, without coding them."""
+    shifts = _shifts(scales)
+    high = (values + (1 << shifts >> 1)) >> shifts
+    bits = _bits()[scales - SCALES_PER_OCTAVE * shifts, np.clip(high, -ESCAPE, ESCAPE) + ESCAPE]
+    return float(bits.sum() + shifts.sum()) + 2 * _ESCAPE_BITS * int(np.count_nonzero(np.abs(high) >= ESCAPE))
+
+
+@cache
+def _bits() -> npt.NDArray[np.float64]:
+    """(scales, 2 ESCAPE + 1): bits of high parts around 0."""
+    around_0 = laplace_frequencies(np.array(DECAYS), _FRACTIONS, _FLOOR).reshape(N_TABLE_SCALES, _FRACTIONS, -1)
+    return math.log2(TABLE_TOTAL) - np.log2(around_0[:, _FRACTIONS // 2])
 
 
 def _code_escapes(coder: SymbolCoder, n: int, high: SymbolArray | None, where: npt.NDArray[Any]) -> Int64Array:

@@ -8,6 +8,7 @@ docs/reference/format.md, "Matrices", is the normative text.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from nfcodec.coding.laplace import (
     SMALLEST_LOG2,
     code_flat,
     code_laplace,
+    laplace_bits,
     laplace_cost,
 )
 from nfcodec.errors import FormatError
@@ -75,13 +77,9 @@ def _code_rows(
     coder: SymbolCoder, shape: tuple[int, int], scale: int, values: Int64Array | None, parity: Int64Array | None
 ) -> Int64Array:
     n_rows, n_cols = shape
-    first = (SCALES_PER_OCTAVE + scale % SCALES_PER_OCTAVE) << scale // SCALES_PER_OCTAVE + 1
     done = np.zeros(shape, np.int64)
-    start = 0
-    while start < n_rows:
-        stop = min(n_rows, max(1, 2 * start))
-        sums = np.abs(done[:start]).sum(axis=0) << FRACTION_BITS
-        scales = np.tile(_indices((PRIOR_ROWS * first + sums) // (PRIOR_ROWS + start)), stop - start)
+    for start, stop in _blocks(n_rows):
+        scales = np.tile(_scales(scale, np.abs(done[:start]).sum(axis=0), start), stop - start)
         part = None if values is None else values[start:stop].reshape(-1)
         if parity is None:
             found = code_laplace(coder, np.zeros(len(scales), np.int64), scales, part)
@@ -91,10 +89,37 @@ def _code_rows(
             scales = np.maximum(scales - SCALES_PER_OCTAVE, 0)
             found = 2 * code_laplace(coder, -odd << LOCATION_BITS - 1, scales, halves) + odd
         done[start:stop] = found.reshape(stop - start, n_cols)
-        start = stop
     if values is None and np.abs(done).max(initial=0) > MAX_SYMBOL:
         raise FormatError("a symbol is too large", code="symbol")
     return done
+
+
+def _blocks(n_rows: int) -> Iterator[tuple[int, int]]:
+    """Rows [start, stop) that are coded at a time, by scales that the rows before give."""
+    start = 0
+    while start < n_rows:
+        stop = min(n_rows, max(1, 2 * start))
+        yield start, stop
+        start = stop
+
+
+def _scales(first: int, sums: Int64Array, n: int) -> Int64Array:
+    """Of each column, the index of the scale behind n rows.
+
+    Args:
+        first: the index of the first row's; sums: of magnitudes, of each column.
+    """
+    mean = (SCALES_PER_OCTAVE + first % SCALES_PER_OCTAVE) << first // SCALES_PER_OCTAVE + 1
+    return _indices((PRIOR_ROWS * mean + (sums << FRACTION_BITS)) // (PRIOR_ROWS + n))
+
+
+def matrix_bits(values: Int64Array) -> float:
+    """The bits of integers (rows, columns) as `code_matrix` codes them at the suitable scale, without coding them."""
+    n_rows, first = len(values), suitable_scale(values)
+    sums, scales = np.cumsum(np.abs(values), axis=0), np.zeros(values.shape, np.int64)
+    for start, stop in _blocks(n_rows):
+        scales[start:stop] = _scales(first, sums[start - 1] if start else np.zeros(values.shape[1], np.int64), start)
+    return laplace_bits(scales, values)
 
 
 def matrix_cost(shape: tuple[int, int], *, coded: bool) -> Cost:

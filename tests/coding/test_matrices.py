@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nfcodec.coding.convolutional import parities, path_length
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator
 from nfcodec.coding.laplace import MAX_SCALE, MAX_SYMBOL, code_flat, code_laplace
-from nfcodec.coding.matrices import COLUMN_CODE, code_matrix, folded, has_path, suitable_scale, unfolded
+from nfcodec.coding.matrices import COLUMN_CODE, code_matrix, folded, has_path, matrix_bits, suitable_scale, unfolded
 from nfcodec.errors import FormatError
 
 
@@ -104,3 +104,10 @@ def test_folding():
     assert folded(values)[:6].tolist() == [0, -1, 1, -2, 2, -3]
     assert np.array_equal(unfolded(folded(values)), values)
     assert np.abs(folded(values)).max() == 500
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (44, 20), (54, 7), (0, 5), (4, 0)])
+@pytest.mark.parametrize("size", [0, 0.05, 0.3, 3, 40, 900])
+def test_bits_of_a_matrix_are_known_without_coding_it(shape, size):
+    values = np.round(np.random.default_rng(0).laplace(0, size or 1e-9, shape)).astype(np.int64)
+    assert matrix_bits(values) == pytest.approx(bits(values), rel=1e-6, abs=1e-6)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
-from nfcodec.exact.arithmetic import Quantized, Step
+from nfcodec.coding.matrices import matrix_bits
+from nfcodec.exact.arithmetic import Quantized, Step, widened
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.numba import GridProgram
@@ -20,16 +20,28 @@ ONE = Step(128, -7)
 FIRST_BITS = 7
 """The search begins with so many bits for the largest parameter of a tensor, and goes by FACTOR from there."""
 
-FACTOR, MOST_TRIES = 2**0.5, 12
+FACTOR, MOST_TRIES = 2**0.5, 16
 
-Tried = tuple[float, Quantized, FloatArray]
-"""Of a step: what it costs in error and bits, the tensor on it, and the values that the program takes for that."""
+ALL_ZERO = 4.0
+"""A step of so many times the largest parameter makes a tensor 0."""
+
+ROUNDS = 2
+"""How often all tensors are gone through: in the second round the others are as a file holds them."""
+
+PRICES, MOST_PRICES = 4.0, 8
+"""By what factor the price of the networks' bits moves, and how many prices are tried."""
+
+Tried = tuple[float, Quantized, FloatArray, FloatArray]
+"""Of a step: what it costs in error and bits, the tensor on it, the values that the program takes for that, and what
+offsets would gain from being moved by, (C,)."""
 
 
 def rounded(
     program: GridProgram, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised
 ) -> Weights:
     """The weights of a file: latents as they are, networks on steps that suit them, one tensor after the other.
+
+    Offsets, which come last, make up for what the rounding of the others does to the mean of each channel.
 
     Args:
         latents: (n_entries,), integers.
@@ -39,34 +51,67 @@ def rounded(
     program.see(latents)
     price = rate_weight / program.n_pixels
     weights: dict[str, Quantized] = {LATENTS: Quantized(latents.astype(np.int32)[:, None], ONE)}
-    now = dict(networks)
-    for name, real in networks.items():
-        factor = normalised.factor(name)
+    real, now = dict(networks), dict(networks)
+    steps: dict[str, float] = {}
+    picture = np.empty_like(normalised.targets)
+    for _ in range(ROUNDS):
+        for name in networks:
+            factor = normalised.factor(name)
+            inner = real[name] * np.float32(factor[0]) + np.float32(factor[1])
 
-        def tried(
-            step: float, name: str = name, real: FloatArray = real, factor: tuple[float, float] = factor
-        ) -> Tried:
-            found = quantized(real * np.float32(factor[0]) + np.float32(factor[1]), step)
-            values = ((found.singles - np.float32(factor[1])) / np.float32(factor[0])).astype(np.float32)
-            measured = program.measure({**now, name: values})
-            cost = measured.error + price * (measured.bits + parameter_bits(found))
-            return cost, found, values
+            def tried(
+                step: float, name: str = name, inner: FloatArray = inner, factor: tuple[float, float] = factor
+            ) -> Tried:
+                found = quantized(inner, step)
+                values = ((found.singles - np.float32(factor[1])) / np.float32(factor[0])).astype(np.float32)
+                measured = program.measure({**now, name: values}, picture)
+                error, shift = measured.error, np.zeros(len(picture), np.float32)
+                if name != "offset":
+                    shift = (normalised.targets - picture).mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+                    error -= float(np.square(shift, dtype=np.float64).mean())
+                return error + price * (measured.bits + parameter_bits(found)), found, values, shift
 
-        largest = float(np.abs(real * factor[0] + factor[1]).max(initial=0.0)) or 1.0
-        _, weights[name], now[name] = _cheapest(tried, largest / 2**FIRST_BITS)
+            largest = float(np.abs(inner).max(initial=0.0)) or 1.0
+            first = steps.get(name, largest / 2**FIRST_BITS)
+            (_, weights[name], now[name], shift), steps[name] = _cheapest(tried, first, ALL_ZERO * largest)
+            if name != "offset":
+                real["offset"] = now["offset"] = now["offset"] + shift
     return weights
 
 
+def rounded_within(
+    program: GridProgram, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised,
+    allowed: Callable[[Weights], bool], expired: Callable[[], bool] = lambda: False,
+) -> Weights:  # fmt: skip
+    """As `rounded`, at the highest price of the networks' bits, by factors of PRICES, whose weights are allowed.
+
+    Args:
+        allowed: whether weights reach the target. Where none do, those of the lowest price come back.
+        expired: whether a higher price need not be tried any more.
+    """
+    found = rounded(program, latents, networks, rate_weight, normalised)
+    reaches = allowed(found)
+    for i in range(1, MOST_PRICES):
+        if reaches and expired():
+            break
+        price = rate_weight * PRICES ** (i if reaches else -i)
+        other = rounded(program, latents, networks, price, normalised)
+        if reaches and not allowed(other):
+            break
+        found = other
+        if not reaches and allowed(other):
+            break
+    return found
+
+
 def parameter_bits(found: Quantized) -> float:
-    """About what a tensor's symbols take: those of a Laplace distribution of their mean magnitude."""
-    if not found.symbols.size:
-        return 0.0
-    mean = float(np.abs(found.symbols).mean()) + 0.1
-    return found.symbols.size * math.log2(2 * math.e * mean + 1)
+    """What a tensor's symbols take in a file."""
+    symbols = widened(found.symbols)
+    return matrix_bits(symbols if symbols.ndim == 2 else symbols[:, None])
 
 
-def _cheapest(tried: Callable[[float], Tried], step: float) -> Tried:
-    """The best of steps around one, as long as they get better: finer ones first, then coarser ones."""
+def _cheapest(tried: Callable[[float], Tried], step: float, all_zero: float) -> tuple[Tried, float]:
+    """The best of steps around one, as long as they get better: finer ones first, then coarser ones; or all zero."""
     best, best_step = tried(step), step
     for factor in (1 / FACTOR, FACTOR):
         at = best_step
@@ -76,7 +121,8 @@ def _cheapest(tried: Callable[[float], Tried], step: float) -> Tried:
             if other[0] >= best[0]:
                 break
             best, best_step = other, at
-    return best
+    other = tried(all_zero)
+    return (other, all_zero) if other[0] < best[0] else (best, best_step)
 
 
 def as_networks(weights: Weights, normalised: Normalised) -> Parameters:

@@ -1,0 +1,84 @@
+"""Networks are rounded to what is worth its bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.normalised import Normalised
+from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.rounding import as_networks, parameter_bits, rounded, rounded_within
+from nfcodec.workers import Workers
+
+SMALL = Grid(n_levels=4, n_hyper=1, n_neighbours=6, n_mapped=2, n_hidden=8)
+
+
+@pytest.fixture
+def fitted(grid_problem):
+    """A program, latents, networks, and targets that the real networks meet up to noise."""
+    pytest.importorskip("numba")
+    from nfcodec.fields.grid.numba import GridProgram
+
+    problem = grid_problem(SMALL, 24, 30, 3)
+    latents = np.round(problem.parameters[LATENTS]).astype(np.float32).reshape(-1)
+    networks = {name: each for name, each in problem.parameters.items() if name != LATENTS}
+    picture = np.zeros_like(problem.target)
+    program = GridProgram(SMALL, problem.geometry, problem.target, None, Workers(1))
+    program.see(latents)
+    program.measure(networks, picture)
+    noisy = picture + np.random.default_rng(1).normal(0, 0.01, picture.shape).astype(np.float32)
+    program = GridProgram(SMALL, problem.geometry, noisy, None, Workers(1))
+    return program, latents, networks, Normalised(noisy, 0.0, 1.0)
+
+
+def bits_of(weights):
+    return sum(parameter_bits(each) for name, each in weights.items() if name != LATENTS)
+
+
+def error_of(fitted, weights):
+    program, latents, _, normalised = fitted
+    program.see(latents)
+    return program.measure(as_networks(weights, normalised)).error
+
+
+def test_the_higher_the_price_the_fewer_bits(fitted):
+    found = [rounded(*fitted[:3], price, fitted[3]) for price in (1e-6, 1e-4, 1e-2, 1e2)]
+    n_bits = [bits_of(each) for each in found]
+    errors = [error_of(fitted, each) for each in found]
+    assert n_bits == sorted(n_bits, reverse=True)
+    assert errors == sorted(errors)
+    assert errors[0] < 1.2e-4
+    assert n_bits[-1] < 16
+
+
+def test_where_bits_cost_most_all_is_0_but_narrow_distributions(fitted):
+    weights = rounded(*fitted[:3], 1e4, fitted[3])
+    for name in ("synthesis", "out", "near", "synthesis_bias", "filters", "maps", "map_bias", "scale"):
+        assert not weights[name].symbols.any(), name
+
+
+def test_offsets_make_up_for_what_the_others_lose_of_the_mean(fitted):
+    weights = rounded(*fitted[:3], 1e-2, fitted[3])
+    program, latents, _, normalised = fitted
+    picture = np.zeros_like(normalised.targets)
+    program.see(latents)
+    program.measure(as_networks(weights, normalised), picture)
+    step = weights["offset"].step.value
+    assert np.abs((picture - normalised.targets).mean(axis=(1, 2))).max() <= 0.51 * step
+
+
+def test_the_price_rises_as_long_as_the_target_is_kept(fitted):
+    program, latents, networks, normalised = fitted
+
+    def within(allowed, price):
+        return rounded_within(
+            program, latents, networks, price, normalised, lambda each: error_of(fitted, each) <= allowed
+        )
+
+    least = error_of(fitted, rounded(program, latents, networks, 1e-7, normalised))
+    for price in (1e-7, 1e-3):
+        tight, loose = (within(factor * least, price) for factor in (1.1, 50))
+        assert error_of(fitted, tight) <= 1.1 * least
+        assert error_of(fitted, loose) <= 50 * least
+        assert bits_of(loose) < bits_of(tight)
