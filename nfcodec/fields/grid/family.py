@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import ClassVar
 
 from nfcodec.errors import UsageError
+from nfcodec.fields.grid.constant import SMALLEST, one_colour
 from nfcodec.fields.grid.cost import memory_bytes, stages
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.plan import field_for, steps_for
@@ -54,6 +56,7 @@ class GridSession(Session):
 
     def __init__(self, picture: Picture, context: Context, given: Grid | None) -> None:
         self._picture, self._context, self._given = picture, context, given
+        self._estimates: dict[float, float] = {}
 
     def get_ready(self, request: Request) -> None:
         compiled(PROGRAM)
@@ -62,7 +65,7 @@ class GridSession(Session):
         geometry, found = self._picture.geometry, list[Plan]()
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
-                field = self._given or field_for(geometry, recipe)
+                field = self._given or field_for(geometry, recipe, self._wavelet_bytes(request))
                 spent = stages(field, geometry, steps_for(geometry, recipe, request.max_steps))
                 found.append(Plan(field, recipe, effort, spent, memory_bytes(field, geometry)))
         return found
@@ -71,10 +74,20 @@ class GridSession(Session):
         from nfcodec.fields.grid.fit import solve_grid
 
         assert isinstance(plan.field, Grid)
+        began = time.monotonic()
+        smallest = Problem.of(self._picture, self._given or SMALLEST)
+        trial = one_colour(smallest, request.psnr_db)
+        if trial is not None:
+            return Solution.closed_form(smallest, trial, time.monotonic() - began)
         n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
-        (n_bytes,) = self._context.estimator(self._picture, request)(1, 1)
         problem = Problem.of(self._picture, plan.field)
-        return solve_grid(plan.field, problem, request, plan.recipe, n_steps, n_bytes)
+        return solve_grid(plan.field, problem, request, plan.recipe, n_steps, self._wavelet_bytes(request))
 
     def estimated_bytes(self, request: Request) -> float | None:
         return None
+
+    def _wavelet_bytes(self, request: Request) -> float:
+        """That wavelets would take for the request's PSNR, about. Raises FormatError if they do not get there."""
+        if request.psnr_db not in self._estimates:
+            (self._estimates[request.psnr_db],) = self._context.estimator(self._picture, request)(1, 1)
+        return self._estimates[request.psnr_db]

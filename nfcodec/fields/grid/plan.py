@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.recipes import Recipe
@@ -12,9 +14,13 @@ LEVELS = ((1e6, 7), (3e6, 8), (float("inf"), 9))
 
 MOST_HYPER = 3
 
-FULL_PIXELS, FEWER = 0.4e6, 0.4
-"""Of larger pictures iterations fall with this power of the pixels."""
+SMALLER = ((3e3, (6, 0, 8), 0), (8e3, (6, 2, 8), MOST_HYPER), (16e3, (10, 4, 16), MOST_HYPER))
+"""Where wavelets take less than so many bytes: neighbours, mapped numbers and neurons of the networks, and levels with
+hyperlatents, at most. What larger networks save of the latents does not repay their own bytes there."""
 
+FULL_PIXELS, FEWER, MOST_MORE = 0.4e6, 0.4, 4.0
+"""Of larger pictures iterations fall with this power of the pixels; of smaller ones they grow, up to so many times, as
+their iterations take little time and their networks are what most bytes are spent on."""
 
 HARD_SHARE, MOST_HARD = 0.1, 300
 """Of the iterations, those of the last phase, and how many they are at most."""
@@ -25,14 +31,23 @@ def hard_steps(n_steps: int) -> int:
     return min(MOST_HARD, round(HARD_SHARE * n_steps))
 
 
-def field_for(geometry: Geometry, recipe: Recipe) -> Grid:
-    """The field for a picture: levels down to a few entries, hyperlatents at the coarsest ones."""
+def field_for(geometry: Geometry, recipe: Recipe, n_bytes: float = math.inf) -> Grid:
+    """The field for a picture: levels down to a few entries, hyperlatents at the coarsest ones.
+
+    Args:
+        n_bytes: that wavelets would take, about; the fewer they are, the smaller are the networks.
+    """
     most = next(n for pixels, n in LEVELS if geometry.n_pixels < pixels)
     n_levels = max(1, min(most, max(geometry.height, geometry.width).bit_length()))
-    return recipe.field(n_levels, max(0, min(MOST_HYPER, n_levels - MOST_MAPPED_GRIDS)))
+    most_hyper = MOST_HYPER
+    for bytes_below, sizes, hyper in SMALLER:
+        if n_bytes < bytes_below:
+            recipe, most_hyper = recipe.smaller(*sizes), hyper
+            break
+    return recipe.field(n_levels, max(0, min(most_hyper, n_levels - MOST_MAPPED_GRIDS)))
 
 
 def steps_for(geometry: Geometry, recipe: Recipe, max_steps: int | None) -> int:
     """Iterations in all."""
-    n_steps = round(recipe.n_steps * min(1.0, FULL_PIXELS / geometry.n_pixels) ** FEWER)
+    n_steps = round(recipe.n_steps * min(MOST_MORE, (FULL_PIXELS / geometry.n_pixels) ** FEWER))
     return n_steps if max_steps is None else min(n_steps, max_steps)

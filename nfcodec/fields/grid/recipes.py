@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from nfcodec.fields.grid.field import Grid
@@ -11,7 +11,10 @@ from nfcodec.fields.grid.field import Grid
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a field is fitted. Smaller networks were tried: their files are larger, at any time that was tried.
+    """How a field is fitted.
+
+    Smaller networks than these were tried on photographs of 768x512: their files are larger, at any time that was
+    tried. Where files are small, `plan.field_for` takes smaller ones.
 
     Attributes:
         n_steps: iterations, those of random starts included, of a picture of up to FULL_PIXELS.
@@ -30,6 +33,15 @@ class Recipe:
     def field(self, n_levels: int, n_hyper: int) -> Grid:
         """The field that is fitted."""
         return Grid(n_levels, n_hyper, self.n_neighbours, self.n_mapped, self.n_hidden)
+
+    def smaller(self, n_neighbours: int, n_mapped: int, n_hidden: int) -> Recipe:
+        """The same for networks of at most these sizes."""
+        return replace(
+            self,
+            n_neighbours=min(self.n_neighbours, n_neighbours),
+            n_mapped=min(self.n_mapped, n_mapped),
+            n_hidden=min(self.n_hidden, n_hidden),
+        )
 
 
 RECIPES: Mapping[int, Recipe] = MappingProxyType(
