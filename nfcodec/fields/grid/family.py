@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from nfcodec.errors import UsageError
 from nfcodec.fields.grid.constant import SMALLEST, one_colour
 from nfcodec.fields.grid.cost import memory_bytes, stages
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.plan import field_for, steps_for
+from nfcodec.fields.grid.plan import field_for, n_fits, steps_for
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
 from nfcodec.fitting.goals import Goal, Psnr
@@ -21,6 +22,9 @@ from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
 from nfcodec.kernels import compiled
+
+SEEDS = 1_000_003
+"""Between the seeds of two fits."""
 
 PROGRAM = "nfcodec.fields.grid.descent:Descent"
 
@@ -62,26 +66,43 @@ class GridSession(Session):
         compiled(PROGRAM)
 
     def plans(self, request: Request) -> list[Plan]:
-        geometry, found = self._picture.geometry, list[Plan]()
+        geometry, n_bytes, found = self._picture.geometry, self._wavelet_bytes(request), list[Plan]()
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
-                field = self._given or field_for(geometry, recipe, self._wavelet_bytes(request))
-                spent = stages(field, geometry, steps_for(geometry, recipe, request.max_steps))
-                found.append(Plan(field, recipe, effort, spent, memory_bytes(field, geometry)))
+                field = self._given or field_for(geometry, recipe, n_bytes)
+                n_steps = n_fits(n_bytes) * steps_for(geometry, recipe, request.max_steps)
+                found.append(
+                    Plan(field, recipe, effort, stages(field, geometry, n_steps), memory_bytes(field, geometry))
+                )
         return found
 
     def fit(self, plan: Plan, request: Request) -> Solution:
-        from nfcodec.fields.grid.fit import solve_grid
-
-        assert isinstance(plan.field, Grid)
         began = time.monotonic()
         smallest = Problem.of(self._picture, self._given or SMALLEST)
         trial = one_colour(smallest, request.psnr_db)
         if trial is not None:
             return Solution.closed_form(smallest, trial, time.monotonic() - began)
-        n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
-        problem = Problem.of(self._picture, plan.field)
-        return solve_grid(plan.field, problem, request, plan.recipe, n_steps, self._wavelet_bytes(request))
+        found = list(self._fits(plan, request))
+        reaching = [each for each in found if each.trial.psnr_db >= request.psnr_db]
+        best = min(reaching, key=_size) if reaching else max(found, key=lambda each: each.trial.psnr_db)
+        steps = sum(each.steps for each in found)
+        return replace(best, steps=steps, fit_steps=steps, fit_seconds=time.monotonic() - began)
+
+    def _fits(self, plan: Plan, request: Request) -> Iterator[Solution]:
+        """One after the other, each with a seed of its own, as long as there is time."""
+        from nfcodec.fields.grid.fit import solve_grid
+
+        assert isinstance(plan.field, Grid)
+        problem, n_bytes = Problem.of(self._picture, plan.field), self._wavelet_bytes(request)
+        for i in range(n_fits(n_bytes)):
+            if i > 0 and (request.steps_expired() or request.max_steps == 0):
+                break
+            n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
+            own = replace(request, seed=request.seed + i * SEEDS)
+            found = solve_grid(plan.field, problem, own, plan.recipe, n_steps, n_bytes)
+            if request.max_steps is not None:
+                request = replace(request, max_steps=max(0, request.max_steps - found.steps))
+            yield found
 
     def estimated_bytes(self, request: Request) -> float | None:
         return None
@@ -91,3 +112,7 @@ class GridSession(Session):
         if request.psnr_db not in self._estimates:
             (self._estimates[request.psnr_db],) = self._context.estimator(self._picture, request)(1, 1)
         return self._estimates[request.psnr_db]
+
+
+def _size(solution: Solution) -> int:
+    return len(solution.problem.payload(solution.trial.weights))

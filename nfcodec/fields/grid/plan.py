@@ -14,9 +14,17 @@ LEVELS = ((1e6, 7), (3e6, 8), (float("inf"), 9))
 
 MOST_HYPER = 3
 
-SMALLER = ((3e3, (6, 0, 8), 0), (8e3, (6, 2, 8), MOST_HYPER), (16e3, (10, 4, 16), MOST_HYPER))
+SMALLER = (
+    (600, (4, 0, 3), 0),
+    (1000, (6, 0, 8), 0),
+    (3000, (6, 2, 8), MOST_HYPER),
+    (5000, (10, 4, 16), MOST_HYPER),
+)
 """Where wavelets take less than so many bytes: neighbours, mapped numbers and neurons of the networks, and levels with
 hyperlatents, at most. What larger networks save of the latents does not repay their own bytes there."""
+
+FEW_BYTES, FITS = 600, 3
+"""Where wavelets take less, the smallest file of so many fits counts: they differ by a factor of up to two."""
 
 FULL_PIXELS, FEWER, MOST_MORE = 0.4e6, 0.4, 4.0
 """Of larger pictures iterations fall with this power of the pixels; of smaller ones they grow, up to so many times, as
@@ -51,3 +59,8 @@ def steps_for(geometry: Geometry, recipe: Recipe, max_steps: int | None) -> int:
     """Iterations in all."""
     n_steps = round(recipe.n_steps * min(MOST_MORE, (FULL_PIXELS / geometry.n_pixels) ** FEWER))
     return n_steps if max_steps is None else min(n_steps, max_steps)
+
+
+def n_fits(n_bytes: float) -> int:
+    """How many fits are made, where wavelets take so many bytes."""
+    return FITS if n_bytes < FEW_BYTES else 1

@@ -63,7 +63,7 @@ def rounded(
                 step: float, name: str = name, inner: FloatArray = inner, factor: tuple[float, float] = factor
             ) -> Tried:
                 found = quantized(inner, step)
-                values = ((found.singles - np.float32(factor[1])) / np.float32(factor[0])).astype(np.float32)
+                values = as_network(name, found, normalised)
                 measured = program.measure({**now, name: values}, picture)
                 error, shift = measured.error, np.zeros(len(picture), np.float32)
                 if name != "offset":
@@ -127,9 +127,10 @@ def _cheapest(tried: Callable[[float], Tried], step: float, all_zero: float) -> 
 
 def as_networks(weights: Weights, normalised: Normalised) -> Parameters:
     """The networks of a file as the program takes them."""
-    found: dict[str, FloatArray] = {}
-    for name, weight in weights.items():
-        if name != LATENTS:
-            factor, offset = normalised.factor(name)
-            found[name] = ((weight.singles - np.float32(offset)) / np.float32(factor)).astype(np.float32)
-    return found
+    return {name: as_network(name, weight, normalised) for name, weight in weights.items() if name != LATENTS}
+
+
+def as_network(name: str, weight: Quantized, normalised: Normalised) -> FloatArray:
+    """One tensor of them."""
+    factor, offset = normalised.factor(name)
+    return ((weight.singles - np.float32(offset)) / np.float32(factor)).astype(np.float32)

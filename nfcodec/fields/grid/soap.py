@@ -17,6 +17,9 @@ Range = tuple[int, "int | None"]
 
 _ALL: Range = (0, None)
 
+FEW_NEURONS = 4
+"""With so few of them the 3 x 3 layers stay as they begin, at 0: small files have no room for their parameters."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -42,7 +45,7 @@ def parts(field: Grid, channels: int) -> list[Part]:
 
     The matrices are the two residual layers of the entropy model, what reads the second one, and the linear map beside;
     the maps of each grid; the hidden layer of the synthesis, the linear map beside, what reads the hidden layer, and
-    both 3 x 3 layers.
+    both 3 x 3 layers, if the field has more than FEW_NEURONS.
     """
     n, hidden = field.n_inputs, field.n_hidden
     ends = np.cumsum([0, *field.n_coarser]).tolist()
@@ -52,7 +55,7 @@ def parts(field: Grid, channels: int) -> list[Part]:
         *(Part("maps", True, cols=each) for each in pairwise(ends)),
         *(Part("synthesis", True, each) for each in ((0, hidden), (hidden, None))),
         Part("out", True),
-        *(Part("near", True, each) for each in ((0, channels), (channels, None))),
+        *(Part("near", True, each) for each in ((0, channels), (channels, None)) if hidden > FEW_NEURONS),
     ]
 
 

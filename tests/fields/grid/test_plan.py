@@ -17,13 +17,13 @@ def test_photographs_get_the_whole_field():
 
 
 def test_the_smaller_the_file_the_smaller_the_networks():
-    fields = [field_for(Geometry(64, 96, 3), FULL, n_bytes) for n_bytes in (1e3, 5e3, 12e3, 20e3)]
+    fields = [field_for(Geometry(64, 96, 3), FULL, n_bytes) for n_bytes in (500.0, 2e3, 4e3, 6e3)]
     sizes = [field.n_parameters(KODAK) for field in fields]
     assert sizes == sorted(set(sizes))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 500), (3, 5), (2000, 1400)])
-@pytest.mark.parametrize("n_bytes", [100.0, 5e3, 1e6])
+@pytest.mark.parametrize("n_bytes", [100.0, 2e3, 1e6])
 def test_every_shape_has_a_field(shape, n_bytes):
     geometry = Geometry(*shape, 3)
     field = field_for(geometry, FULL, n_bytes)
