@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import ClassVar
@@ -69,11 +69,12 @@ class GridSession(Session):
         geometry, n_bytes, found = self._picture.geometry, self._wavelet_bytes(request), list[Plan]()
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
+                whole = self._given or field_for(geometry, recipe)
                 field = self._given or field_for(geometry, recipe, n_bytes)
                 n_steps = n_fits(n_bytes) * steps_for(geometry, recipe, request.max_steps)
-                found.append(
-                    Plan(field, recipe, effort, stages(field, geometry, n_steps), memory_bytes(field, geometry))
-                )
+                spent, memory = stages(field, geometry, n_steps), memory_bytes(field, geometry)
+                others = () if whole == field else (whole,)
+                found.append(Plan(field, recipe, effort, spent, memory, others))
         return found
 
     def fit(self, plan: Plan, request: Request) -> Solution:
@@ -82,27 +83,28 @@ class GridSession(Session):
         trial = one_colour(smallest, request.psnr_db)
         if trial is not None:
             return Solution.closed_form(smallest, trial, time.monotonic() - began)
-        found = list(self._fits(plan, request))
+        found = self._fits(plan, request)
         reaching = [each for each in found if each.trial.psnr_db >= request.psnr_db]
         best = min(reaching, key=_size) if reaching else max(found, key=lambda each: each.trial.psnr_db)
         steps = sum(each.steps for each in found)
         return replace(best, steps=steps, fit_steps=steps, fit_seconds=time.monotonic() - began)
 
-    def _fits(self, plan: Plan, request: Request) -> Iterator[Solution]:
-        """One after the other, each with a seed of its own, as long as there is time."""
+    def _fits(self, plan: Plan, request: Request) -> list[Solution]:
+        """One after the other, each with a seed of its own, as long as there is time; other fields if none will do."""
         from nfcodec.fields.grid.fit import solve_grid
 
-        assert isinstance(plan.field, Grid)
-        problem, n_bytes = Problem.of(self._picture, plan.field), self._wavelet_bytes(request)
-        for i in range(n_fits(n_bytes)):
-            if i > 0 and (request.steps_expired() or request.max_steps == 0):
+        n_bytes, found = self._wavelet_bytes(request), list[Solution]()
+        for i, field in enumerate([plan.field] * n_fits(n_bytes) + [*plan.others]):
+            enough = any(each.trial.psnr_db >= request.psnr_db for each in found)
+            if found and (request.steps_expired() or request.max_steps == 0 or (enough and field != plan.field)):
                 break
+            assert isinstance(field, Grid)
             n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
-            own = replace(request, seed=request.seed + i * SEEDS)
-            found = solve_grid(plan.field, problem, own, plan.recipe, n_steps, n_bytes)
+            problem, own = Problem.of(self._picture, field), replace(request, seed=request.seed + i * SEEDS)
+            found.append(solve_grid(field, problem, own, plan.recipe, n_steps, n_bytes))
             if request.max_steps is not None:
-                request = replace(request, max_steps=max(0, request.max_steps - found.steps))
-            yield found
+                request = replace(request, max_steps=max(0, request.max_steps - found[-1].steps))
+        return found
 
     def estimated_bytes(self, request: Request) -> float | None:
         return None
