@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 48, 32
 MOST = 1.3
 """Times the bytes of wavelets."""
 
-WORDS = "the quick brown fox jumps over a lazy dog while 1234567890 grids predict symbols".split()
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "1234567890", "predict", "symbols"]
 SEEDS = range(5)
 
 

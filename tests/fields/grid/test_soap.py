@@ -5,7 +5,7 @@ import pytest
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.soap import Part, Soap, parts
+from nfcodec.fields.grid.soap import FEW_NEURONS, Part, Soap, parts
 
 BETA, EPS, DECAY, RATE, RENEWED = 0.95, 1e-8, 0.01, 0.02, 3
 
@@ -55,6 +55,11 @@ def test_each_network_entry_is_in_one_layer():
         each = part.of(counts)
         each += 1
     assert all((each == 1).all() for each in counts.values())
+
+
+def test_few_neurons_leave_the_layers_of_neighbours_where_they_begin():
+    names = [{part.name for part in parts(Grid(n_hidden=n), 3)} for n in (FEW_NEURONS, FEW_NEURONS + 1)]
+    assert names[1] - names[0] == {"near"}
 
 
 def test_matrices_move_by_soap_and_vectors_by_adam():
