@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +52,29 @@ def test_a_store_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None
     assert again.keys == {"a", "b"}
     again.append({"key": "c", "value": 3})
     assert [row["value"] for row in read(path)] == [1, 2, 3]
+
+
+def test_several_programs_append_to_one_file(tmp_path: Path) -> None:
+    path, n = tmp_path / "records.jsonl", 40
+    program = (
+        "import sys; from pathlib import Path; from benchmarks.records.store import Store\n"
+        "store = Store(Path(sys.argv[1]))\n"
+        f"for i in range({n}): store.append({{'key': sys.argv[2] + str(i), 'value': 'x' * 20_000}})"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", program, str(path), name]) for name in "ab"]
+    assert [each.wait() for each in running] == [0, 0]
+    assert {row["key"] for row in read(path)} == {f"{name}{i}" for name in "ab" for i in range(n)}
+
+
+def test_a_store_does_not_touch_a_line_that_another_program_is_writing(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    Store(path).append({"key": "a"})
+    with path.open("ab") as other:
+        other.write(b'{"key": ')
+        other.flush()
+        assert Store(path).keys == {"a"}
+        other.write(b'"b"}\n')
+    assert [row["key"] for row in read(path)] == ["a", "b"]
 
 
 def test_of_two_records_with_one_key_the_last_counts(tmp_path: Path) -> None:
