@@ -45,9 +45,15 @@ class Ours:
         """Without those for a PSNR that is too low to be counted."""
         return self.where(lambda _, row: row["target_db"] >= LOWEST_DB)
 
-    def complete(self, points: Mapping[str, Collection[int]]) -> Ours:
-        """Only the pictures that have a file at each of these points, by picture."""
-        return self.where(lambda image, _: set(points[image]) <= set(self.files[image]))
+    @property
+    def numbers(self) -> list[int]:
+        """The points at which there is a file of any picture."""
+        return sorted({number for points in self.files.values() for number in points})
+
+    def complete(self, published: Mapping[str, Collection[int]]) -> Ours:
+        """Only the pictures that have a file at each of `numbers`, as far as it is a published point of theirs."""
+        numbers = set(self.numbers)
+        return self.where(lambda image, _: numbers & set(published[image]) <= set(self.files[image]))
 
     def curves(self) -> dict[str, Curve]:
         """By picture."""

@@ -66,7 +66,7 @@ def _points(peer: str) -> dict[str, set[int]]:
 
 
 def _by_point(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str, Curve]) -> Table | None:
-    """Bits over the peer's at each of its settings, and at all of them where a picture has them all."""
+    """Bits over the peer's at each of its settings that was run, and at all of these together."""
     title, published = peers()[peer], _points(peer)
     lines: list[tuple[Cell, ...]] = []
     for each in (each.counted() for each in ours):
@@ -74,7 +74,9 @@ def _by_point(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str, 
             here = each.where(lambda _, row, number=number: row["point"] == number)
             n = sum(number in points for points in published.values())
             lines += _point_line(f"{number}, {setting}", here, n, avif)
-        lines += _point_line("all of these", each.complete(published), len(published), avif)
+        if len(each.numbers) > 1:
+            label = f"{', '.join(map(str, each.numbers))} together"
+            lines += _point_line(label, each.complete(published), len(published), avif)
     columns = (
         "codec", "family used", "point", "pictures", "files", f"bits over {title}", "least", "most",
         "bits over AVIF tuned for PSNR", "least", "most", "targets in dB", "PSNR reached", "mean excess in dB",
@@ -83,8 +85,8 @@ def _by_point(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str, 
     notes = (
         f"Each file was made for the very PSNR of a point that {title} has published for the picture, so nothing is"
         f" interpolated. Points below {LOWEST_DB:g} dB are left out. {MEANS_NOTE}",
-        "`pictures` says of how many pictures that have such a point there are records. The row of all points is about"
-        " those pictures alone of which every point is recorded.",
+        "`pictures` says of how many pictures that have such a point there are records. A row of several points"
+        " together is about those pictures alone of which every one of these points is recorded that is not left out.",
         "Our files end a little above their targets, by the mean excess, which is not corrected in their favour. Files"
         " that did not reach the PSNR stay in the means, and flatter them.",
         f"AVIF is `{REFERENCE}`, at the PSNR that our file has, read between its many settings by a monotone cubic in"
@@ -145,8 +147,9 @@ def _over_avif(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str,
         "most", "smaller on", f"pictures at {AT_DB:g} dB", "bits over AVIF there", "least", "most", "smaller on",
     )  # fmt: skip
     notes = (
-        f"AVIF is `{REFERENCE}`. BD-rates: mean over pictures. {MEANS_NOTE} Means are about the pictures alone that the"
-        " columns count.",
+        f"AVIF is `{REFERENCE}`. Of BD-rates this is the mean over pictures, of bits at {AT_DB:g} dB the geometric mean"
+        " [95 % bootstrap interval over pictures]; below 0 is better. Both are about those pictures alone that the"
+        " columns count. Rows about different pictures must not be compared with each other.",
         CURVES_NOTE.format(at=AT_DB, enough=ENOUGH),
         *_abouts(ours, len(points_of(peer))),
     )
@@ -204,14 +207,14 @@ def _by_picture(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str
             lines.append((each.name, image, *cells, rates.get(image), _percent(at, image), f"{excess_db:.3f}"))
     low, high = RANGE_DB
     columns = (
-        "codec", "picture", *(f"point {number}, %" for number in numbers), "all points, %",
+        "codec", "picture", *(f"point {number}, %" for number in numbers), "all of these, %",
         f"BD-rate over AVIF from {low:g} to {high:g} dB, %", f"over AVIF at {AT_DB:g} dB, %", "largest excess in dB",
     )  # fmt: skip
     title = f"Bits over {peers()[peer]} at its own PSNRs, every picture: {dataset}"
     notes = (
         f"Points: {', '.join(f'{i} is {setting}' for i, setting in enumerate(settings_of(peer), 1))}. A dash stands"
-        f" for what is not recorded. All points: the geometric mean of those of at least {LOWEST_DB:g} dB, where all of"
-        " them are recorded.",
+        f" for what is not recorded. All of these: the geometric mean of those of at least {LOWEST_DB:g} dB, where each"
+        " is recorded at which the codec was run on any picture.",
         f"AVIF is `{REFERENCE}`. {CURVES_NOTE.format(at=AT_DB, enough=ENOUGH)}",
     )
     return Table(f"peer-pictures-{peer}-{dataset}", title, columns, tuple(lines), notes, 1) if lines else None

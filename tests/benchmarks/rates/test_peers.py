@@ -145,13 +145,14 @@ def test_means_are_geometric_by_point_and_over_complete_pictures() -> None:
     rows += [record("kodim15", 2, 2.0), record("kodim13", 2, 100.0)]  # of kodim13 that is below 27 dB
     found = table(f"peer-{PEER}", rows)
     assert [line[2] for line in found.rows] == [
-        "1, lambda 0.02", "2, lambda 0.004", "3, lambda 0.001", "4, lambda 0.0004", "5, lambda 0.0001", "all of these",
+        "1, lambda 0.02", "2, lambda 0.004", "3, lambda 0.001", "4, lambda 0.0004", "5, lambda 0.0001",
+        "1, 2, 3, 4, 5 together",
     ]  # fmt: skip
     second = cells(found, "2, lambda 0.004")
     assert second["pictures"] == "2 of 23"  # of kodim13 it is below 27 dB
     assert second["bits over Cool-chic 5"] == "+0.0 % [-50.0, +100.0]"
     assert (second["least"], second["most"]) == ("-50.0 % (kodim03)", "+100.0 % (kodim15)")
-    whole = cells(found, "all of these")
+    whole = cells(found, "1, 2, 3, 4, 5 together")
     assert (whole["pictures"], whole["files"]) == ("1 of 24", 5)
     assert whole["bits over Cool-chic 5"] == "+0.0 %"
     text = markdown(found)
@@ -163,6 +164,12 @@ def test_one_point_of_some_pictures_gives_no_row_of_all_points() -> None:
     found = table(f"peer-{PEER}", [record(image, 3, 1.1) for image in ("kodim03", "kodim15")])
     (line,) = found.rows
     assert (line[2], line[3], line[5]) == ("3, lambda 0.001", "2 of 24", "+10.0 % [+10.0, +10.0]")
+
+
+def test_points_that_were_run_on_every_picture_stand_together() -> None:
+    rows = [record(image, point, 1.1) for image in ("kodim03", "kodim15", "kodim13") for point in (2, 3)]
+    found = cells(table(f"peer-{PEER}", rows), "2, 3 together")
+    assert (found["pictures"], found["files"]) == ("3 of 24", 5)  # the second of kodim13 is below 27 dB
 
 
 def test_a_promise_that_was_not_kept_is_counted() -> None:

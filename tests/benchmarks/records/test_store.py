@@ -54,16 +54,27 @@ def test_a_store_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None
     assert [row["value"] for row in read(path)] == [1, 2, 3]
 
 
-def test_several_programs_append_to_one_file(tmp_path: Path) -> None:
-    path, n = tmp_path / "records.jsonl", 40
+def test_who_appends_waits_for_another_program_that_does(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "records.jsonl"
+    Store(path).append({"key": "a"})
     program = (
         "import sys; from pathlib import Path; from benchmarks.records.store import Store\n"
-        "store = Store(Path(sys.argv[1]))\n"
-        f"for i in range({n}): store.append({{'key': sys.argv[2] + str(i), 'value': 'x' * 20_000}})"
+        "store = Store(Path(sys.argv[1])); print('ready', flush=True); store.append({'key': 'c'})"
     )
-    running = [subprocess.Popen([sys.executable, "-c", program, str(path), name]) for name in "ab"]
-    assert [each.wait() for each in running] == [0, 0]
-    assert {row["key"] for row in read(path)} == {f"{name}{i}" for name in "ab" for i in range(n)}
+    with path.open("ab") as mine:
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        mine.write(b'{"key": ')
+        mine.flush()
+        other = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        mine.write(b'"b"}\n')
+    other.communicate()
+    assert other.returncode == 0
+    assert [row["key"] for row in read(path)] == ["a", "b", "c"]
 
 
 def test_a_store_does_not_touch_a_line_that_another_program_is_writing(tmp_path: Path) -> None:
