@@ -51,7 +51,7 @@ def rows(source: Bytes, rounds: int, fields: Sequence[Grid] = FIELDS) -> Iterato
     for field in fields:
         name = f"{field.n_neighbours} + {field.n_mapped} inputs, {field.n_hidden} neurons"
         row: Row = {"workload": f"{name}, {geometry.width} x {geometry.height} RGB"}
-        parameters = _parameters(field, geometry, targets)
+        parameters = begun(field, geometry, targets)
         workers = Workers(n_threads())
         descent = Descent(GridProgram(field, geometry, targets, None, workers), parameters, GAIN)
         plain = PlainFit(field, geometry, targets, parameters)
@@ -83,7 +83,7 @@ class PlainFit:
         return loss.item()
 
 
-def _parameters(field: Grid, geometry: Geometry, targets: Targets) -> Parameters:
+def begun(field: Grid, geometry: Geometry, targets: Targets) -> Parameters:
     """Those of a start, with latents as far apart as in a fit that has begun."""
     rng = np.random.default_rng(0)
     found = dict(grid_start(field, geometry, targets.min(axis=(1, 2)), targets.max(axis=(1, 2)), rng))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nfcodec.fields.grid.start import start as grid_start
     from nfcodec.fields.grid.timing import part_seconds
     from nfcodec.fields.grid.torch import TorchGrid, soft_round
+    from nfcodec.fields.grid.torch_program import TorchProgram
 
 __all__ = [
     "BareProducts",
@@ -23,6 +24,7 @@ __all__ = [
     "GridProgram",
     "Iteration",
     "TorchGrid",
+    "TorchProgram",
     "grid_start",
     "part_seconds",
     "soft_round",
@@ -36,6 +38,7 @@ __getattr__ = lazy.exports(
         "GridProgram": "nfcodec.fields.grid.numba",
         "Iteration": "nfcodec.fields.grid.descent",
         "TorchGrid": "nfcodec.fields.grid.torch",
+        "TorchProgram": "nfcodec.fields.grid.torch_program",
         "grid_start": "nfcodec.fields.grid.start:start",
         "part_seconds": "nfcodec.fields.grid.timing",
         "soft_round": "nfcodec.fields.grid.torch",

@@ -7,31 +7,38 @@ from types import MappingProxyType
 
 from nfcodec.errors import EngineError
 from nfcodec.fields.grid.program import Program
-from nfcodec.fitting.engines.registry import BROKEN, missing
+from nfcodec.fitting.engines import registry
 from nfcodec.lazy import load
 
-PROGRAMS: Mapping[str, str] = MappingProxyType({"numba": "nfcodec.fields.grid.numba:GridProgram"})
+PROGRAMS: Mapping[str, str] = MappingProxyType(
+    {"numba": "nfcodec.fields.grid.numba:GridProgram", "torch": "nfcodec.fields.grid.torch_program:TorchProgram"}
+)
 """Classes derived from `Program`, by the names of engines; imported when they are asked for."""
 
 
 def engine_for(engine: str, device: str) -> str:
-    """The engine that a request means; nothing is loaded.
+    """The engine that a request means: "auto" is numba, and torch where a CUDA device is asked for. Nothing is loaded.
 
     Raises:
-        EngineError: it cannot fit grids on this device, or it lacks something; the message is for people.
+        EngineError: it cannot fit grids on this device, or it or the device is missing; the message is for people.
     """
-    name = "numba" if engine == "auto" else engine
-    if name not in PROGRAMS or device not in ("auto", "cpu"):
-        raise EngineError(f"the engine {engine!r} on the device {device!r} cannot fit the field of grids")
-    if lack := missing(name):
+    on_gpu = device.startswith("cuda")
+    name = engine if engine != "auto" else "torch" if on_gpu else "numba"
+    if name not in PROGRAMS:
+        raise EngineError(f"the engine {name!r} cannot fit the field of grids; engines that can: {', '.join(PROGRAMS)}")
+    if on_gpu and name != "torch":
+        raise EngineError(f"the engine {name!r} runs on the CPU only")
+    if lack := registry.missing(name):
         raise EngineError(f"the engine {name!r} is not available: {lack}")
+    if on_gpu and not registry.has_cuda_device():
+        raise EngineError(f"there is no CUDA device to fit the field of grids on, and {device!r} asks for one")
     return name
 
 
 def load_program(engine: str, device: str) -> type[Program]:
-    """The class of the program of the engine that a request means, and its kernels. Raises EngineError."""
+    """The program of the engine that a request means. Raises EngineError."""
     name = engine_for(engine, device)
     try:
         return load(PROGRAMS[name])
-    except BROKEN as error:
+    except registry.BROKEN as error:
         raise EngineError(f"the engine {name!r} cannot be imported: {error}") from error
