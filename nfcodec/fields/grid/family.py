@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nfcodec.errors import EngineError, UsageError
-from nfcodec.fields.grid.cost import memory_bytes, stages
+from nfcodec.fields.grid.cost import TORCH_TIMES, memory_bytes, stages
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.plan import field_for, steps_for
-from nfcodec.fields.grid.programs import engine_for, load_program
+from nfcodec.fields.grid.programs import engine_for, load_program, runs_on_gpu
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
 from nfcodec.fitting.goals import Goal, Psnr
@@ -59,11 +59,14 @@ class GridSession(Session):
 
     def plans(self, request: Request) -> list[Plan]:
         geometry, found = self._picture.geometry, list[Plan]()
+        engine = engine_for(request.engine, request.device)
+        is_slow = engine == "torch" and not runs_on_gpu(request.engine, request.device)
+        times = TORCH_TIMES if is_slow else 1.0
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
                 field = self._given or field_for(geometry, recipe)
-                spent = stages(field, geometry, steps_for(geometry, recipe, request.max_steps))
-                found.append(Plan(field, recipe, effort, spent, memory_bytes(field, geometry)))
+                spent = stages(field, geometry, steps_for(geometry, recipe, request.max_steps), times)
+                found.append(Plan(field, recipe, effort, spent, memory_bytes(geometry, engine)))
         return found
 
     def fit(self, plan: Plan, request: Request) -> Solution:

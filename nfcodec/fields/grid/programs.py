@@ -35,6 +35,12 @@ def engine_for(engine: str, device: str) -> str:
     return name
 
 
+def runs_on_gpu(engine: str, device: str) -> bool:
+    """Whether a request that is not refused is fitted on a CUDA device."""
+    is_torch = engine_for(engine, device) == "torch"
+    return is_torch and (device.startswith("cuda") or (device == "auto" and registry.has_cuda_device()))
+
+
 def load_program(engine: str, device: str) -> type[Program]:
     """The program of the engine that a request means. Raises EngineError."""
     name = engine_for(engine, device)

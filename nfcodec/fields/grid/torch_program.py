@@ -21,15 +21,13 @@ from torch.backends import cudnn
 from nfcodec.errors import EngineError
 from nfcodec.exact.field import Parameters
 from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.grid.cost import PIECE
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.program import EPS, Latents, Measured, Program
 from nfcodec.fields.grid.synthesis import REACH
 from nfcodec.fields.grid.torch import TorchGrid, soft_round
 from nfcodec.kernels.arguments import Floats
-
-PIECE = 1 << 20
-"""So many entries, or pixels, go through the networks at once. It bounds what is held for their gradients."""
 
 
 @final

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 from nfcodec.errors import EngineError
+from nfcodec.fields.grid.cost import TORCH_TIMES
 from nfcodec.fields.grid.family import GridFamily
-from nfcodec.fields.grid.programs import PROGRAMS, engine_for, load_program
+from nfcodec.fields.grid.programs import PROGRAMS, engine_for, load_program, runs_on_gpu
 from nfcodec.fitting.engines import registry
+from nfcodec.fitting.family import Context
+from nfcodec.fitting.goals import Psnr
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request
+from nfcodec.raster import Raster
+from nfcodec.transforms import Chain
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +86,27 @@ def test_a_damaged_library_is_an_engine_error(monkeypatch):
     monkeypatch.setitem(sys.modules, PROGRAMS["torch"].partition(":")[0], None)
     with pytest.raises(EngineError, match=r"^the engine 'torch' cannot be imported: "):
         load_program("torch", "cpu")
+
+
+def test_only_torch_runs_on_a_gpu(machine):
+    assert runs_on_gpu("auto", "cuda")
+    assert runs_on_gpu("torch", "auto")
+    assert not runs_on_gpu("torch", "cpu")
+    assert not runs_on_gpu("auto", "auto")
+    machine("numba", "torch", has_gpu=False)
+    assert not runs_on_gpu("torch", "auto")
+
+
+def test_plans_for_torch_on_the_cpu_are_slow():
+    """And not those for a GPU."""
+    samples = np.zeros((40, 50, 3), np.uint8)
+    picture = Picture.of(Raster.from_array(samples), Chain.prepare([], samples, 0))
+    session = GridFamily().begin(picture, Context(lambda picture, request: lambda rows, cols: [1000.0]))
+
+    def plan(engine, device):
+        return session.plans(Request(Psnr(30.0), 1, 0, engine, device))[0]
+
+    numba, torch, gpu = plan("auto", "auto"), plan("torch", "cpu"), plan("auto", "cuda")
+    assert torch.stages[0].seconds == pytest.approx(TORCH_TIMES * numba.stages[0].seconds)
+    assert gpu.stages == numba.stages
+    assert torch.memory_bytes > numba.memory_bytes
