@@ -8,8 +8,8 @@ of any size; and these convolutions have so few channels that tensor cores would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import ClassVar, final
 
@@ -226,6 +226,13 @@ def _measured(found: Floats) -> Measured:
     return Measured(error, tuple(grid_bits))
 
 
-def _in_float32() -> AbstractContextManager[None]:
-    """Convolutions of cuDNN without TF32, and by algorithms that add up in one order, so that a seed gives one fit."""
-    return cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+@contextmanager
+def _in_float32() -> Generator[None]:
+    """No TF32; and convolutions of cuDNN by algorithms that add up in one order, so that a seed gives one fit."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
