@@ -62,8 +62,8 @@ class TorchProgram(Program):
         self._weights = None if weights is None else self.there(weights)
         self.seen = torch.zeros(sum(each.size for each in self.lattices), device=self.device)
         self.slopes = torch.zeros_like(self.seen)
-        self._columns = list(_cut(self.seen.numel(), PIECE))
-        self._rows = list(_cut(geometry.height, max(1, PIECE // geometry.width)))
+        self._columns = _cut(self.seen.numel(), PIECE)
+        self._rows = _cut(geometry.height, max(1, PIECE // geometry.width))
 
     @classmethod
     def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> TorchProgram:

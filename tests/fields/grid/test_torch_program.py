@@ -197,7 +197,7 @@ def test_an_encode_keeps_its_promise(device):
     planes = [120 + 60 * np.sin(x / (4 + c)) * np.cos(y / 6) for c in range(3)]
     image = (np.stack(planes, axis=2) + rng.normal(0, 3, (16, 24, 3))).clip(0, 255).astype(np.uint8)
     encoded = nfcodec.encode_with_report(
-        image, field="grid", psnr=24.0, engine="torch", device=device, effort=1, max_steps=250
+        image, field=SMALL, psnr=24.0, engine="torch", device=device, effort=1, max_steps=250
     )
     assert encoded.report["reached"]
     assert (encoded.report["field"], encoded.report["engine"], encoded.report["device"]) == ("grid", "torch", device)
