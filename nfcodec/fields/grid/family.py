@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import ClassVar
 
-from nfcodec.errors import UsageError
-from nfcodec.fields.grid.cost import memory_bytes, stages
+from nfcodec.errors import EngineError, UsageError
+from nfcodec.fields.grid.cost import TORCH_TIMES, memory_bytes, stages
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.plan import field_for, steps_for
+from nfcodec.fields.grid.programs import engine_for, load_program, runs_on_gpu
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
 from nfcodec.fitting.goals import Goal, Psnr
@@ -18,9 +18,6 @@ from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.problem import Problem
 from nfcodec.fitting.request import Request, Solution
-from nfcodec.kernels import compiled
-
-PROGRAM = "nfcodec.fields.grid.descent:Descent"
 
 
 class GridFamily(Family):
@@ -34,9 +31,11 @@ class GridFamily(Family):
         return False
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
-        if engine in ("auto", "numba") and device in ("auto", "cpu") and find_spec("numba") is not None:
-            return None  # asked of all families for every picture, so nothing is loaded
-        return f"the engine {engine!r} on the device {device!r} cannot fit the field of grids"
+        try:
+            engine_for(engine, device)
+        except EngineError as error:
+            return str(error)
+        return None
 
     def lossless(self, depth: int) -> LosslessPolicy:
         return LosslessPolicy(LosslessPolicy.by_error(depth).fit_db, math.inf)
@@ -56,15 +55,18 @@ class GridSession(Session):
         self._picture, self._context, self._given = picture, context, given
 
     def get_ready(self, request: Request) -> None:
-        compiled(PROGRAM)
+        load_program(request.engine, request.device)
 
     def plans(self, request: Request) -> list[Plan]:
         geometry, found = self._picture.geometry, list[Plan]()
+        engine = engine_for(request.engine, request.device)
+        is_slow = engine == "torch" and not runs_on_gpu(request.engine, request.device)
+        times = TORCH_TIMES if is_slow else 1.0
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
                 field = self._given or field_for(geometry, recipe)
-                spent = stages(field, geometry, steps_for(geometry, recipe, request.max_steps))
-                found.append(Plan(field, recipe, effort, spent, memory_bytes(field, geometry)))
+                spent = stages(field, geometry, steps_for(geometry, recipe, request.max_steps), times)
+                found.append(Plan(field, recipe, effort, spent, memory_bytes(geometry, engine)))
         return found
 
     def fit(self, plan: Plan, request: Request) -> Solution:

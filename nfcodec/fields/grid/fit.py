@@ -21,14 +21,14 @@ from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.landing import allowed_error, error_db, land_latents
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import Measured
 from nfcodec.fields.grid.plan import hard_steps
+from nfcodec.fields.grid.program import Measured
+from nfcodec.fields.grid.programs import load_program
 from nfcodec.fields.grid.recipes import Recipe
 from nfcodec.fields.grid.rounding import as_networks, rounded
 from nfcodec.fields.grid.start import start
 from nfcodec.fitting.problem import Problem, Weights
 from nfcodec.fitting.request import Request, Solution
-from nfcodec.workers import Workers, n_threads
 
 TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
 """Of soft rounding, at the start and at the end."""
@@ -97,7 +97,7 @@ def solve_grid(
     program, normalised = descent.program, fit.normalised
     weights = fit.rounded(descent)
     trial = land_latents(problem, request, weights, program, normalised)
-    return Solution(problem, trial, fit.taken, fit.taken, time.monotonic() - began, "numba", "cpu")
+    return Solution(problem, trial, fit.taken, fit.taken, time.monotonic() - began, program.engine, program.device)
 
 
 class _Fit:
@@ -113,6 +113,8 @@ class _Fit:
     ) -> None:
         self._field, self._problem, self._request, self._recipe = field, problem, request, recipe
         self.normalised = Normalised.of(problem)
+        program = load_program(request.engine, request.device)
+        self._program = program.of(field, problem.geometry, self.normalised.targets, request.device)
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
@@ -204,8 +206,7 @@ class _Fit:
         low, high = (each(targets, axis=(1, 2)) for each in (np.min, np.max))
         seed = [self._request.seed, i]
         parameters = start(self._field, geometry, low, high, np.random.default_rng(seed))
-        gain = gain_of(self.rate_weight)
-        return Descent(self._field, geometry, targets, None, parameters, gain, Workers(n_threads()), seed=i)
+        return Descent(self._program, parameters, gain_of(self.rate_weight), self._request.seed + i)
 
     def _step(self, descent: Descent, how: Iteration) -> Measured:
         self.taken += 1

@@ -8,8 +8,8 @@ import numpy as np
 
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import GridProgram
 from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.program import Program
 from nfcodec.fields.grid.rounding import as_networks
 from nfcodec.fitting.landing import LEAST, Moves, Outputs, land
 from nfcodec.fitting.problem import Problem, Trial, Weights
@@ -31,7 +31,7 @@ PROBED = 0.02
 
 
 def land_latents(
-    problem: Problem, request: Request, weights: Weights, program: GridProgram, normalised: Normalised
+    problem: Problem, request: Request, weights: Weights, program: Program, normalised: Normalised
 ) -> Trial:
     """As many moves as it takes for the PSNR to be just over the target; none if it is there already."""
     networks = as_networks(weights, normalised)
@@ -86,7 +86,7 @@ def _latents(weights: Weights) -> FloatArray:
     return weights[LATENTS].symbols.reshape(-1).astype(np.float32)
 
 
-def _slopes(program: GridProgram, latents: FloatArray, networks: Parameters) -> tuple[FloatArray, FloatArray]:
+def _slopes(program: Program, latents: FloatArray, networks: Parameters) -> tuple[FloatArray, FloatArray]:
     """Of the error by entries, and of the bits."""
     program.see(latents)
     program.differentiate(networks, 0.0)
@@ -97,7 +97,7 @@ def _slopes(program: GridProgram, latents: FloatArray, networks: Parameters) -> 
 
 
 def _bends(
-    program: GridProgram, latents: FloatArray, networks: Parameters, slopes: FloatArray, rng: np.random.Generator
+    program: Program, latents: FloatArray, networks: Parameters, slopes: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """The second derivative of the error by an entry, the mean of its grid, from random moves of a few."""
     program.see(latents)

@@ -10,8 +10,8 @@ import numpy as np
 from nfcodec.exact.arithmetic import Quantized, Step
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import GridProgram
 from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.program import Program
 from nfcodec.fitting.problem import Weights, quantized
 
 ONE = Step(128, -7)
@@ -27,7 +27,7 @@ Tried = tuple[float, Quantized, FloatArray]
 
 
 def rounded(
-    program: GridProgram, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised
+    program: Program, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised
 ) -> Weights:
     """The weights of a file: latents as they are, networks on steps that suit them, one tensor after the other.
 
