@@ -30,7 +30,7 @@ class Iteration:
         rate_weight: of bits a pixel, beside the error.
         temperature: of soft rounding; 0 for hard rounding, with which latents stay.
         noise: its standard deviation.
-        latent_rate, network_rate: steps of Adam and of SOAP.
+        latent_rate, network_rate: steps of Adam and of SOAP; networks stay where theirs is 0.
         latent_betas: decays of Adam's moments.
         renewed: iterations between two renewals of SOAP's bases.
     """
@@ -71,8 +71,18 @@ class Descent:
 
     def restart(self) -> None:
         """Forget what optimisers know of earlier gradients."""
-        self._soap, self._n = Soap(self._parts), 0
+        self.restart_networks()
+        self._n = 0
         self._moments = np.zeros_like(self.latents), np.zeros_like(self.latents)
+
+    def restart_networks(self) -> None:
+        """Forget what SOAP knows."""
+        self._soap = Soap(self._parts)
+
+    def set_networks(self, networks: Parameters) -> None:
+        """Go on with other networks."""
+        for name, each in self.networks.items():
+            each[:] = networks[name]
 
     def state(self) -> Parameters:
         """A copy of what changes with iterations, for `restore`."""
@@ -81,8 +91,7 @@ class Descent:
     def restore(self, state: Parameters) -> None:
         """Go back to a state, and forget what optimisers know."""
         self.latents[:] = state["latents"]
-        for name, each in self.networks.items():
-            each[:] = state[name]
+        self.set_networks(state)
         self.restart()
 
     def rounded(self) -> Floats:
@@ -93,11 +102,8 @@ class Descent:
         """One iteration; returns what it found before it moved."""
         self._soften(how) if how.temperature else self._harden()
         found, gradients = self.program.differentiate(self.networks, how.rate_weight)
-        norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
-        factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
-        self._soap.step(
-            self.networks, {name: each * factor for name, each in gradients.items()}, how.network_rate, how.renewed
-        )
+        if how.network_rate:
+            self._improve(gradients, how)
         if how.temperature:
             self._move(how)
         return found
@@ -116,6 +122,12 @@ class Descent:
         key = np.uint32(self._rng.integers(1 << 32))
         kind = self._gain, np.float32(how.temperature), np.float32(how.noise), key
         self.program.for_rows(lambda piece: latent_kernels.soften(*piece, latents, kind, seen, softened))
+
+    def _improve(self, gradients: Parameters, how: Iteration) -> None:
+        norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
+        factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
+        scaled = {name: each * factor for name, each in gradients.items()}
+        self._soap.step(self.networks, scaled, how.network_rate, how.renewed)
 
     def _move(self, how: Iteration) -> None:
         self._n += 1
