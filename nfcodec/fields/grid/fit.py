@@ -22,7 +22,7 @@ from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.numba import Measured
 from nfcodec.fields.grid.plan import soft_steps
 from nfcodec.fields.grid.recipes import Recipe
-from nfcodec.fields.grid.rounding import rounded
+from nfcodec.fields.grid.rounding import as_networks, rounded
 from nfcodec.fields.grid.settling import Settling
 from nfcodec.fields.grid.start import start
 from nfcodec.fitting.problem import Problem, Weights
@@ -59,6 +59,12 @@ MARGIN_DB = 0.02
 
 FAR_DB, LEAST_FAR, MOST_ROUNDS = 0.7, 200, 6
 """Further below the target all iterations are repeated, or so many; and how often."""
+
+LOST_DB = 0.2
+"""That networks may lose below the target, as latents make up for it."""
+
+MOST_PRICES, FINER = 8, 4.0
+"""How often the price of a network's bits falls, and by what factor."""
 
 DB_PER_OCTAVE = 1.5
 """What the PSNR loses as lambda doubles, about."""
@@ -103,7 +109,7 @@ class _Fit:
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
         n_trials = recipe.n_starts * recipe.n_trial_steps if recipe.n_starts > 1 else 0
-        self._n_soft = max(1, soft_steps(n_steps) - n_trials)
+        self._n_soft = max(0, soft_steps(n_steps) - n_trials)
         self.taken = 0
         self._good: tuple[float, Parameters] | None = None
 
@@ -137,8 +143,16 @@ class _Fit:
             descent.restore(self._good[1])
 
     def rounded(self, descent: Descent) -> Weights:
-        """What a file holds."""
-        return rounded(descent.program, descent.rounded(), descent.networks, self.rate_weight, self.normalised)
+        """What a file holds; with finer steps than are worth their bits where those take the field below the target."""
+        program, price, least_db = descent.program, self.rate_weight, self._request.psnr_db - LOST_DB
+        found: Weights = {}
+        for _ in range(MOST_PRICES):
+            found = rounded(program, descent.rounded(), descent.networks, price, self.normalised)
+            reached_db = self._psnr_db(program.measure(as_networks(found, self.normalised)).error)
+            if reached_db >= least_db or self._request.expired():
+                break
+            price /= FINER
+        return found
 
     def _left(self) -> int:
         """Iterations that the request allows."""

@@ -30,7 +30,7 @@ def round_steps(n_steps: int) -> int:
 
 def soft_steps(n_steps: int) -> int:
     """How many are left for what comes before."""
-    return max(1, n_steps - ROUNDS * round_steps(n_steps))
+    return n_steps - ROUNDS * round_steps(n_steps)
 
 
 def field_for(geometry: Geometry, recipe: Recipe) -> Grid:

@@ -71,7 +71,7 @@ class Settling:
         for number in range(MOST_ROUNDS):
             excess_db, n = trial.psnr_db - request.psnr_db, min(self._n, left - self.taken)
             is_close = self._has_moved and 0 <= excess_db < CLOSE_DB
-            if is_close or n <= 0 or request.steps_expired():
+            if is_close or math.isinf(excess_db) or n <= 0 or request.steps_expired():
                 break
             aim_db = AIM_DB if number + 1 < MOST_ROUNDS and self.taken + n < left else LAST_AIM_DB
             trial = self._round(trial, aim_db - excess_db, n)
@@ -89,7 +89,8 @@ class Settling:
             descent.step(Iteration(2**log2_weight, TEMPERATURE, NOISE, rate, 0.0, BETAS))
         self.taken, self._has_moved = self.taken + n, True
         found = self._problem.trial({**trial.weights, LATENTS: as_entries(descent.rounded())})
-        self._response.learn(log2_weight, found.psnr_db - trial.psnr_db)
+        if math.isfinite(found.psnr_db):
+            self._response.learn(log2_weight, found.psnr_db - trial.psnr_db)
         return found
 
     def _key(self, trial: Trial, request: Request) -> tuple[bool, float]:
