@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.plan import hard_steps
+from nfcodec.fields.grid.plan import soft_steps
 from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
 
@@ -42,10 +42,10 @@ def stages(field: Grid, geometry: Geometry, n_steps: int, times: float = 1.0) ->
     )
     step = times * (PIXEL.seconds(geometry.n_pixels) + MULTIPLICATION.seconds(geometry.n_pixels * products))
     writing = WRITING_PIXEL.seconds(geometry.n_pixels)
-    n_hard = hard_steps(n_steps)
-    n_soft = n_steps - n_hard
-    fit = [Stage("fit", step * n_soft, n_soft), Stage("fine-tune", step * n_hard, n_hard)]
-    return [*fit, Stage(SEARCH, PASSES * step), Stage(WRITING, writing)]
+    n_soft = soft_steps(n_steps)
+    n_rounds = n_steps - n_soft
+    fit, rounds = Stage("fit", step * n_soft, n_soft), Stage("fine-tune", step * n_rounds, n_rounds)
+    return [fit, Stage(SEARCH, PASSES * step), rounds, Stage(WRITING, writing)]
 
 
 def memory_bytes(geometry: Geometry, engine: str) -> float:

@@ -23,7 +23,7 @@ class Iteration:
         rate_weight: of bits a pixel, beside the error.
         temperature: of soft rounding; 0 for hard rounding, with which latents stay.
         noise: its standard deviation.
-        latent_rate, network_rate: steps of Adam and of SOAP.
+        latent_rate, network_rate: steps of Adam and of SOAP; networks stay where theirs is 0.
         latent_betas: decays of Adam's moments.
         renewed: iterations between two renewals of SOAP's bases.
     """
@@ -67,6 +67,11 @@ class Descent:
         self._soap = Soap(self._parts)
         self._latents.restart()
 
+    def set_networks(self, networks: Parameters) -> None:
+        """Go on with other networks."""
+        for name, each in self.networks.items():
+            each[:] = networks[name]
+
     def state(self) -> Parameters:
         """A copy of what changes with iterations, for `restore`."""
         return {"latents": self.latents.copy(), **{name: each.copy() for name, each in self.networks.items()}}
@@ -74,8 +79,7 @@ class Descent:
     def restore(self, state: Parameters) -> None:
         """Go back to a state, and forget what optimisers know."""
         self._latents.restore(state["latents"])
-        for name, each in self.networks.items():
-            each[:] = state[name]
+        self.set_networks(state)
         self.restart()
 
     def rounded(self) -> Floats:
@@ -89,11 +93,8 @@ class Descent:
         else:
             self._latents.harden()
         found, gradients = self.program.differentiate(self.networks, how.rate_weight)
-        norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
-        factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
-        self._soap.step(
-            self.networks, {name: each * factor for name, each in gradients.items()}, how.network_rate, how.renewed
-        )
+        if how.network_rate:
+            self._improve(gradients, how)
         if how.temperature:
             self._latents.move(how.latent_rate, how.latent_betas)
         return found
@@ -102,3 +103,9 @@ class Descent:
         """Of rounded latents; `picture`, contiguous, (C, H, W) float32, becomes the samples."""
         self._latents.harden()
         return self.program.measure(self.networks, picture)
+
+    def _improve(self, gradients: Parameters, how: Iteration) -> None:
+        norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
+        factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
+        scaled = {name: each * factor for name, each in gradients.items()}
+        self._soap.step(self.networks, scaled, how.network_rate, how.renewed)

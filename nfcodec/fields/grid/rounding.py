@@ -38,7 +38,7 @@ def rounded(
     """
     program.see(latents)
     price = rate_weight / program.n_pixels
-    weights: dict[str, Quantized] = {LATENTS: Quantized(latents.astype(np.int32)[:, None], ONE)}
+    weights: dict[str, Quantized] = {LATENTS: as_entries(latents)}
     now = dict(networks)
     for name, real in networks.items():
         factor = normalised.factor(name)
@@ -55,6 +55,11 @@ def rounded(
         largest = float(np.abs(real * factor[0] + factor[1]).max(initial=0.0)) or 1.0
         _, weights[name], now[name] = _cheapest(tried, largest / 2**FIRST_BITS)
     return weights
+
+
+def as_entries(latents: FloatArray) -> Quantized:
+    """The tensor of a file for latents, (n_entries,), integers."""
+    return Quantized(latents.astype(np.int32)[:, None], ONE)
 
 
 def parameter_bits(found: Quantized) -> float:
