@@ -84,6 +84,7 @@ class Request:
     Attributes:
         goal: what the file must reach; families that reach others than a PSNR say so (Session.native).
         effort: 1 (fast) .. 9 (small files).
+        least_effort: where time is short, plans of less than this are not taken, if there are others.
         max_steps: bound on gradient steps in all; None for the effort's own.
         deadline: `time.monotonic()` value after which nothing is begun that the goal does not need.
         rounding_seconds: before the deadline gradient steps end, as what follows them takes so long.
@@ -102,6 +103,7 @@ class Request:
     started: float = 0.0
     listen: Listener = ignore
     task: str = ""
+    least_effort: int = 1
 
     @property
     def steps_deadline(self) -> float:

@@ -13,7 +13,7 @@ from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.plan import field_for, steps_for
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
-from nfcodec.fitting.goals import Goal, Psnr
+from nfcodec.fitting.goals import Goal, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.problem import Problem
@@ -21,6 +21,13 @@ from nfcodec.fitting.request import Request, Solution
 from nfcodec.kernels import compiled
 
 PROGRAM = "nfcodec.fields.grid.descent:Descent"
+
+LEAST_EFFORT = 4
+"""From which on `auto` tries the field. Fits of fewer steps hardly make smaller files than wavelets (docs/why)."""
+
+LEAST_PIXELS, MOST_PIXELS = 64 * 64, 16_000_000
+"""Of pictures that `auto` tries the field on. The networks of smaller ones weigh too much, and fits of larger ones take
+too long; these are guesses, and neither border has been measured."""
 
 
 class GridFamily(Family):
@@ -30,8 +37,13 @@ class GridFamily(Family):
     stands_in: ClassVar[bool] = False
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
-        return False
+    def suits(self, picture: Picture, request: Request) -> bool:
+        if request.effort < LEAST_EFFORT or picture.permutes or picture.raster.depth != 8:
+            return False
+        return LEAST_PIXELS <= picture.raster.n_pixels <= MOST_PIXELS and self._suits_goal(request.goal)
+
+    def _suits_goal(self, goal: Goal) -> bool:
+        return isinstance(goal, Size) or (isinstance(goal, Psnr) and goal.psnr_db <= self.lossless(8).fit_db)
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         if engine in ("auto", "numba") and device in ("auto", "cpu") and find_spec("numba") is not None:

@@ -1,0 +1,43 @@
+"""For which pictures `auto` tries grids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nfcodec.fields.grid.family import LEAST_PIXELS, MOST_PIXELS, GridFamily
+from nfcodec.fitting.goals import Lossless, Psnr, Size
+from nfcodec.fitting.picture import Picture
+from nfcodec.fitting.request import Request
+from nfcodec.raster import Raster
+from nfcodec.transforms import Chain, parse_chain
+
+
+def suits(goal=Psnr(40.0), effort=5, shape=(64, 64, 3), dtype=np.uint8, transform="none") -> bool:  # noqa: B008
+    samples = np.broadcast_to(np.zeros((), dtype), shape)
+    picture = Picture.of(Raster(samples), Chain.prepare(parse_chain(transform), samples, 0))
+    return GridFamily().suits(picture, Request(goal, effort, 0))
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {}, {"effort": 4}, {"effort": 9}, {"goal": Psnr(20.0)}, {"goal": Psnr(50.0)}, {"goal": Size(1)},
+        {"shape": (64, 64, 1)}, {"shape": (LEAST_PIXELS, 1, 3)}, {"shape": (4000, 4000, 1)}, {"transform": "gamma:2"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_it_suits_pictures_whose_pixels_keep_their_places_where_there_are_many_steps(wishes):
+    assert suits(**wishes)
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"effort": 3}, {"goal": Psnr(50.2)}, {"goal": Lossless()}, {"dtype": np.uint16}, {"transform": "rpp"},
+        {"shape": (63, 65, 3)}, {"shape": (MOST_PIXELS + 1, 1, 1)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_it_does_not_suit(wishes):
+    assert not suits(**wishes)
