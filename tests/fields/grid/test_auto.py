@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nfcodec.codec import EncodeOptions, decode, encode, inspect
 from nfcodec.fields.grid.family import LEAST_PIXELS, MOST_PIXELS, GridFamily
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request
+from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain, parse_chain
 
@@ -41,3 +43,20 @@ def test_it_suits_pictures_whose_pixels_keep_their_places_where_there_are_many_s
 )  # fmt: skip
 def test_it_does_not_suit(wishes):
     assert not suits(**wishes)
+
+
+def test_grids_are_kept_where_their_file_is_smaller():
+    """Diagonal lines of one pixel with noise, which wavelets do not suit."""
+    y, x = np.mgrid[:64, :64]
+    noise = np.random.default_rng(0).normal(0, 4, (64, 64, 3))
+    lines = ((x + 2 * y) % 3 * 90 + 30)[:, :, None]
+    raster = Raster((lines + noise).clip(0, 255).astype(np.uint8))
+    events = []
+    encoded = encode(raster, EncodeOptions(34.0, effort=4, max_steps=300), events.append)
+    assert encoded.report["field"] == inspect(encoded.data).field == "grid"
+    wavelet, grid = encoded.report["tried"]
+    assert (wavelet["field"], wavelet["effort"], grid["field"], grid["effort"]) == ("wavelet", 1, "grid", 4)
+    assert grid["bytes"] == len(encoded.data) < wavelet["bytes"]
+    assert events[-1].message.startswith("kept grid at effort 4 (")
+    assert psnr_db(decode(encoded.data).samples, raster.samples, 255) >= 34
+    assert [event.task for event in events if event.plan is not None] == ["wavelet"]  # one bar over both
