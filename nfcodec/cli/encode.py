@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _JSON_KEYS = {
     "fitted": "How the weights came about, in words.",
-    "effort": "What was spent: that of --effort, or less where --time-limit is short.",
+    "effort": "What was spent: that of --effort, or less where --time-limit is short or a quick file is the best.",
     "steps": "Gradient steps in all; 0 where the weights were solved in closed form or nothing was fitted.",
     "fit_steps": "Those of them that fitted the weights; the others fine-tuned the rounded weights.",
     "engine": "What took the steps; null where there were none, or none that brought anything.",

@@ -24,7 +24,7 @@ class Encoded:
     that do not explain themselves:
 
         target_bytes: only where a size was asked for.
-        effort: of the recipe; lower than what was asked for where time is short.
+        effort: of the recipe; lower than what was asked for where time is short, or where a quick file was the best.
         fitted: how the weights came about, in words.
         steps: gradient steps in all; 0 where the weights were solved in closed form or nothing was fitted.
         fit_steps: those of them that fitted the weights; the others fine-tuned the rounded weights.

@@ -115,14 +115,16 @@ class Contest:
         """Both rounds."""
         made = list[tuple[Turn, Encoded]]()
         for i, turn in enumerate(self._turns):
-            may_follow = [*self._second_round(made), *self._again(self._turns[i:])]
-            encoded = self._file(turn, self._turns[i + 1 :], may_follow)
-            if encoded is not None:
-                made.append((turn, encoded))
+            if not self._is_left_out(turn):
+                may_follow = [*self._second_round(made), *self._again(self._turns[i:])]
+                encoded = self._file(turn, self._turns[i + 1 :], may_follow)
+                made += [] if encoded is None else [(turn, encoded)]
         second = self._second_round(made)
         for i, turn in enumerate(second):
-            turn.request.note(f"{turn.name}: effort {turn.request.effort} may make a better file than the best so far")
-            self._file(turn, second[i + 1 :])
+            if not self._is_left_out(turn):
+                effort = turn.request.effort
+                turn.request.note(f"{turn.name}: effort {effort} may make a better file than the best so far")
+                self._file(turn, second[i + 1 :])
 
     def _second_round(self, made: Sequence[tuple[Turn, Encoded]]) -> list[Turn]:
         """Going by what is there of the first."""
@@ -138,17 +140,19 @@ class Contest:
     def _again(self, turns: Sequence[Turn]) -> list[Turn]:
         return [turn.again(self._request.effort) for turn in turns if turn.quick is not None]
 
+    def _is_left_out(self, turn: Turn) -> bool:
+        """Whether it is not needed, or there is no time for it any more."""
+        if any(each.report["reached"] for each in self.files) and turn.least_seconds > self._seconds_left():
+            return True
+        return turn.contender.is_beside_the_point(self.files, self.failures, turn.request)
+
     def _file(self, turn: Turn, later: Sequence[Turn], may_follow: Sequence[Turn] = ()) -> Encoded | None:
-        """Have a file made, and keep it; None where it is left out or fails.
+        """Have a file made, and keep it; None where that fails.
 
         Args:
             later: what follows, and is announced with it.
             may_follow: what gets a share of the time if there is enough for the others.
         """
-        if turn.contender.is_beside_the_point(self.files, self.failures, turn.request):
-            return None
-        if any(each.report["reached"] for each in self.files) and turn.least_seconds > self._seconds_left():
-            return None
         mine, *coming = self._in_their_shares(self._in_time([turn, *later]), may_follow)
         plans = [each.contender.plan(each.request) for each in coming]
         try:

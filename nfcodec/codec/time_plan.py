@@ -70,8 +70,9 @@ class Announcer:
             return
         self._covered, whole = coming, plan.before(coming)
         task = request.task.rstrip(" 0123456789")
-        is_try, known = task != request.task, (task, plan.effort)
-        message = announcement(whole, request.deadline - time.monotonic(), task if is_try else "")
+        each, known = task if task != request.task else "", (task, plan.effort)
+        left = request.deadline - time.monotonic()
+        message = announcement(plan, left, each) if plan.seconds > left else announcement(whole, math.inf, each)
         request.announce(whole, "" if known in self._in_words else message)
         self._in_words.add(known)
 

@@ -27,8 +27,8 @@ class Event:
         target_psnr_db: NaN where something else than a PSNR is asked for.
         seconds: since the encode began.
         message: a human sentence, or empty.
-        task: which of several encodes of the picture this is, as "try 3"; empty if it is the only one.
-        plan: what is to follow, where it begins; None otherwise.
+        task: which of several encodes of the picture this is, as "try 3" or "grid"; empty if it is the only one.
+        plan: what is to follow, where it begins, up to the end of all encodes that are sure to come; None otherwise.
     """
 
     phase: str

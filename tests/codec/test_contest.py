@@ -65,10 +65,8 @@ def test_auto_takes_whoever_suits_the_picture_and_the_engine(transform, engine, 
     [
         ({}, {"wavelet": 1, "grid": 4}),
         ({"effort": 4}, {"wavelet": 1, "grid": 4}),
-        ({"goal": Size(500)}, {"wavelet": 1, "grid": 4}),
         ({"effort": 3}, {"wavelet": 1}),
         ({"goal": Lossless()}, {"wavelet": 1}),
-        ({"device": "cuda"}, {"table": 1}),
     ],
     ids=str,
 )

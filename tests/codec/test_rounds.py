@@ -190,6 +190,13 @@ def test_a_quick_try_takes_little_of_the_time():
     assert again == pytest.approx(120.0, abs=1)
 
 
+def test_a_second_round_for_which_there_is_no_time_is_not_announced():
+    """As where the file of a rival took all of it."""
+    first, told = wavelet(100, 93, seconds={1: 1.0, 5: 900.0}), []
+    played(first, grid(95, seconds={1: 1.0}), deadline=500.0, listen=told.append)
+    assert (first.efforts, told) == ([1], [])
+
+
 def test_a_file_is_made_even_if_the_time_is_up_for_everybody():
     first, second = wavelet(100, 93), grid(95)
     contest = played(first, second, deadline=-1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +44,17 @@ def test_one_announcement_covers_what_comes_after():
     announcer.tell(other, replace(request, task="other 2"))
     assert [event.message for event in told[1:]] == ["each other will take about 9 s and 0.6 GB of memory", ""]
     assert [event.plan.stages for event in told[1:]] == [[*other.stages]] * 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message"), [(8.0, "this will take about 65 s"), (4.0, "this would take about 5 s")]
+)
+def test_only_what_is_cut_short_itself_is_said_to_be(seconds, message):
+    """The first of two plans has its own share of the time."""
+    told, announcer = [], Announcer()
+    request = Request(Psnr(40.0), 5, 0, listen=told.append, deadline=time.monotonic() + seconds)
+    announcer.tell(plan(5.0), request, [plan(60.0)])
+    assert told[0].message.startswith(message)
 
 
 def test_what_there_is_no_time_for_is_announced():

@@ -43,7 +43,10 @@ class GridFamily(Family):
         return LEAST_PIXELS <= picture.raster.n_pixels <= MOST_PIXELS and self._suits_goal(request.goal)
 
     def _suits_goal(self, goal: Goal) -> bool:
-        return isinstance(goal, Size) or (isinstance(goal, Psnr) and goal.psnr_db <= self.lossless(8).fit_db)
+        """PSNRs that a residual does not reach with fewer bytes, and sizes, if no search has to fit a dozen times."""
+        if isinstance(goal, Psnr):
+            return goal.psnr_db <= self.lossless(8).fit_db
+        return isinstance(goal, Size) and Size in GridSession.native
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         if engine in ("auto", "numba") and device in ("auto", "cpu") and find_spec("numba") is not None:

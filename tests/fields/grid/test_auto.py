@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nfcodec.codec import EncodeOptions, decode, encode, inspect
-from nfcodec.fields.grid.family import LEAST_PIXELS, MOST_PIXELS, GridFamily
+from nfcodec.fields.grid.family import LEAST_PIXELS, MOST_PIXELS, GridFamily, GridSession
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request
@@ -24,7 +24,7 @@ def suits(goal=Psnr(40.0), effort=5, shape=(64, 64, 3), dtype=np.uint8, transfor
 @pytest.mark.parametrize(
     "wishes",
     [
-        {}, {"effort": 4}, {"effort": 9}, {"goal": Psnr(20.0)}, {"goal": Psnr(50.0)}, {"goal": Size(1)},
+        {}, {"effort": 4}, {"effort": 9}, {"goal": Psnr(20.0)}, {"goal": Psnr(50.0)},
         {"shape": (64, 64, 1)}, {"shape": (LEAST_PIXELS, 1, 3)}, {"shape": (4000, 4000, 1)}, {"transform": "gamma:2"},
     ],
     ids=str,
@@ -43,6 +43,10 @@ def test_it_suits_pictures_whose_pixels_keep_their_places_where_there_are_many_s
 )  # fmt: skip
 def test_it_does_not_suit(wishes):
     assert not suits(**wishes)
+
+
+def test_it_suits_sizes_that_it_need_not_search_for():
+    assert suits(goal=Size(1000)) == (Size in GridSession.native)
 
 
 def test_grids_are_kept_where_their_file_is_smaller():
