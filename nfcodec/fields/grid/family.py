@@ -14,7 +14,7 @@ from nfcodec.fields.grid.plan import field_for, steps_for
 from nfcodec.fields.grid.programs import engine_for, load_program, runs_on_gpu
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
-from nfcodec.fitting.goals import Goal, Psnr
+from nfcodec.fitting.goals import Goal, Lossless, Psnr
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import Plan
 from nfcodec.fitting.problem import Problem
@@ -29,6 +29,13 @@ NEAR_DB = 1.5
 OVER_WAVELETS, NETWORK_BYTES = 0.83, 1600
 """What grids take over what wavelets do, about, and what their networks take beside."""
 
+LEAST_EFFORT = 4
+"""From which on `auto` tries the field. Fits of fewer steps hardly make smaller files than wavelets (docs/why)."""
+
+LEAST_PIXELS, MOST_PIXELS = 64 * 64, 16_000_000
+"""Of pictures that `auto` tries the field on. The networks of smaller ones weigh too much, and fits of larger ones take
+too long; these are guesses, and neither border has been measured."""
+
 
 class GridFamily(Family):
     """Fitted by gradient steps from random networks and latents of 0."""
@@ -37,8 +44,16 @@ class GridFamily(Family):
     stands_in: ClassVar[bool] = False
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
-        return False
+    def suits(self, picture: Picture, request: Request) -> bool:
+        if request.effort < LEAST_EFFORT or picture.permutes or picture.raster.depth != 8:
+            return False
+        if self._is_left_to_residuals(request.goal) or engine_for(request.engine, request.device) != "numba":
+            return False
+        return LEAST_PIXELS <= picture.raster.n_pixels <= MOST_PIXELS
+
+    def _is_left_to_residuals(self, goal: Goal) -> bool:
+        """Whether a residual of all samples reaches the goal with fewer bytes."""
+        return isinstance(goal, Lossless) or (isinstance(goal, Psnr) and goal.psnr_db > self.lossless(8).fit_db)
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
         try:
