@@ -91,14 +91,27 @@ def executor(processes: int, ray: str | None) -> Executor:
     return Ray(ray) if ray else Processes(processes) if processes > 1 else here
 
 
-def chosen_pictures(sets: Sequence[str], images: int | None, data: Path | None) -> list[Picture]:
-    """The pictures that the options name; says what they are."""
+def chosen_pictures(
+    sets: Sequence[str], images: int | None, data: Path | None, wanted: Sequence[str] = ()
+) -> list[Picture]:
+    """The pictures that the options name; says what they are.
+
+    Args:
+        wanted: of them only those with these names, if there are any.
+
+    Raises:
+        UsageError: one of the pictures wanted is not there.
+    """
     chosen: list[Picture] = []
     for name in sets:
         found = datasets.without_small(datasets.find(name, datasets.data_folder(data)))
         click.echo(found.label + (f"; the first {images}" if images else ""), err=True)
         chosen += found.pictures[:images]
-    return chosen
+    names = [picture.name for picture in chosen]
+    for each in wanted:
+        if each not in names:
+            raise UsageError(f"the set {', '.join(sets)} has no picture {each}; it has {', '.join(names)}")
+    return [picture for picture in chosen if not wanted or picture.name in wanted]
 
 
 def named_pictures(name: str, data: Path | None, *wanted: str) -> dict[str, Picture]:
@@ -107,11 +120,7 @@ def named_pictures(name: str, data: Path | None, *wanted: str) -> dict[str, Pict
     Raises:
         UsageError: one of the pictures wanted is not there.
     """
-    found = {picture.name: picture for picture in chosen_pictures([name], None, data)}
-    for each in wanted:
-        if each not in found:
-            raise UsageError(f"the set {name} has no picture {each}; it has {', '.join(found)}")
-    return found
+    return {picture.name: picture for picture in chosen_pictures([name], None, data, wanted)}
 
 
 def run_all(
@@ -147,6 +156,7 @@ def _line(row: dict[str, Any], progress: str) -> str:
     keys = (
         "codec",
         "setting",
+        "point",
         "field",
         "family",
         "side",
@@ -157,6 +167,7 @@ def _line(row: dict[str, Any], progress: str) -> str:
         "seconds",
         "bytes",
         "psnr_db",
+        "over_peer",
         "encode_seconds",
     )
     cells = (f"{key} {row[key]}" for key in keys if key in row)

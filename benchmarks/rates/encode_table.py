@@ -11,7 +11,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -69,19 +69,35 @@ class WholeProcess(Job):
         return row
 
     def _ours(self, source: Path, folder: Path) -> Row:
-        out, back = folder / "out.nfc", folder / "back.png"
-        options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
-        encoding = nfcodec_process(["encode", str(source), str(out), *options, "-f", "-q", "--json", *self.more])
-        decoding = nfcodec_process(["decode", str(out), str(back), "-f"])
-        verified = json.loads(nfcodec_process(["verify", str(out), "--reference", str(source), "--json"]).out)
-        report = json.loads(encoding.out)
-        keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine", "png_bytes")
-        return {
-            "family": report["field"], **{key: report[key] for key in keys}, "bound_bytes": report["bound_bytes"],
-            "encode_seconds": round(encoding.seconds, 3), "decode_seconds": round(decoding.seconds, 3),
-            "MB": round(encoding.megabytes, 1), "decode_MB": round(decoding.megabytes, 1),
-            "verified": verified["ok"] and verified["reached"],
-        }  # fmt: skip
+        options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db), *self.more]
+        files = ours_as_processes(source, folder, options)
+        verify = ["verify", str(files.encoded), "--reference", str(source), "--json"]
+        verified = json.loads(nfcodec_process(verify).out)
+        return {**files.row, "verified": verified["ok"] and verified["reached"]}
+
+
+class Files(NamedTuple):
+    """What `nfcodec encode` and `decode` wrote, and what a record says of it: the report, seconds and peak memory."""
+
+    encoded: Path
+    decoded: Path
+    row: Row
+
+
+def ours_as_processes(source: Path, folder: Path, options: list[str]) -> Files:
+    """Encode a picture's file with these options of `nfcodec encode`, and decode it, in processes that are measured."""
+    out, back = folder / "out.nfc", folder / "back.png"
+    encoding = nfcodec_process(["encode", str(source), str(out), "-f", "-q", "--json", *options])
+    decoding = nfcodec_process(["decode", str(out), str(back), "-f"])
+    report = json.loads(encoding.out)
+    keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine", "png_bytes")
+    row = {
+        "family": report["field"], **{key: report[key] for key in keys}, "bound_bytes": report["bound_bytes"],
+        "encode_seconds": round(encoding.seconds, 3), "decode_seconds": round(decoding.seconds, 3),
+        "encode_cpu_seconds": round(encoding.cpu_seconds, 3),
+        "MB": round(encoding.megabytes, 1), "decode_MB": round(decoding.megabytes, 1),
+    }  # fmt: skip
+    return Files(out, back, row)
 
 
 def _as_good(codec: str, picture: Bytes, target_db: float, source: Path, folder: Path) -> Row | None:

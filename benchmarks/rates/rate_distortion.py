@@ -30,8 +30,8 @@ class RatePoint(Job):
     Attributes:
         codec: `OURS` or a key of `LOSSY`.
         setting: the target, or what the codec is given.
-        effort, field, transform: of ours; a record also has the family that `field` led to, and the bound on the bytes
-            where the transform has one.
+        effort, field, transform, seed: of ours; a record also has the family that `field` led to, and the bound on the
+            bytes where the transform has one.
         target: of ours, what `setting` is: "psnr", in dB, or "bpp", bits a pixel.
     """
 
@@ -41,6 +41,7 @@ class RatePoint(Job):
     field: str = ""
     transform: str = "none"
     target: str = "psnr"
+    seed: int = 0
 
     study: ClassVar[str] = "rate"
 
@@ -63,7 +64,7 @@ class RatePoint(Job):
     def _codec(self) -> Codec:
         if self.codec != OURS:
             return LOSSY[self.codec].at(self.setting)
-        given = {"effort": self.effort, "field": self.field, "transform": self.transform}
+        given = {"effort": self.effort, "field": self.field, "transform": self.transform, "seed": self.seed}
         return Ours({self.target: self.setting, **given})
 
 

@@ -8,17 +8,23 @@ import os
 import platform
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 from threadpoolctl import threadpool_info
 
 from benchmarks.data.pictures import Bytes
 from nfcodec.workers import n_threads
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 Row = dict[str, Any]
 
@@ -124,28 +130,44 @@ def commit() -> str:
 class Store:
     """A file of records, appended to row by row. A last line that an interruption cut short is dropped.
 
-    Without a file it only remembers the keys.
+    Several programs may append to one file at a time. Each runs what the file lacked when it started, so give them
+    different jobs. Without a file it only remembers the keys.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self.keys = {row["key"] for row in read(path)} if path and path.exists() else set()
-        if path and path.exists():
-            whole = path.read_bytes()
-            kept = whole[: whole.rfind(b"\n") + 1]
-            if kept != whole:
-                with path.open("r+b") as file:
-                    file.truncate(len(kept))
 
     def append(self, row: Row) -> None:
         """Write one record through to the disk."""
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            with self._path.open("a+b") as file, _alone(file):
+                _drop_cut_line(file)
+                file.write(json.dumps(row).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         self.keys.add(row["key"])
+
+
+@contextmanager
+def _alone(file: BinaryIO) -> Generator[None]:
+    """While this lasts, other programs that want the same wait. Windows has no such locks; there nobody waits."""
+    if fcntl is None:
+        yield
+        return
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def _drop_cut_line(file: BinaryIO) -> None:
+    file.seek(0)
+    whole = file.read()
+    if not whole.endswith(b"\n"):
+        file.truncate(whole.rfind(b"\n") + 1)
 
 
 REQUIRED = ("key", "study", "sha256", "commit", "processor")

@@ -25,11 +25,15 @@ def datasets(rows: Sequence[Row], target: str = "psnr") -> dict[str, list[Row]]:
 
 
 def name_of(row: Row) -> str:
-    """The codec, and what is not usual about it."""
+    """The codec, and what is not usual about it. Records of studies of ours alone name no codec."""
+    codec = row.get("codec", OURS)
+    if codec != OURS:
+        return codec
     field = asked_field(row)
     more = [field] if field not in ("", "auto") else []
     more += [row["transform"]] if row["transform"] != "none" else []
-    return " ".join([row["codec"], *more, f"-e {row['effort']}"] if row["codec"] == OURS else [row["codec"]])
+    more += [f"-e {row['effort']}", *([f"--seed {row['seed']}"] if row.get("seed") else [])]
+    return " ".join([codec, *more])
 
 
 def curves_of(rows: Sequence[Row], quality: str) -> Curves:
@@ -43,7 +47,7 @@ def curves_of(rows: Sequence[Row], quality: str) -> Curves:
 
 def families(rows: Sequence[Row]) -> str:
     """Of our files, most frequent first."""
-    found = Counter(used_family(row) for row in rows if row["codec"] == OURS)
+    found = Counter(used_family(row) for row in rows if row.get("codec", OURS) == OURS)
     return ", ".join(name if len(found) == 1 else f"{name} ({n} files)" for name, n in found.most_common())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.paper import published
 from benchmarks.paper.arms import TABLE_1
 from benchmarks.records.store import Row
-from benchmarks.report import encodes, lossless, processes, rates, speed
+from benchmarks.report import encodes, lossless, peers, processes, rates, speed
 from benchmarks.report.estimates import Mean, Ratio
 from benchmarks.report.grouping import (
     Arms,
@@ -33,7 +33,7 @@ PAPER_SETUP = "the paper: 512 x 512, SIREN 512 wide, NGP with 16-bit parameters,
 def tables(rows: Sequence[Row]) -> list[Table]:
     """All tables for which there are records: of the codec, then of the paper's question."""
     found: list[Table | None] = [encodes.summary(rows), *encodes.tables(rows), *processes.tables(rows)]
-    found += [*rates.tables(rows), *lossless.tables(rows), *speed.tables(rows)]
+    found += [*rates.tables(rows), *peers.tables(rows), *lossless.tables(rows), *speed.tables(rows)]
     for setup, group in setups(rows).items():
         images = by_image(group)
         found += [table_1(setup, images), all_transforms(setup, images), table_2(setup, images), steps(setup, images)]

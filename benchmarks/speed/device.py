@@ -17,11 +17,14 @@ import torch
 
 from benchmarks.data.problems import problem, random_weights
 from benchmarks.records.store import Row
+from benchmarks.speed import grids
 from benchmarks.speed.workloads import matrix_flops, seconds
 from nfcodec.errors import EngineError
-from nfcodec.fields import Geometry, Ngp, Siren
+from nfcodec.fields import Geometry, Grid, Ngp, Siren
+from nfcodec.fields.grid import BareProducts, Descent, TorchProgram
 from nfcodec.fitting import Clock, Engine, Halt, Objective, Problem, Rates, Schedule, engines, fit
 from nfcodec.raster import Samples
+from nfcodec.workers import Workers
 
 ENGINES = ("tinycudann", "cuda", "torch")
 BLOCK = 32
@@ -50,6 +53,7 @@ def rows(samples: Samples, device: str, rounds: int, names: tuple[str, ...] = EN
         yield from step_rows(name, each, running, rounds, limits)
         for engine_name in running:
             yield fit_row(name, each, engine_name, device)
+    yield grid_row(samples, device, rounds, limits)
 
 
 def start(name: str, device: str, each: Problem) -> Engine:
@@ -122,6 +126,25 @@ def step_rows(
         if "torch" in taken:
             row["torch_over_this"] = statistics.median(np.array(taken["torch"]) / np.array(times))
         yield row
+
+
+def grid_row(samples: Samples, device: str, rounds: int, limits: dict[str, float]) -> Row:
+    """An iteration of the fit of grids in torch: the median over rounds of `grids.ITERATIONS` of them."""
+    targets = np.ascontiguousarray(np.divide(samples.transpose(2, 0, 1), 255), np.float32)
+    field, geometry = Grid(), Geometry(*samples.shape)
+    program = TorchProgram(field, geometry, targets, None, device)
+    descent = Descent(program, grids.begun(field, geometry, targets), grids.GAIN)
+
+    def iterate() -> None:
+        for _ in range(grids.ITERATIONS):
+            descent.step(grids.HOW)
+        program.slopes.cpu()  # waits for the last of them
+
+    iterate()
+    step = statistics.median(seconds(iterate) / grids.ITERATIONS for _ in range(rounds))
+    products = BareProducts(field, geometry, Workers(1)).n_operations / limits["fp32_flops"]
+    row = {"part": "steps", "field": "grid", "side": geometry.height, "engine": "torch", "rounds": rounds}
+    return {**row, "step_ms": 1e3 * step, "steps_per_second": 1 / step, "share_of_fp32_products": products / step}
 
 
 def fit_row(name: str, each: Problem, engine_name: str, device: str) -> Row:

@@ -19,7 +19,16 @@ from benchmarks.records.store import Row
 from benchmarks.speed.steps import PAUSE_S
 from benchmarks.speed.workloads import picture, seconds
 from nfcodec.fields import Geometry, Grid, Parameters
-from nfcodec.fields.grid import BareProducts, Descent, Iteration, TorchGrid, grid_start, part_seconds, soft_round
+from nfcodec.fields.grid import (
+    BareProducts,
+    Descent,
+    GridProgram,
+    Iteration,
+    TorchGrid,
+    grid_start,
+    part_seconds,
+    soft_round,
+)
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
 
 FIELDS = (Grid(), Grid(n_neighbours=10, n_mapped=4, n_hidden=16))
@@ -42,9 +51,9 @@ def rows(source: Bytes, rounds: int, fields: Sequence[Grid] = FIELDS) -> Iterato
     for field in fields:
         name = f"{field.n_neighbours} + {field.n_mapped} inputs, {field.n_hidden} neurons"
         row: Row = {"workload": f"{name}, {geometry.width} x {geometry.height} RGB"}
-        parameters = _parameters(field, geometry, targets)
+        parameters = begun(field, geometry, targets)
         workers = Workers(n_threads())
-        descent = Descent(field, geometry, targets, None, parameters, GAIN, workers)
+        descent = Descent(GridProgram(field, geometry, targets, None, workers), parameters, GAIN)
         plain = PlainFit(field, geometry, targets, parameters)
         yield row | {"part": "iteration"} | _compared(descent, plain, BareProducts(field, geometry, workers), rounds)
         with single_threaded_blas():
@@ -74,7 +83,7 @@ class PlainFit:
         return loss.item()
 
 
-def _parameters(field: Grid, geometry: Geometry, targets: Targets) -> Parameters:
+def begun(field: Grid, geometry: Geometry, targets: Targets) -> Parameters:
     """Those of a start, with latents as far apart as in a fit that has begun."""
     rng = np.random.default_rng(0)
     found = dict(grid_start(field, geometry, targets.min(axis=(1, 2)), targets.max(axis=(1, 2)), rng))

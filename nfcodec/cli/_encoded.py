@@ -41,10 +41,10 @@ def note(report: Report) -> str | None:
 
 
 def note_on_seed(seed: int, report: Report) -> str | None:
-    """That a seed changed nothing, if one was asked for and it did not."""
+    """That a seed changed nothing in the file, if one was asked for and it did not."""
     if not seed or report["seed"] is not None:
         return None
-    return f"--seed {seed} changed nothing: the chain has no random order (rpp), and no gradient steps were taken"
+    return f"--seed {seed} changed nothing: the chain has no random order (rpp), and no gradient steps made the file"
 
 
 def _on_random_order(permutations: Sequence[type[Permutation]], report: Report) -> Iterator[str]:

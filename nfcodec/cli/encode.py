@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
 _JSON_KEYS = {
     "fitted": "How the weights came about, in words.",
-    "effort": "What was spent: that of --effort, or less where --time-limit is short.",
+    "effort": "What was spent: that of --effort, or less where --time-limit is short or a quick file is the best.",
     "steps": "Gradient steps in all; 0 where the weights were solved in closed form or nothing was fitted.",
     "fit_steps": "Those of them that fitted the weights; the others fine-tuned the rounded weights.",
     "engine": "What took the steps; null where there were none, or none that brought anything.",
     "seed": "The --seed that the bytes depend on; null where nothing in them is random.",
+    "tried": "Field, effort, bytes and PSNR of all files that were compared, that which was kept among them.",
     "png_bytes": "The size of the picture as a PNG without metadata, with a palette where that is smaller.",
     "bound_bytes": "Lower bound for the size, where pixels are in a random order (rpp); else null.",
     "error, code, kind, reason": "Nothing but these, if there is no file: the message, the exit code, the class of the "
@@ -78,9 +79,10 @@ def _transforms() -> Mapping[str, str]:
 @click.option("--lossless", is_flag=True, help="Instead: decode to the very samples of IN.")
 @click.option("--field", type=FieldChoice(field_names()), default="auto", show_default=True,
               help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
-                   " the chain moves them), a SIREN, Instant-NGP, grids, or nothing: the samples are packed (auto,"
-                   " where that is smaller). Of ngp all or some sizes may be given:"
-                   " ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a level's entries).")  # fmt: skip
+                   " the chain moves them), a SIREN, Instant-NGP, grids (auto, from effort 4 on, where they make the"
+                   " smaller file), or nothing: the samples are packed (auto, where that is smaller). Of ngp all or"
+                   " some sizes may be given: ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a level's"
+                   " entries).")  # fmt: skip
 @click.option("--transform", type=Transforms(), default="none", show_default=True, metavar="CHAIN",
               help="Applied before the fit, undone by the decoder: none, or transforms joined by + (rpp,"
                    " standardize+rpp, gamma:2); see below.")  # fmt: skip

@@ -10,17 +10,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from nfcodec import arguments
 from nfcodec.codec.assemble import assemble
 from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants, may_win
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.options import EncodeOptions
-from nfcodec.codec.report import Encoded, Outcome, report_of
+from nfcodec.codec.report import Encoded, Outcome, report_of, verdict, with_tries
+from nfcodec.codec.rounds import FAILURES, Contest
 from nfcodec.codec.size_search import best_within, first_guess_db
-from nfcodec.codec.time_plan import TRIES, announcement, seconds_beside, share_of
-from nfcodec.errors import EngineError, FormatError, LimitError, NfcError, TargetNotReachedError
+from nfcodec.codec.time_plan import TRIES, Announcer, Need, seconds_beside
+from nfcodec.errors import FormatError, LimitError, NfcError, TargetNotReachedError
 from nfcodec.exact.field import Field
 from nfcodec.fields import registry
 from nfcodec.fitting.engines import check_installed
@@ -36,9 +38,6 @@ from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.metrics import psnr_db
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain, parse_chain
-
-FAILURES = (TargetNotReachedError, EngineError, LimitError)
-"""Of one family, which leave the picture to the others."""
 
 
 @as_numpy_does
@@ -71,26 +70,21 @@ def encode(
         started=started,
         listen=each_message_once(on_event or ignore),
     )
-    trying = entrants(options.field, picture, options.engine, options.device)
+    trying, announcer = entrants(options.field, picture, request), Announcer()
     check_installed(options.engine, options.device)
     began = time.monotonic()
-    able, failures = _all_ready([_Encoding(each, picture, options, limits) for each in trying], request)
+    able, failures = _all_ready([_Encoding(each, picture, options, limits, announcer) for each in trying], request)
     request = replace(request, deadline=request.deadline + time.monotonic() - began)
-    files: list[Encoded] = []
-    for i, encoding in enumerate(able):
-        if encoding.is_beside_the_point(files, failures, request):
-            continue
-        try:
-            left = share_of(request.deadline - time.monotonic(), [each.need(request) for each in able[i:]])
-            files.append(encoding.file(replace(request, deadline=min(request.deadline, time.monotonic() + left))))
-        except FAILURES as error:
-            failures.append(error)
-    if not files:  # nobody got there
-        raise failures[-1]
-    encoded = best_of(files, request.goal)
+    contest = Contest(able, failures, request)
+    contest.play()
+    if not contest.files:  # nobody got there
+        raise contest.failures[-1]
+    encoded = best_of(contest.files, request.goal)
     if not encoded.report["reached"] and not options.best_effort:
         raise _missed(encoded, request.goal)
-    return Encoded(encoded.data, {**encoded.report, "seconds": time.monotonic() - started})
+    if len(contest.files) > 1:
+        request.clock(WRITING).tell(0, 0, encoded.psnr_db, verdict(encoded, contest.files))
+    return with_tries(encoded, contest.files, time.monotonic() - started)
 
 
 def _all_ready(trying: Sequence[_Encoding], request: Request) -> tuple[list[_Encoding], list[NfcError]]:
@@ -119,32 +113,42 @@ def _missed(encoded: Encoded, goal: Goal) -> TargetNotReachedError:
 
 @dataclass(frozen=True)
 class _Encoding:
-    """One family's encodes of a picture.
-
-    Attributes:
-        announced: the efforts whose time has been told in words.
-    """
+    """One family's encodes of a picture: a Contender."""
 
     entrant: Entrant
     picture: Picture
     options: EncodeOptions
     limits: Limits
-    announced: set[int] = field(default_factory=set[int])
+    announcer: Announcer
 
     @kept
     def session(self) -> Session:
         """It begins when it is asked for."""
         return self.entrant.family.begin(self.picture, Context(registry.estimator()), self.entrant.given)
 
-    def need(self, request: Request) -> float:
-        """The seconds that a file takes at the effort asked for, about; 1 where that is not known before a search."""
-        if math.isinf(request.deadline) or isinstance(request.goal, Size):
-            return 1.0
+    def need(self, request: Request) -> Need:
+        """The seconds that a file takes, about; without a limit, and of what is out of reach, they do not matter."""
+        if math.isinf(request.deadline):
+            return Need(1.0, 1.0)
+        try:
+            if self._searches(request.goal):
+                fit_request, tries, exact = request.at(self._first_guess_db(request.goal)), TRIES, False
+            else:
+                (fit_request, _, exact), tries = self._request_of_fit(request), 1
+            seconds = [tries * plan.seconds for plan in self._plans(fit_request, exact=exact)]
+        except FAILURES:
+            return Need(1.0, 1.0)
+        return Need(min(seconds), max(seconds))
+
+    def plan(self, request: Request) -> Plan | None:
+        """What `file` would have fitted; None for a search, which takes one plan after another."""
+        if self._searches(request.goal):
+            return None
         fit_request, _, exact = self._request_of_fit(request)
         try:
-            return max(plan.seconds for plan in self._plans(fit_request, exact=exact))
-        except TargetNotReachedError:
-            return 1.0
+            return self._plan(fit_request, exact=exact)
+        except FAILURES:
+            return None
 
     def is_beside_the_point(self, files: Sequence[Encoded], failures: Sequence[NfcError], request: Request) -> bool:
         """Whether its file would not be taken, or would hide why those that suit the picture better failed."""
@@ -155,19 +159,30 @@ class _Encoding:
             return False
         return not may_win(self.session.estimated_bytes(request), files, request.goal)
 
-    def file(self, request: Request) -> Encoded:
-        """The file for a request, whether it reaches the goal or not."""
+    def file(self, request: Request, coming: Sequence[Plan] = ()) -> Encoded:
+        """The file for a request, whether it reaches the goal or not.
+
+        Args:
+            coming: what will be fitted after it, which is announced with it.
+        """
         goal = request.goal
         if not isinstance(goal, Size):
-            return self._file_at(request)
-        if Size in self.session.native:
-            encoded = self._unpromised_at(request)
-        else:
+            return self._file_at(request, coming)
+        if self._searches(goal):
+            in_time = self._for_many_tries(request, self._first_guess_db(goal))
             n_pixels = self.picture.raster.n_pixels
-            in_time = self._for_many_tries(request, first_guess_db(goal.n_bytes, n_pixels))
             encoded = best_within(goal.n_bytes, n_pixels, in_time, self._unpromised_at, self.session)
+        else:
+            encoded = self._unpromised_at(request, coming)
         reached = {"target_bytes": goal.n_bytes, "reached": len(encoded.data) <= goal.n_bytes}
         return Encoded(encoded.data, {**encoded.report, **reached})
+
+    def _searches(self, goal: Goal) -> TypeGuard[Size]:
+        """Whether the goal is a size that the session does not reach by itself."""
+        return isinstance(goal, Size) and Size not in self.session.native
+
+    def _first_guess_db(self, goal: Size) -> float:
+        return first_guess_db(goal.n_bytes, self.picture.raster.n_pixels)
 
     def _for_many_tries(self, request: Request, psnr_db: float) -> Request:
         """The same at an effort at which there is time for as many tries as a search takes, all at about a PSNR."""
@@ -179,23 +194,24 @@ class _Encoding:
         except TargetNotReachedError:
             return request
 
-    def _unpromised_at(self, request: Request) -> Encoded:
+    def _unpromised_at(self, request: Request, coming: Sequence[Plan] = ()) -> Encoded:
         """A file that promises the PSNR it has, as where a size is asked for."""
-        return self._file_at(request, promised=False)
+        return self._file_at(request, coming, promised=False)
 
-    def _file_at(self, request: Request, *, promised: bool = True) -> Encoded:
+    def _file_at(self, request: Request, coming: Sequence[Plan], *, promised: bool = True) -> Encoded:
         """Fit to a goal and write the file.
 
         Args:
+            coming: see `file`.
             promised: whether the PSNR is what was asked for, and so what the header says.
         """
         picture, raster = self.picture, self.picture.raster
         fit_request, target_db, exact = self._request_of_fit(request)
         try:
-            plan = best_of_plans(self._plans(fit_request, exact=exact), fit_request.deadline - time.monotonic())
+            plan = self._plan(fit_request, exact=exact)
             for each in (plan.field, *plan.others):
                 self._check_before(each)
-            self._announce(plan, fit_request)
+            self.announcer.tell(plan, fit_request, coming)
             solution = self.session.fit(plan, fit_request.within(plan))
         except FormatError as error:
             raise _out_of_reach(fit_request, error) from error
@@ -219,20 +235,18 @@ class _Encoding:
         self.limits.check("header_bytes", STEP_BYTES * field.n_tensors(geometry))
         self.limits.check_cost(field.cost(geometry))
 
+    def _plan(self, fit_request: Request, *, exact: bool) -> Plan:
+        """The best one for which there is time."""
+        return best_of_plans(self._plans(fit_request, exact=exact), fit_request.deadline - time.monotonic())
+
     def _plans(self, fit_request: Request, *, exact: bool) -> list[Plan]:
         """The session's, with what a file holds beside the field. Raises TargetNotReachedError for what none can do."""
         more = seconds_beside(self.picture.raster, len(self.picture.chain.planes), exact=exact)
         try:
-            return [plan.with_more_to_write(more) for plan in self.session.plans(fit_request)]
+            plans = [plan.with_more_to_write(more) for plan in self.session.plans(fit_request)]
         except FormatError as error:
             raise _out_of_reach(fit_request, error) from error
-
-    def _announce(self, plan: Plan, request: Request) -> None:
-        """Tell what is to follow: each time to those who draw it, and in words once for all tries of an effort."""
-        each = request.task.rstrip(" 0123456789")
-        message = announcement(plan, request.deadline - time.monotonic(), each)
-        request.announce(plan, "" if plan.effort in self.announced else message)
-        self.announced.add(plan.effort)
+        return [plan for plan in plans if plan.effort >= fit_request.least_effort] or plans
 
     def _request_of_fit(self, request: Request) -> tuple[Request, float, bool]:
         """What the session is asked for, the PSNR that the file promises, and whether a residual does the rest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,12 +24,14 @@ class Encoded:
     that do not explain themselves:
 
         target_bytes: only where a size was asked for.
-        effort: of the recipe; lower than what was asked for where time is short.
+        effort: of the recipe; lower than what was asked for where time is short, or where a quick file was the best.
         fitted: how the weights came about, in words.
         steps: gradient steps in all; 0 where the weights were solved in closed form or nothing was fitted.
         fit_steps: those of them that fitted the weights; the others fine-tuned the rounded weights.
         engine: what took the steps; None where there were none, or none that brought anything.
         seed: what the bytes depend on; None where nothing in them is random.
+        tried: the files that were compared, in the order in which they were made: of each its `field`, `effort`,
+            `bytes` and `psnr_db`. The one that was kept is among them.
         side_info_bytes: what undoes the transforms.
         raw_bytes: of the samples as they are, alpha included, and of the metadata as the file holds it.
     """
@@ -91,6 +94,27 @@ def report_of(outcome: Outcome, options: EncodeOptions) -> dict[str, Any]:
         "side_info_bytes": side_info_bytes(header.chain, outcome.chunks),
         "raw_bytes": _raw_bytes(header, outcome.chunks),
     }
+
+
+TRIED = ("field", "effort", "bytes", "psnr_db")
+"""What the report says of each file that was compared."""
+
+
+def with_tries(kept: Encoded, files: Sequence[Encoded], seconds: float) -> Encoded:
+    """The file that is kept, with what there is to report about the whole encode."""
+    tried = [{key: each.report[key] for key in TRIED} for each in files]
+    return Encoded(kept.data, {**kept.report, "tried": tried, "seconds": seconds})
+
+
+def verdict(kept: Encoded, files: Sequence[Encoded]) -> str:
+    """Which of several files is kept, in words."""
+    others = "; ".join(_result(each) for each in files if each is not kept)
+    return f"kept {_result(kept)}; not {others}"
+
+
+def _result(encoded: Encoded) -> str:
+    psnr = "no loss" if math.isinf(encoded.psnr_db) else f"{encoded.psnr_db:.2f} dB"
+    return f"{encoded.report['field']} at effort {encoded.report['effort']} ({len(encoded.data):,} bytes, {psnr})"
 
 
 def _raw_bytes(header: Header, chunks: Chunks) -> int:

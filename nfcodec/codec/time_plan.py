@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from nfcodec.fitting.cost import Work
 from nfcodec.fitting.plans import Plan
+from nfcodec.fitting.request import Request
 from nfcodec.raster import Raster
 
 RESIDUAL, PLANE = Work(1.2e-6), Work(0.6e-6)
@@ -28,9 +31,50 @@ def seconds_beside(raster: Raster, n_planes: int, *, exact: bool) -> float:
     return seconds + (PLANE.seconds(n_planes * raster.n_pixels) if n_planes else 0.0)
 
 
-def share_of(seconds_left: float, needs: Sequence[float]) -> float:
-    """The first one's part of the time that is left, if all get it by their needs."""
-    return seconds_left if math.isinf(seconds_left) else seconds_left * needs[0] / sum(needs)
+class Need(NamedTuple):
+    """The seconds that a file takes, about: of the least plan that is worth a try, and of the one asked for."""
+
+    least: float
+    most: float
+
+
+def shares_of(seconds_left: float, needs: Sequence[Need]) -> list[float]:
+    """The parts of the time that is left: first what each needs at least, then by what all need beyond that.
+
+    By what they need at most where there is time for everything, and at least where there is not even that.
+    """
+    if math.isinf(seconds_left):
+        return [seconds_left] * len(needs)
+    least, most = (sum(each) for each in zip(*needs, strict=True))
+    if seconds_left >= most:
+        return [seconds_left * each.most / most for each in needs]
+    if seconds_left <= least:
+        return [seconds_left * each.least / least for each in needs]
+    beyond = (seconds_left - least) / (most - least)
+    return [each.least + beyond * (each.most - each.least) for each in needs]
+
+
+class Announcer:
+    """Tells listeners what is to follow: each plan to those who draw it, and in words once for all tries of an effort.
+
+    A plan that was told as what comes after another one is not told again, so one bar goes over both.
+    """
+
+    def __init__(self) -> None:
+        self._in_words = set[tuple[str, int]]()
+        self._covered: Sequence[Plan] = ()
+
+    def tell(self, plan: Plan, request: Request, coming: Sequence[Plan] = ()) -> None:
+        """Announce what is about to be done for a request, and what comes after it."""
+        if plan in self._covered:
+            return
+        self._covered, whole = coming, plan.before(coming)
+        task = request.task.rstrip(" 0123456789")
+        each, known = task if task != request.task else "", (task, plan.effort)
+        left = request.deadline - time.monotonic()
+        message = announcement(plan, left, each) if plan.seconds > left else announcement(whole, math.inf, each)
+        request.announce(whole, "" if known in self._in_words else message)
+        self._in_words.add(known)
 
 
 def announcement(plan: Plan, seconds_left: float, each: str = "") -> str:

@@ -71,6 +71,19 @@ class LosslessPolicy:
         return cls(fit_db, min(fit_db + LOSSLESS_GAP_DB, HIGHEST_LOSSY_DB))
 
 
+@dataclass(frozen=True)
+class QuickTry:
+    """How a family begins where others suit the picture as well: with a file that shows whether more effort may pay.
+
+    Attributes:
+        effort: that the file takes.
+        saves: the share of the file's bytes that the family saves with all of its effort, at most.
+    """
+
+    effort: int
+    saves: float
+
+
 class Session(ABC):
     """Fits of one picture. It may keep what serves again: a search for a size asks it for one PSNR after another.
 
@@ -118,12 +131,15 @@ class Family(ABC):
         stands_in: whether `auto` takes the family where none that suits the picture can be fitted.
         bounds_size: whether `auto` has the family try every picture, beside those that suit it, because its files are
             never much larger than the samples.
+        quick_try: what `auto` has the family do first where other families suit the picture, too; None where only the
+            effort asked for tells what it can do.
         recipes: by effort, 1 .. 9: documented dataclasses of the family's own.
     """
 
     name: ClassVar[str]
     stands_in: ClassVar[bool]
     bounds_size: ClassVar[bool] = False
+    quick_try: ClassVar[QuickTry | None] = None
     recipes: ClassVar[Mapping[int, Any]]
 
     def parse(self, arguments: str) -> object:
@@ -131,8 +147,8 @@ class Family(ABC):
         raise UsageError(f"there is nothing to say of the field {self.name!r}, such as {arguments!r}")
 
     @abstractmethod
-    def suits(self, picture: Picture) -> bool:
-        """Whether `auto` should take the family for the picture."""
+    def suits(self, picture: Picture, request: Request) -> bool:
+        """Whether `auto` should take the family for the picture, with the request's goal and effort."""
 
     @abstractmethod
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:

@@ -69,6 +69,11 @@ class Plan:
             seconds += stage.seconds if stage.phase != WRITING else 0.0
         return 0.0
 
+    def before(self, coming: Sequence[Plan]) -> Plan:
+        """The same with the time and the memory of what is done after it, as where several families try."""
+        stages = [stage for plan in (self, *coming) for stage in plan.stages]
+        return replace(self, stages=stages, memory_bytes=max(plan.memory_bytes for plan in (self, *coming)))
+
     def with_more_to_write(self, seconds: float) -> Plan:
         """The same with so much more time for the file."""
         return replace(self, stages=(*self.stages, Stage(WRITING, seconds))) if seconds else self

@@ -27,8 +27,8 @@ class Event:
         target_psnr_db: NaN where something else than a PSNR is asked for.
         seconds: since the encode began.
         message: a human sentence, or empty.
-        task: which of several encodes of the picture this is, as "try 3"; empty if it is the only one.
-        plan: what is to follow, where it begins; None otherwise.
+        task: which of several encodes of the picture this is, as "try 3" or "grid"; empty if it is the only one.
+        plan: what is to follow, where it begins, up to the end of all encodes that are sure to come; None otherwise.
     """
 
     phase: str
@@ -84,6 +84,7 @@ class Request:
     Attributes:
         goal: what the file must reach; families that reach others than a PSNR say so (Session.native).
         effort: 1 (fast) .. 9 (small files).
+        least_effort: where time is short, plans of less than this are not taken, if there are others.
         max_steps: bound on gradient steps in all; None for the effort's own.
         deadline: `time.monotonic()` value after which nothing is begun that the goal does not need.
         rounding_seconds: before the deadline gradient steps end, as what follows them takes so long.
@@ -102,6 +103,7 @@ class Request:
     started: float = 0.0
     listen: Listener = ignore
     task: str = ""
+    least_effort: int = 1
 
     @property
     def steps_deadline(self) -> float:

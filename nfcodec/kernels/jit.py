@@ -46,6 +46,15 @@ def exact_order(function: _Function) -> _Function:
     return _compile(function, KEEPS_ORDER)
 
 
+def inlined(function: _Function) -> _Function:
+    """A part of kernels, compiled into each. Sums may be reassociated, as in `kernel`.
+
+    What is not inlined is there twice, once by itself and once with the kernel that it was compiled for, and differs
+    where sums are reassociated. Which of the two is called would depend on whether the kernel came from the cache.
+    """
+    return _compile(function, True, forceinline=True)
+
+
 class _FirstCompilation(event.Listener):
     """Calls a function when numba begins to compile for the first time."""
 
@@ -68,11 +77,12 @@ def compilation_told(begins: Callable[[], object]) -> Generator[None]:
         yield
 
 
-def _compile(function: _Function, fastmath: bool | set[str]) -> _Function:
+def _compile(function: _Function, fastmath: bool | set[str], **options: Any) -> _Function:
+    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy", **options}
     try:
-        compiled: Any = numba.njit(nogil=True, cache=True, fastmath=fastmath, error_model="numpy")(function)
+        compiled: Any = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # nowhere to write a cache
-        return numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+        return numba.njit(**options)(function)
     if not isinstance(compiled, FunctionType):  # which functions stay with NUMBA_DISABLE_JIT
         _forgive(compiled)
     return compiled

@@ -15,7 +15,7 @@ PSNR_DB = 30.0
 ENCODE_KEYS = {
     "path", "bytes", "bpp", "pixels", "width", "height", "channels", "depth", "psnr_db", "target_psnr_db", "reached",
     "field", "fitted", "recipe", "parameters", "transform", "seed", "steps", "fit_steps", "fit_seconds", "seconds",
-    "engine", "device", "side_info_bytes", "raw_bytes", "png_bytes", "bound_bytes",
+    "tried", "engine", "device", "side_info_bytes", "raw_bytes", "png_bytes", "bound_bytes",
 }  # fmt: skip
 
 

@@ -104,6 +104,15 @@ def test_a_bar_begins_anew_with_each_plan():
     assert shown(*lines).left == "100 s left"
 
 
+def test_one_bar_goes_over_the_encodes_that_a_plan_covers():
+    """As where two fields are compared; phases come again, and names tell the encodes apart."""
+    stages = (Stage("quantize", 4.0), Stage("write", 1.0), Stage("fit", 90.0, 100), Stage("write", 5.0))
+    events = [planned(stages, task="wavelet"), event("quantize", seconds=0.0, task="wavelet")]
+    events += [event("write", seconds=4.0, task="wavelet"), event("fit", 50, 50.0, task="grid")]
+    assert shown(*events) == Line("grid: fitting", 0.5, "50 s left", "30.00 dB now, target 40.00 dB")
+    assert shown(*events, event("write", seconds=95.0, task="grid")).share == pytest.approx(0.95)
+
+
 def test_many_seconds_are_minutes():
     assert shown(planned([Stage("fit", 600.0, 10)])).left == "10 min left"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from nfcodec.codec import Encoded, EncodeOptions, encode
-from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants, may_win
+from nfcodec.codec.contest import Entrant, best_of, best_of_plans, entrants, may_win, may_win_with_more
 from nfcodec.errors import EngineError, TargetNotReachedError, UsageError
+from nfcodec.exact.field import Field
 from nfcodec.fields import Pyramid, Siren, Table, registry
 from nfcodec.fields.table.family import TableFamily
 from nfcodec.fields.wavelet.family import WaveletFamily
@@ -29,8 +31,16 @@ def transformed(transform: str = "none", height: int = 9, width: int = 11) -> Pi
     return Picture.of(raster, Chain.prepare(parse_chain(transform), raster.samples, 0))
 
 
-def names(entered: list[Entrant]) -> list[str]:
-    return [each.family.name for each in entered]
+def entered(
+    field: str | Field, picture: Picture, engine: str = "auto", device: str = "auto", **wishes: Any
+) -> list[Entrant]:
+    """Who enters for a request of 40 dB at effort 5, or another one."""
+    request = Request(**{"goal": Psnr(40.0), "effort": 5, "seed": 0, "engine": engine, "device": device, **wishes})
+    return entrants(field, picture, request)
+
+
+def names(found: list[Entrant]) -> list[str]:
+    return [each.family.name for each in found]
 
 
 @pytest.mark.parametrize(
@@ -45,35 +55,51 @@ def names(entered: list[Entrant]) -> list[str]:
     ],
 )
 def test_auto_takes_whoever_suits_the_picture_and_the_engine(transform, engine, expected):
-    entered = entrants("auto", transformed(transform), engine, "cpu")
-    assert names(entered) == [expected, "samples"]
-    assert {each.given for each in entered} == {None}
+    found = entered("auto", transformed(transform), engine, "cpu")
+    assert names(found) == [expected, "samples"]
+    assert {each.given for each in found} == {None}
+
+
+@pytest.mark.parametrize(
+    ("wishes", "expected"),
+    [
+        ({}, {"wavelet": 1, "grid": 4}),
+        ({"effort": 4}, {"wavelet": 1, "grid": 4}),
+        ({"effort": 3}, {"wavelet": 1}),
+        ({"goal": Lossless()}, {"wavelet": 1}),
+    ],
+    ids=str,
+)
+def test_auto_has_grids_try_beside_wavelets(wishes, expected):
+    found = entered("auto", transformed(height=64, width=64), **wishes)
+    assert {each.family.name: each.least_effort for each in found} == {**expected, "samples": 1}
+    assert names(found)[-1] == "samples"
 
 
 def test_auto_takes_pyramids_where_wavelets_cannot_be_fitted_on_the_device():
-    assert names(entrants("auto", transformed(), "auto", "cuda")) == ["table", "samples"]
+    assert names(entered("auto", transformed(), "auto", "cuda")) == ["table", "samples"]
 
 
 def test_auto_without_anybody(monkeypatch):
     with pytest.raises(EngineError, match="no field can be fitted by the engine 'numba' on the device 'cuda'"):
-        entrants("auto", transformed(), "numba", "cuda")
+        entered("auto", transformed(), "numba", "cuda")
     monkeypatch.setattr(engines.registry, "PACKAGES", {"cuda": ["frog"]})
     with pytest.raises(EngineError, match="'tinycudann' on the device 'cuda' can fit no field of auto, only: ngp"):
-        entrants("auto", transformed(), "tinycudann", "cuda")
+        entered("auto", transformed(), "tinycudann", "cuda")
     monkeypatch.setattr(engines.registry, "SOURCES", {"frog": "pip install frog"})
     with pytest.raises(EngineError, match="'cuda' is not available: frog is not installed"):
-        entrants("auto", transformed(), "cuda", "auto")
+        entered("auto", transformed(), "cuda", "auto")
 
 
 @pytest.mark.parametrize("name", registry.FAMILIES)
 def test_a_name_is_one_entrant(name):
-    assert names(entrants(name, transformed(), "auto", "auto")) == [name]
+    assert names(entered(name, transformed())) == [name]
 
 
 def test_a_field_is_one_entrant_of_its_family():
     field = Siren(8, 1)
-    entered = entrants(field, transformed(), "auto", "auto")
-    assert (names(entered), entered[0].given) == (["siren"], field)
+    found = entered(field, transformed())
+    assert (names(found), found[0].given) == (["siren"], field)
 
 
 @pytest.mark.parametrize(("goal", "bytes_to_beat"), [(Psnr(40.0), 20), (Lossless(), 20), (Size(25), 25)], ids=str)
@@ -87,21 +113,48 @@ def test_who_takes_more_than_there_is_already_need_not_begin(goal, bytes_to_beat
     assert may_win(10**9, files[-1:], goal)
 
 
+def test_nothing_is_better_than_no_loss_within_a_size():
+    exact = file_of(20, None)
+    assert not may_win(None, [exact], Size(25))
+    assert may_win(None, [exact], Psnr(40.0))
+    assert may_win(None, [file_of(30, None, reached=False)], Size(25))
+
+
+@pytest.mark.parametrize("goal", [Psnr(40.0), Lossless()], ids=str)
+def test_more_effort_may_win_where_a_quick_file_is_close_to_the_smallest(goal):
+    quick = file_of(100, 40.0)
+    for n_bytes, expected in ((200, True), (95, True), (91, True), (90, False), (50, False)):
+        assert may_win_with_more(quick, 0.1, [quick, file_of(n_bytes, 40.0)], goal) == expected
+    assert may_win_with_more(quick, 0.1, [quick], goal)
+
+
+def test_more_effort_may_win_where_a_quick_file_is_close_to_the_best_of_a_size():
+    quick = file_of(100, 40.0)  # a tenth of the bytes is 0.76 dB
+    for psnr_db, expected in ((39.0, True), (40.7, True), (40.8, False), (None, False)):
+        assert may_win_with_more(quick, 0.1, [quick, file_of(99, psnr_db)], Size(100)) == expected
+
+
+def test_more_effort_does_not_win_where_only_others_reach_the_goal():
+    quick, other = file_of(100, 39.0, reached=False), file_of(500, 40.0)
+    assert not may_win_with_more(quick, 0.1, [quick, other], Psnr(40.0))
+    assert may_win_with_more(quick, 0.1, [quick, file_of(50, 39.5, reached=False)], Psnr(40.0))
+
+
 @pytest.mark.parametrize(("field", "engine"), [("wavelet", "torch"), ("table", "cuda"), ("siren", "tinycudann")])
 def test_whoever_is_named_and_cannot_says_why(field, engine):
     with pytest.raises(EngineError, match=f"{engine}.* cannot fit|fitted by .* not by '{engine}'"):
-        entrants(field, transformed(), engine, "auto")
+        entered(field, transformed(), engine, "auto")
 
 
 def test_tables_of_permuted_pictures_need_no_engine():
-    assert names(entrants("table", transformed("rpp"), "cuda", "auto")) == ["table"]
+    assert names(entered("table", transformed("rpp"), "cuda", "auto")) == ["table"]
 
 
 def test_unknown_names_and_fields():
     with pytest.raises(UsageError, match="known: auto, wavelet, table, siren, ngp, grid, samples"):
-        entrants("frog", transformed(), "auto", "auto")
+        entered("frog", transformed())
     with pytest.raises(UsageError, match="belongs to no family"):
-        entrants(Mosaic(2), transformed(), "auto", "auto")
+        entered(Mosaic(2), transformed())
 
 
 def file_of(n_bytes: int, psnr_db: float | None, *, reached: bool = True) -> Encoded:
@@ -154,17 +207,17 @@ def test_a_given_table_needs_no_engine():
     for field, able in ((Table(), True), (Pyramid(2), True), (Pyramid(2, 4), False)):
         for transform in ("none", "rpp"):
             if able:
-                assert names(entrants(field, transformed(transform), "cuda", "auto")) == ["table"]
+                assert names(entered(field, transformed(transform), "cuda", "auto")) == ["table"]
             else:
                 with pytest.raises(EngineError, match="pyramids"):
-                    entrants(field, transformed(transform), "cuda", "auto")
+                    entered(field, transformed(transform), "cuda", "auto")
 
 
 @pytest.fixture
 def contest_of_two(monkeypatch):
     """Both wavelets and tables suit any picture."""
     for family in (WaveletFamily, TableFamily):
-        monkeypatch.setattr(family, "suits", lambda self, picture: True)
+        monkeypatch.setattr(family, "suits", lambda self, picture, request: True)
 
 
 @pytest.mark.parametrize("shape", [(7, 9, 3), (20, 20, 1)])

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nfcodec.codec import EncodeOptions, encode
 from nfcodec.codec import time_plan as module
-from nfcodec.codec.time_plan import announcement, in_words, seconds_beside, share_of
+from nfcodec.codec.time_plan import Announcer, Need, announcement, in_words, seconds_beside, shares_of
 from nfcodec.fields.table.field import Table
 from nfcodec.fitting import cost
+from nfcodec.fitting.goals import Psnr
 from nfcodec.fitting.plans import Plan, Stage
+from nfcodec.fitting.request import Request
 from nfcodec.raster import Raster
 from tests.codec.pictures import picture
 
@@ -25,6 +29,32 @@ def test_what_takes_long_is_announced():
     assert announcement(plan(45.2), math.inf) == "this will take about 45 s and 0.6 GB of memory"
     assert announcement(plan(45.2), 50.0, "try") == "each try will take about 45 s and 0.6 GB of memory"
     assert announcement(plan(2.0), math.inf) == ""
+
+
+def test_one_announcement_covers_what_comes_after():
+    """So that one bar goes over all of it; what was not foreseen is announced when it comes."""
+    told, announcer = [], Announcer()
+    request = Request(Psnr(40.0), 5, 0, listen=told.append, task="quick")
+    quick, slow, other = plan(5.0), plan(60.0), plan(9.0)
+    announcer.tell(quick, request, [slow])
+    announcer.tell(slow, replace(request, task="slow"))
+    assert [event.message for event in told] == ["this will take about 65 s and 0.6 GB of memory"]
+    assert told[0].plan.stages == [*quick.stages, *slow.stages]
+    announcer.tell(other, replace(request, task="other 1"))
+    announcer.tell(other, replace(request, task="other 2"))
+    assert [event.message for event in told[1:]] == ["each other will take about 9 s and 0.6 GB of memory", ""]
+    assert [event.plan.stages for event in told[1:]] == [[*other.stages]] * 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message"), [(8.0, "this will take about 65 s"), (4.0, "this would take about 5 s")]
+)
+def test_only_what_is_cut_short_itself_is_said_to_be(seconds, message):
+    """The first of two plans has its own share of the time."""
+    told, announcer = [], Announcer()
+    request = Request(Psnr(40.0), 5, 0, listen=told.append, deadline=time.monotonic() + seconds)
+    announcer.tell(plan(5.0), request, [plan(60.0)])
+    assert told[0].message.startswith(message)
 
 
 def test_what_there_is_no_time_for_is_announced():
@@ -40,9 +70,16 @@ def test_times_in_words(seconds, words):
 
 
 def test_time_is_shared_by_need():
-    assert share_of(100.0, [30.0, 10.0]) == 75.0
-    assert share_of(100.0, [10.0]) == 100.0
-    assert math.isinf(share_of(math.inf, [1.0, 1.0]))
+    assert shares_of(100.0, [Need(10.0, 30.0), Need(10.0, 10.0)]) == [75.0, 25.0]
+    assert shares_of(100.0, [Need(9.0, 10.0)]) == [100.0]
+    assert shares_of(math.inf, [Need(1.0, 1.0), Need(1.0, 1.0)]) == [math.inf, math.inf]
+
+
+def test_all_get_what_they_need_at_least_where_time_is_short():
+    needs = [Need(4.0, 4.0), Need(60.0, 160.0), Need(0.0, 20.0)]
+    assert shares_of(124.0, needs) == [4.0, 110.0, 10.0]
+    assert shares_of(64.0, needs) == [4.0, 60.0, 0.0]
+    assert shares_of(32.0, needs) == [2.0, 30.0, 0.0]
 
 
 def test_what_a_file_holds_beside_its_field_takes_time(monkeypatch):

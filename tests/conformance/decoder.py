@@ -636,7 +636,8 @@ def dense_level(s, table, step, h, w):  # section 4.5
 
 
 def affine(x, weight, bias, unit_in, unit_out):  # section 3; weight and bias: symbols, step
-    (q, step), bound = weight, int(abs(weight[0]).sum(axis=1).max()) * int(abs(x).max())
+    q, step = weight
+    bound = (abs(x).astype(float) @ abs(q).T.astype(float)).max()
     require(bound * step[0] < 2**52, "numbers too large")
     y = rescale(x @ q.T, step, unit_out - unit_in)
     return y + rescale(*bias, unit_out) if bias else y

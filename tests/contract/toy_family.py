@@ -105,7 +105,7 @@ class MosaicFamily(Family):
     name, stands_in = "mosaic", False
     recipes = dict.fromkeys(range(1, 10), Recipe(3.0))
 
-    def suits(self, picture):
+    def suits(self, picture, request):
         return False
 
     def refuses(self, picture, engine, device, given=None):

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.plan import hard_steps
+from nfcodec.fields.grid.plan import soft_steps
 from nfcodec.fitting.cost import BASE_BYTES, KERNEL_BYTES, Work
 from nfcodec.fitting.plans import SEARCH, WRITING, Stage
 
 PIXEL, MULTIPLICATION = Work(alone=13e-9, shared=49e-9), Work(shared=0.0245e-9, alone=0.0)
 """Of an iteration: of a pixel, and of each multiplication of the networks for one."""
+
+TORCH_TIMES = 18.0
+"""So many times longer PyTorch takes for an iteration on a CPU. What a GPU takes has not been measured, and is reckoned
+as compiled loops on the CPU."""
 
 PASSES = 60
 """Iterations that finding the networks' steps and landing take."""
@@ -19,21 +23,35 @@ WRITING_PIXEL = Work(alone=1.5e-6)
 
 PIXEL_BYTES = 250
 
+PIECE = 1 << 20
+"""So many pixels, or entries, go through the networks at once in PyTorch: it bounds what is held for gradients."""
 
-def stages(field: Grid, geometry: Geometry, n_steps: int) -> list[Stage]:
-    """Of an encode in so many iterations."""
+TORCH_BYTES, TORCH_PIXEL_BYTES, TORCH_PIECE_BYTES = 340e6, 460, 710
+"""Of PyTorch itself, of a pixel, and of a pixel that goes through the networks."""
+
+
+def stages(field: Grid, geometry: Geometry, n_steps: int, times: float = 1.0) -> list[Stage]:
+    """Of an encode in so many iterations.
+
+    Args:
+        times: what they take, over compiled loops.
+    """
     n = field.n_inputs
     products = (
         1.34 * n * (2 * n + 4) + field.n_hidden * (field.n_levels + geometry.channels) + 18 * geometry.channels**2
     )
-    step = PIXEL.seconds(geometry.n_pixels) + MULTIPLICATION.seconds(geometry.n_pixels * products)
+    step = times * (PIXEL.seconds(geometry.n_pixels) + MULTIPLICATION.seconds(geometry.n_pixels * products))
     writing = WRITING_PIXEL.seconds(geometry.n_pixels)
-    n_hard = hard_steps(n_steps)
-    n_soft = n_steps - n_hard
-    fit = [Stage("fit", step * n_soft, n_soft), Stage("fine-tune", step * n_hard, n_hard)]
-    return [*fit, Stage(SEARCH, PASSES * step), Stage(WRITING, writing)]
+    n_soft = soft_steps(n_steps)
+    n_rounds = n_steps - n_soft
+    fit, rounds = Stage("fit", step * n_soft, n_soft), Stage("fine-tune", step * n_rounds, n_rounds)
+    return [fit, Stage(SEARCH, PASSES * step), rounds, Stage(WRITING, writing)]
 
 
-def memory_bytes(field: Grid, geometry: Geometry) -> float:
-    """At the peak."""
-    return BASE_BYTES + KERNEL_BYTES + PIXEL_BYTES * geometry.n_pixels
+def memory_bytes(geometry: Geometry, engine: str) -> float:
+    """At the peak, on the CPU."""
+    n_pixels = geometry.n_pixels
+    if engine != "torch":
+        return BASE_BYTES + KERNEL_BYTES + PIXEL_BYTES * n_pixels
+    piece = TORCH_PIECE_BYTES * min(PIECE, n_pixels)
+    return BASE_BYTES + KERNEL_BYTES + TORCH_BYTES + TORCH_PIXEL_BYTES * n_pixels + piece

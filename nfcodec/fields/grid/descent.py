@@ -1,4 +1,4 @@
-"""Iterations of a fit of grids in compiled loops: soft rounding with noise, gradients, Adam on latents, SOAP beside."""
+"""Iterations of a fit of grids: soft rounding with noise, gradients, Adam on latents, SOAP beside."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nfcodec.exact.field import Parameters
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid import latent_kernels
-from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.numba import GridProgram, Measured
+from nfcodec.fields.grid.program import Measured, Program
 from nfcodec.fields.grid.soap import Soap, parts
 from nfcodec.kernels.arguments import Floats
-from nfcodec.workers import Workers
-
-EPS = 1e-12
-"""Of Adam."""
 
 LARGEST_NORM = 0.03
 """Of the gradients of all networks' tensors together."""
@@ -30,7 +23,7 @@ class Iteration:
         rate_weight: of bits a pixel, beside the error.
         temperature: of soft rounding; 0 for hard rounding, with which latents stay.
         noise: its standard deviation.
-        latent_rate, network_rate: steps of Adam and of SOAP.
+        latent_rate, network_rate: steps of Adam and of SOAP; networks stay where theirs is 0.
         latent_betas: decays of Adam's moments.
         renewed: iterations between two renewals of SOAP's bases.
     """
@@ -48,31 +41,36 @@ class Descent:
     """A field on its way.
 
     Args:
-        target: (C, H, W) float32; weights: as the target, or none, for ones.
+        program: of the field; it computes errors, bits and gradients. Descents that take turns may share one.
         parameters: where it begins; `latents` before the gain.
         gain: networks see latents times it.
         seed: of the noise.
 
     Attributes:
-        latents: (n_entries,); networks: all other tensors. Both change with each iteration.
+        networks: all tensors but `latents`; they change with each iteration.
     """
 
-    def __init__(
-        self, field: Grid, geometry: Geometry, target: Floats, weights: Floats | None, parameters: Parameters,
-        gain: float, workers: Workers, seed: int = 0,
-    ) -> None:  # fmt: skip
-        self.program = GridProgram(field, geometry, target, weights, workers)
-        self._parts, self._gain = parts(field, geometry.channels), np.float32(gain)
-        self.latents: Floats = np.array(parameters["latents"], np.float32).reshape(-1)
+    def __init__(self, program: Program, parameters: Parameters, gain: float, seed: int = 0) -> None:
+        self.program, self._gain = program, np.float32(gain)
+        self._parts = parts(program.field, program.geometry.channels)
+        self._latents = program.latents(np.asarray(parameters["latents"], np.float32).reshape(-1), gain, seed)
         self.networks = {name: np.array(each, np.float32) for name, each in parameters.items() if name != "latents"}
-        self._rng = np.random.default_rng(seed)
-        self._softened = np.zeros_like(self.latents)
         self.restart()
+
+    @property
+    def latents(self) -> Floats:
+        """(n_entries,), before the gain; to be read only."""
+        return self._latents.values
 
     def restart(self) -> None:
         """Forget what optimisers know of earlier gradients."""
-        self._soap, self._n = Soap(self._parts), 0
-        self._moments = np.zeros_like(self.latents), np.zeros_like(self.latents)
+        self._soap = Soap(self._parts)
+        self._latents.restart()
+
+    def set_networks(self, networks: Parameters) -> None:
+        """Go on with other networks."""
+        for name, each in self.networks.items():
+            each[:] = networks[name]
 
     def state(self) -> Parameters:
         """A copy of what changes with iterations, for `restore`."""
@@ -80,9 +78,8 @@ class Descent:
 
     def restore(self, state: Parameters) -> None:
         """Go back to a state, and forget what optimisers know."""
-        self.latents[:] = state["latents"]
-        for name, each in self.networks.items():
-            each[:] = state[name]
+        self._latents.restore(state["latents"])
+        self.set_networks(state)
         self.restart()
 
     def rounded(self) -> Floats:
@@ -91,36 +88,24 @@ class Descent:
 
     def step(self, how: Iteration) -> Measured:
         """One iteration; returns what it found before it moved."""
-        self._soften(how) if how.temperature else self._harden()
-        found, gradients = self.program.differentiate(self.networks, how.rate_weight)
-        norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
-        factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
-        self._soap.step(
-            self.networks, {name: each * factor for name, each in gradients.items()}, how.network_rate, how.renewed
-        )
         if how.temperature:
-            self._move(how)
+            self._latents.soften(how.temperature, how.noise)
+        else:
+            self._latents.harden()
+        found, gradients = self.program.differentiate(self.networks, how.rate_weight)
+        if how.network_rate:
+            self._improve(gradients, how)
+        if how.temperature:
+            self._latents.move(how.latent_rate, how.latent_betas)
         return found
 
     def evaluate(self, picture: Floats | None = None) -> Measured:
         """Of rounded latents; `picture`, contiguous, (C, H, W) float32, becomes the samples."""
-        self._harden()
+        self._latents.harden()
         return self.program.measure(self.networks, picture)
 
-    def _harden(self) -> None:
-        seen, latents, gain = self.program.seen, self.latents, self._gain
-        self.program.for_rows(lambda piece: latent_kernels.harden(*piece, latents, gain, seen))
-
-    def _soften(self, how: Iteration) -> None:
-        seen, latents, softened = self.program.seen, self.latents, self._softened
-        key = np.uint32(self._rng.integers(1 << 32))
-        kind = self._gain, np.float32(how.temperature), np.float32(how.noise), key
-        self.program.for_rows(lambda piece: latent_kernels.soften(*piece, latents, kind, seen, softened))
-
-    def _move(self, how: Iteration) -> None:
-        self._n += 1
-        beta_1, beta_2 = how.latent_betas
-        corrections = 1 / (1 - beta_1**self._n), 1 / (1 - beta_2**self._n)
-        kind = tuple(np.float32(x) for x in (how.latent_rate, beta_1, beta_2, *corrections, EPS))
-        slopes, latents, softened, moments = self.program.slopes, self.latents, self._softened, self._moments
-        self.program.for_rows(lambda piece: latent_kernels.move(*piece, latents, kind, slopes, softened, moments))
+    def _improve(self, gradients: Parameters, how: Iteration) -> None:
+        norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
+        factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
+        scaled = {name: each * factor for name, each in gradients.items()}
+        self._soap.step(self.networks, scaled, how.network_rate, how.renewed)

@@ -6,27 +6,41 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.util import find_spec
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from nfcodec.errors import UsageError
+from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields.grid.constant import SMALLEST, one_colour
-from nfcodec.fields.grid.cost import memory_bytes, stages
+from nfcodec.fields.grid.cost import TORCH_TIMES, memory_bytes, stages
 from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.plan import field_for, n_fits, steps_for
+from nfcodec.fields.grid.programs import engine_for, load_program, runs_on_gpu
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
-from nfcodec.fitting.goals import Goal, Psnr
+from nfcodec.fitting.goals import Goal, Lossless, Psnr
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.plans import Plan
-from nfcodec.fitting.problem import Problem
+from nfcodec.fitting.problem import Problem, Trial
 from nfcodec.fitting.request import Request, Solution
-from nfcodec.kernels import compiled
+
+if TYPE_CHECKING:
+    from nfcodec.fields.grid.settling import Settling
 
 SEEDS = 1_000_003
 """Between the seeds of two fits."""
 
-PROGRAM = "nfcodec.fields.grid.descent:Descent"
+NEAR_DB = 1.5
+"""So far from the PSNR of a fit others are reached from there."""
+
+OVER_WAVELETS, PARAMETER_BYTES = 0.83, 0.86
+"""What grids take over what wavelets do, about, and what a parameter of their networks takes beside."""
+
+LEAST_EFFORT = 4
+"""From which on `auto` tries the field. Fits of fewer steps hardly make smaller files than wavelets (docs/why)."""
+
+LEAST_PIXELS, MOST_PIXELS = 64 * 64, 16_000_000
+"""Of pictures that `auto` tries the field on. The networks of smaller ones weigh too much, and fits of larger ones take
+too long; these are guesses, and neither border has been measured."""
 
 
 class GridFamily(Family):
@@ -36,13 +50,23 @@ class GridFamily(Family):
     stands_in: ClassVar[bool] = False
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
-        return False
+    def suits(self, picture: Picture, request: Request) -> bool:
+        if request.effort < LEAST_EFFORT or picture.permutes or picture.raster.depth != 8:
+            return False
+        if self._is_left_to_residuals(request.goal) or engine_for(request.engine, request.device) != "numba":
+            return False
+        return LEAST_PIXELS <= picture.raster.n_pixels <= MOST_PIXELS
+
+    def _is_left_to_residuals(self, goal: Goal) -> bool:
+        """Whether a residual of all samples reaches the goal with fewer bytes."""
+        return isinstance(goal, Lossless) or (isinstance(goal, Psnr) and goal.psnr_db > self.lossless(8).fit_db)
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:
-        if engine in ("auto", "numba") and device in ("auto", "cpu") and find_spec("numba") is not None:
-            return None  # asked of all families for every picture, so nothing is loaded
-        return f"the engine {engine!r} on the device {device!r} cannot fit the field of grids"
+        try:
+            engine_for(engine, device)
+        except EngineError as error:
+            return str(error)
+        return None
 
     def lossless(self, depth: int) -> LosslessPolicy:
         return LosslessPolicy(LosslessPolicy.by_error(depth).fit_db, math.inf)
@@ -53,6 +77,21 @@ class GridFamily(Family):
         return GridSession(picture, context, given)
 
 
+class _Fitted(NamedTuple):
+    """What a fit for a PSNR has left."""
+
+    effort: int
+    psnr_db: float
+    problem: Problem
+    settling: Settling
+    trial: Trial
+
+    @property
+    def size(self) -> int:
+        """Of the payload, in bytes."""
+        return len(self.problem.payload(self.trial.weights))
+
+
 class GridSession(Session):
     """Fits of one picture."""
 
@@ -60,40 +99,48 @@ class GridSession(Session):
 
     def __init__(self, picture: Picture, context: Context, given: Grid | None) -> None:
         self._picture, self._context, self._given = picture, context, given
+        self._fitted: _Fitted | None = None
         self._estimates: dict[float, float] = {}
 
     def get_ready(self, request: Request) -> None:
-        compiled(PROGRAM)
+        load_program(request.engine, request.device)
 
     def plans(self, request: Request) -> list[Plan]:
         geometry, n_bytes, found = self._picture.geometry, self._wavelet_bytes(request), list[Plan]()
+        engine = engine_for(request.engine, request.device)
+        is_slow = engine == "torch" and not runs_on_gpu(request.engine, request.device)
+        times = TORCH_TIMES if is_slow else 1.0
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
                 whole = self._given or field_for(geometry, recipe)
                 field = self._given or field_for(geometry, recipe, n_bytes)
                 n_steps = n_fits(n_bytes) * steps_for(geometry, recipe, request.max_steps)
-                spent, memory = stages(field, geometry, n_steps), memory_bytes(field, geometry)
-                others = () if whole == field else (whole,)
-                found.append(Plan(field, recipe, effort, spent, memory, others))
+                spent, memory = stages(field, geometry, n_steps, times), memory_bytes(geometry, engine)
+                found.append(Plan(field, recipe, effort, spent, memory, () if whole == field else (whole,)))
         return found
 
     def fit(self, plan: Plan, request: Request) -> Solution:
-        began = time.monotonic()
+        began, before = time.monotonic(), self._fitted
         smallest = Problem.of(self._picture, self._given or SMALLEST)
-        trial = one_colour(smallest, request.psnr_db)
-        if trial is not None:
-            return Solution.closed_form(smallest, trial, time.monotonic() - began)
-        found = self._fits(plan, request)
-        reaching = [each for each in found if each.trial.psnr_db >= request.psnr_db]
-        best = min(reaching, key=_size) if reaching else max(found, key=lambda each: each.trial.psnr_db)
-        steps = sum(each.steps for each in found)
-        return replace(best, steps=steps, fit_steps=steps, fit_seconds=time.monotonic() - began)
+        colour = one_colour(smallest, request.psnr_db)
+        if colour is not None:
+            return Solution.closed_form(smallest, colour, time.monotonic() - began)
+        if before is None or before.effort != plan.effort or abs(request.psnr_db - before.psnr_db) > NEAR_DB:
+            found = self._fits(plan, request)
+            reaching = [each for each in found if each.trial.psnr_db >= request.psnr_db]
+            best = max(found, key=lambda each: each.trial.psnr_db)
+            best = self._fitted = min(reaching, key=lambda each: each.size) if reaching else best
+            trial, others = best.trial, sum(each.settling.taken for each in found if each is not best)
+        else:
+            best, trial, others = before, before.settling.reach(request), 0
+        steps, program, seconds = best.settling.taken + others, best.settling.program, time.monotonic() - began
+        return Solution(best.problem, trial, steps, steps, seconds, program.engine, program.device)
 
-    def _fits(self, plan: Plan, request: Request) -> list[Solution]:
+    def _fits(self, plan: Plan, request: Request) -> list[_Fitted]:
         """One after the other, each with a seed of its own, as long as there is time; other fields if none will do."""
-        from nfcodec.fields.grid.fit import solve_grid
+        from nfcodec.fields.grid.fit import fit_grid
 
-        n_bytes, found = self._wavelet_bytes(request), list[Solution]()
+        n_bytes, found = self._wavelet_bytes(request), list[_Fitted]()
         for i, field in enumerate([plan.field] * n_fits(n_bytes) + [*plan.others]):
             enough = any(each.trial.psnr_db >= request.psnr_db for each in found)
             if found and (request.steps_expired() or request.max_steps == 0 or (enough and field != plan.field)):
@@ -101,20 +148,20 @@ class GridSession(Session):
             assert isinstance(field, Grid)
             n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
             problem, own = Problem.of(self._picture, field), replace(request, seed=request.seed + i * SEEDS)
-            found.append(solve_grid(field, problem, own, plan.recipe, n_steps, n_bytes))
+            settling = fit_grid(field, problem, own, plan.recipe, n_steps, n_bytes)
+            found.append(_Fitted(plan.effort, request.psnr_db, problem, settling, settling.reach(own)))
             if request.max_steps is not None:
-                request = replace(request, max_steps=max(0, request.max_steps - found[-1].steps))
+                request = replace(request, max_steps=max(0, request.max_steps - settling.taken))
         return found
 
     def estimated_bytes(self, request: Request) -> float | None:
-        return None
+        geometry, n_bytes = self._picture.geometry, self._wavelet_bytes(request)
+        field = self._given or field_for(geometry, RECIPES[request.effort], n_bytes)
+        n_parameters = sum(tensor.size for tensor in field.layout(geometry) if tensor.name != LATENTS)
+        return OVER_WAVELETS * n_bytes + PARAMETER_BYTES * n_parameters
 
     def _wavelet_bytes(self, request: Request) -> float:
         """That wavelets would take for the request's PSNR, about. Raises FormatError if they do not get there."""
         if request.psnr_db not in self._estimates:
             (self._estimates[request.psnr_db],) = self._context.estimator(self._picture, request)(1, 1)
         return self._estimates[request.psnr_db]
-
-
-def _size(solution: Solution) -> int:
-    return len(solution.problem.payload(solution.trial.weights))

@@ -3,32 +3,31 @@
 1. *starts*: a few random ones, of which the best goes on.
 2. *soft*: error and bits of softly rounded latents with noise, which hardens (Cool-chic's, Leguay et al. 2023, 2024).
    Lambda is steered so that the rounded field ends at the target.
-3. *hard*: the networks alone, on rounded latents.
-4. The networks' quantizer steps (`rounding`).
-5. *landing*: last moves of single latents, judged by the exact decoder (`landing`).
+3. The networks' quantizer steps (`rounding`).
+4. *rounds* of latents beside the networks on their steps, until the exact PSNR is on the target (`settling`).
 """
 
 from __future__ import annotations
 
 import math
 import sys
-import time
 
 import numpy as np
 
 from nfcodec.exact.field import Parameters
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.landing import allowed_error, error_db, land_latents
+from nfcodec.fields.grid.landing import allowed_error, error_db
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import Measured
-from nfcodec.fields.grid.plan import hard_steps
+from nfcodec.fields.grid.plan import soft_steps
+from nfcodec.fields.grid.program import Measured
+from nfcodec.fields.grid.programs import load_program
 from nfcodec.fields.grid.recipes import Recipe
 from nfcodec.fields.grid.rounding import as_networks, rounded
+from nfcodec.fields.grid.settling import Settling
 from nfcodec.fields.grid.start import start
 from nfcodec.fitting.problem import Problem, Weights
-from nfcodec.fitting.request import Request, Solution
-from nfcodec.workers import Workers, n_threads
+from nfcodec.fitting.request import Request
 
 TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
 """Of soft rounding, at the start and at the end."""
@@ -36,8 +35,8 @@ TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
 START_NOISE = 0.25
 """While starts are tried."""
 
-RATE, LAST_RATE, HARD_RATE = 1e-2, 1e-5, 1e-4
-"""Of Adam and SOAP: it falls along a cosine; and of SOAP in the last phase."""
+RATE, LAST_RATE = 1e-2, 1e-5
+"""Of Adam and SOAP: it falls along a cosine."""
 
 BETAS = (0.725, 0.97)
 """Of Adam: those of 0.9 and 0.999 end 2 % higher after 1,000 iterations."""
@@ -55,14 +54,14 @@ LOOKS, FIRST_LOOK = 40, 0.1
 STEERED, LARGEST_EXCESS_DB = 0.3, 1.0
 """log2(lambda) moves by so much per dB, each look; and what counts at most."""
 
-MARGIN_DB, LEAST_MARGIN_DB = 0.05, 0.02
-"""Over the target at the end, for what the rounding of networks takes; and below what the end is repeated."""
+MARGIN_DB = 0.02
+"""Over the target at the end, for what the rounding of networks takes."""
 
-MOST_ROUNDS, ROUND_SHARE, ROUND_RATE, ROUND_TEMPERATURE = 6, 0.1, 3e-3, 0.12
-"""How often, for what share of the iterations, and where rates and temperature begin again."""
+FAR_DB, LEAST_FAR, MOST_ROUNDS = 0.7, 200, 6
+"""Further below the target all iterations are repeated, or so many; and how often."""
 
-FAR_DB, LEAST_FAR = 0.5, 200
-"""Further below the target all iterations are repeated, or so many, with rates and temperature from the beginning."""
+LOST_DB = 0.2
+"""That networks may lose below the target, as latents make up for it."""
 
 MOST_PRICES, FINER = 8, 4.0
 """How often the price of a network's bits falls, and by what factor."""
@@ -80,24 +79,17 @@ def gain_of(rate_weight: float) -> float:
     return 16.0 if rate_weight >= 5e-4 else 20.0 if rate_weight >= 2e-4 else 24.0
 
 
-def solve_grid(
-    field: Grid, problem: Problem, request: Request, recipe: Recipe, n_steps: int, n_bytes: float
-) -> Solution:
-    """Fit the problem's field. The result may miss the target; the caller decides what that means.
+def fit_grid(field: Grid, problem: Problem, request: Request, recipe: Recipe, n_steps: int, n_bytes: float) -> Settling:
+    """Fit the problem's field; what comes of it can reach the request's PSNR, and others near it.
 
     Args:
-        n_steps: iterations, if the end need not be repeated.
+        n_steps: iterations in all, if nothing need be repeated.
         n_bytes: that wavelets would take for the same PSNR, about.
     """
-    began = time.monotonic()
     fit = _Fit(field, problem, request, recipe, n_steps, n_bytes)
     descent = fit.best_start()
     fit.soften(descent)
-    fit.harden(descent)
-    program, normalised = descent.program, fit.normalised
-    weights = fit.rounded(descent)
-    trial = land_latents(problem, request, weights, program, normalised)
-    return Solution(problem, trial, fit.taken, fit.taken, time.monotonic() - began, "numba", "cpu")
+    return Settling(problem, descent, fit.rounded(descent), fit.normalised, fit.rate_weight, fit.taken)
 
 
 class _Fit:
@@ -113,12 +105,13 @@ class _Fit:
     ) -> None:
         self._field, self._problem, self._request, self._recipe = field, problem, request, recipe
         self.normalised = Normalised.of(problem)
+        program = load_program(request.engine, request.device)
+        self._program = program.of(field, problem.geometry, self.normalised.targets, request.device)
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
-        self._n_hard = hard_steps(n_steps)
         n_trials = recipe.n_starts * recipe.n_trial_steps if recipe.n_starts > 1 else 0
-        self._n_soft = max(1, n_steps - self._n_hard - n_trials)
+        self._n_soft = max(0, soft_steps(n_steps) - n_trials)
         self.taken = 0
         self._good: tuple[float, Parameters] | None = None
 
@@ -141,71 +134,56 @@ class _Fit:
 
     def soften(self, descent: Descent) -> None:
         """Most iterations: error and bits, through rounding that hardens; the end again if it misses the target."""
-        self._soften(descent, self._n_soft, RATE, TEMPERATURE[0], steered=True)
+        self._soften(descent, self._n_soft)
         for _ in range(MOST_ROUNDS):
-            short_db = self._request.psnr_db + LEAST_MARGIN_DB - self.psnr_db(descent)
-            is_far = short_db > FAR_DB
-            n = min(self._left(), max(LEAST_FAR, self._n_soft) if is_far else round(ROUND_SHARE * self._n_soft))
-            if short_db <= 0 or n <= 0 or self._request.steps_expired():
+            short_db = self._request.psnr_db - self.psnr_db(descent)
+            if short_db < FAR_DB or self._left() <= 0 or self._request.steps_expired():
                 break
-            self.rate_weight *= 2 ** (-(short_db + MARGIN_DB - LEAST_MARGIN_DB) / DB_PER_OCTAVE)
-            rate, temperature = (RATE, TEMPERATURE[0]) if is_far else (ROUND_RATE, ROUND_TEMPERATURE)
-            self._soften(descent, n, rate, temperature, steered=is_far)
-        if self._good is not None and self.psnr_db(descent) < self._request.psnr_db:
+            self.rate_weight *= 2 ** (-short_db / DB_PER_OCTAVE)
+            self._soften(descent, min(self._left(), max(LEAST_FAR, self._n_soft)))
+        if self._good is not None and self.psnr_db(descent) < self._request.psnr_db - FAR_DB:
             descent.restore(self._good[1])
 
     def rounded(self, descent: Descent) -> Weights:
-        """What a file holds. Where steps that are worth their error take the field below the target, they are finer."""
-        program, price = descent.program, self.rate_weight
+        """What a file holds; with finer steps than are worth their bits where those take the field below the target."""
+        program, price, least_db = descent.program, self.rate_weight, self._request.psnr_db - LOST_DB
         found: Weights = {}
         for _ in range(MOST_PRICES):
             found = rounded(program, descent.rounded(), descent.networks, price, self.normalised)
             reached_db = self._psnr_db(program.measure(as_networks(found, self.normalised)).error)
-            if reached_db >= self._request.psnr_db or self._request.expired():
+            if reached_db >= least_db or self._request.expired():
                 break
             price /= FINER
         return found
 
     def _left(self) -> int:
-        """Iterations that the request allows, less those of the last phase."""
+        """Iterations that the request allows."""
         most = self._request.max_steps
-        return sys.maxsize if most is None else most - self.taken - self._n_hard
+        return sys.maxsize if most is None else most - self.taken
 
-    def _soften(self, descent: Descent, n: int, first_rate: float, first_temperature: float, *, steered: bool) -> None:
+    def _soften(self, descent: Descent, n: int) -> None:
         clock, between, found_db = self._request.clock("fit"), max(1, n // LOOKS), -math.inf
         for i in range(n):
             if self._request.steps_expired():
                 break
             share = i / n
-            if steered and i % between == between - 1:
+            if i % between == between - 1:
                 found = descent.evaluate()
                 found_db = self._psnr_db(found.error)
                 self._keep(descent, found_db, found.bits)
                 if share >= FIRST_LOOK:
                     self._steer(found_db, share)
-            rate = LAST_RATE + (first_rate - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
-            temperature = first_temperature + (TEMPERATURE[1] - first_temperature) * share
-            noise = NOISE[0] + (NOISE[1] - NOISE[0]) * share if steered else NOISE[1]
+            rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
+            temperature, noise = (a + (b - a) * share for a, b in (TEMPERATURE, NOISE))
             self._step(descent, Iteration(self.rate_weight, temperature, noise, rate, rate, BETAS))
             clock.tell(i + 1, n, found_db)
-
-    def harden(self, descent: Descent) -> None:
-        """The networks alone, on rounded latents."""
-        clock = self._request.clock("fine-tune")
-        descent.restart()
-        for i in range(self._n_hard):
-            if self._request.steps_expired():
-                break
-            found = self._step(descent, Iteration(self.rate_weight, 0.0, 0.0, 0.0, HARD_RATE))
-            clock.tell(i + 1, self._n_hard, self._psnr_db(found.error))
 
     def _start(self, i: int) -> Descent:
         geometry, targets = self._problem.geometry, self.normalised.targets
         low, high = (each(targets, axis=(1, 2)) for each in (np.min, np.max))
         seed = [self._request.seed, i]
         parameters = start(self._field, geometry, low, high, np.random.default_rng(seed))
-        gain = gain_of(self.rate_weight)
-        return Descent(self._field, geometry, targets, None, parameters, gain, Workers(n_threads()), seed=i)
+        return Descent(self._program, parameters, gain_of(self.rate_weight), self._request.seed + i)
 
     def _step(self, descent: Descent, how: Iteration) -> Measured:
         self.taken += 1
@@ -220,7 +198,7 @@ class _Fit:
 
     def _keep(self, descent: Descent, found_db: float, bits: float) -> None:
         """Remember the field with the fewest bits of those over the target: fits of a few pixels may collapse."""
-        enough = found_db >= self._request.psnr_db + LEAST_MARGIN_DB
+        enough = found_db >= self._request.psnr_db
         if enough and (self._good is None or bits < self._good[0]):
             self._good = bits, descent.state()
 

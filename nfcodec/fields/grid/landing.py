@@ -1,4 +1,4 @@
-"""Ending just over the target: single latents move by one, those first that save most bits for the error they add."""
+"""Getting over the target where little is missing: single latents move by one, the cheapest moves first."""
 
 from __future__ import annotations
 
@@ -8,33 +8,27 @@ import numpy as np
 
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import GridProgram
 from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.program import Program
 from nfcodec.fields.grid.rounding import as_networks
 from nfcodec.fitting.landing import LEAST, Moves, Outputs, land
 from nfcodec.fitting.problem import Problem, Trial, Weights
 from nfcodec.fitting.request import Request
-from nfcodec.fitting.search import CLOSE_DB
 
 AMPLE = 4.0
-"""Moves are proposed up to so many times the error that is to be gained or lost, each reckoned alone: more of them
-would only meet each other."""
-
-LEAST_ADDED = 1e-6
-"""Error that a move counts as adding at least, over the most that a move adds by its square alone."""
+"""Moves are proposed up to so many times the error that is to be taken away, each reckoned alone: more of them would
+only meet each other."""
 
 MOST_TIMES = 4
-"""How often moves are proposed, as long as they leave room above the target."""
+"""How often moves are proposed, as long as something is missing."""
 
 PROBED = 0.02
 """Share of a grid's entries that move at random to measure how error grows with the square of a move."""
 
 
-def land_latents(
-    problem: Problem, request: Request, weights: Weights, program: GridProgram, normalised: Normalised
-) -> Trial:
-    """As many moves as it takes for the PSNR to be just over the target; none if it is there already."""
-    networks = as_networks(weights, normalised)
+def land_latents(problem: Problem, request: Request, trial: Trial, program: Program, normalised: Normalised) -> Trial:
+    """As few moves as take a trial that falls short of the target just over it; the trial itself if it does not."""
+    networks = as_networks(trial.weights, normalised)
 
     def estimate_db(moved: Weights) -> float:
         program.see(_latents(moved))
@@ -44,31 +38,23 @@ def land_latents(
         latents = _latents(now)
         error, bits = _slopes(program, latents, networks)
         bends = _bends(program, latents, networks, error, np.random.default_rng(request.seed))
-        towards = -np.sign(error if short else bits).astype(np.int64)
+        towards = -np.sign(error).astype(np.int64)
         added, saved = towards * error + bends / 2, -towards * bits
-        useful = (added < 0 if short else saved > 0) & (towards != 0)
-        least = LEAST_ADDED * float(bends.max(initial=0.0)) or LEAST_ADDED
-        worth = -added / np.maximum(-saved, LEAST) if short else saved / np.maximum(added, least)
-        eligible = np.flatnonzero(useful)
+        eligible = np.flatnonzero((added < 0) & (towards != 0))
+        worth = -added / np.maximum(-saved, LEAST)
         order = eligible[np.argsort(-worth[eligible], kind="stable")]
-        room = abs(allowed_error(problem, normalised, request.psnr_db) - program.measure(networks).error)
-        most = int(np.searchsorted(np.cumsum(np.abs(added[order])), AMPLE * room)) + 1
+        missing = program.measure(networks).error - allowed_error(problem, normalised, request.psnr_db)
+        most = int(np.searchsorted(np.cumsum(np.abs(added[order])), AMPLE * abs(missing))) + 1
         return Moves(LATENTS, order[:most], towards, short)
 
-    def bits(trial: Trial) -> float:
-        program.see(_latents(trial.weights))
-        return program.measure(networks).bits
-
-    best = problem.trial(weights)
     for _ in range(MOST_TIMES):
-        excess_db = best.psnr_db - request.psnr_db
-        if 0 <= excess_db < CLOSE_DB or math.isinf(excess_db) or request.expired():
+        if trial.psnr_db >= request.psnr_db or request.expired():
             break
-        trial = land(problem, request, best.weights, propose, estimate_db)
-        if trial.psnr_db == best.psnr_db or (excess_db >= 0 and bits(trial) >= bits(best)):
+        found = land(problem, request, trial.weights, propose, estimate_db)
+        if found.psnr_db <= trial.psnr_db:
             break  # slopes promised what moves that meet each other do not hold
-        best = trial
-    return best
+        trial = found
+    return trial
 
 
 def allowed_error(problem: Problem, normalised: Normalised, psnr_db: float) -> float:
@@ -86,7 +72,7 @@ def _latents(weights: Weights) -> FloatArray:
     return weights[LATENTS].symbols.reshape(-1).astype(np.float32)
 
 
-def _slopes(program: GridProgram, latents: FloatArray, networks: Parameters) -> tuple[FloatArray, FloatArray]:
+def _slopes(program: Program, latents: FloatArray, networks: Parameters) -> tuple[FloatArray, FloatArray]:
     """Of the error by entries, and of the bits."""
     program.see(latents)
     program.differentiate(networks, 0.0)
@@ -97,7 +83,7 @@ def _slopes(program: GridProgram, latents: FloatArray, networks: Parameters) -> 
 
 
 def _bends(
-    program: GridProgram, latents: FloatArray, networks: Parameters, slopes: FloatArray, rng: np.random.Generator
+    program: Program, latents: FloatArray, networks: Parameters, slopes: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
     """The second derivative of the error by an entry, the mean of its grid, from random moves of a few."""
     program.see(latents)

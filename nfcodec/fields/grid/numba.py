@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,35 +15,18 @@ from nfcodec.fields.grid.numba_entropy import Entropy, Grids
 from nfcodec.fields.grid.numba_synthesis import Synthesis
 from nfcodec.fields.grid.numba_tasks import Plan, Task, staggered
 from nfcodec.fields.grid.numba_upsampling import Upsampling
+from nfcodec.fields.grid.program import EPS, Latents, Measured, Program
 from nfcodec.fields.grid.rate_kernels import Place
 from nfcodec.kernels.arguments import Floats
 from nfcodec.kernels.jit import U
-from nfcodec.workers import Workers
+from nfcodec.workers import Workers, n_threads
 
 Piece = tuple[Place, np.uintp, np.uintp, np.uintp]
 """A grid's place among `seen`, its first entry in flat arrays, and rows y0 .. y1 - 1 of it."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Of a pass over all grids and samples.
-
-    Attributes:
-        error: mean over samples of weight * (sample - target)^2.
-        grid_bits: of each grid, in the order of `Grid.lattices`.
-    """
-
-    error: float
-    grid_bits: tuple[float, ...]
-
-    @property
-    def bits(self) -> float:
-        """Of all grids."""
-        return sum(self.grid_bits)
-
-
-class GridProgram:
-    """A pass over all grids and samples, and back.
+class GridProgram(Program):
+    """A pass in bands of rows, by threads.
 
     Entries as the networks see them, `seen`, are held here with zeros around the grids; `see` fills them in.
 
@@ -53,17 +35,23 @@ class GridProgram:
         workers: threads; results do not depend on how many there are.
     """
 
+    engine: ClassVar[str] = "numba"
+
     def __init__(
         self, field: Grid, geometry: Geometry, target: Floats, weights: Floats | None, workers: Workers
     ) -> None:
-        self._workers, self.n_pixels = workers, geometry.n_pixels
-        self.lattices = field.lattices(geometry)
+        super().__init__(field, geometry)
+        self._workers = workers
         self._grids = Grids(self.lattices)
         self._entropy = Entropy(field, geometry, self._grids, workers.n)
         self._synthesis = Synthesis(field, geometry, target, weights, workers.n)
         self._upsampling = Upsampling(
             self._grids, self._synthesis.data, self._synthesis.places, self._synthesis.bands, workers.n
         )
+
+    @classmethod
+    def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> GridProgram:
+        return cls(field, geometry, target, None, Workers(n_threads()))
 
     @property
     def seen(self) -> Floats:
@@ -84,22 +72,21 @@ class GridProgram:
 
         self._do([lambda _, each=each: piece(*each) for each in grids.pieces])
 
+    def latents(self, values: Floats, gain: float, seed: int) -> Latents:
+        return _NumbaLatents(self, values, gain, seed)
+
     def see(self, entries: Floats) -> None:
-        """Let networks see these entries, (n_entries,) float32."""
         self.for_rows(lambda piece: latent_kernels.spread(*piece, entries, self.seen))
 
     def entry_slopes(self) -> Floats:
-        """Slopes of the loss by entries, (n_entries,)."""
         found = np.zeros(sum(each.size for each in self._grids.lattices), np.float32)
         self.for_rows(lambda piece: latent_kernels.collect(*piece, self.slopes, found))
         return found
 
     def measure(self, tensors: Parameters, picture: Floats | None = None) -> Measured:
-        """Error and bits, without gradients; `picture`, contiguous, (C, H, W) float32, becomes the samples."""
         return self._run(tensors, None, picture)
 
     def differentiate(self, tensors: Parameters, rate_weight: float) -> tuple[Measured, Parameters]:
-        """And the gradients of error + rate_weight * bits / n_pixels by networks' tensors; by entries, in `slopes`."""
         found = self._run(tensors, rate_weight, None)
         parts = self._entropy, self._upsampling, self._synthesis
         return found, {name: value for part in parts for name, value in part.gradients().items()}
@@ -155,3 +142,43 @@ class GridProgram:
     @property
     def _n_samples(self) -> int:
         return self._synthesis.n_samples
+
+
+class _NumbaLatents(Latents):
+    """Latents that are softened and moved in the program's bands."""
+
+    def __init__(self, program: GridProgram, values: Floats, gain: float, seed: int) -> None:
+        self._program, self._gain = program, np.float32(gain)
+        self._values: Floats = np.array(values, np.float32)
+        self._softened = np.zeros_like(self._values)
+        self._rng = np.random.default_rng(seed)
+        self.restart()
+
+    @property
+    def values(self) -> Floats:
+        return self._values
+
+    def restore(self, values: Floats) -> None:
+        self._values[:] = values
+        self.restart()
+
+    def restart(self) -> None:
+        self._n = 0
+        self._moments = np.zeros_like(self._values), np.zeros_like(self._values)
+
+    def harden(self) -> None:
+        seen, values, gain = self._program.seen, self._values, self._gain
+        self._program.for_rows(lambda piece: latent_kernels.harden(*piece, values, gain, seen))
+
+    def soften(self, temperature: float, noise: float) -> None:
+        seen, values, softened = self._program.seen, self._values, self._softened
+        key = np.uint32(self._rng.integers(1 << 32))
+        kind = self._gain, np.float32(temperature), np.float32(noise), key
+        self._program.for_rows(lambda piece: latent_kernels.soften(*piece, values, kind, seen, softened))
+
+    def move(self, rate: float, betas: tuple[float, float]) -> None:
+        self._n += 1
+        corrections = (1 / (1 - each**self._n) for each in betas)
+        kind = tuple(np.float32(x) for x in (rate, *betas, *corrections, EPS))
+        slopes, values, softened, moments = self._program.slopes, self._values, self._softened, self._moments
+        self._program.for_rows(lambda piece: latent_kernels.move(*piece, values, kind, slopes, softened, moments))

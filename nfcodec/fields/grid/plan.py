@@ -30,13 +30,22 @@ FULL_PIXELS, FEWER, MOST_MORE = 0.4e6, 0.4, 4.0
 """Of larger pictures iterations fall with this power of the pixels; of smaller ones they grow, up to so many times, as
 their iterations take little time and their networks are what most bytes are spent on."""
 
-HARD_SHARE, MOST_HARD = 0.1, 300
-"""Of the iterations, those of the last phase, and how many they are at most."""
+ROUND_SHARE, LEAST_ROUND, LARGEST_ROUND_SHARE = 0.02, 60, 0.1
+"""Of the iterations, those of a round with which latents end; how many they are at least, as far as they are no larger
+share."""
+
+ROUNDS = 2
+"""That it takes, about."""
 
 
-def hard_steps(n_steps: int) -> int:
-    """How many of the iterations are those of the last phase."""
-    return min(MOST_HARD, round(HARD_SHARE * n_steps))
+def round_steps(n_steps: int) -> int:
+    """How many of the iterations are a round with which latents end."""
+    return min(max(LEAST_ROUND, round(ROUND_SHARE * n_steps)), round(LARGEST_ROUND_SHARE * n_steps))
+
+
+def soft_steps(n_steps: int) -> int:
+    """How many are left for what comes before."""
+    return n_steps - ROUNDS * round_steps(n_steps)
 
 
 def field_for(geometry: Geometry, recipe: Recipe, n_bytes: float = math.inf) -> Grid:

@@ -13,7 +13,7 @@ import numpy as np
 
 from nfcodec.kernels.arguments import Floats, Indices
 from nfcodec.kernels.elementary import exp, exp2, log2
-from nfcodec.kernels.jit import F, U, kernel
+from nfcodec.kernels.jit import F, U, inlined, kernel
 from nfcodec.kernels.tiles import ANY_VALUE, LANES, TILE, add_outer, add_sums, adjoint, affine
 
 COLUMNS = 256
@@ -152,7 +152,7 @@ def rate_rows(rated, net, seen, mapped, slopes, mapped_slopes, found, scratch):
     return bits
 
 
-@kernel
+@inlined
 def gather(rated, net, seen, mapped, here, half, n_cols, n_tiles, scratch):
     """The inputs of a block: entries around, and what is mapped from coarser grids."""
     for k in range(net.n_neighbours):
@@ -172,7 +172,7 @@ def gather(rated, net, seen, mapped, here, half, n_cols, n_tiles, scratch):
                 scratch[to + _TWO * x + _ONE] = value
 
 
-@kernel
+@inlined
 def laplace(seen, here, scratch, out, d_value, slope, n_cols, n_tiles):
     """Bits of a block under distributions of locations and logarithmic scales, two rows at `out`.
 
@@ -203,7 +203,7 @@ def laplace(seen, here, scratch, out, d_value, slope, n_cols, n_tiles):
     return total
 
 
-@kernel
+@inlined
 def go_back(net, found, scratch, n_tiles):
     """From the outputs' slopes to those of weights, in `found`, and of inputs, n rows behind all others."""
     n, n4, n_out4 = net.n, (net.n + U(3)) & ~U(3), (_TWO * net.n + U(3)) & ~U(3)
@@ -240,7 +240,7 @@ def go_back(net, found, scratch, n_tiles):
     add_sums(scratch, d_out, _P, _TWO, found, of_biases + _TWO * n * _L, n_tiles)
 
 
-@kernel
+@inlined
 def scatter(rated, net, slopes, mapped_slopes, here, half, is_second, n_cols, n_tiles, scratch):
     """From the slopes of a block's inputs and values to those of entries around and of what is mapped.
 

@@ -10,8 +10,8 @@ from nfcodec.coding.matrices import matrix_bits
 from nfcodec.exact.arithmetic import Quantized, Step, widened
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import GridProgram
 from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.program import Program
 from nfcodec.fitting.problem import Weights, quantized
 
 ONE = Step(128, -7)
@@ -37,7 +37,7 @@ offsets would gain from being moved by, (C,)."""
 
 
 def rounded(
-    program: GridProgram, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised
+    program: Program, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised
 ) -> Weights:
     """The weights of a file: latents as they are, networks on steps that suit them, one tensor after the other.
 
@@ -50,7 +50,7 @@ def rounded(
     """
     program.see(latents)
     price = rate_weight / program.n_pixels
-    weights: dict[str, Quantized] = {LATENTS: Quantized(latents.astype(np.int32)[:, None], ONE)}
+    weights: dict[str, Quantized] = {LATENTS: as_entries(latents)}
     real, now = dict(networks), dict(networks)
     steps: dict[str, float] = {}
     picture = np.empty_like(normalised.targets)
@@ -79,8 +79,13 @@ def rounded(
     return weights
 
 
+def as_entries(latents: FloatArray) -> Quantized:
+    """The tensor of a file for latents, (n_entries,), integers."""
+    return Quantized(latents.astype(np.int32)[:, None], ONE)
+
+
 def rounded_within(
-    program: GridProgram, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised,
+    program: Program, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised,
     allowed: Callable[[Weights], bool], expired: Callable[[], bool] = lambda: False,
 ) -> Weights:  # fmt: skip
     """As `rounded`, at the highest price of the networks' bits, by factors of PRICES, whose weights are allowed.

@@ -10,8 +10,8 @@ import numpy as np
 from nfcodec.exact.arithmetic import Quantized
 from nfcodec.exact.field import Parameters
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.numba import GridProgram
 from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.program import Program
 from nfcodec.fields.grid.rounding import as_network, as_networks, parameter_bits
 from nfcodec.fitting.problem import Weights
 
@@ -41,7 +41,7 @@ class _Move:
 
 
 def thinned(
-    program: GridProgram, weights: Weights, normalised: Normalised, allowed: float, expired: Callable[[], bool]
+    program: Program, weights: Weights, normalised: Normalised, allowed: float, expired: Callable[[], bool]
 ) -> Weights:
     """The weights with smaller integers in the networks: first those that save most bits for the error that they add.
 
@@ -70,7 +70,7 @@ def thinned(
 class _State:
     """Weights, what they measure, and what they would measure after a move."""
 
-    def __init__(self, program: GridProgram, weights: Weights, normalised: Normalised) -> None:
+    def __init__(self, program: Program, weights: Weights, normalised: Normalised) -> None:
         self._program, self._normalised = program, normalised
         self.weights = dict(weights)
         self._networks: Parameters = as_networks(weights, normalised)

@@ -37,7 +37,7 @@ CALLS = {
 }
 """Of a program's parts: methods that do something themselves."""
 
-STEPS = {"_soften": "soft rounding, noise", "_move": "Adam"}
+STEPS = {"_latents": {"soften": "soft rounding, noise", "move": "Adam"}, "_soap": {"step": "SOAP"}}
 """The same of the descent."""
 
 
@@ -74,10 +74,11 @@ def _watch(descent: Descent, spent: dict[str, list[float]]) -> list[tuple[object
         for method, name in methods.items():
             owner = getattr(program, part)
             hide(owner, method, partial(_make_timed, getattr(owner, method), spent, name))
-    owners = [(getattr(program, part), methods) for part, methods in CALLS.items()]
-    for owner, methods in [*owners, (descent, STEPS), (getattr(descent, "_soap"), {"step": "SOAP"})]:  # noqa: B009
-        for method, name in methods.items():
-            hide(owner, method, _timed(getattr(owner, method), spent, name))
+    for whole, calls in ((program, CALLS), (descent, STEPS)):
+        for part, methods in calls.items():
+            owner = getattr(whole, part)
+            for method, name in methods.items():
+                hide(owner, method, _timed(getattr(owner, method), spent, name))
     return changed
 
 

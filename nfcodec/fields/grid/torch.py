@@ -1,4 +1,4 @@
-"""The field of grids in PyTorch: the reference of the kernels, and what fits it on a GPU."""
+"""The field of grids in PyTorch: the reference of the kernels, and what `torch_program` fits on a GPU."""
 
 from __future__ import annotations
 
@@ -35,33 +35,40 @@ class TorchGrid:
 
     def __call__(self, tensors: Tensors) -> tuple[Tensor, Tensor]:
         """The picture, (C, H, W), and the bits of each entry, (n_entries,), of tensors as in `Grid.layout`."""
-        flat = tensors["latents"].reshape(-1)
-        values = [flat[each.entries].reshape(each.rows, each.cols) for each in self._lattices]
-        latents = [value for value, each in zip(values, self._lattices, strict=True) if not each.is_hyper]
-        return self.read(self.upsampled(latents, tensors["filters"]), tensors), self.bits(values, tensors)
+        values = self.apart(tensors["latents"].reshape(-1))
+        samples = self.read(self.upsampled(values, tensors["filters"]), tensors)
+        return samples, self.bits(self.inputs(values, tensors), tensors)
 
-    def bits(self, values: list[Tensor], tensors: Tensors) -> Tensor:
+    def apart(self, entries: Tensor) -> list[Tensor]:
+        """The grids, (rows, columns) each, of all entries, (n_entries,)."""
+        return [entries[each.entries].reshape(each.rows, each.cols) for each in self._lattices]
+
+    def inputs(self, values: list[Tensor], tensors: Tensors) -> Tensor:
+        """(1 + n_inputs, n_entries): each entry, and what it is predicted from."""
+        return torch.cat([self._inputs(i, values, tensors) for i in range(len(values))], dim=1)
+
+    def bits(self, inputs: Tensor, tensors: Tensors) -> Tensor:
         """Bits of each entry: Laplace distributions that a residual network predicts from the entries around."""
         n = self._field.n_inputs
         weights, bias = tensors["entropy"], tensors["entropy_bias"]
-        x = torch.cat([self._inputs(i, values, tensors) for i in range(len(values))], dim=1)
-        hidden = x
+        hidden = x = inputs[1:]
         for i in range(2):
             rows = slice(i * n, (i + 1) * n)
             hidden = torch.relu(torch.addmm(hidden + bias[rows, None], weights[rows], hidden))
         both = torch.cat([weights[2 * n : 2 * n + 2], weights[2 * n + 2 :]], dim=1)
         location, log_scale = torch.addmm(bias[2 * n :, None], both, torch.cat([hidden, x]))
-        return laplace_bits(torch.cat([value.reshape(-1) for value in values]), location, log_scale)
+        return laplace_bits(inputs[0], location, log_scale)
 
     def _inputs(self, i: int, values: list[Tensor], tensors: Tensors) -> Tensor:
-        """(n_inputs, entries) of grid i: entries around, 0 outside of the grid, and what is made of coarser grids."""
+        """Of grid i: its entries, entries around them, 0 outside of the grid, and what is made of coarser grids."""
         rows, cols = values[i].shape
         padded = functional.pad(values[i], (LEFT, RIGHT, ABOVE, 0))
         near = [
             padded[ABOVE + down : ABOVE + down + rows, LEFT + right : LEFT + right + cols]
             for down, right in NEIGHBOURS[: self._field.n_neighbours]
         ]
-        return torch.cat([torch.stack(near), self._mapped(i, values, tensors)]).reshape(self._field.n_inputs, -1)
+        seen = torch.stack([values[i], *near])
+        return torch.cat([seen, self._mapped(i, values, tensors)]).reshape(1 + self._field.n_inputs, -1)
 
     def _mapped(self, i: int, values: list[Tensor], tensors: Tensors) -> Tensor:
         """A linear map of all coarser grids, at half the resolution of grid i, each number repeated 2 x 2."""
@@ -80,8 +87,9 @@ class TorchGrid:
         mapped = torch.addmm(bias[:, None], weights, torch.stack(coarser).reshape(counts[i], -1))
         return repeated(mapped.reshape(n_mapped, half.rows, half.cols), 1, rows, cols)
 
-    def upsampled(self, latents: list[Tensor], filters: Tensor) -> Tensor:
+    def upsampled(self, values: list[Tensor], filters: Tensor) -> Tensor:
         """(n_levels, H, W): each latent grid smoothed and brought to the size of the picture, level by level."""
+        latents = [value for value, each in zip(values, self._lattices, strict=True) if not each.is_hyper]
         n_steps = len(latents) - 1
         found = latents[-1][None]
         for level in reversed(range(n_steps)):
@@ -100,7 +108,7 @@ class TorchGrid:
         y = torch.addmm(biases[0][:, None], tensors["out"], hidden).reshape(1, channels, *x.shape[1:])
         near = tensors["near"].reshape(2, channels, channels, 3, 3)
         for i in range(2):
-            y = functional.conv2d(functional.pad(y, (1, 1, 1, 1), mode="replicate"), near[i], biases[1 + i]) + y
+            y = functional.conv2d(widened(widened(y, 1).mT, 1).mT, near[i], biases[1 + i]) + y
             y = torch.relu(y) if i == 0 else y
         y = y[0] + (tensors["synthesis"][n_hidden:] @ flat).reshape(y.shape[1:])
         return y * tensors["scale"][:, :, None] + tensors["offset"][:, None, None]
@@ -120,8 +128,16 @@ def doubled(x: Tensor, taps: Tensor) -> Tensor:
     a, b, c, d = taps
     zero = torch.zeros_like(a)
     kernel = torch.stack([torch.stack([a, c, d, b, zero]), torch.stack([zero, b, d, c, a])])[:, None, None]
-    padded = functional.pad(x[:, None], (2, 2, 0, 0), mode="replicate")
-    return functional.conv2d(padded, kernel).permute(0, 2, 3, 1).reshape(x.shape[0], x.shape[1], -1)
+    return functional.conv2d(widened(x[:, None], 2), kernel).permute(0, 2, 3, 1).reshape(x.shape[0], x.shape[1], -1)
+
+
+def widened(x: Tensor, n: int) -> Tensor:
+    """(.., W) to (.., n + W + n): outside it goes on as at the border.
+
+    Torch's own padding adds gradients up in any order on a GPU.
+    """
+    first, last = x[..., :1], x[..., -1:]
+    return torch.cat([*[first] * n, x, *[last] * n], dim=-1)
 
 
 def smoothed(x: Tensor, taps: Tensor) -> Tensor:

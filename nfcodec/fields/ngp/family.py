@@ -34,7 +34,7 @@ class NgpFamily(Family):
     def parse(self, arguments: str) -> Sizes:
         return Sizes.parse(arguments)
 
-    def suits(self, picture: Picture) -> bool:
+    def suits(self, picture: Picture, request: Request) -> bool:
         return False
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:

@@ -39,7 +39,7 @@ class SamplesFamily(Family):
     bounds_size: ClassVar[bool] = True
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
+    def suits(self, picture: Picture, request: Request) -> bool:
         return False
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:

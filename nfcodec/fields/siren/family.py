@@ -35,7 +35,7 @@ class SirenFamily(Family):
     stands_in: ClassVar[bool] = False
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
+    def suits(self, picture: Picture, request: Request) -> bool:
         return False
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:

@@ -50,7 +50,7 @@ class TableFamily(Family):
     stands_in: ClassVar[bool] = True
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
+    def suits(self, picture: Picture, request: Request) -> bool:
         return picture.permutes
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:

@@ -10,10 +10,10 @@ from nfcodec.fields.wavelet.cost import memory_bytes, stages
 from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.fit import solve
 from nfcodec.fields.wavelet.plan import offers
-from nfcodec.fields.wavelet.recipes import RECIPES, Recipe
+from nfcodec.fields.wavelet.recipes import MOST_SAVED, RECIPES, Recipe
 from nfcodec.fields.wavelet.restoration import Filtered
 from nfcodec.fitting import engines
-from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, Session
+from nfcodec.fitting.family import Context, Family, LosslessPolicy, Plan, QuickTry, Session
 from nfcodec.fitting.goals import Goal, Psnr
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.probe import load_engine
@@ -25,9 +25,10 @@ class WaveletFamily(Family):
 
     name: ClassVar[str] = "wavelet"
     stands_in: ClassVar[bool] = False
+    quick_try: ClassVar[QuickTry | None] = QuickTry(effort=1, saves=MOST_SAVED)
     recipes: ClassVar[Mapping[int, Recipe]] = RECIPES
 
-    def suits(self, picture: Picture) -> bool:
+    def suits(self, picture: Picture, request: Request) -> bool:
         return not picture.permutes
 
     def refuses(self, picture: Picture, engine: str, device: str, given: object | None = None) -> str | None:

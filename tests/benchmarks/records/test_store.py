@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +52,40 @@ def test_a_store_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None
     assert again.keys == {"a", "b"}
     again.append({"key": "c", "value": 3})
     assert [row["value"] for row in read(path)] == [1, 2, 3]
+
+
+def test_who_appends_waits_for_another_program_that_does(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "records.jsonl"
+    Store(path).append({"key": "a"})
+    program = (
+        "import sys; from pathlib import Path; from benchmarks.records.store import Store\n"
+        "store = Store(Path(sys.argv[1])); print('ready', flush=True); store.append({'key': 'c'})"
+    )
+    with path.open("ab") as mine:
+        fcntl.flock(mine, fcntl.LOCK_EX)
+        mine.write(b'{"key": ')
+        mine.flush()
+        other = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(0.5)
+        mine.write(b'"b"}\n')
+    other.communicate()
+    assert other.returncode == 0
+    assert [row["key"] for row in read(path)] == ["a", "b", "c"]
+
+
+def test_a_store_does_not_touch_a_line_that_another_program_is_writing(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    Store(path).append({"key": "a"})
+    with path.open("ab") as other:
+        other.write(b'{"key": ')
+        other.flush()
+        assert Store(path).keys == {"a"}
+        other.write(b'"b"}\n')
+    assert [row["key"] for row in read(path)] == ["a", "b"]
 
 
 def test_of_two_records_with_one_key_the_last_counts(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_rows_of_every_engine(monkeypatch):
             for part, names in (("steps", ("cuda",)), ("steps", ("torch", "numba")), ("fit", ("torch", "numba")))
             for engine in names
         ),
+        ("steps", "grid", "torch"),
     ]
     for row in rows:
         if row.get("engine") == "cuda":
@@ -32,7 +33,10 @@ def test_rows_of_every_engine(monkeypatch):
         elif row["part"] == "steps":
             assert row["step_ms"] > 0
             assert math.isclose(row["steps_per_second"], 1e3 / row["step_ms"])
-            assert row["torch_over_this"] == 1 or row["engine"] != "torch"
+            if row["field"] == "grid":
+                assert row["share_of_fp32_products"] > 0
+            else:
+                assert row["torch_over_this"] == 1 or row["engine"] != "torch"
         elif row["part"] == "fit":
             assert (row["steps"], row["reached"]) == (3, False)
 

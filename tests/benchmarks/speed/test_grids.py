@@ -34,6 +34,6 @@ def test_plain_pytorch_takes_the_same_iteration() -> None:
     """It makes the loss smaller."""
     targets = np.ascontiguousarray(np.divide(PICTURE.transpose(2, 0, 1), 255), np.float32)
     geometry = Geometry(24, 32, 3)
-    plain = grids.PlainFit(FIELD, geometry, targets, grids._parameters(FIELD, geometry, targets))
+    plain = grids.PlainFit(FIELD, geometry, targets, grids.begun(FIELD, geometry, targets))
     losses = [plain.step() for _ in range(30)]
     assert losses[-1] < 0.8 * losses[0]

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.descent import EPS, LARGEST_NORM, Descent, Iteration
+from nfcodec.fields.grid.descent import LARGEST_NORM, Descent, Iteration
 from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.numba import GridProgram
+from nfcodec.fields.grid.program import EPS
 from nfcodec.fields.grid.soap import parts
 from nfcodec.fields.grid.start import start
 from nfcodec.workers import Workers
@@ -21,9 +23,8 @@ SOFT = Iteration(1e-3, 0.3, 0.0, 1e-2, 0.0)
 
 
 def descent_of(problem, gain=1.0, n_threads=1):
-    return Descent(
-        problem.field, problem.geometry, problem.target, problem.weights, problem.parameters, gain, Workers(n_threads)
-    )
+    program = GridProgram(problem.field, problem.geometry, problem.target, problem.weights, Workers(n_threads))
+    return Descent(program, problem.parameters, gain)
 
 
 def test_latents_move_as_those_of_torch(grid_problem):
@@ -55,7 +56,7 @@ def test_noise_is_of_the_deviation_asked_for(grid_problem):
     """Warm soft rounding changes nothing, so that noise is what is left."""
     problem = grid_problem(SMALL, 100, 120, 3)
     descent = descent_of(problem)
-    descent._soften(replace(SOFT, temperature=50.0, noise=0.2))
+    descent._latents.soften(temperature=50.0, noise=0.2)
     program = descent.program
     seen = np.zeros_like(descent.latents)
     for place, lattice in zip(program._grids.places, problem.field.lattices(problem.geometry), strict=True):
@@ -136,7 +137,7 @@ def test_fits_are_worth_those_of_torch():
     for seed in range(3):
         torch.manual_seed(seed)
         parameters = start(LOP, geometry, target.min((1, 2)), target.max((1, 2)), np.random.default_rng(seed))
-        descent = Descent(LOP, geometry, target, None, parameters, gain, Workers(1), seed)
+        descent = Descent(GridProgram(LOP, geometry, target, None, Workers(1)), parameters, gain, seed)
         tensors = {name: torch.nn.Parameter(torch.from_numpy(each)) for name, each in parameters.items()}
         adam = torch.optim.Adam(tensors.values(), how.latent_rate)
         for _ in range(n):

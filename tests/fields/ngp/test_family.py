@@ -86,7 +86,7 @@ def test_what_the_family_says_of_itself(engine, device, taken, given):
     family, raster = NgpFamily(), Raster(samples(4, 4))
     picture = Picture.of(raster, Chain.prepare((), raster.samples, 0))
     assert (family.refuses(picture, engine, device, given) is None) == taken
-    assert not family.suits(picture)
+    assert not family.suits(picture, Request(Psnr(40.0), 9, 0))
     eight, sixteen = family.lossless(8), family.lossless(16)
     assert 49 < eight.fit_db < 51
     assert (sixteen.fit_db, eight.from_db) == (90.0, math.inf)

@@ -149,5 +149,5 @@ def test_sizes_are_estimated_for_small_networks_alone():
 def test_what_the_family_says_of_itself(engine, device, taken):
     family = SirenFamily()
     assert (family.refuses(picture(), engine, device) is None) == taken
-    assert not family.suits(picture())
+    assert not family.suits(picture(), Request(Psnr(40.0), 9, 0))
     assert (family.lossless(8).fit_db, family.lossless(16).from_db) == (30.0, math.inf)

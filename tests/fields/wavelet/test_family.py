@@ -14,7 +14,7 @@ from nfcodec.fields.wavelet.field import Wavelet
 from nfcodec.fields.wavelet.plan import MOST_LEVELS, N_FILTERS, default_field, offers
 from nfcodec.fields.wavelet.recipes import RECIPES
 from nfcodec.fitting.family import Context
-from nfcodec.fitting.goals import Psnr
+from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request
 from nfcodec.raster import Raster
@@ -33,11 +33,12 @@ def picture(make_problem):
 
 
 def test_it_suits_pictures_whose_pixels_keep_their_places(picture):
-    family = WaveletFamily()
-    assert family.suits(picture())
-    assert family.suits(picture(transform="gamma:2"))
-    assert not family.suits(picture(transform="rpp"))
-    assert not family.suits(picture(transform="zigzag"))
+    for goal, effort in ((Psnr(40.0), 1), (Psnr(120.0), 9), (Size(1), 5), (Lossless(), 5)):
+        family, request = WaveletFamily(), Request(goal, effort, 0)
+        assert family.suits(picture(), request)
+        assert family.suits(picture(transform="gamma:2"), request)
+        assert not family.suits(picture(transform="rpp"), request)
+        assert not family.suits(picture(transform="zigzag"), request)
 
 
 @pytest.mark.parametrize(
