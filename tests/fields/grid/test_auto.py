@@ -56,7 +56,7 @@ def test_grids_are_kept_where_their_file_is_smaller():
     lines = ((x + 2 * y) % 3 * 90 + 30)[:, :, None]
     raster = Raster((lines + noise).clip(0, 255).astype(np.uint8))
     events = []
-    encoded = encode(raster, EncodeOptions(34.0, effort=4, max_steps=300), events.append)
+    encoded = encode(raster, EncodeOptions(34.0, effort=4, max_steps=600), events.append)
     assert encoded.report["field"] == inspect(encoded.data).field == "grid"
     wavelet, grid = encoded.report["tried"]
     assert (wavelet["field"], wavelet["effort"], grid["field"], grid["effort"]) == ("wavelet", 1, "grid", 4)
