@@ -28,9 +28,6 @@ ALL_ZERO = 4.0
 ROUNDS = 2
 """How often all tensors are gone through: in the second round the others are as a file holds them."""
 
-PRICES, MOST_PRICES = 4.0, 8
-"""By what factor the price of the networks' bits moves, and how many prices are tried."""
-
 Tried = tuple[float, Quantized, FloatArray, FloatArray]
 """Of a step: what it costs in error and bits, the tensor on it, the values that the program takes for that, and what
 offsets would gain from being moved by, (C,)."""
@@ -82,31 +79,6 @@ def rounded(
 def as_entries(latents: FloatArray) -> Quantized:
     """The tensor of a file for latents, (n_entries,), integers."""
     return Quantized(latents.astype(np.int32)[:, None], ONE)
-
-
-def rounded_within(
-    program: Program, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised,
-    allowed: Callable[[Weights], bool], expired: Callable[[], bool] = lambda: False,
-) -> Weights:  # fmt: skip
-    """As `rounded`, at the highest price of the networks' bits, by factors of PRICES, whose weights are allowed.
-
-    Args:
-        allowed: whether weights reach the target. Where none do, those of the lowest price come back.
-        expired: whether a higher price need not be tried any more.
-    """
-    found = rounded(program, latents, networks, rate_weight, normalised)
-    reaches = allowed(found)
-    for i in range(1, MOST_PRICES):
-        if reaches and expired():
-            break
-        price = rate_weight * PRICES ** (i if reaches else -i)
-        other = rounded(program, latents, networks, price, normalised)
-        if reaches and not allowed(other):
-            break
-        found = other
-        if not reaches and allowed(other):
-            break
-    return found
 
 
 def parameter_bits(found: Quantized) -> float:
