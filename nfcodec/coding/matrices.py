@@ -115,10 +115,9 @@ def _scales(first: int, sums: Int64Array, n: int) -> Int64Array:
 
 def matrix_bits(values: Int64Array) -> float:
     """The bits of integers (rows, columns) as `code_matrix` codes them at the suitable scale, without coding them."""
-    n_rows, first = len(values), suitable_scale(values)
-    sums, scales = np.cumsum(np.abs(values), axis=0), np.zeros(values.shape, np.int64)
-    for start, stop in _blocks(n_rows):
-        scales[start:stop] = _scales(first, sums[start - 1] if start else np.zeros(values.shape[1], np.int64), start)
+    first, scales = suitable_scale(values), np.zeros(values.shape, np.int64)
+    for start, stop in _blocks(len(values)):
+        scales[start:stop] = _scales(first, np.abs(values[:start]).sum(axis=0), start)
     return laplace_bits(scales, values)
 
 

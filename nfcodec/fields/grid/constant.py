@@ -12,6 +12,7 @@ from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.tables import SMALLEST_LOG2
 from nfcodec.fitting.problem import Problem, Trial, Weights, quantized
 from nfcodec.metrics import squared_error
+from nfcodec.raster import Samples
 
 SMALLEST = Grid(n_levels=1, n_hyper=0, n_neighbours=1, n_mapped=0, n_hidden=1)
 """The field with the fewest parameters."""
@@ -24,15 +25,15 @@ def one_colour(problem: Problem, psnr_db: float) -> Trial | None:
     """All latents and weights 0 but for the offsets, on the coarsest step that reaches the PSNR; None if none does."""
     assert isinstance(problem.field, Grid)
     samples = problem.samples
-    mean = np.round(samples.mean(axis=0, dtype=np.float64)).astype(samples.dtype)
-    if problem.psnr_db(squared_error(np.broadcast_to(mean, samples.shape), samples)) < psnr_db:
+    mean = np.empty_like(samples[0])
+    mean[:] = np.round(np.mean(samples, axis=0, dtype=np.float64))
+    if _psnr_db(problem, mean) < psnr_db:
         return None
     colour = problem.value_map.to_targets(mean, np.float32)
     largest = float(np.abs(colour).max()) or 1.0
     for bits in range(FINEST_BITS):
         offset = quantized(colour, largest / 2**bits)
-        shown = problem.value_map.to_samples(_exact(offset))
-        if problem.psnr_db(squared_error(np.broadcast_to(shown, samples.shape), samples)) < psnr_db:
+        if _psnr_db(problem, problem.value_map.to_samples(_exact(offset))) < psnr_db:
             continue
         try:
             trial = problem.trial(_weights(problem, offset))
@@ -41,6 +42,13 @@ def one_colour(problem: Problem, psnr_db: float) -> Trial | None:
         if trial.psnr_db >= psnr_db:
             return trial
     return None
+
+
+def _psnr_db(problem: Problem, colour: Samples) -> float:
+    """Of a picture that is a colour, (C,) or (1, C), all over."""
+    shown = np.empty_like(problem.samples)
+    shown[:] = colour
+    return problem.psnr_db(squared_error(shown, problem.samples))
 
 
 def _exact(offset: Quantized) -> npt.NDArray[np.int64]:
