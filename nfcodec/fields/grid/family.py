@@ -105,12 +105,13 @@ class GridSession(Session):
         load_program(request.engine, request.device)
 
     def plans(self, request: Request) -> list[Plan]:
-        geometry, n_bytes, found = self._picture.geometry, self._wavelet_bytes(request), list[Plan]()
+        geometry, found = self._picture.geometry, list[Plan]()
         engine = engine_for(request.engine, request.device)
         is_slow = engine == "torch" and not runs_on_gpu(request.engine, request.device)
         times = TORCH_TIMES if is_slow else 1.0
         for effort, recipe in RECIPES.items():
             if effort <= request.effort:
+                n_bytes = self._bytes_to_suit(recipe, request)
                 whole = self._given or field_for(geometry, recipe)
                 field = self._given or field_for(geometry, recipe, n_bytes)
                 n_steps = n_fits(n_bytes) * steps_for(geometry, recipe, request.max_steps)
@@ -140,7 +141,8 @@ class GridSession(Session):
         from nfcodec.fields.grid.fit import fit_grid
 
         n_bytes, found = self._wavelet_bytes(request), list[_Fitted]()
-        for i, field in enumerate([plan.field] * n_fits(n_bytes) + [*plan.others]):
+        n_first = n_fits(self._bytes_to_suit(plan.recipe, request))
+        for i, field in enumerate([plan.field] * n_first + [*plan.others]):
             enough = any(each.trial.psnr_db >= request.psnr_db for each in found)
             if found and (request.steps_expired() or request.max_steps == 0 or (enough and field != plan.field)):
                 break
@@ -157,6 +159,12 @@ class GridSession(Session):
         """See `Session.estimated_bytes`. Of small files only fits tell: they take 0.2 to 1.3 times what wavelets do."""
         n_bytes = self._wavelet_bytes(request)
         return None if n_bytes < SMALLER[-1][0] else OVER_WAVELETS * n_bytes + NETWORK_BYTES
+
+    def _bytes_to_suit(self, recipe: Recipe, request: Request) -> float:
+        """Of wavelets, for the choice of networks; infinite where steps are cut, as small networks need them all."""
+        geometry, max_steps = self._picture.geometry, request.max_steps
+        is_cut = steps_for(geometry, recipe, max_steps) < steps_for(geometry, recipe, None)
+        return math.inf if is_cut else self._wavelet_bytes(request)
 
     def _wavelet_bytes(self, request: Request) -> float:
         """That wavelets would take for the request's PSNR, about. Raises FormatError if they do not get there."""
