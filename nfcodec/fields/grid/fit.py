@@ -133,7 +133,7 @@ class _Fit:
         return best
 
     def soften(self, descent: Descent) -> None:
-        """Most iterations: error and bits, through rounding that hardens; the end again if it misses the target."""
+        """Most iterations: error and bits, through rounding that hardens; all again if it ends far below the target."""
         self._soften(descent, self._n_soft)
         for _ in range(MOST_ROUNDS):
             short_db = self._request.psnr_db - self.psnr_db(descent)
