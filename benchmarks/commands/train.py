@@ -11,6 +11,7 @@ import click
 from benchmarks.commands._shared import options
 from benchmarks.training import contexts as context_networks
 from benchmarks.training import filters as shipped_filters
+from benchmarks.training import starts as shipped_starts
 from benchmarks.training.crops import install
 
 folder_arguments = (
@@ -58,3 +59,16 @@ def contexts(folders: Sequence[Path], out: Path, n_crops: int, side: int, **sett
 def filters(folders: Sequence[Path], out: Path, n_crops: int, side: int, steps: int, rate: float) -> None:
     """The filters behind the wavelets."""
     click.echo(install(shipped_filters.trained(folders, n_crops, side, steps, rate), out))
+
+
+@train.command()
+@click.option("--seeds", "n_seeds", type=click.IntRange(2), default=28, show_default=True)
+@click.option("--crops", "n_crops", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--side", type=click.IntRange(8), default=256, show_default=True, help="Of the crops.")
+@click.option("--steps", type=click.IntRange(1), default=250, show_default=True)
+@click.option("--price", type=float, default=1e-3, show_default=True, help="Lambda, of bits a pixel.")
+@options(folder_arguments[0])
+def starts(folders: Sequence[Path], n_seeds: int, n_crops: int, side: int, steps: int, price: float) -> None:
+    """Rank the random starts of the field of grids; the best ones are named in nfcodec/fields/grid/start.py."""
+    for each in shipped_starts.ranked(folders, n_seeds, n_crops, side, steps, price):
+        click.echo(f"seed {each.seed}: {each.excess:+.4f} +- {each.error:.4f}")

@@ -1,10 +1,12 @@
 """Fitting the field of grids: to the PSNR asked for and to few bits, at once.
 
 1. *starts*: a few random ones, of which the best goes on.
-2. *soft*: error and bits of softly rounded latents with noise, which hardens (Cool-chic's, Leguay et al. 2023, 2024).
+2. *coarse*: the picture at half its size, in quick iterations (`coarse_to_fine`); starts are tried there, too. Pictures
+   with few pixels do without.
+3. *soft*: error and bits of softly rounded latents with noise, which hardens (Cool-chic's, Leguay et al. 2023, 2024).
    Lambda is steered so that the rounded field ends at the target.
-3. The networks' quantizer steps (`rounding`).
-4. *rounds* of latents beside the networks on their steps, until the exact PSNR is on the target (`settling`).
+4. The networks' quantizer steps (`rounding`).
+5. *rounds* of latents beside the networks on their steps, until the exact PSNR is on the target (`settling`).
 """
 
 from __future__ import annotations
@@ -14,18 +16,20 @@ import sys
 
 import numpy as np
 
-from nfcodec.exact.field import Parameters
+from nfcodec.exact.field import FloatArray, Parameters
+from nfcodec.exact.geometry import Geometry
+from nfcodec.fields.grid.coarse_to_fine import coarser, halved, is_worth_it, refined
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.landing import allowed_error, error_db
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.plan import soft_steps
-from nfcodec.fields.grid.program import Measured
+from nfcodec.fields.grid.plan import HALF_SIZE_STEPS, coarse_steps, soft_steps
+from nfcodec.fields.grid.program import Measured, Program
 from nfcodec.fields.grid.programs import load_program
 from nfcodec.fields.grid.recipes import Recipe
 from nfcodec.fields.grid.rounding import as_networks, rounded
 from nfcodec.fields.grid.settling import Settling
-from nfcodec.fields.grid.start import start
+from nfcodec.fields.grid.start import start, start_rng
 from nfcodec.fitting.problem import Problem, Weights
 from nfcodec.fitting.request import Request
 
@@ -34,6 +38,9 @@ TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
 
 START_NOISE = 0.25
 """While starts are tried."""
+
+COARSE_PRICE = 0.25
+"""Lambda at half the size, over that of the whole picture: a bit is shared by a quarter of the pixels there."""
 
 RATE, LAST_RATE = 1e-2, 1e-5
 """Of Adam and SOAP: it falls along a cosine."""
@@ -87,7 +94,7 @@ def fit_grid(field: Grid, problem: Problem, request: Request, recipe: Recipe, n_
         n_bytes: that wavelets would take for the same PSNR, about.
     """
     fit = _Fit(field, problem, request, recipe, n_steps, n_bytes)
-    descent = fit.best_start()
+    descent = fit.begin()
     fit.soften(descent)
     return Settling(problem, descent, fit.rounded(descent), fit.normalised, fit.rate_weight, fit.taken)
 
@@ -97,7 +104,6 @@ class _Fit:
 
     Attributes:
         rate_weight: lambda, of bits a pixel, beside the mean squared error of normalised targets.
-        taken: how many iterations there were.
     """
 
     def __init__(
@@ -105,30 +111,56 @@ class _Fit:
     ) -> None:
         self._field, self._problem, self._request, self._recipe = field, problem, request, recipe
         self.normalised = Normalised.of(problem)
-        program = load_program(request.engine, request.device)
-        self._program = program.of(field, problem.geometry, self.normalised.targets, request.device)
+        self._program = self._program_of(field, self.normalised.targets)
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
-        n_trials = recipe.n_starts * recipe.n_trial_steps if recipe.n_starts > 1 else 0
-        self._n_soft = max(0, soft_steps(n_steps) - n_trials)
-        self.taken = 0
+        self._n_trials = recipe.n_trial_steps if recipe.n_starts > 1 else 0
+        self._n_coarse, share = 0, 1.0
+        if is_worth_it(field, problem.geometry):
+            self._n_coarse, share = coarse_steps(n_steps) * HALF_SIZE_STEPS, 1 / HALF_SIZE_STEPS
+        n_before = (recipe.n_starts * self._n_trials + self._n_coarse) * share
+        self._n_soft = max(0, soft_steps(n_steps) - round(n_before))
+        self._spent = 0.0
         self._good: tuple[float, Parameters] | None = None
+
+    @property
+    def taken(self) -> int:
+        """How many iterations of the whole picture there were; those at half the size count as a quarter."""
+        return math.ceil(self._spent)
 
     def psnr_db(self, descent: Descent) -> float:
         """Of the rounded field, about."""
         return self._psnr_db(descent.evaluate().error)
 
-    def best_start(self) -> Descent:
+    def begin(self) -> Descent:
+        """The best start, after some iterations at half the size where that is worth it."""
+        targets, field, geometry = self.normalised.targets, self._field, self._problem.geometry
+        if not self._n_coarse:
+            return self._best_start(self._program, targets, self.rate_weight)
+        program = self._program_of(coarser(field), halved(targets))
+        price = COARSE_PRICE * self.rate_weight
+        descent = self._best_start(program, halved(targets), price)
+        how = Iteration(price, TEMPERATURE[0], NOISE[0], RATE, RATE, BETAS)
+        for _ in range(self._n_coarse):
+            if self._request.steps_expired():
+                break
+            self._step(descent, how)
+        found = refined(field, geometry, self._start(field, geometry, targets, 0), descent.state())
+        return self._descent(self._program, found, 0)
+
+    def _best_start(self, program: Program, targets: FloatArray, price: float) -> Descent:
         """The start that gets furthest in a few iterations."""
-        starts = [self._start(i) for i in range(self._recipe.n_starts)]
-        if len(starts) == 1:
-            return starts[0]
-        how = Iteration(self.rate_weight, TEMPERATURE[0], START_NOISE, RATE, RATE, BETAS, renewed=1)
-        for each in starts:
-            for _ in range(self._recipe.n_trial_steps):
+        n_starts = self._recipe.n_starts
+        starts = [self._start(program.field, program.geometry, targets, i) for i in range(n_starts)]
+        descents = [self._descent(program, each, i) for i, each in enumerate(starts)]
+        if len(descents) == 1:
+            return descents[0]
+        how = Iteration(price, TEMPERATURE[0], START_NOISE, RATE, RATE, BETAS, renewed=1)
+        for each in descents:
+            for _ in range(self._n_trials):
                 self._step(each, how)
-        best = min(starts, key=self._loss)
+        best = min(descents, key=lambda each: _loss(each, price))
         best.restart()
         return best
 
@@ -178,20 +210,21 @@ class _Fit:
             self._step(descent, Iteration(self.rate_weight, temperature, noise, rate, rate, BETAS))
             clock.tell(i + 1, n, found_db)
 
-    def _start(self, i: int) -> Descent:
-        geometry, targets = self._problem.geometry, self.normalised.targets
+    def _start(self, field: Grid, geometry: Geometry, targets: FloatArray, i: int) -> Parameters:
         low, high = (each(targets, axis=(1, 2)) for each in (np.min, np.max))
-        seed = [self._request.seed, i]
-        parameters = start(self._field, geometry, low, high, np.random.default_rng(seed))
-        return Descent(self._program, parameters, gain_of(self.rate_weight), self._request.seed + i)
+        return start(field, geometry, low, high, start_rng(self._request.seed, i))
+
+    def _descent(self, program: Program, parameters: Parameters, i: int) -> Descent:
+        return Descent(program, parameters, gain_of(self.rate_weight), self._request.seed + i)
+
+    def _program_of(self, field: Grid, targets: FloatArray) -> Program:
+        channels, height, width = targets.shape
+        program = load_program(self._request.engine, self._request.device)
+        return program.of(field, Geometry(height, width, channels), targets, self._request.device)
 
     def _step(self, descent: Descent, how: Iteration) -> Measured:
-        self.taken += 1
+        self._spent += descent.program.n_pixels / self._problem.geometry.n_pixels
         return descent.step(how)
-
-    def _loss(self, descent: Descent) -> float:
-        found = descent.evaluate()
-        return found.error + self.rate_weight * found.bits / self._problem.geometry.n_pixels
 
     def _psnr_db(self, error: float) -> float:
         return error_db(self._problem, self.normalised, error)
@@ -208,3 +241,8 @@ class _Fit:
         growth = GROWTH_DB * (GROWTH_STEPS / self._n_soft) ** GROWTH_POWER * (1 - share) ** 2
         excess = found_db - (goal_db - growth)
         self.rate_weight *= 2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess)))
+
+
+def _loss(descent: Descent, price: float) -> float:
+    found = descent.evaluate()
+    return found.error + price * found.bits / descent.program.n_pixels

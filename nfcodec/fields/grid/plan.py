@@ -37,6 +37,9 @@ share."""
 ROUNDS = 2
 """That it takes, about."""
 
+COARSE_SHARE, HALF_SIZE_STEPS = 0.12, 4
+"""Of the iterations, those that are spent on the picture at half its size; so many there take as long as one."""
+
 
 def round_steps(n_steps: int) -> int:
     """How many of the iterations are a round with which latents end."""
@@ -46,6 +49,11 @@ def round_steps(n_steps: int) -> int:
 def soft_steps(n_steps: int) -> int:
     """How many are left for what comes before."""
     return n_steps - ROUNDS * round_steps(n_steps)
+
+
+def coarse_steps(n_steps: int) -> int:
+    """How many of the iterations are spent at half the size, where that is worth it."""
+    return round(COARSE_SHARE * n_steps)
 
 
 def field_for(geometry: Geometry, recipe: Recipe, n_bytes: float = math.inf) -> Grid:

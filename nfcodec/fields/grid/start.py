@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.field import MAX_LEVELS, Grid
 
 CUBIC = (-0.03515625, -0.10546875, 0.26171875, 0.87890625)
 """Half of the eight taps of a cubic filter that doubles a grid's size, as `torch.doubled` takes them."""
@@ -18,6 +19,14 @@ START_LOG_SCALE = -4 * math.log2(math.e)
 
 LEAST_RANGE = 1e-6
 """Of a channel's targets."""
+
+SEEDS = (15, 23)
+"""Of random starts: those of 28 that end lowest on crops of photographs (`python -m benchmarks train starts`)."""
+
+
+def start_rng(seed: int, i: int) -> np.random.Generator:
+    """For the i-th start of a fit with a seed; those with seed 0 have been chosen."""
+    return np.random.default_rng([SEEDS[i] if i < len(SEEDS) else max(SEEDS) + i, seed])
 
 
 def start(field: Grid, geometry: Geometry, low: FloatArray, high: FloatArray, rng: np.random.Generator) -> Parameters:
@@ -31,15 +40,23 @@ def start(field: Grid, geometry: Geometry, low: FloatArray, high: FloatArray, rn
     found = {each.name: np.zeros(each.shape, np.float32) for each in field.layout(geometry)}
     found["entropy"][2 * n :] = rng.normal(0, 1 / 4, (4, n))
     found["entropy_bias"][-1] = START_LOG_SCALE
-    found["maps"][:] = rng.normal(0, 1 / max(1, field.n_mapped) ** 2, found["maps"].shape)
+    found["out"][:] = _uniform(rng, channels, field.n_hidden)
+    found["synthesis"][: field.n_hidden] = _of_levels(rng, field.n_hidden, field.n_levels)
+    found["synthesis"][field.n_hidden :] = _of_levels(rng, channels, field.n_levels)
+    ends = np.cumsum([0, *field.n_coarser])
+    for first, end in pairwise(ends):
+        drawn = rng.normal(0, 1 / max(1, field.n_mapped) ** 2, (field.n_mapped, 2 * MAX_LEVELS))
+        found["maps"][:, first:end] = drawn[:, : end - first]
     found["filters"][: field.n_levels - 1] = CUBIC
     found["filters"][field.n_levels - 1 :, 3] = 1
-    found["synthesis"][: field.n_hidden] = _uniform(rng, field.n_hidden, field.n_levels)
-    found["synthesis"][field.n_hidden :] = _uniform(rng, channels, field.n_levels)
-    found["out"][:] = _uniform(rng, channels, field.n_hidden)
     found["scale"][:, 0] = np.maximum(high - low, LEAST_RANGE)
     found["offset"][:] = low
     return found
+
+
+def _of_levels(rng: np.random.Generator, n_out: int, n_levels: int) -> FloatArray:
+    """Weights of the samples of all levels, which are the same whatever coarser levels there are."""
+    return _uniform(rng, n_out, MAX_LEVELS)[:, :n_levels] * math.sqrt(MAX_LEVELS / n_levels)
 
 
 def _uniform(rng: np.random.Generator, n_out: int, n_in: int) -> FloatArray:

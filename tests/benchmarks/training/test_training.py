@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from benchmarks.training import contexts, filters
+from benchmarks.training import contexts, filters, starts
 from benchmarks.training.crops import crops, install, packed
 from nfcodec.fields.wavelet import MAX_FILTERS, N_INPUTS, unpack_networks
 
@@ -73,3 +73,11 @@ def test_least_squares_takes_away_what_it_can() -> None:
     missing = torch.einsum("of,bfyx->boyx", torch.randn(3, 5), response)
     assert filters.remaining(response, missing, 1e-9).abs().max() < 1e-3
     assert filters.remaining(response, torch.randn(2, 3, 6, 7), 1e-9).abs().max() > 0.1
+
+
+def test_starts_are_ranked_by_what_they_end_at(folder: Path) -> None:
+    found = starts.ranked([folder], n_seeds=3, n_crops=2, side=32, n_steps=4, price=1e-3)
+    assert sorted(each.seed for each in found) == [0, 1, 2]
+    assert [each.excess for each in found] == sorted(each.excess for each in found)
+    assert sum(each.excess for each in found) == pytest.approx(0, abs=1e-9)
+    assert len({each.excess for each in found}) == 3
