@@ -67,8 +67,11 @@ def filters(folders: Sequence[Path], out: Path, n_crops: int, side: int, steps: 
 @click.option("--side", type=click.IntRange(8), default=256, show_default=True, help="Of the crops.")
 @click.option("--steps", type=click.IntRange(1), default=250, show_default=True)
 @click.option("--price", type=float, default=1e-3, show_default=True, help="Lambda, of bits a pixel.")
+@click.option("--gray", is_flag=True, help="Fit the mean of the channels.")
 @options(folder_arguments[0])
-def starts(folders: Sequence[Path], n_seeds: int, n_crops: int, side: int, steps: int, price: float) -> None:
+def starts(
+    folders: Sequence[Path], n_seeds: int, n_crops: int, side: int, steps: int, price: float, *, gray: bool
+) -> None:
     """Rank the random starts of the field of grids; the best ones are named in nfcodec/fields/grid/start.py."""
-    for each in shipped_starts.ranked(folders, n_seeds, n_crops, side, steps, price):
+    for each in shipped_starts.ranked(folders, n_seeds, n_crops, side, steps, price, gray=gray):
         click.echo(f"seed {each.seed}: {each.excess:+.4f} +- {each.error:.4f}")

@@ -10,8 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.training.crops import crops
 from nfcodec.exact.field import FloatArray
@@ -22,7 +24,6 @@ from nfcodec.fields.grid.fit import BETAS, LAST_RATE, NOISE, RATE, TEMPERATURE, 
 from nfcodec.fields.grid.program import Program
 from nfcodec.fields.grid.programs import load_program
 from nfcodec.fields.grid.start import start
-from nfcodec.raster import Samples
 
 
 @dataclass(frozen=True)
@@ -34,29 +35,32 @@ class Ranked:
     error: float
 
 
-def ranked(folders: Sequence[Path], n_seeds: int, n_crops: int, side: int, n_steps: int, price: float) -> list[Ranked]:
+def ranked(
+    folders: Sequence[Path], n_seeds: int, n_crops: int, side: int, n_steps: int, price: float, *, gray: bool = False
+) -> list[Ranked]:
     """Seeds 0 .. n_seeds - 1, the best first.
 
     Args:
         folders: of PNG files, of which random crops are fitted.
         side: of the crops.
         price: lambda, of bits a pixel, beside the mean squared error of samples in 0 .. 1.
+        gray: whether the mean of the channels is fitted.
     """
-    found = np.array(
-        [
-            [_loss(crop, seed, n_steps, price) for seed in range(n_seeds)]
-            for crop in crops(folders, n_crops, side, np.random.default_rng(0))
-        ]
-    )
+    pictures = crops(folders, n_crops, side, np.random.default_rng(0))
+    targets = [_target(crop.mean(axis=2, keepdims=True) if gray else crop) for crop in pictures]
+    found = np.array([[_loss(target, seed, n_steps, price) for seed in range(n_seeds)] for target in targets])
     excess = found - found.mean(axis=1, keepdims=True)
     errors = excess.std(axis=0, ddof=1) / math.sqrt(n_crops) if n_crops > 1 else np.full(n_seeds, np.nan)
     rows = zip(range(n_seeds), excess.mean(axis=0).tolist(), errors.tolist(), strict=True)
     return sorted((Ranked(*each) for each in rows), key=lambda each: each.excess)
 
 
-def _loss(crop: Samples, seed: int, n_steps: int, price: float) -> float:
+def _target(crop: npt.NDArray[Any]) -> FloatArray:
+    return np.ascontiguousarray(np.moveaxis(crop, 2, 0) / 255, np.float32)
+
+
+def _loss(target: FloatArray, seed: int, n_steps: int, price: float) -> float:
     """The logarithm of what a fit with a constant lambda ends at, on rounded latents."""
-    target: FloatArray = np.ascontiguousarray(np.moveaxis(crop, 2, 0) / 255, np.float32)
     channels, height, width = target.shape
     field, geometry = Grid(), Geometry(height, width, channels)
     program: Program = load_program("numba", "cpu").of(field, geometry, target, "cpu")

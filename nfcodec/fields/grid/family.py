@@ -12,7 +12,7 @@ from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields.grid.constant import SMALLEST, one_colour
 from nfcodec.fields.grid.cost import TORCH_TIMES, memory_bytes, stages
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.plan import SMALLER, field_for, n_fits, steps_for
+from nfcodec.fields.grid.plan import FITS, SMALLER, field_for, is_unlucky, n_fits, steps_for
 from nfcodec.fields.grid.programs import engine_for, load_program, runs_on_gpu
 from nfcodec.fields.grid.recipes import RECIPES, Recipe
 from nfcodec.fitting.family import Context, Family, LosslessPolicy, Session
@@ -141,16 +141,20 @@ class GridSession(Session):
         from nfcodec.fields.grid.fit import fit_grid
 
         n_bytes, found = self._wavelet_bytes(request), list[_Fitted]()
-        n_first = n_fits(self._bytes_to_suit(plan.recipe, request))
-        for i, field in enumerate([plan.field] * n_first + [*plan.others]):
+        to_suit = self._bytes_to_suit(plan.recipe, request)
+        fields = [plan.field] * n_fits(to_suit) + [*plan.others]
+        while fields:
+            field = fields.pop(0)
             enough = any(each.trial.psnr_db >= request.psnr_db for each in found)
             if found and (request.steps_expired() or request.max_steps == 0 or (enough and field != plan.field)):
                 break
             assert isinstance(field, Grid)
             n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
-            problem, own = Problem.of(self._picture, field), replace(request, seed=request.seed + i * SEEDS)
+            problem, own = Problem.of(self._picture, field), replace(request, seed=request.seed + len(found) * SEEDS)
             settling = fit_grid(field, problem, own, plan.recipe, n_steps, n_bytes)
             found.append(_Fitted(plan.effort, request.psnr_db, problem, settling, settling.reach(own)))
+            if field == plan.field and len(found) < FITS and is_unlucky(settling.taken, n_steps, to_suit):
+                fields.insert(0, field)
             if request.max_steps is not None:
                 request = replace(request, max_steps=max(0, request.max_steps - settling.taken))
         return found

@@ -1,8 +1,8 @@
 """Fitting the field of grids: to the PSNR asked for and to few bits, at once.
 
 1. *starts*: a few random ones, of which the best goes on.
-2. *coarse*: the picture at half its size, in quick iterations (`coarse_to_fine`); starts are tried there, too. Pictures
-   with few pixels do without.
+2. *coarse*: where few bits are spent, the picture at half its size, in quick iterations (`coarse_to_fine`); starts are
+   tried there, too.
 3. *soft*: error and bits of softly rounded latents with noise, which hardens (Cool-chic's, Leguay et al. 2023, 2024).
    Lambda is steered so that the rounded field ends at the target.
 4. The networks' quantizer steps (`rounding`).
@@ -117,7 +117,7 @@ class _Fit:
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
         self._n_trials = recipe.n_trial_steps if recipe.n_starts > 1 else 0
         self._n_coarse, share = 0, 1.0
-        if is_worth_it(field, problem.geometry):
+        if is_worth_it(field, problem.geometry, n_bytes):
             self._n_coarse, share = coarse_steps(n_steps) * HALF_SIZE_STEPS, 1 / HALF_SIZE_STEPS
         n_before = (recipe.n_starts * self._n_trials + self._n_coarse) * share
         self._n_soft = max(0, soft_steps(n_steps) - round(n_before))
@@ -212,7 +212,7 @@ class _Fit:
 
     def _start(self, field: Grid, geometry: Geometry, targets: FloatArray, i: int) -> Parameters:
         low, high = (each(targets, axis=(1, 2)) for each in (np.min, np.max))
-        return start(field, geometry, low, high, start_rng(self._request.seed, i))
+        return start(field, geometry, low, high, start_rng(geometry.channels, self._request.seed, i))
 
     def _descent(self, program: Program, parameters: Parameters, i: int) -> Descent:
         return Descent(program, parameters, gain_of(self.rate_weight), self._request.seed + i)

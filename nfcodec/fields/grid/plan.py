@@ -26,6 +26,9 @@ hyperlatents, at most. What larger networks save of the latents does not repay t
 FEW_BYTES, FITS = 600, 3
 """Where wavelets take less, the smallest file of so many fits counts: they differ by a factor of up to two."""
 
+UNLUCKY = 1.25
+"""A fit that takes so many times its iterations had an unlucky start, and repeated itself to reach its target."""
+
 FULL_PIXELS, FEWER, MOST_MORE = 0.4e6, 0.4, 4.0
 """Of larger pictures iterations fall with this power of the pixels; of smaller ones they grow, up to so many times, as
 their iterations take little time and their networks are what most bytes are spent on."""
@@ -81,3 +84,8 @@ def steps_for(geometry: Geometry, recipe: Recipe, max_steps: int | None) -> int:
 def n_fits(n_bytes: float) -> int:
     """How many fits are made, where wavelets take so many bytes."""
     return FITS if n_bytes < FEW_BYTES else 1
+
+
+def is_unlucky(taken: int, n_steps: int, n_bytes: float) -> bool:
+    """Whether a fit that has taken so many iterations is followed by another one: of small files only."""
+    return n_bytes < SMALLER[-1][0] and taken > UNLUCKY * n_steps

@@ -24,7 +24,7 @@ class Recipe:
     """
 
     n_steps: int
-    n_starts: int = 2
+    n_starts: int = 1
     n_trial_steps: int = 100
     n_neighbours: int = 14
     n_mapped: int = 6
@@ -46,12 +46,12 @@ class Recipe:
 
 RECIPES: Mapping[int, Recipe] = MappingProxyType(
     {
-        1: Recipe(200, n_starts=1),
-        2: Recipe(400, n_starts=1),
-        3: Recipe(800, n_starts=1),
+        1: Recipe(200),
+        2: Recipe(400),
+        3: Recipe(800),
         4: Recipe(1800),
         5: Recipe(3600),
-        6: Recipe(6000),
+        6: Recipe(6000, n_starts=2),
         7: Recipe(10_000, n_starts=4, n_trial_steps=200),
         8: Recipe(18_000, n_starts=5, n_trial_steps=200),
         9: Recipe(28_000, n_starts=5, n_trial_steps=200),

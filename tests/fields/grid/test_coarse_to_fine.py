@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.coarse_to_fine import coarser, halved, is_worth_it, refined
+from nfcodec.fields.grid.coarse_to_fine import MOST_BITS_A_PIXEL, coarser, halved, is_worth_it, refined
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.numba import GridProgram
@@ -68,7 +68,10 @@ def test_starts_do_not_depend_on_how_many_levels_there_are():
     )
 
 
-def test_small_pictures_and_flat_fields_begin_whole():
-    assert is_worth_it(Grid(), Geometry(64, 500, 3))
-    assert not is_worth_it(Grid(), Geometry(63, 500, 3))
-    assert not is_worth_it(Grid(4, 1), Geometry(500, 500, 3))
+def test_where_a_fit_begins_at_half_the_size():
+    large = Geometry(64, 512, 3)
+    few = MOST_BITS_A_PIXEL * large.n_pixels / 8 - 1
+    assert is_worth_it(Grid(), large, few)
+    assert not is_worth_it(Grid(), large, few + 2)
+    assert not is_worth_it(Grid(), Geometry(63, 1000, 3), few)
+    assert not is_worth_it(Grid(4, 1), large, few)
