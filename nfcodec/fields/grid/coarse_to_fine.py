@@ -16,8 +16,8 @@ from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.shape import MOST_MAPPED_GRIDS, Lattice
 
 LEAST_LEVELS, LEAST_SIDE, MOST_BITS_A_PIXEL = 5, 64, 0.55
-"""Of a field, of a picture, and of what wavelets take for it, where this is worth it. Where more is spent, most of it goes
-to the finest grids, and what was found without them is in their way."""
+"""Of a field, of a picture, and of what wavelets take for it, where this is worth it. Where more is spent, most of it
+goes to the finest grids, and what was found without them is in their way."""
 
 SAME = ("entropy", "entropy_bias", "out", "near", "synthesis_bias", "scale", "offset")
 """Tensors that do not depend on the levels."""
