@@ -15,18 +15,25 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.shape import MOST_MAPPED_GRIDS, Lattice
 
-LEAST_LEVELS, LEAST_SIDE, MOST_BITS_A_PIXEL = 5, 64, 0.55
-"""Of a field, of a picture, and of what wavelets take for it, where this is worth it. Where more is spent, most of it
-goes to the finest grids, and what was found without them is in their way."""
+LEAST_LEVELS, LEAST_SIDE = 5, 64
+"""Of a field and a picture that have a coarser field."""
+
+MOST_BITS_A_PIXEL = 0.55
+"""Of wavelets, where a fit goes on from half the size. Where more is spent, most of it goes to the finest grids, and
+what was found without them is in their way."""
 
 SAME = ("entropy", "entropy_bias", "out", "near", "synthesis_bias", "scale", "offset")
 """Tensors that do not depend on the levels."""
 
 
-def is_worth_it(field: Grid, geometry: Geometry, n_bytes: float) -> bool:
-    """Whether a fit of this field should begin at half the size, where wavelets take so many bytes."""
-    is_large = field.n_levels >= LEAST_LEVELS and min(geometry.height, geometry.width) >= LEAST_SIDE
-    return is_large and 8 * n_bytes < MOST_BITS_A_PIXEL * geometry.n_pixels
+def has_coarser(field: Grid, geometry: Geometry) -> bool:
+    """Whether starts of a field of a picture can be tried at half its size."""
+    return field.n_levels >= LEAST_LEVELS and min(geometry.height, geometry.width) >= LEAST_SIDE
+
+
+def goes_on(geometry: Geometry, n_bytes: float) -> bool:
+    """Whether a fit goes on from what it found at half the size, where wavelets take so many bytes."""
+    return 8 * n_bytes < MOST_BITS_A_PIXEL * geometry.n_pixels
 
 
 def halved(targets: FloatArray) -> FloatArray:

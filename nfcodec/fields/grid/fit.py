@@ -1,8 +1,7 @@
 """Fitting the field of grids: to the PSNR asked for and to few bits, at once.
 
-1. *starts*: a few random ones, of which the best goes on.
-2. *coarse*: where few bits are spent, the picture at half its size, in quick iterations (`coarse_to_fine`); starts are
-   tried there, too.
+1. *starts*: a few random ones, of which the best goes on; tried on the picture at half its size (`coarse_to_fine`).
+2. *coarse*: where few bits are spent, further quick iterations there.
 3. *soft*: error and bits of softly rounded latents with noise, which hardens (Cool-chic's, Leguay et al. 2023, 2024).
    Lambda is steered so that the rounded field ends at the target.
 4. The networks' quantizer steps (`rounding`).
@@ -18,7 +17,7 @@ import numpy as np
 
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.coarse_to_fine import coarser, halved, is_worth_it, refined
+from nfcodec.fields.grid.coarse_to_fine import coarser, goes_on, halved, has_coarser, refined
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.landing import allowed_error, error_db
@@ -116,11 +115,11 @@ class _Fit:
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
         self._n_trials = recipe.n_trial_steps if recipe.n_starts > 1 else 0
-        self._n_coarse, share = 0, 1.0
-        if is_worth_it(field, problem.geometry, n_bytes):
-            self._n_coarse, share = coarse_steps(n_steps) * HALF_SIZE_STEPS, 1 / HALF_SIZE_STEPS
-        n_before = (recipe.n_starts * self._n_trials + self._n_coarse) * share
-        self._n_soft = max(0, soft_steps(n_steps) - round(n_before))
+        self._has_coarser, self._n_coarse = has_coarser(field, problem.geometry), 0
+        if self._has_coarser and goes_on(problem.geometry, n_bytes):
+            self._n_coarse = coarse_steps(n_steps) * HALF_SIZE_STEPS
+        n_before = recipe.n_starts * self._n_trials + self._n_coarse
+        self._n_soft = max(0, soft_steps(n_steps) - n_before // (HALF_SIZE_STEPS if self._has_coarser else 1))
         self._spent = 0.0
         self._good: tuple[float, Parameters] | None = None
 
@@ -135,34 +134,35 @@ class _Fit:
 
     def begin(self) -> Descent:
         """The best start, after some iterations at half the size where that is worth it."""
-        targets, field, geometry = self.normalised.targets, self._field, self._problem.geometry
-        if not self._n_coarse:
-            return self._best_start(self._program, targets, self.rate_weight)
-        program = self._program_of(coarser(field), halved(targets))
-        price = COARSE_PRICE * self.rate_weight
-        descent = self._best_start(program, halved(targets), price)
-        how = Iteration(price, TEMPERATURE[0], NOISE[0], RATE, RATE, BETAS)
-        for _ in range(self._n_coarse):
-            if self._request.steps_expired():
-                break
-            self._step(descent, how)
-        found = refined(field, geometry, self._start(field, geometry, targets, 0), descent.state())
-        return self._descent(self._program, found, 0)
+        field, targets = self._field, self.normalised.targets
+        if not self._has_coarser:
+            return self._best_start(self._program, targets, self.rate_weight)[1]
+        half, price = halved(targets), COARSE_PRICE * self.rate_weight
+        best, descent = self._best_start(self._program_of(coarser(field), half), half, price)
+        parameters = self._start(field, self._problem.geometry, targets, best)
+        if self._n_coarse:
+            how = Iteration(price, TEMPERATURE[0], NOISE[0], RATE, RATE, BETAS)
+            for _ in range(self._n_coarse):
+                if self._request.steps_expired():
+                    break
+                self._step(descent, how)
+            parameters = refined(field, self._problem.geometry, parameters, descent.state())
+        return self._descent(self._program, parameters, best)
 
-    def _best_start(self, program: Program, targets: FloatArray, price: float) -> Descent:
-        """The start that gets furthest in a few iterations."""
-        n_starts = self._recipe.n_starts
-        starts = [self._start(program.field, program.geometry, targets, i) for i in range(n_starts)]
+    def _best_start(self, program: Program, targets: FloatArray, price: float) -> tuple[int, Descent]:
+        """The number of the start that gets furthest in a few iterations, and where it is."""
+        numbers = range(self._recipe.n_starts)
+        starts = [self._start(program.field, program.geometry, targets, i) for i in numbers]
         descents = [self._descent(program, each, i) for i, each in enumerate(starts)]
         if len(descents) == 1:
-            return descents[0]
+            return 0, descents[0]
         how = Iteration(price, TEMPERATURE[0], START_NOISE, RATE, RATE, BETAS, renewed=1)
         for each in descents:
             for _ in range(self._n_trials):
                 self._step(each, how)
-        best = min(descents, key=lambda each: _loss(each, price))
-        best.restart()
-        return best
+        best = min(numbers, key=lambda i: _loss(descents[i], price))
+        descents[best].restart()
+        return best, descents[best]
 
     def soften(self, descent: Descent) -> None:
         """Most iterations: error and bits, through rounding that hardens; all again if it ends far below the target."""

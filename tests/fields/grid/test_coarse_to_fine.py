@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.coarse_to_fine import MOST_BITS_A_PIXEL, coarser, halved, is_worth_it, refined
+from nfcodec.fields.grid.coarse_to_fine import MOST_BITS_A_PIXEL, coarser, goes_on, halved, has_coarser, refined
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.numba import GridProgram
@@ -70,8 +70,9 @@ def test_starts_do_not_depend_on_how_many_levels_there_are():
 
 def test_where_a_fit_begins_at_half_the_size():
     large = Geometry(64, 512, 3)
-    few = MOST_BITS_A_PIXEL * large.n_pixels / 8 - 1
-    assert is_worth_it(Grid(), large, few)
-    assert not is_worth_it(Grid(), large, few + 2)
-    assert not is_worth_it(Grid(), Geometry(63, 1000, 3), few)
-    assert not is_worth_it(Grid(4, 1), large, few)
+    assert has_coarser(Grid(), large)
+    assert not has_coarser(Grid(), Geometry(63, 1000, 3))
+    assert not has_coarser(Grid(4, 1), large)
+    most = MOST_BITS_A_PIXEL * large.n_pixels / 8
+    assert goes_on(large, most - 1)
+    assert not goes_on(large, most + 1)
