@@ -22,6 +22,7 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.fitting.problem import Problem
 from nfcodec.lazy import load
 from nfcodec.transforms import Chain, parse_chain
+from tests import browsing
 
 
 @pytest.fixture
@@ -69,3 +70,9 @@ def torch_outputs():
         return counterpart(tensors, Band(0, geometry.height)).numpy()
 
     return outputs
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Headless Chromium, driven by Selenium."""
+    yield from browsing.start(tmp_path / "profile")

@@ -53,6 +53,9 @@ PUBLIC = {
         Adam Engine Halt Objective Rates Stats check_installed create engine_names for_request gradient_seconds
         has_cuda_device report usable
     """,
+    "nfcodec.pages": """
+        Side document wipe
+    """,
 }
 """What experiments may use, too; the command line is public as well (tests/cli)."""
 

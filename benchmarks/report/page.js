@@ -1,7 +1,3 @@
-"use strict";
-
-document.documentElement.classList.add("js");
-
 // Tables: a click on a header sorts by its column, another one the other way round. Missing values stay last; rows that
 // are equal stay in order. Cells have their value in data-order, which is empty where there is none.
 
@@ -35,43 +31,6 @@ for (const table of document.querySelectorAll("table")) {
     header.append(button);
   });
 }
-
-// Pictures: the slider, or the pointer on the pictures, moves the border between the two.
-
-for (const wipe of document.querySelectorAll(".wipe")) {
-  const stage = wipe.querySelector(".stage");
-  const slider = wipe.querySelector("input");
-  const show = () => stage.style.setProperty("--wipe", `${slider.value}%`);
-  const follow = (event) => {
-    const box = stage.getBoundingClientRect();
-    slider.value = (100 * (event.clientX - box.left)) / box.width;
-    show();
-  };
-  slider.addEventListener("input", show);
-  stage.addEventListener("dragstart", (event) => event.preventDefault());
-  stage.addEventListener("pointerdown", (event) => {
-    stage.setPointerCapture(event.pointerId);
-    follow(event);
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (stage.hasPointerCapture(event.pointerId)) follow(event);
-  });
-  show();
-}
-
-// What can be scrolled can be reached with the keyboard; what is shown smaller than it is, is smoothed.
-
-function fit() {
-  for (const box of document.querySelectorAll(".scroll")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
-  for (const image of document.querySelectorAll(".stage img")) {
-    image.classList.toggle("shrunk", image.clientWidth * window.devicePixelRatio < image.naturalWidth);
-  }
-}
-window.addEventListener("load", fit);
-window.addEventListener("resize", fit);
 
 // Contents: open where they are a column of their own; after a click on a phone they fold again.
 

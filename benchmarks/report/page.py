@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
 
 from benchmarks.records.store import Row
 from benchmarks.report.estimates import Mean
 from benchmarks.report.grouping import Setup, by_image, setups
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot
 from benchmarks.report.table import Cell, Table, order, shown
+from nfcodec.pages import Side, document, wipe
 
 _HERE = Path(__file__).parent
 
@@ -29,13 +29,11 @@ IMAGES_PER_SETUP = 3
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two pictures of one size to wipe between; both PNG in base64."""
+    """Two pictures of one size to wipe between."""
 
     title: str
-    left_label: str
-    right_label: str
-    left_png_base64: str
-    right_png_base64: str
+    left: Side
+    right: Side
 
 
 def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[Comparison]:
@@ -61,14 +59,14 @@ def _of_image(image: str, setup: Setup, db: str, fits: dict[str, Row]) -> list[C
     at = {chain: row["reconstructions"][db] for chain, row in fits.items()}
     where = f"{image}, {setup.title}"
     found = [
-        Comparison(f"Original, and {names[chain]} to {db} dB. {where}", "original", f"{names[chain]}, {db} dB",
-                   fits[chain]["original"], at[chain]["picture"])
+        Comparison(f"Original, and {names[chain]} to {db} dB. {where}", Side("original", fits[chain]["original"]),
+                   Side(f"{names[chain]}, {db} dB", at[chain]["picture"]))
         for chain in fits
     ]  # fmt: skip
     if len(at) == 2:
-        labels = f"{names['none']}, {db} dB", f"{names['rpp']}, {db} dB"
-        pairs = (("picture", f"Both at {db} dB"), ("error", f"Errors at {db} dB, white is 4 RMS"))
-        found += [Comparison(f"{t}. {where}", *labels, at["none"][key], at["rpp"][key]) for key, t in pairs]
+        for key, title in (("picture", f"Both at {db} dB"), ("error", f"Errors at {db} dB, white is 4 RMS")):
+            sides = (Side(f"{names[chain]}, {db} dB", at[chain][key]) for chain in ("none", "rpp"))
+            found.append(Comparison(f"{title}. {where}", *sides))
     return found
 
 
@@ -107,18 +105,14 @@ def page(
         "Tables": _by_subject(_Article.of(f"table-{each.name}", each.title, _table(each)) for each in tables),
         "Plots": _by_subject(_Article.of(f"plot-{each.name}", each.title, _plot(each)) for each in plots),
         "Pictures": _by_subject(
-            _Article.of(f"picture-{i}", each.title, _comparison(each)) for i, each in enumerate(pictures, 1)
+            _Article.of(f"picture-{i}", each.title, wipe(each.left, each.right)) for i, each in enumerate(pictures, 1)
         ),
     }
     filled = {name: subjects for name, subjects in sections.items() if subjects}
-    return Template(_file("page.html")).substitute(
-        title=escape(title),
-        notes="".join(f"<p>{_text(note)}</p>\n" for note in notes),
-        contents=_contents(filled),
-        sections="".join(_section(name, subjects) for name, subjects in filled.items()),
-        style=_file("page.css"),
-        script=_file("page.js"),
-    )
+    contents = f'<nav aria-label="Contents">\n{_contents(filled)}</nav>\n'
+    articles = "".join(_section(name, subjects) for name, subjects in filled.items())
+    body = f'<div class="columns">\n{contents}<main id="content">\n{articles}</main>\n</div>\n'
+    return document(title, map(_signs, notes), body, style=_file("page.css"), script=_file("page.js"))
 
 
 def _file(name: str) -> str:
@@ -126,7 +120,11 @@ def _file(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text.replace("<=", "≤").replace(">=", "≥"))
+    return escape(_signs(text))
+
+
+def _signs(text: str) -> str:
+    return text.replace("<=", "≤").replace(">=", "≥")
 
 
 def _by_subject(articles: Iterable[_Article]) -> dict[str, list[_Article]]:
@@ -192,15 +190,3 @@ def _plot(plot: Plot) -> str:
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(plot.title)}" ', 1)
     region = f'<div class="scroll" role="region" aria-label="{escape(plot.title)}">'
     return f'<figure class="plot">{region}\n{svg}\n</div><figcaption>{_text(plot.caption)}</figcaption></figure>\n'
-
-
-def _comparison(pair: Comparison) -> str:
-    sides = (("left", pair.left_label, pair.left_png_base64), ("right", pair.right_label, pair.right_png_base64))
-    pictures = "".join(
-        f'<div class="{side}"><img alt="{escape(text)}" src="data:image/png;base64,{escape(png)}">'
-        f"<span>{_text(text)}</span></div>\n"
-        for side, text, png in sides
-    )
-    what = f"Border between {pair.left_label} and {pair.right_label}, in percent from the left"
-    slider = f'<input type="range" min="0" max="100" step="0.1" value="50" aria-label="{escape(what)}">'
-    return f'<div class="wipe"><div class="stage">\n{pictures}</div>\n{slider}\n</div>\n'

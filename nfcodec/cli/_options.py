@@ -182,6 +182,11 @@ def named(source: str) -> Generator[None]:
 
 def read_picture(source: str, limits: Limits) -> Raster:
     """Read an image file, or decode an .nfc file."""
+    return read_sized_picture(source, limits)[0]
+
+
+def read_sized_picture(source: str, limits: Limits) -> tuple[Raster, int]:
+    """The same, with the bytes of the file."""
     from nfcodec.codec import decode
     from nfcodec.format import check_start
     from nfcodec.images.files import picture_start, raster_from_bytes
@@ -195,5 +200,5 @@ def read_picture(source: str, limits: Limits) -> Raster:
     data = read_file(source, check, limits)
     with named(source):
         if is_meant_as_nfc(data):
-            return decode(data, limits)
-        return raster_from_bytes(data, limits, input_name(source))
+            return decode(data, limits), len(data)
+        return raster_from_bytes(data, limits, input_name(source)), len(data)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
-import shutil
 import xml.etree.ElementTree as ElementTree
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -22,6 +19,9 @@ from benchmarks.report.plot import number
 from benchmarks.report.plots import Plot, plots
 from benchmarks.report.plots_maps import thumbnail
 from benchmarks.report.table import Table
+from nfcodec.pages import Side
+from tests.browsing import requests
+from tests.pages.elements import Elements, assert_stands_alone
 
 RNG = np.random.default_rng(0)
 SIREN = {"field": "siren", "width": 32, "side": 32, "precision": "fp32"}
@@ -241,40 +241,18 @@ TABLE = Table(
 )  # fmt: skip
 
 
-class Elements(HTMLParser):
-    """All elements of a page with their attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def values(self, attribute: str) -> list[str]:
-        return [values[attribute] or "" for _, values in self.found if attribute in values]
-
-
 @pytest.fixture(scope="module")
 def html(rows, drawn) -> str:
     return page("A report", [TABLE], list(drawn.values()), comparisons(rows), ["One note."])
 
 
 def test_the_page_needs_nothing_else(html):
-    elements = Elements(html)
-    for attribute in ("src", "href", "xlink:href", "srcset", "action", "data", "poster"):
-        assert all(value.startswith(("#", "data:")) for value in elements.values(attribute)), attribute
-    assert not re.findall(r"url\((?!#)|@import|https?://(?!www\.w3\.org/)", html)
-    assert not {"link", "iframe", "object"} & {tag for tag, values in elements.found if values.get("rel") != "icon"}
-    assert any("default-src 'none'" in value for value in elements.values("content"))
+    assert_stands_alone(html)
 
 
 def test_links_lead_somewhere(html):
     elements = Elements(html)
     ids = elements.values("id")
-    assert len(ids) == len(set(ids))
     links = {values["href"] or "" for tag, values in elements.found if tag == "a"}
     assert {link[1:] for link in links} <= set(ids)
     assert {"#table-Steps-co-", "#plot-gallery-32", "#picture-1"} <= links
@@ -284,7 +262,7 @@ def test_everything_is_escaped():
     bad = "<script>alert('1 & \"2\"')</script>"
     table = Table(bad, bad, (bad,), ((bad,),), (bad,))
     plot = Plot("p", bad, '<svg xmlns="http://www.w3.org/2000/svg"/>', bad)
-    html = page(bad, [table], [plot], [Comparison(bad, bad, bad, '">' + bad, "AA==")], [bad])
+    html = page(bad, [table], [plot], [Comparison(bad, Side(bad, '">' + bad), Side(bad, "AA=="))], [bad])
     elements = Elements(html)
     assert [tag for tag, _ in elements.found].count("script") == 1
     assert "<script>alert" not in html
@@ -321,41 +299,11 @@ def test_comparisons(rows):
     assert len(comparisons(rows, n_images=1)) == 4
     assert len(comparisons([watched("one", "rpp")])) == 1
     ngp = watched("one", "none", NGP)
-    assert comparisons([ngp])[0].right_label == "fitted as it is, 20 dB"
+    assert comparisons([ngp])[0].right.label == "fitted as it is, 20 dB"
     assert not comparisons([{**ngp, "reconstructions": {}}])
 
 
 # ---------------------------------------------------------------------------------------------------------- browser
-
-
-@pytest.fixture
-def browser(tmp_path):
-    """Headless Chromium with its console and network logs."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs the selenium package")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    chromium = next((path for path in map(shutil.which, names) if path), None)
-    chromedriver = shutil.which("chromedriver")
-    if not chromium or not chromedriver:
-        pytest.skip("needs Chromium and chromedriver on the PATH (Debian: apt-get install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "disable-dev-shm-usage", "no-first-run",
-        "disable-background-networking", "disable-component-update", "disable-sync", "window-size=1200,900",
-        f"user-data-dir={tmp_path / 'profile'}",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=chromedriver))
-    yield driver
-    driver.quit()
-
-
-def requests(driver) -> list[str]:
-    """What the browser has asked for since the last call, but for data: addresses."""
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    asked = (each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent")
-    return [url for url in asked if not url.startswith("data:")]
 
 
 @pytest.mark.slow
