@@ -12,19 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nfcodec.pages.recording import WORDS
+
 if TYPE_CHECKING:
     from nfcodec.fitting.plans import Stage
     from nfcodec.fitting.request import Event
 
-FIRST = "getting ready"
-
-WORDS = {
-    "fit": "fitting",
-    "shrink": "saving bytes",
-    "fine-tune": "fine-tuning",
-    "quantize": "rounding",
-    "write": "writing",
-}
+FIRST = WORDS["prepare"]
 
 MOST = 0.95
 """Of a stage that is not over: a fit may take more steps than planned, and a search more time."""

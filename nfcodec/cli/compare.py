@@ -51,7 +51,7 @@ def command(
         check_extra(HTML, html, others, overwrite, (".html",))
     if diff is not None:
         check_extra(DIFF, diff, others if html is None else {**others, HTML: html}, overwrite, (".png",))
-    left, right = (_source(each, limits) for each in (first, second))
+    (left, left_bytes), (right, right_bytes) = (_source(each, limits) for each in (first, second))
     a, b = left.raster, right.raster
     if a.samples.shape != b.samples.shape or a.depth != b.depth:
         sizes = [f"{r.width}x{r.height}, {r.channels} channels of {r.depth} bits" for r in (a, b)]
@@ -65,7 +65,7 @@ def command(
     if html is not None:
         from nfcodec.pages.comparison import comparison_page
 
-        write_extra(html, comparison_page(left, right, similarity).encode(), overwrite)
+        write_extra(html, comparison_page(left, right, (left_bytes, right_bytes), similarity).encode(), overwrite)
     if diff is not None:
         from nfcodec.pages.comparison import diff_png
 
@@ -76,9 +76,10 @@ def command(
         _console.out(f"PSNR     {psnr:.4f} dB\nMS-SSIM  {_console.number(similarity, 6)}")
 
 
-def _source(path: str, limits: Limits) -> Source:
+def _source(path: str, limits: Limits) -> tuple[Source, int]:
+    """A picture, and the bytes of its file."""
     from nfcodec.images.exif import upright
     from nfcodec.pages.comparison import Source
 
     raster, n_bytes = read_sized_picture(path, limits)
-    return Source(input_name(path), upright(raster), n_bytes, raster.metadata.get("icc"))
+    return Source(input_name(path), upright(raster), raster.metadata.get("icc")), n_bytes

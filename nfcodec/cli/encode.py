@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nfcodec.cli import _console
+from nfcodec.cli._extra import check_extra, write_extra
 from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     STDIO,
@@ -35,6 +36,8 @@ from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 if TYPE_CHECKING:
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster
+
+REPORT = "--report"
 
 _JSON_KEYS = {
     "fitted": "How the weights came about, in words.",
@@ -100,6 +103,8 @@ def _transforms() -> Mapping[str, str]:
               help="Spend as much effort, up to -e, as S seconds allow on this machine, beside the time to load and"
                    " compile. Where even the least takes longer, steps and searches are cut short.")  # fmt: skip
 @click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
+@click.option(REPORT, "page", type=FilePath(1), metavar="HTML",
+              help="Also write a page for a browser: how the fit went, where the bits are, what was lost.")  # fmt: skip
 @limit_options
 @overwrite_option
 @json_option
@@ -110,6 +115,7 @@ def command(
     ctx: click.Context,
     source: str,
     target: str | None,
+    page: str | None,
     overwrite: bool,
     as_json: bool,
     limits: Limits,
@@ -126,6 +132,8 @@ def command(
     out = default_output(source, target, NFC_SUFFIX)
     if out == STDIO and as_json:
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
+    if page is not None:
+        check_extra(REPORT, page, {"IN": source, "OUT": out}, overwrite, (".html",))
     raster = _read(source, limits)
     check_output(source, out, overwrite)
 
@@ -133,21 +141,26 @@ def command(
         options["effort"] = 1
     import threading
 
-    from nfcodec.cli import _encoded
+    from nfcodec.cli import _encoded, _report
     from nfcodec.codec import EncodeOptions, bound_bytes, encode
+    from nfcodec.pages.recording import Recording
 
     encode_options = EncodeOptions(**options)
     sizes: list[int] = []
     as_png = threading.Thread(target=lambda: sizes.append(_png_bytes(raster)), daemon=True)
     as_png.start()  # as it takes seconds of a large picture
     with _console.progress() as on_event:
-        encoded = encode(raster, encode_options, on_event, limits)
+        recording = None if page is None else Recording(on_event)
+        encoded = encode(raster, encode_options, recording or on_event, limits)
     as_png.join()
     png_bytes = sizes[0] if sizes else _png_bytes(raster)
     target_db = encoded.report["target_psnr_db"]
     bound = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
     report: dict[str, Any] = {"path": out, **encoded.report, "png_bytes": png_bytes, "bound_bytes": bound}
+    made = None if recording is None else _report.page(raster, encoded, report, recording, input_name(source), limits)
     write_output(out, encoded.data, overwrite)  # when all that takes time is done: from here on nothing can stop it
+    if page and made:
+        write_extra(page, made, overwrite)
     if not report["reached"]:
         _console.warning(f"the target of {_encoded.target(report)} is not reached")
     if as_json:

@@ -226,6 +226,7 @@ class _Encoding:
             error.say(f"decoders would refuse the file: {error}; limits can be raised")
             raise
         reached_db = psnr_db(decoded.samples, raster.samples, raster.peak)
+        fit_request.clock(WRITING).tell(0, 0, reached_db, bits_per_pixel=8 * len(data) / raster.n_pixels)
         outcome = Outcome(self.entrant.family.name, picture.chain, plan, solution, chunks, header, data, reached_db)
         return Encoded(data, report_of(outcome, self.options))
 

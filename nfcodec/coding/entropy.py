@@ -50,7 +50,19 @@ def _categorical(frequencies: Int64Array) -> Any:
     return _stream.model.Categorical((frequencies - 1).astype(np.float64), perfect=False)
 
 
-class Encoder:
+def _bits(symbols: Int32Array, frequencies: Frequencies, n: int) -> float:
+    logs = _kept_logs(frequencies) if isinstance(frequencies, Table) else np.log2(frequencies)
+    return float(n * TABLE_BITS - logs[symbols].sum())
+
+
+class Coder:
+    """What codes or counts symbols. None but `Meter` minds which these are."""
+
+    def enter(self, piece: str) -> None:
+        """See `SymbolCoder`."""
+
+
+class Encoder(Coder):
     """Writes symbols into a range-coded stream."""
 
     def __init__(self) -> None:
@@ -67,7 +79,7 @@ class Encoder:
         return self._coder.get_compressed().astype("<u4").tobytes()
 
 
-class Decoder:
+class Decoder(Coder):
     """Reads symbols back. Any bytes decode to *something*: check a CRC before."""
 
     def __init__(self, stream: bytes) -> None:
@@ -87,7 +99,7 @@ class Decoder:
             raise FormatError("the entropy-coded stream is longer than its symbols", code="stream")
 
 
-class Estimator:
+class Estimator(Coder):
     """Counts the bits that an Encoder would write, to within a word."""
 
     def __init__(self) -> None:
@@ -96,6 +108,26 @@ class Estimator:
     def code(self, symbols: Int32Array | None, frequencies: Frequencies, n: int) -> Int32Array:
         if symbols is None:
             raise ValueError("an estimator needs symbols")
-        logs = _kept_logs(frequencies) if isinstance(frequencies, Table) else np.log2(frequencies)
-        self.bits += float(n * TABLE_BITS - logs[symbols].sum())
+        self.bits += _bits(symbols, frequencies, n)
         return symbols
+
+
+class Meter(Decoder):
+    """A decoder that counts the bits of each piece that it has heard of since `begin`, to within a word in all."""
+
+    def __init__(self, stream: bytes) -> None:
+        super().__init__(stream)
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew."""
+        self.bits: dict[str, float] = {}
+        self._piece = ""
+
+    def enter(self, piece: str) -> None:
+        self._piece = piece
+
+    def code(self, symbols: Int32Array | None, frequencies: Frequencies, n: int) -> Int32Array:
+        found = super().code(symbols, frequencies, n)
+        self.bits[self._piece] = self.bits.get(self._piece, 0.0) + _bits(found, frequencies, n)
+        return found

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nfcodec.coding.adaptive import AdaptiveModel, adaptive_cost
 from nfcodec.coding.entropy import Int64Array
 from nfcodec.exact.arithmetic import MAX_SYMBOL, widened
-from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.exact.part import Part, SymbolCoder, Symbols, every
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader, put_varint
 
@@ -104,6 +104,7 @@ def code_levels(
     models = [neighbour_model(limit) for limit in limits]
     done: list[Int64Array] = []
     for i, shape in enumerate(shapes):
+        coder.enter(f"entries {every(1 << shape.log2_stride)}")
         level = np.zeros((shape.rows, shape.cols, shape.features), np.int64)
         for f in range(shape.features):
             values = None if levels is None else levels[i][:, :, f]

@@ -9,10 +9,11 @@ how their tensors are modelled. docs/reference/format.md, "Symbols", is the norm
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from nfcodec.coding.entropy import Decoder, Encoder, Estimator
+from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Meter
 from nfcodec.errors import FormatError
-from nfcodec.exact.arithmetic import Step
+from nfcodec.exact.arithmetic import Step, SymbolArray
 from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
@@ -49,7 +50,7 @@ def estimate_payload(order: int, parts: Sequence[Part], symbols: Symbols, steps:
 
 def decode_payload(field: Field, geometry: Geometry, payload: bytes, steps: Steps = _UNTOLD) -> Symbols:
     """The symbols in a field's payload. Raises FormatError."""
-    parts, stream = _read_heads(field, geometry, payload)
+    parts, _, stream = _read_heads(field, geometry, payload)
     decoder = Decoder(stream)
     known: Symbols = {}
     for part in parts:
@@ -61,23 +62,61 @@ def decode_payload(field: Field, geometry: Geometry, payload: bytes, steps: Step
 
 def payload_cost(field: Field, geometry: Geometry, payload: bytes) -> Cost:
     """What `decode_payload` takes at most; the symbols are kept. Raises FormatError."""
-    parts, stream = _read_heads(field, geometry, payload)
+    parts, _, stream = _read_heads(field, geometry, payload)
     total = Cost(kept_bytes=2 * len(payload))
     for part in parts:
         total = total.then(part.cost(len(stream)))
     return total.keeping(total.kept_bytes - 2 * len(payload))
 
 
-def _read_heads(field: Field, geometry: Geometry, payload: bytes) -> tuple[list[Part], bytes]:
-    """The parts, with what their heads say, and the stream behind these. Raises FormatError."""
+class Piece(NamedTuple):
+    """Of a payload: some tensors, or what a part calls a piece of them, and its bytes, about."""
+
+    tensors: tuple[str, ...]
+    name: str
+    n_bytes: float
+
+
+def weigh_payload(field: Field, geometry: Geometry, payload: bytes, steps: Steps = _UNTOLD) -> list[Piece]:
+    """What the pieces of a field's payload take, in their order; what is left of it is no single one's.
+
+    Raises:
+        FormatError: as `decode_payload`.
+    """
+    parts, heads, stream = _read_heads(field, geometry, payload)
+    meter, known, found = Meter(stream), dict[str, SymbolArray](), list[Piece]()
+    for part, head in zip(parts, heads, strict=True):
+        part.know_steps(steps)
+        meter.begin()
+        coded = part.code(meter, None, known)
+        known = {**known, **coded}
+        found += [Piece(tuple(coded), name, size) for name, size in _shared_out(meter.bits, head, part, known)]
+    return found
+
+
+def _shared_out(in_stream: Mapping[str, float], head: int, part: Part, known: Symbols) -> list[tuple[str, float]]:
+    """The bytes of a part's pieces; those of its head are shared out by what it says of it, else by their bits."""
+    in_head = part.bits_in_head(known)
+    pieces = {**in_stream, **in_head} or {"": 0.0}
+    by = in_head or in_stream
+    total = sum(by.values())
+    shares = {name: by.get(name, 0.0) / total if total else 1 / len(pieces) for name in pieces}
+    return [(name, in_stream.get(name, 0.0) / 8 + head * share) for name, share in shares.items()]
+
+
+def _read_heads(field: Field, geometry: Geometry, payload: bytes) -> tuple[list[Part], list[int], bytes]:
+    """The parts, with what their heads say; the bytes of these; and the stream behind them. Raises FormatError."""
     reader = ByteReader(payload, "the payload of symbols")
     order = reader.u8()
     if order not in field.orders(geometry):
         raise FormatError("the order of the symbols is unknown, or does not suit the field", code="order")
     parts = field.parts(geometry, order)
+    heads: list[int] = []
     for part in parts:
+        before = reader.n_left
         part.read_head(reader)
-    return parts, reader.rest()
+        heads.append(before - reader.n_left)
+    return parts, heads, reader.rest()
 
 
 def _write(coder: SymbolCoder, order: int, parts: Sequence[Part], symbols: Symbols, steps: Steps) -> bytes:

@@ -25,8 +25,17 @@ class Table:
     frequencies: npt.NDArray[np.int64]
 
 
+def every(spacing: int) -> str:
+    """How far apart the entries of a piece lie, in words."""
+    return "every pixel" if spacing == 1 else f"every {spacing} pixels"
+
+
 class SymbolCoder(Protocol):
     """One direction of coding; the models run the same code for encoding, decoding and estimating."""
+
+    def enter(self, piece: str) -> None:
+        """Hear what the next symbols are, where a part has several pieces; only who counts their bits listens."""
+        ...
 
     def code(
         self, symbols: npt.NDArray[np.int32] | None, frequencies: npt.NDArray[np.int64] | Table, n: int
@@ -71,3 +80,11 @@ class Part(ABC):
         Raises:
             FormatError: decoded symbols that no encoder writes.
         """
+
+    def bits_in_head(self, known: Symbols) -> Mapping[str, float]:
+        """About how many bits of the head are symbols, by pieces of the part; most parts have none there.
+
+        Args:
+            known: the tensors of this part and of those before it.
+        """
+        return {}

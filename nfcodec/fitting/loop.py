@@ -77,8 +77,8 @@ class FitResult:
 class Teller(Protocol):
     """Who is told how far a fit is, as `request.Clock`."""
 
-    def tell(self, step: int, max_steps: int, psnr_db: float) -> None:
-        """After each step, with the PSNR of the latest look at all pixels."""
+    def tell(self, step: int, max_steps: int, psnr_db: float, *, bits_per_pixel: float) -> None:
+        """After each step, with the PSNR and the bits of the latest look at all pixels; NaN for bits not counted."""
         ...
 
 
@@ -158,7 +158,8 @@ def fit(
         check_stopped()
         for behind, each in enumerate(seen, 1 - len(seen)):
             stats = stats if each is None else each
-            clock.tell(step + behind, schedule.max_steps, psnr_of(problem, stats))
+            bits = stats.bits_per_pixel or math.nan
+            clock.tell(step + behind, schedule.max_steps, psnr_of(problem, stats), bits_per_pixel=bits)
         looked = seen[-1] is not None
         if looked and schedule.is_reached(psnr_of(problem, stats)):
             return course.result(problem, stats, step, reached=True)

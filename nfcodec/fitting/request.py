@@ -29,6 +29,8 @@ class Event:
         message: a human sentence, or empty.
         task: which of several encodes of the picture this is, as "try 3" or "grid"; empty if it is the only one.
         plan: what is to follow, where it begins, up to the end of all encodes that are sure to come; None otherwise.
+        bits_per_pixel: of what the field's symbols take, about, or of a whole file where one has been written; NaN
+            where they have not been counted.
     """
 
     phase: str
@@ -40,6 +42,7 @@ class Event:
     message: str = ""
     task: str = ""
     plan: Plan | None = None
+    bits_per_pixel: float = math.nan
 
 
 Listener = Callable[[Event], None]
@@ -71,10 +74,19 @@ class Clock:
     listen: Listener = ignore
     task: str = ""
 
-    def tell(self, step: int, max_steps: int, psnr_db: float, message: str = "", plan: Plan | None = None) -> None:
+    def tell(
+        self,
+        step: int,
+        max_steps: int,
+        psnr_db: float,
+        message: str = "",
+        plan: Plan | None = None,
+        bits_per_pixel: float = math.nan,
+    ) -> None:
         """Emit one event."""
         seconds, target_db = time.monotonic() - self.started, self.target_psnr_db
-        self.listen(Event(self.phase, step, max_steps, psnr_db, target_db, seconds, message, self.task, plan))
+        told = (message, self.task, plan, bits_per_pixel)
+        self.listen(Event(self.phase, step, max_steps, psnr_db, target_db, seconds, *told))
 
 
 @dataclass(frozen=True)

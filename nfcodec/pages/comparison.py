@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from nfcodec.images.files import image_bytes
@@ -52,34 +53,29 @@ class Source:
     Attributes:
         name: of its file.
         raster: turned as its EXIF says.
-        n_bytes: of the file.
         icc: its profile, if it has one.
     """
 
     name: str
     raster: Raster
-    n_bytes: int
     icc: bytes | None = None
 
-    @property
-    def bpp(self) -> float:
-        """Bits a pixel of the file."""
-        return 8 * self.n_bytes / self.raster.n_pixels
 
-
-def comparison_page(first: Source, second: Source, ms_ssim: float | None) -> str:
+def comparison_page(first: Source, second: Source, sizes: tuple[int, int], ms_ssim: float | None) -> str:
     """The whole page as HTML.
 
     Args:
         first, second: pictures of one size, number of channels and depth.
+        sizes: of their files, in bytes.
         ms_ssim: of the two; None where they are too small for it.
     """
+    first, second = named(first, second)
     psnr = psnr_db(first.raster.samples, second.raster.samples, first.raster.peak)
-    names = [printable(each.name) for each in (first, second)]
+    names, bpp = [first.name, second.name], [8 * size / first.raster.n_pixels for size in sizes]
     values = [
         ("PSNR", decibels(psnr)),
         ("MS-SSIM", "the picture is too small" if ms_ssim is None else f"{ms_ssim:.6f}"),
-        *((f"{name}, bits a pixel", number(each.bpp, 3)) for name, each in zip(names, (first, second), strict=True)),
+        *((f"{name}, bits a pixel", number(bits, 3)) for name, bits in zip(names, bpp, strict=True)),
     ]
     return document(
         f"{names[0]} and {names[1]}",
@@ -87,15 +83,22 @@ def comparison_page(first: Source, second: Source, ms_ssim: float | None) -> str
             f"Compared by nfcodec {__version__}, over the stored samples, both pictures turned as their EXIF says."
             " PSNR and MS-SSIM are of the colours; alpha, where there is any, has its own line.",
         ],
-        main(section("Numbers", facts(values), _files(first, second)), *pictures(first, second)),
+        main(section("Numbers", facts(values), _files(first, second, sizes, bpp)), *pictures(first, second)),
         style=STYLE + MAP_STYLE,
     )
 
 
+def named(first: Source, second: Source) -> tuple[Source, Source]:
+    """The same with names for a page that may be sent: without folders, unless these tell the two apart."""
+    short = [os.path.basename(each.name) or each.name for each in (first, second)]
+    names = short if short[0] != short[1] else [first.name, second.name]
+    return replace(first, name=printable(names[0])), replace(second, name=printable(names[1]))
+
+
 def pictures(first: Source, second: Source) -> Sequence[str]:
-    """Sections: the two to wipe between, and how they differ."""
+    """Sections: the two to wipe between, and how they differ. Their names are as they are shown, see `named`."""
     a, b, shown = first.raster, second.raster, Shown.of(first.raster.height, first.raster.width)
-    sides = (Side.of_png(printable(each.name), shown.png(each.raster, each.icc)) for each in (first, second))
+    sides = (Side.of_png(each.name, shown.png(each.raster, each.icc)) for each in (first, second))
     note = "" if shown.note is None else paragraph(shown.note)
     found, errors = differences.by_channel(a, b), error_map(a.samples, b.samples, shown.factor)
     return [
@@ -115,13 +118,13 @@ def _rms(a: Raster, b: Raster) -> float:
     return 0.0 if math.isinf(psnr) else a.peak * 10 ** (-psnr / 20)
 
 
-def _files(first: Source, second: Source) -> str:
+def _files(first: Source, second: Source, sizes: Sequence[int], bpp: Sequence[float]) -> str:
     rows: list[list[Cell]] = []
-    for each in (first, second):
+    for each, n_bytes, bits in zip((first, second), sizes, bpp, strict=True):
         raster = each.raster
         kind = f"{raster.channels} x {raster.depth} bits" + (", alpha" if raster.alpha is not None else "")
         size = f"{raster.width} x {raster.height}"
-        rows.append([printable(each.name), size, kind, each.n_bytes, each.bpp])
+        rows.append([each.name, size, kind, n_bytes, bits])
     columns = ("file", "pixels", "samples of a pixel", "bytes", "bits a pixel")
     return table("The two files", columns, rows, digits=3, long=(0,))
 
@@ -160,7 +163,7 @@ def _numbers(first: Source, second: Source, found: Sequence[Difference]) -> list
         table("Differences by channel", columns, channels),
         paragraph(
             f"RMS, mean and largest difference are in units of samples, 0 to {a.peak}; means are of"
-            f" {printable(second.name)} minus {printable(first.name)}.",
+            f" {second.name} minus {first.name}.",
             "notes",
         ),
         heading("By part of the picture, PSNR in dB"),

@@ -17,6 +17,7 @@ section > p { max-width: 46rem; }
 .facts dd { margin: 0; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .facts dt, .facts dd { overflow-wrap: anywhere; }
 tbody th { font-weight: 500; }
+thead th { min-width: 4.5rem; }
 td.long, th.long { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
 caption { padding-bottom: 0.4rem; color: var(--soft); text-align: left; }
 .empty { color: var(--soft); }
@@ -31,11 +32,16 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
+def text_of(text: str) -> str:
+    """Plain text as HTML."""
+    return escape(printable(text))
+
+
 def section(title: str, *parts: str) -> str:
     """Parts under a heading."""
     name = title.lower().replace(" ", "-")
     inside = "".join(parts)
-    return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{escape(title)}</h2>\n{inside}</section>\n'
+    return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{text_of(title)}</h2>\n{inside}</section>\n'
 
 
 def main(*sections: str) -> str:
@@ -45,17 +51,17 @@ def main(*sections: str) -> str:
 
 def heading(text: str) -> str:
     """Of a part of a section."""
-    return f"<h3>{escape(text)}</h3>\n"
+    return f"<h3>{text_of(text)}</h3>\n"
 
 
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph of plain text, of a class if that is named."""
-    return f"<p{_class(kind)}>{escape(text)}</p>\n"
+    return f"<p{_class(kind)}>{text_of(text)}</p>\n"
 
 
 def facts(values: Iterable[tuple[str, str]]) -> str:
     """Names and values that stand out."""
-    inside = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>\n" for name, value in values)
+    inside = "".join(f"<div><dt>{text_of(name)}</dt><dd>{text_of(value)}</dd></div>\n" for name, value in values)
     return f'<dl class="facts">\n{inside}</dl>\n'
 
 
@@ -70,17 +76,18 @@ def table(
     """
     numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
     kinds = [_class("number" if numeric[i] and i else "long" if i in long else "") for i in range(len(columns))]
-    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
+    head = "".join(f'<th scope="col"{kind}>{text_of(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
     body = "".join(_row(row, kinds, digits) for row in rows)
+    named = f"<thead><tr>{head}</tr></thead>\n" if any(columns) else ""
     return (
-        f'<div class="scroll" role="region" aria-label="{escape(title)}">\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+        f'<div class="scroll" role="region" aria-label="{text_of(title)}">\n<table>\n'
+        f"{named}<tbody>\n{body}</tbody>\n</table>\n</div>\n"
     )
 
 
 def _row(row: Sequence[Cell], kinds: Sequence[str], digits: int) -> str:
-    first = f'<th scope="row"{kinds[0]}>{escape(_shown(row[0], digits))}</th>'
-    others = (f"<td{kind}>{escape(_shown(cell, digits))}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
+    first = f'<th scope="row"{kinds[0]}>{text_of(_shown(row[0], digits))}</th>'
+    others = (f"<td{kind}>{text_of(_shown(cell, digits))}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
     return f"<tr>{first}{''.join(others)}</tr>\n"
 
 
@@ -96,7 +103,7 @@ def number(value: float, digits: int = 2) -> str:
     """A number, or a sign for one that is infinite or missing."""
     if math.isnan(value):
         return ""
-    return "∞" if math.isinf(value) else f"{value:,.{digits}f}"
+    return "∞" if math.isinf(value) else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def decibels(psnr_db: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nfcodec.cli import compare
+from nfcodec.cli import compare, encode
 from tests.cli.commands import PNG, assert_one_clear_line, files
 
 
@@ -83,3 +83,39 @@ def test_a_page_is_written_whole_or_not_at_all(two, monkeypatch):
     assert two("compare", "a.png", "b.nfc", compare.HTML, "out.html", "-f").code == 6
     assert Path("out.html").read_text() == "old"
     assert files() == ["a.png", "b.nfc", "out.html"]
+
+
+def test_encode_writes_a_page(two):
+    plain = two("encode", "a.png", "plain.nfc", "-e", 1, "--psnr", 30)
+    result = two("encode", "a.png", "c.nfc", "-e", 1, "--psnr", 30, "--report", "c.html")
+    assert (plain.code, result.code) == (0, 0), result.err
+    assert Path("c.nfc").read_bytes() == Path("plain.nfc").read_bytes()
+    page = Path("c.html").read_text(encoding="utf-8")
+    assert "c.nfc, made from a.png" in page
+    assert f"{os.path.getsize('c.nfc'):,}" in page
+
+
+def test_a_report_of_standard_input_and_output(two):
+    result = two("encode", "-", "-", "-e", 1, "--psnr", 30, "--report", "c.html", stdin=PNG)
+    assert result.code == 0, result.err
+    assert result.out.startswith(b"\x8bNFC")
+    assert "standard output, made from standard input" in Path("c.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("a.png", 2), ("c.nfc", 2), ("d.nfc", 2), ("d.png", 2), ("-", 2), ("missing/d", 7), ("b", 7)]
+)
+def test_a_report_that_cannot_be_written_costs_no_encode(two, monkeypatch, target, code):
+    Path("b").write_text("mine")
+    before = files()
+    monkeypatch.setattr("nfcodec.codec.encode", pytest.fail)
+    result = two("encode", "a.png", "c.nfc", encode.REPORT, target)
+    assert result.code == code, result.err
+    assert_one_clear_line(result)
+    assert files() == before
+
+
+def test_no_encode_no_report(two):
+    result = two("encode", "a.png", "c.nfc", "-e", 1, "--size", 1, "--report", "c.html")
+    assert result.code == 5
+    assert files() == ["a.png", "b.nfc"]

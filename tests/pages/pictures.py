@@ -11,6 +11,9 @@ HOSTILE = "\"><script>alert(1)</script>&amp;'\u202egnp.nfc\udcff\n"
 """A file's name: markup, quotes, a character that turns the others round, and a byte that is no text."""
 
 
+NAMES, SIZES = ("first.png", "second.nfc"), (1000, 100)
+
+
 def pair(height=30, width=40, channels=3, depth=8, *, alpha=False, noise=6.0):
     """Two pictures of a size as sources, the second one a noisy copy."""
     rng = np.random.default_rng(0)
@@ -20,5 +23,4 @@ def pair(height=30, width=40, channels=3, depth=8, *, alpha=False, noise=6.0):
     second = first + rng.normal(0, noise * peak / 255, shape) if noise else first
     kind = np.uint8 if depth == 8 else np.uint16
     arrays = (each.round().clip(0, peak).astype(kind) for each in (first, second))
-    names = ("first.png", 1000), ("second.nfc", 100)
-    return [Source(name, Raster.from_array(array), n) for (name, n), array in zip(names, arrays, strict=True)]
+    return [Source(name, Raster.from_array(array)) for name, array in zip(NAMES, arrays, strict=True)]

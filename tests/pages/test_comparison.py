@@ -17,7 +17,7 @@ from nfcodec.pages.differences import by_channel, by_part, error_map, heat
 from nfcodec.pages.pictures import Shown
 from nfcodec.raster import Raster
 from tests.pages.elements import Elements, assert_stands_alone
-from tests.pages.pictures import HOSTILE, pair
+from tests.pages.pictures import HOSTILE, SIZES, pair
 
 
 def images(html):
@@ -46,7 +46,7 @@ def test_pictures_that_are_the_same(depth):
     first, second = pair(channels=1, depth=depth, noise=0)
     (gray,) = by_channel(first.raster, second.raster)
     assert (gray.name, gray.psnr_db, gray.rms, gray.largest, gray.equal) == ("gray", math.inf, 0, 0, 1)
-    html = comparison_page(first, second, 1.0)
+    html = comparison_page(first, second, SIZES, 1.0)
     assert "All colour samples are the same" in html
     assert len(images(html)) == 2
     assert not np.asarray(Image.open(io.BytesIO(diff_png(first.raster, second.raster)))).any()
@@ -61,7 +61,7 @@ def test_parts_cover_the_picture(shape):
         assert parts == [[psnr_db(first, second, 255)]]
     if shape == (31, 17):
         assert parts[2][0] == psnr_db(first[20:, :5], second[20:, :5], 255)
-    assert comparison_page(*pair(*shape), None).count("<tr>") == len(parts) + 1 + 3 + 5
+    assert comparison_page(*pair(*shape), SIZES, None).count("<tr>") == len(parts) + 1 + 3 + 5
 
 
 # ----------------------------------------------------------------------------------------------------------- map
@@ -103,7 +103,7 @@ def test_the_map_as_a_file_has_all_pixels(monkeypatch):
 
 def test_the_page_stands_alone_and_says_it_all():
     first, second = pair()
-    html = comparison_page(first, second, 0.98765432)
+    html = comparison_page(first, second, SIZES, 0.98765432)
     assert_stands_alone(html)
     text = Elements(html).text
     assert f"{psnr_db(first.raster.samples, second.raster.samples, 255):.2f} dB" in text
@@ -115,7 +115,7 @@ def test_the_page_stands_alone_and_says_it_all():
 
 def test_names_of_files_are_only_text():
     first, second = (replace(each, name=HOSTILE) for each in pair())
-    html = comparison_page(first, second, None)
+    html = comparison_page(first, second, SIZES, None)
     html.encode()
     assert_stands_alone(html)
     elements = Elements(html)
@@ -128,7 +128,7 @@ def test_names_of_files_are_only_text():
 @pytest.mark.parametrize(("channels", "depth", "alpha"), [(1, 8, False), (1, 16, True), (3, 16, False), (3, 8, True)])
 def test_all_kinds_of_pictures_are_shown(channels, depth, alpha):
     first, second = pair(channels=channels, depth=depth, alpha=alpha)
-    html = comparison_page(first, second, None)
+    html = comparison_page(first, second, SIZES, None)
     shown = np.asarray(images(html)[0])
     expected = first.raster.to_array()
     np.testing.assert_array_equal(shown, expected if depth == 8 else expected >> 8)
@@ -138,7 +138,7 @@ def test_all_kinds_of_pictures_are_shown(channels, depth, alpha):
 def test_profiles_are_shown_with(monkeypatch):
     first, second = pair()
     icc = bytes(128)
-    html = comparison_page(replace(first, icc=icc), second, None)
+    html = comparison_page(replace(first, icc=icc), second, SIZES, None)
     assert [image.info.get("icc_profile") for image in images(html)] == [icc, None, None]
 
 
@@ -159,9 +159,9 @@ def test_large_pictures_are_reduced(size, factor):
 
 def test_a_reduced_page_says_so_and_keeps_its_numbers(monkeypatch):
     first, second = pair(31, 40)
-    whole = comparison_page(first, second, None)
+    whole = comparison_page(first, second, SIZES, None)
     monkeypatch.setattr(pictures, "MOST_PIXELS", 200)
-    html = comparison_page(first, second, None)
+    html = comparison_page(first, second, SIZES, None)
     assert "the mean of 3 x 3 pixels" in html
     assert [image.size for image in images(html)] == [(14, 11)] * 3
     tables = [re.findall(r"<table>.*?</table>", each, re.DOTALL) for each in (whole, html)]

@@ -1,6 +1,7 @@
 """The pages in a real browser: wide and narrow, light and dark, with the keyboard alone, and without a network."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from PIL import Image
 
 from nfcodec.pages.comparison import comparison_page
 from tests.browsing import requests
-from tests.pages.pictures import HOSTILE, pair
+from tests.pages.pictures import HOSTILE, SIZES, pair
+from tests.pages.test_encoding import page_of
 
 HOME, END, RIGHT, DOWN, TAB = "\ue011", "\ue010", "\ue014", "\ue015", "\ue004"
 
@@ -77,7 +79,7 @@ def opened(browser, html, tmp_path):
 
 def test_a_comparison(browser, tmp_path):
     first, second = pair(90, 120)
-    path = opened(browser, comparison_page(first, second, 0.9), tmp_path)
+    path = opened(browser, comparison_page(first, second, SIZES, 0.9), tmp_path)
     check_every_width(browser)
     check_wiping(browser)
     sizes = browser.find_element("css selector", "select")
@@ -95,9 +97,21 @@ def test_a_comparison(browser, tmp_path):
     check_quiet(browser, path)
 
 
+def test_an_encode(browser, tmp_path):
+    path = opened(browser, page_of(psnr=30, effort=3, field="wavelet")[0], tmp_path)
+    check_every_width(browser)
+    check_wiping(browser)
+    plots = browser.find_elements("css selector", ".plot svg")
+    assert len(plots) == 2
+    assert all(plot.size["width"] >= 570 for plot in plots)  # they scroll, so that one can read them
+    bars = [bar.size["width"] for bar in browser.find_elements("css selector", "td.bar div")]
+    assert max(bars) > 10 * min(bars)
+    check_quiet(browser, path)
+
+
 def test_hostile_names_do_nothing(browser, tmp_path):
     first, second = pair()
-    html = comparison_page(type(first)(HOSTILE * 9, first.raster, 1), second, None)
+    html = comparison_page(replace(first, name=HOSTILE * 9), second, SIZES, None)
     path = opened(browser, html, tmp_path)
     check_every_width(browser)
     check_quiet(browser, path)

@@ -194,21 +194,21 @@ class _Fit:
         return sys.maxsize if most is None else most - self.taken
 
     def _soften(self, descent: Descent, n: int) -> None:
-        clock, between, found_db = self._request.clock("fit"), max(1, n // LOOKS), -math.inf
+        clock, between, found_db, bits = self._request.clock("fit"), max(1, n // LOOKS), -math.inf, math.nan
         for i in range(n):
             if self._request.steps_expired():
                 break
             share = i / n
             if i % between == between - 1:
                 found = descent.evaluate()
-                found_db = self._psnr_db(found.error)
-                self._keep(descent, found_db, found.bits)
+                found_db, bits = self._psnr_db(found.error), found.bits
+                self._keep(descent, found_db, bits)
                 if share >= FIRST_LOOK:
                     self._steer(found_db, share)
             rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
             temperature, noise = (a + (b - a) * share for a, b in (TEMPERATURE, NOISE))
             self._step(descent, Iteration(self.rate_weight, temperature, noise, rate, rate, BETAS))
-            clock.tell(i + 1, n, found_db)
+            clock.tell(i + 1, n, found_db, bits_per_pixel=bits / self._problem.geometry.n_pixels)
 
     def _start(self, field: Grid, geometry: Geometry, targets: FloatArray, i: int) -> Parameters:
         low, high = (each(targets, axis=(1, 2)) for each in (np.min, np.max))

@@ -15,7 +15,7 @@ import numpy as np
 from nfcodec.coding.range_coder import WORD_BYTES, Words
 from nfcodec.exact.arithmetic import MAX_SYMBOL, Quantized, Step, SymbolArray
 from nfcodec.exact.geometry import Geometry
-from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.exact.part import Part, SymbolCoder, Symbols, every
 from nfcodec.fields.grid.entropy import BAND, TENSORS, WAVEFRONT_ENTRIES, EntropyModel, Int32Array, repays
 from nfcodec.fields.grid.tables import bits_of
 from nfcodec.fields.grid.wavefronts import grid_decoder, grid_encoder
@@ -66,6 +66,13 @@ class LatentsPart(Part):
             return {LATENTS: symbols[LATENTS]}
         words = np.frombuffer(self._words, f"<u{WORD_BYTES}")
         return {LATENTS: decode_latents(self._model(known), words)}
+
+    def bits_in_head(self, known: Symbols) -> Mapping[str, float]:
+        model = self._model(known)
+        return {
+            f"{'hyperlatents' if lattice.is_hyper else 'entries'} {every(1 << lattice.level)}": bits
+            for lattice, bits in zip(model.lattices, latent_bits(model, known[LATENTS]), strict=True)
+        }
 
     def _model(self, known: Symbols) -> EntropyModel:
         if not self._steps:

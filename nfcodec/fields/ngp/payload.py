@@ -76,6 +76,7 @@ class EntriesPart(Part):
         for i, (level, used, limits, entries) in enumerate(
             zip(self._levels, self._used, self._limits, given, strict=True)
         ):
+            coder.enter(f"level{i}")
             shape = (*used.index.shape, level.features)
             if self._by_neighbours and used.on_lattice:
                 coded = _code_lattice(coder, models, shape, coarser, entries)

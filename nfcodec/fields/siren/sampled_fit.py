@@ -148,8 +148,8 @@ class _NetworkClock:
     i: int
     listens: bool
 
-    def tell(self, step: int, max_steps: int, psnr_db: float) -> None:
-        """After each step of the fit."""
+    def tell(self, step: int, max_steps: int, psnr_db: float, *, bits_per_pixel: float) -> None:
+        """After each step of the fit, which counts no bits."""
         self.progress.take(self.i, psnr_db)
         if self.listens:
             self.progress.tell(step)

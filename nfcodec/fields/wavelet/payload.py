@@ -12,9 +12,10 @@ import numpy as np
 
 from nfcodec.coding.laplace import code_laplace, scale_index
 from nfcodec.exact.arithmetic import SymbolArray
-from nfcodec.exact.part import Part, SymbolCoder, Symbols
+from nfcodec.exact.part import Part, SymbolCoder, Symbols, every
 from nfcodec.fields.wavelet.coding_order import REPAYING, Place, Run, WaveletShape, groups_of_runs, runs
 from nfcodec.fields.wavelet.contexts import Int32Array
+from nfcodec.fields.wavelet.transform import LL
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
@@ -78,9 +79,16 @@ def code_wavelet(coder: SymbolCoder, shape: WaveletShape, regime: int, symbols: 
                     whole[rows] = part.reshape(-1, whole.shape[1])
 
             _share_out(workers, run.tasks(take))
+            coder.enter(_piece(run))
             chosen = None if symbols is None else symbols[run.place].reshape(-1)
             run.put(code_laplace(coder, locations.reshape(-1), scale_index(log_scales.reshape(-1)), chosen))
     return out
+
+
+def _piece(run: Run) -> str:
+    """What a run's coefficients are, for people."""
+    orientation, spacing = run.key[0], run.place[0].step // 2
+    return f"{'means' if orientation == LL else 'details'} {every(spacing)}"
 
 
 TakePlace = Callable[[Place, Int32Array, Int32Array], object]
