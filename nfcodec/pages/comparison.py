@@ -31,7 +31,9 @@ from nfcodec.raster import Raster
 from nfcodec.version import __version__
 
 MAP_STYLE = f"""
-.map img {{ display: block; width: 100%; max-width: var(--fit, none); height: auto; image-rendering: pixelated; }}
+.map .view {{ overflow: auto; max-height: 85vh; }}
+.map img {{ display: block; width: 100%; max-width: var(--fit); height: auto; min-height: 4px; }}
+.map img {{ image-rendering: pixelated; }}
 .map img.shrunk {{ image-rendering: auto; }}
 .scale {{ max-width: 24rem; margin-top: 0.75rem; color: var(--soft); font-size: 0.8rem; }}
 .scale div:first-child {{
@@ -146,7 +148,7 @@ def _map(errors: Floats, overall: Difference, peak: int) -> str:
         "The RMS difference of each pixel over its channels. The scale ends at"
         f" {WHITE_RMS:g} times the RMS difference of the whole picture, which is {overall.rms:.2f} of {peak}."
     )
-    image = Side.of_png(alt, png).image
+    image = f'<div class="view" role="region" aria-label="Map">{Side.of_png(alt, png).image}</div>'
     fitting = fitting_the_window((errors.shape[1], errors.shape[0]))
     return f'<figure class="map"{fitting}>{image}{scale}<figcaption>{escape(caption)}</figcaption></figure>\n'
 

@@ -73,8 +73,11 @@ def wipe(left: Side, right: Side, *, pixels: tuple[int, int] | None = None) -> s
 
 
 def fitting_the_window(pixels: tuple[int, int]) -> str:
-    """An attribute that makes `--fit` the width at which a picture of a width and height is not too high for it."""
-    return f' style="--fit: calc(80vh * {pixels[0] / pixels[1]:.4f})"'
+    """An attribute that makes `--fit` the width at which a picture of a width and height is not too high for it.
+
+    Narrow strips are as wide as can be seen, and scroll.
+    """
+    return f' style="--fit: max(6rem, calc(80vh * {pixels[0] / pixels[1]:.4f}))"'
 
 
 _SIZES = """<label>Size: <select>

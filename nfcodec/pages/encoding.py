@@ -160,7 +160,7 @@ def _psnr_plot(report: Report, events: Sequence[Event]) -> Plot | None:
 def _bits_plot(report: Report, events: Sequence[Event]) -> Plot | None:
     seen = [event.bits_per_pixel for event in events if math.isfinite(event.bits_per_pixel)]
     seconds = _seconds(events)
-    if not seconds or not seen:
+    if not seconds or len(seen) < 2:
         return None
     high = 1.05 * min(max(seen), SHOWN_FACTOR * report["bpp"])
     lines, marks = _drawn(events, _bits_of)

@@ -97,6 +97,19 @@ def test_a_comparison(browser, tmp_path):
     check_quiet(browser, path)
 
 
+@pytest.mark.parametrize("shape", [(3000, 2), (2, 3000)])
+def test_strips_can_be_seen(browser, tmp_path, shape):
+    opened(browser, comparison_page(*pair(*shape), SIZES, None), tmp_path)
+    for width in (1280, 400):
+        shown(browser, width, "light")
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        for element in browser.find_elements("css selector", ".view"):
+            assert 0 < element.size["height"] <= 0.9 * 800
+        for image in browser.find_elements("css selector", "img"):
+            assert image.size["width"] >= 90
+            assert image.size["height"] >= 4
+
+
 def test_an_encode(browser, tmp_path):
     path = opened(browser, page_of(psnr=30, effort=3, field="wavelet")[0], tmp_path)
     check_every_width(browser)
