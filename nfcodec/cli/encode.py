@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nfcodec.cli import _console
-from nfcodec.cli._extra import check_extra, write_extra
+from nfcodec.cli._extra import OUT, check_extra, write_extra
 from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     STDIO,
@@ -133,7 +133,7 @@ def command(
     if out == STDIO and as_json:
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
     if page is not None:
-        check_extra(REPORT, page, {"IN": source, "OUT": out}, overwrite, (".html",))
+        check_extra(REPORT, page, {"IN": source, OUT: out}, overwrite, (".html",))
     raster = _read(source, limits)
     check_output(source, out, overwrite)
 

@@ -92,7 +92,11 @@ def test_input_and_output_are_never_the_same_file(run, put):
 @pytest.mark.skipif(os.name != "posix", reason="POSIX redirections")
 def test_redirected_input_and_output_are_never_the_same_file(tmp_path, nfc):
     (tmp_path / "a").write_bytes(nfc)
-    for line in ("decode - a -f < a", "decode a - >> a", "decode - - < a >> a", "decode a /dev/stdout >> a"):
+    lines = (
+        "decode - a -f < a", "decode a - >> a", "decode - - < a >> a", "decode a /dev/stdout >> a",
+        "compare - - --html a -f < a", "encode b - --report a -f >> a",
+    )  # fmt: skip
+    for line in lines:
         result = shell(f"nfcodec {line}", tmp_path)
         assert (result.returncode, result.stdout) == (2, b"")
         assert b"the same file" in result.stderr
