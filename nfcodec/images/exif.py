@@ -1,20 +1,21 @@
 """Two things that EXIF says of a picture: how it is to be turned, and how many pixels it has to the inch.
 
-All else in it is carried along unread. EXIF is a TIFF file: a header, and a directory of entries, whose values lie in
-the entry where they fit into four bytes, else anywhere in the file. Whoever wrote it may have written anything, so what
-is damaged counts as not said.
+All else in it is carried along unread. EXIF is a TIFF file: a header, and a directory of entries. What is damaged
+counts as not said.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nfcodec.images import directory
+from nfcodec.images.directory import HEADER_BYTES, RATIONAL, SHORT, Entry
 from nfcodec.raster import Raster
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x0112, 0x011A, 0x011B, 0x0128
@@ -26,15 +27,11 @@ MAX_DPI = INCHES_PER_METRE * 2**31
 PREFIX = b"Exif\0\0"
 """Of EXIF in a JPEG, and of Pillow's; a PNG does without."""
 
-_SHORT, _RATIONAL = 3, 5
 _INCH, _CENTIMETRE = 2, 3
 _INCHES = {_INCH: 1.0, _CENTIMETRE: 2.54}
 _MAX_DENOMINATOR, _MAX_NUMERATOR = 10_000, 2**32 - 1
-_EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
-"""A header, and a directory without entries."""
 
-Entry = tuple[int, int, bytes]
-"""Type, count, and the four bytes of the value or of its place."""
+_TURN_IN_XMP = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[1-8]")
 
 Resolution = tuple[float, float]
 """Pixels an inch, across and down."""
@@ -44,19 +41,35 @@ def orientation(exif: bytes) -> int:
     """How the picture is to be turned, 1 (not at all) .. 8, as EXIF counts; 1 where it does not say."""
     exif = exif.removeprefix(PREFIX)
     try:
-        order, entries, _ = _directory(exif)
+        order, entries, *_ = directory.first(exif)
         kind, _, value = entries[ORIENTATION]
-        found = struct.unpack_from(order + "H", value)[0] if kind == _SHORT else 1
+        found = struct.unpack_from(order + "H", value)[0] if kind == SHORT else 1
     except (struct.error, KeyError):
         return 1
     return found if 1 <= found <= 8 else 1
 
 
 def upright(raster: Raster) -> Raster:
-    """The picture as it is to be seen, turned as its EXIF says; without metadata, which would say so once more."""
+    """The picture as it is to be seen, turned as its EXIF says; its metadata says from then on that it is upright."""
     turn = orientation(raster.metadata.get("exif", b""))
+    if turn == 1:
+        return raster
     alpha = None if raster.alpha is None else _turned(raster.alpha, turn)
-    return Raster(_turned(raster.samples, turn), alpha)
+    metadata = {**raster.metadata, "exif": _said_upright(raster.metadata["exif"], turn)}
+    if "xmp" in metadata:
+        metadata["xmp"] = _TURN_IN_XMP.sub(rb"\g<1>1", metadata["xmp"])
+    return Raster(_turned(raster.samples, turn), alpha, metadata)
+
+
+def _said_upright(exif: bytes, turn: int) -> bytes:
+    """The same EXIF, of which the orientation can be read, for the picture after it was turned."""
+    exif = exif.removeprefix(PREFIX)
+    found, changed = directory.first(exif), bytearray(exif)
+    struct.pack_into(found.order + "H", changed, found.places[ORIENTATION], 1)
+    dpi = resolution(exif)
+    if turn >= 5 and dpi is not None and dpi[0] != dpi[1]:
+        return with_resolution(bytes(changed), (dpi[1], dpi[0]))
+    return bytes(changed)
 
 
 def _turned(plane: npt.NDArray[Any], turn: int) -> npt.NDArray[Any]:
@@ -72,7 +85,7 @@ def resolution(exif: bytes) -> Resolution | None:
     """Pixels an inch; None where it does not say, or something that no PNG could hold."""
     exif = exif.removeprefix(PREFIX)
     try:
-        order, entries, _ = _directory(exif)
+        order, entries, *_ = directory.first(exif)
         unit = _INCH
         if RESOLUTION_UNIT in entries:
             unit = struct.unpack_from(order + "H", entries[RESOLUTION_UNIT][2])[0]
@@ -95,42 +108,21 @@ def with_resolution(exif: bytes, dpi: Resolution) -> bytes:
     """
     exif = exif.removeprefix(PREFIX)
     try:
-        order, entries, following = _directory(exif or _EMPTY)
+        order, entries, following, _ = directory.first(exif or directory.EMPTY)
     except struct.error:
         return exif
-    start = bytearray(exif or _EMPTY[:8])
-    start += bytes(len(start) % 2)
-    struct.pack_into(order + "I", start, 4, len(start))
-    n_entries = len(entries.keys() | {X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT})
-    values = len(start) + 2 + 12 * n_entries + 4
-    across, down = (struct.pack(order + "I", values + 8 * i) for i in range(2))
-    entries = {
-        **entries,
-        X_RESOLUTION: (_RATIONAL, 1, across),
-        Y_RESOLUTION: (_RATIONAL, 1, down),
-        RESOLUTION_UNIT: (_SHORT, 1, struct.pack(order + "HH", _INCH, 0)),
+    across, down = (struct.pack(order + "II", *_fraction(each)) for each in dpi)
+    values = {
+        X_RESOLUTION: (RATIONAL, 1, across),
+        Y_RESOLUTION: (RATIONAL, 1, down),
+        RESOLUTION_UNIT: (SHORT, 1, struct.pack(order + "H", _INCH)),
     }
-    rows = [struct.pack(order + "HHI", tag, *entries[tag][:2]) + entries[tag][2] for tag in sorted(entries)]
-    directory = struct.pack(order + "H", n_entries) + b"".join(rows) + following
-    return bytes(start) + directory + b"".join(struct.pack(order + "II", *_fraction(each)) for each in dpi)
-
-
-def _directory(exif: bytes) -> tuple[str, Mapping[int, Entry], bytes]:
-    """The byte order, the entries of the first directory by tag, and the place of the next. Raises struct.error."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is None:
-        raise struct.error("no TIFF header")
-    (at,) = struct.unpack_from(order + "I", exif, 4)
-    (n_entries,) = struct.unpack_from(order + "H", exif, at)
-    rows = (struct.unpack_from(order + "HHI4s", exif, at + 2 + 12 * i) for i in range(n_entries))
-    entries: dict[int, Entry] = {tag: (kind, count, value) for tag, kind, count, value in rows}
-    (following,) = struct.unpack_from("4s", exif, at + 2 + 12 * n_entries)
-    return order, entries, following
+    return directory.with_first(exif or directory.EMPTY[:HEADER_BYTES], order, entries, values, following)
 
 
 def _rational(exif: bytes, order: str, entry: Entry) -> float:
     kind, _, value = entry
-    if kind != _RATIONAL:
+    if kind != RATIONAL:
         raise struct.error("no rational number")
     numerator, denominator = struct.unpack_from(order + "II", exif, struct.unpack(order + "I", value)[0])
     return numerator / denominator

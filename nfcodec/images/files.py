@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import zlib
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
+from nfcodec.errors import ImageReadError, LimitError, NfcError
 from nfcodec.floats import silently
-from nfcodec.images import exif, formats, npy, png16, pnm
+from nfcodec.images import exif, formats, npy, png16, pnm, tiff
 from nfcodec.images.atomic import check_writable, write_atomic
+from nfcodec.images.outputs import image_bytes, is_turned
 from nfcodec.images.sources import CheckStart, name_of, read_bytes, reason_of
+from nfcodec.images.to_pillow import INFO_KEYS, raster_to_pil
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "ImageFormat",
     "check_writable",
     "image_bytes",
     "is_turned",
@@ -36,13 +35,7 @@ __all__ = [
     "write_atomic",
 ]
 
-ImageFormat = Literal["png", "ppm", "npy"]
-_WITHOUT_METADATA = ("ppm", "npy")
-
-_INFO_KEYS = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}
 _STILL_FORMATS = {"MPO"}  # whose further frames are previews, not an animation
-_STRIP_ROWS = 64
-"""Of a strip that compressions are compared on."""
 
 _HINTS = {
     "CMYK": "convert it to RGB first",
@@ -108,95 +101,6 @@ def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Rast
         return _raster(_pil_array(image), image.info, limits)
 
 
-def raster_to_pil(raster: Raster) -> Image.Image:
-    """Convert to a Pillow image: L, LA, RGB, RGBA, or I;16 for 16-bit gray.
-
-    Metadata goes into `info`, and the pixels an inch that EXIF tells as "dpi", too.
-
-    Raises:
-        UsageError: 16-bit colour or 16-bit alpha, for which Pillow has no mode.
-    """
-    from PIL import Image
-
-    if raster.depth == 16 and (raster.channels == 3 or raster.alpha is not None):
-        raise UsageError(
-            "Pillow has no mode for 16-bit colour or 16-bit alpha; nfcodec.decode_array gives an array, and the command"
-            " `nfcodec decode` writes a PNG of 16 bits"
-        )
-    image = Image.fromarray(np.ascontiguousarray(raster.to_array()))
-    for key, value in raster.metadata.items():
-        image.info[_INFO_KEYS[key]] = exif.PREFIX + value.removeprefix(exif.PREFIX) if key == "exif" else value
-    if dpi := exif.resolution(raster.metadata.get("exif", b"")):
-        image.info["dpi"] = dpi
-    return image
-
-
-def image_bytes(raster: Raster, format: ImageFormat = "png", *, fast: bool = False) -> bytes:
-    """Return `raster` as the bytes of an image file.
-
-    Args:
-        raster: the picture.
-        format: "png" (8 or 16 bits, alpha, metadata kept), "ppm" (binary PGM or PPM, no alpha, no metadata) or
-            "npy" (an array as `raster.to_array()`, no metadata). Without metadata the pixels are turned as EXIF says.
-        fast: compress an 8-bit PNG in less than half the time, to about the same size.
-
-    Raises:
-        UsageError: an unknown format, or one that cannot hold the picture.
-    """
-    if format in _WITHOUT_METADATA:
-        raster = exif.upright(raster)
-    if format == "npy":
-        return npy.write(raster)
-    if format == "ppm":
-        return pnm.write(raster)
-    if format != "png":
-        raise UsageError(f"unknown image format {format!r}: it is png, ppm or npy")
-    if raster.depth == 16:
-        return png16.write(raster)
-    return _png_with_pillow(raster, fast=fast)
-
-
-def is_turned(raster: Raster, format: ImageFormat) -> bool:
-    """Whether `image_bytes` turns the pixels, as the format cannot hold the EXIF that says how they are to be seen."""
-    return format in _WITHOUT_METADATA and exif.orientation(raster.metadata.get("exif", b"")) != 1
-
-
-def _png_with_pillow(raster: Raster, *, fast: bool) -> bytes:
-    from PIL.PngImagePlugin import PngInfo
-
-    image, extra, options = raster_to_pil(raster), PngInfo(), dict[str, Any]()
-    if fast:
-        options |= _fast_compression(image)
-    for key in ("exif", "dpi"):
-        if key in image.info:
-            options[key] = image.info[key]
-    if xmp := raster.metadata.get("xmp"):
-        extra.add(b"iTXt", png16.XMP_KEYWORD + xmp)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", icc_profile=raster.metadata.get("icc"), pnginfo=extra, **options)
-    return buffer.getvalue()
-
-
-def _fast_compression(image: Image.Image) -> dict[str, Any]:
-    """Options of Pillow's writer of PNG, by what a strip across a large picture is smaller with.
-
-    Decoded photographs gain little from repetitions farther away than the pixel before, which take most of the time to
-    find; drawings and text gain much.
-    """
-    searching, neighbours_only = {"compress_level": 3}, {"compress_level": 3, "compress_type": zlib.Z_RLE}
-    if image.height < 16 * _STRIP_ROWS:
-        return searching
-    top = (image.height - _STRIP_ROWS) // 2
-    strip = image.crop((0, top, image.width, top + _STRIP_ROWS))
-
-    def size(options: dict[str, Any]) -> int:
-        buffer = io.BytesIO()
-        strip.save(buffer, "PNG", **options)
-        return len(buffer.getvalue())
-
-    return min(neighbours_only, searching, key=size)
-
-
 def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
     image = formats.open_image(data, limits)
     with image:
@@ -204,11 +108,23 @@ def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
             raise ImageReadError("it is an animation or has several pages; extract one picture first", code="pages")
         if png16.is_deep_colour(data):
             return _raster(*png16.read(data), limits)
+        if tiff.is_deep_colour(image):
+            array = tiff.read(lambda: formats.open_image(data, limits))
+            image.load()  # which is when Pillow turns it and says so
+            return _raster(array, _info(image), limits)
         if ";16" in repr(getattr(image, "tile", "")) and not image.mode.startswith("I"):
             raise ImageReadError(
-                f"16-bit colour in {image.format} is not supported; use PNG, PPM or .npy", code="depth"
+                f"this kind of 16-bit colour in {image.format} is not supported; use PNG, PPM or .npy", code="depth"
             )
-        return _raster(_pil_array(image), image.info, limits)
+        array = _pil_array(image)
+        return _raster(array, _info(image), limits)
+
+
+def _info(image: Image.Image) -> dict[Any, Any]:
+    """What Pillow tells of an image whose pixels are loaded; of a TIFF, too, what elsewhere is in EXIF."""
+    if image.format != formats.TIFF:
+        return image.info
+    return {**image.info, "exif": tiff.exif_of(image), "dpi": None}  # as Pillow makes up one pixel an inch
 
 
 def _pil_array(image: Image.Image) -> np.ndarray[Any, np.dtype[Any]]:
@@ -244,7 +160,7 @@ def _raster(array: np.ndarray[Any, np.dtype[Any]], info: dict[Any, Any], limits:
 
 def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
     metadata: dict[str, bytes] = {}
-    for key, info_key in _INFO_KEYS.items():
+    for key, info_key in INFO_KEYS.items():
         value = info.get(info_key)
         if isinstance(value, str):
             value = value.encode()

@@ -18,6 +18,17 @@ PICTURE_SUFFIXES = {
 }  # fmt: skip
 """In small letters, of pictures and of the arrays that hold them."""
 
+WRITTEN_SUFFIXES = {
+    "png": (".png",),
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "webp": (".webp",),
+    "avif": (".avif",),
+    "tiff": (".tif", ".tiff"),
+    "ppm": (".ppm", ".pgm", ".pnm"),
+    "npy": (".npy",),
+}
+"""Of the formats that pictures are written in, by the name that `--format` takes; the first is that of new names."""
+
 Path = str | os.PathLike[str]
 
 
@@ -29,6 +40,11 @@ def is_picture_name(path: Path) -> bool:
 def is_nfc_name(path: Path) -> bool:
     """Whether a path ends in .nfc, or is a link to one that does."""
     return NFC_SUFFIX in _suffixes(path)
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """The format that a suffix such as ".jpg" stands for, in small letters or large ones; None for an unknown one."""
+    return next((name for name, suffixes in WRITTEN_SUFFIXES.items() if suffix.lower() in suffixes), None)
 
 
 def is_same_file(source: Path | int, target: Path | int) -> bool:

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from nfcodec.errors import ImageReadError, UsageError
+from nfcodec.errors import ImageReadError
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 from nfcodec.raster import Raster
 
@@ -48,13 +48,7 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
 
 
 def write(raster: Raster) -> bytes:
-    """Return `raster` as a binary PGM (gray) or PPM (RGB); metadata has no place there and is left out.
-
-    Raises:
-        UsageError: the picture has alpha, which these formats cannot hold.
-    """
-    if raster.alpha is not None:
-        raise UsageError("PPM cannot hold transparency; use png or npy")
+    """Return `raster` as a binary PGM (gray) or PPM (RGB); alpha and metadata have no place there and are left out."""
     kind = 5 if raster.channels == 1 else 6
     header = f"P{kind}\n{raster.width} {raster.height}\n{raster.peak}\n".encode("ascii")
     return header + raster.samples.astype(">u2" if raster.depth == 16 else "u1").tobytes()

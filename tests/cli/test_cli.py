@@ -271,7 +271,9 @@ def test_encode_through_pipes(run):
 
 
 @pytest.mark.parametrize(("format", "start"), [(None, b"\x89PNG"), ("png", b"\x89PNG"), ("ppm", b"P6\n"),
-                                               ("npy", b"\x93NUMPY")])  # fmt: skip
+                                               ("npy", b"\x93NUMPY"), ("jpg", b"\xff\xd8\xff"),
+                                               ("JPEG", b"\xff\xd8\xff"), ("tif", b"II*\0"),
+                                               ("webp", b"RIFF")])  # fmt: skip
 def test_decode_to_stdout(run, nfc, format, start):
     result = run("decode", "-", *(["--format", format] if format else []), stdin=nfc)
     assert result.code == 0, result.err
@@ -279,17 +281,60 @@ def test_decode_to_stdout(run, nfc, format, start):
 
 
 @pytest.mark.parametrize(("name", "start"), [("b.PNG", b"\x89PNG"), ("b.ppm", b"P6\n"), ("b.npy", b"\x93NUMPY"),
-                                             ("b", b"\x89PNG")])  # fmt: skip
+                                             ("b", b"\x89PNG"), ("b.jpeg", b"\xff\xd8\xff"), ("b.tif", b"II*\0"),
+                                             ("b.webp", b"RIFF"), ("b.pgm", b"P6\n")])  # fmt: skip
 def test_the_suffix_says_the_format(run, nfc, name, start):
     assert run("decode", "-", name, stdin=nfc).code == 0
     with open(name, "rb") as file:
         assert file.read().startswith(start)
 
 
-def test_no_png_under_the_name_of_a_jpeg(run, nfc):
-    result = run("decode", "-", "b.jpg", stdin=nfc)
+@pytest.mark.parametrize("name", ["b.jxl", "b.heic", "b.gif", "b.v2", "b.pngx"])
+def test_unknown_suffixes_are_refused(run, nfc, name):
+    result = run("decode", "-", name, stdin=nfc)
     assert result.code == 2
     assert_one_clear_line(result)
+    assert "name OUT .png, .jpg, .webp, .avif, .tif, .ppm, .npy, or say --format" in result.err
+    assert files() == []
+    assert run("decode", "-", name, "--format", "ppm", stdin=nfc).code == 0
+    with open(name, "rb") as file:
+        assert file.read(2) == b"P6"
+
+
+def test_a_name_of_its_own_has_the_usual_suffix(run, nfc):
+    for format, name in (("jpeg", "a.jpg"), ("tiff", "a.tif")):
+        with open("a.nfc", "wb") as file:
+            file.write(nfc)
+        assert run("decode", "a.nfc", "--format", format).code == 0
+        assert name in files()
+
+
+def test_what_a_format_cannot_hold_is_refused_before_decoding(run, monkeypatch):
+    def decode(*arguments):
+        pytest.fail("decoded in vain")
+
+    for name, array, words in (
+        ("deep", np.full((4, 5, 3), 999, np.uint16), "8 bits a sample, and this picture has 16"),
+        ("clear", np.full((4, 5, 4), 99, np.uint8), "cannot hold transparency"),
+    ):
+        np.save(f"{name}.npy", array)
+        assert run("encode", f"{name}.npy", "-e", 1, "--lossless", "-q").code == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(nfcodec.codec, "decode", decode)
+            result = run("decode", f"{name}.nfc", "b.jpg")
+        assert result.code == 2
+        assert f"JPEG {'is written with ' if name == 'deep' else ''}{words}" in result.err
+        assert_one_clear_line(result)
+        assert run("decode", f"{name}.nfc", f"{name}.tif").code == 0
+        assert json.loads(run("compare", f"{name}.npy", f"{name}.tif", "--json").out)["identical"] is True
+
+
+def test_quality(run, nfc):
+    sizes = [len(run("decode", "-", "--format", "jpg", "--quality", n, stdin=nfc).out) for n in (5, 95)]
+    assert 0 < sizes[0] < sizes[1] == len(run("decode", "-", "--format", "jpg", stdin=nfc).out)
+    result = run("decode", "-", "b.png", "--quality", 9, stdin=nfc)
+    assert (result.code, files()) == (2, [])
+    assert "PNG is written without loss" in result.err
 
 
 @pytest.mark.parametrize("name", ["-dash.nfc", "ä 图 ☂.nfc", "two words.nfc"])
@@ -356,7 +401,8 @@ def test_encode_looks_at_the_output_before_the_fit(run, monkeypatch):
         ("encode", "-", "--time-limit", "nan"),
         ("encode", "-", "a.nfc", "--transform", "rot13"),
         ("encode",),
-        ("decode", "-", "--format", "jpg"),
+        ("decode", "-", "--format", "jxl"),
+        ("decode", "-", "--format", "jpg", "--quality", "0"),
         ("transcode", "-"),
         ("info", "-", "--what"),
     ],

@@ -36,12 +36,28 @@ def test_pictures_are_turned_as_pillow_turns_them(turn, channels):
     found = exif.upright(Raster(raster.samples, raster.alpha, {"exif": blob}))
     assert np.array_equal(found.to_array(), np.asarray(ImageOps.exif_transpose(image)))
     assert found.to_array().flags.c_contiguous
-    assert found.metadata == {}
+    assert exif.orientation(found.metadata["exif"]) == 1
+    assert exif.upright(found) is found
 
 
 def test_deep_pictures_are_turned():
     raster = Raster(np.arange(6, dtype=np.uint16).reshape(2, 3, 1) * 1000, None, {"exif": pillows(ORIENTATION=6)})
     assert exif.upright(raster).to_array().tolist() == [[3000, 0], [4000, 1000], [5000, 2000]]
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_metadata_of_a_turned_picture(turn):
+    """All else in it is kept; a resolution that differs across and down changes places with the sides."""
+    blob = pillows(ORIENTATION=turn, X_RESOLUTION=300.0, Y_RESOLUTION=100.0)
+    xmp = b"<a tiff:Orientation='%d'/><tiff:Orientation>%d</tiff:Orientation><b>6</b>" % (turn, turn)
+    raster = Raster(PIXELS[:, :, :3], None, {"exif": blob, "xmp": xmp, "icc": b"profile"})
+    found = exif.upright(raster).metadata
+    assert found["icc"] == b"profile"
+    assert found["xmp"] == b"<a tiff:Orientation='1'/><tiff:Orientation>1</tiff:Orientation><b>6</b>"
+    assert exif.resolution(found["exif"]) == ((100, 300) if turn >= 5 else (300, 100))
+    tags = Image.Exif()
+    tags.load(found["exif"])
+    assert tags[0x0112] == 1
 
 
 @pytest.mark.parametrize("blob", [b"", b"Exif\0\0", b"II*\0", b"garbage of all kinds", pillows(ORIENTATION=9),
