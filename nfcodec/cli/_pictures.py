@@ -1,15 +1,21 @@
-"""What verbs that write image files share: which format, and how."""
+"""What verbs that read or write image files share: which format, and what becomes of metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nfcodec.cli import _console
 from nfcodec.cli._console import STDIO
+from nfcodec.cli._options import input_name
 from nfcodec.images.names import WRITTEN_SUFFIXES, format_of_suffix
+
+if TYPE_CHECKING:
+    from nfcodec.raster import Raster
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,3 +54,44 @@ def format_of(target: str | None) -> str:
         known = ", ".join(suffixes[0] for suffixes in WRITTEN_SUFFIXES.values())
         raise click.UsageError(f"cannot write {suffix} files; name OUT {known}, or say --format")
     return found
+
+
+def metadata_options(function: Function) -> Function:
+    """Add --strip and --upright."""
+    for option in (
+        click.option("--upright", is_flag=True,
+                     help="Turn the pixels as EXIF says, and let it say that they are upright."),
+        click.option("--strip", is_flag=True,
+                     help="Leave out all metadata: ICC profile, EXIF and XMP. Pixels are turned as EXIF says."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def treated(raster: Raster, source: str, strip: bool, upright: bool) -> tuple[Raster, list[str]]:
+    """What --strip and --upright make of the picture of IN, and notes on what a user may not expect of them."""
+    from nfcodec.images import exif
+
+    notes: list[str] = []
+    if strip:
+        name = input_name(source)
+        if exif.orientation(raster.metadata.get("exif", b"")) != 1:
+            notes.append(turned(source, "--strip leaves it out"))
+        if "icc" in raster.metadata:
+            notes.append(f"the colour profile in {name} is left out, so programs will take the colours for sRGB")
+    if strip or upright:
+        raster = exif.upright(raster)
+    if strip:
+        raster = replace(raster, metadata={})
+    return raster, notes
+
+
+def turned(source: str, reason: str) -> str:
+    """A note that pixels were turned though nobody asked for it."""
+    return f"the pixels are turned as the EXIF in {input_name(source)} says, because {reason}"
+
+
+def say(notes: list[str]) -> None:
+    """Print notes for people."""
+    for each in notes:
+        _console.note(f"nfcodec: note: {each}")

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nfcodec.cli import _console
 from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     FilePath,
     check_output,
     default_output,
-    input_name,
     named,
     overwrite_option,
     quiet_option,
@@ -20,7 +18,7 @@ from nfcodec.cli._options import (
     verbose_option,
     write_output,
 )
-from nfcodec.cli._pictures import format_of, format_options
+from nfcodec.cli._pictures import format_of, format_options, metadata_options, say, treated, turned
 from nfcodec.cli._verb import Verb
 from nfcodec.images.names import WRITTEN_SUFFIXES, free_name, is_nfc_name
 
@@ -34,12 +32,20 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="IN", type=FilePath(0))
 @click.argument("target", metavar="[OUT]", required=False, type=FilePath(1))
 @format_options
+@metadata_options
 @limit_options
 @overwrite_option
 @quiet_option
 @verbose_option
 def command(
-    source: str, target: str | None, format_name: str | None, quality: int | None, overwrite: bool, limits: Limits
+    source: str,
+    target: str | None,
+    format_name: str | None,
+    quality: int | None,
+    strip: bool,
+    upright: bool,
+    overwrite: bool,
+    limits: Limits,
 ) -> None:
     """Decode the .nfc file IN to the image OUT, by default IN with the suffix of the format.
 
@@ -63,8 +69,8 @@ def command(
     from nfcodec.images.files import image_bytes, is_turned
 
     with named(source):
-        raster = decode(data, limits)
+        raster, notes = treated(decode(data, limits), source, strip, upright)
     write_output(out, image_bytes(raster, image_format, fast=True, quality=quality), overwrite, advice)
     if is_turned(raster, image_format):
-        what = f"the pixels are turned as the EXIF in {input_name(source)} says"
-        _console.note(f"nfcodec: note: {what}, because {image_format} cannot hold it")
+        notes.append(turned(source, f"{image_format} cannot hold it"))
+    say(notes)

@@ -28,6 +28,7 @@ from nfcodec.cli._options import (
     verbose_option,
     write_output,
 )
+from nfcodec.cli._pictures import metadata_options, say, treated
 from nfcodec.cli._verb import Verb
 from nfcodec.fields.registry import field_names
 from nfcodec.images.names import NFC_SUFFIX, is_picture_name
@@ -105,6 +106,7 @@ def _transforms() -> Mapping[str, str]:
 @click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
 @click.option(REPORT, "page", type=FilePath(1), metavar="HTML",
               help="Also write a page for a browser: how the fit went, where the bits are, what was lost.")  # fmt: skip
+@metadata_options
 @limit_options
 @overwrite_option
 @json_option
@@ -116,6 +118,8 @@ def command(
     source: str,
     target: str | None,
     page: str | None,
+    strip: bool,
+    upright: bool,
     overwrite: bool,
     as_json: bool,
     limits: Limits,
@@ -134,7 +138,7 @@ def command(
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
     if page is not None:
         check_extra(REPORT, page, {"IN": source, OUT: out}, overwrite, (".html",))
-    raster = _read(source, limits)
+    raster, notes = treated(_read(source, limits), source, strip, upright)
     check_output(source, out, overwrite)
 
     if options.pop("fast"):
@@ -168,9 +172,8 @@ def command(
     if _console.verbosity() > 0:
         settings = _encoded.settings(report["recipe"])
         _console.note(f"recipe of effort {report['effort']} for {report['field']}: {settings}")
-    for note in (_encoded.note(report), _encoded.note_on_seed(options["seed"], report)):
-        if note is not None:
-            _console.note(f"nfcodec: note: {note}")
+    more = _encoded.note(report), _encoded.note_on_seed(options["seed"], report)
+    say([*notes, *(each for each in more if each is not None)])
     _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
 
 

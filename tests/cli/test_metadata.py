@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nfcodec.images.exif import orientation, resolution
 from nfcodec.images.files import read_image
 from tests.cli.commands import PNG, encode_picture, picture
 
@@ -41,6 +42,47 @@ def test_a_png_holds_orientation_and_resolution(run, turned):
         assert np.array_equal(np.asarray(image), turned)
         assert image.getexif()[0x0112] == 6
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_upright(run, turned, suffix):
+    result = run("decode", "a.nfc", f"b.{suffix}", "--upright")
+    assert (result.code, result.err) == (0, "")
+    back = read_image(f"b.{suffix}")
+    assert back.samples.shape == (12, 10, 3)
+    assert suffix == "jpg" or np.array_equal(back.samples, np.rot90(turned, -1))
+    assert orientation(back.metadata["exif"]) == 1
+    assert resolution(back.metadata["exif"]) == (300, 300)
+
+
+TURNED = "nfcodec: note: the pixels are turned as the EXIF in {} says, because --strip leaves it out\n"
+COLOURS = "nfcodec: note: the colour profile in {} is left out, so programs will take the colours for sRGB\n"
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "npy"])
+def test_strip(run, turned, suffix):
+    result = run("decode", "a.nfc", f"b.{suffix}", "--strip")
+    assert (result.code, result.err) == (0, TURNED.format("a.nfc"))
+    back = read_image(f"b.{suffix}")
+    assert np.array_equal(back.samples, np.rot90(turned, -1))
+    assert back.metadata == {}
+
+
+def test_an_encode_leaves_metadata_out(run, turned):
+    with Image.open("a.jpg") as image:
+        exif = image.getexif()
+        image.save("p.png", exif=exif, icc_profile=b"a profile", dpi=(300, 300))
+    for option, metadata, notes in (
+        ("strip", [], TURNED.format("p.png") + COLOURS.format("p.png")),
+        ("upright", ["exif", "icc"], ""),
+    ):
+        result = run("encode", "p.png", f"{option}.nfc", "-e", 1, "--lossless", f"--{option}")
+        assert result.code == 0
+        assert "".join(line for line in result.err.splitlines(keepends=True) if "note:" in line) == notes
+        info = json.loads(run("info", f"{option}.nfc", "--json").out)
+        assert (info["width"], info["height"], sorted(info["metadata"])) == (10, 12, metadata)
+        assert json.loads(run("compare", "p.png", f"{option}.nfc", "--json").out)["identical"] is True
+        assert run("verify", f"{option}.nfc", "--reference", "p.png").code == 0
 
 
 def test_turned_pictures_are_the_same(run, turned):
