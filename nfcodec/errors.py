@@ -26,7 +26,7 @@ CODES = {
     "image.unreadable": "the file cannot be opened or read",
     "image.unknown": "the content is of no known kind of image",
     "image.damaged": "the image is truncated, or does not decode",
-    "image.pages": "the image is an animation or has several pages",
+    "image.pages": "the image is an animation or has several pages, of which none was named, or not the one that was",
     "image.mode": "the colour model is not supported",
     "image.depth": "the number of bits a sample is not supported in this kind of file",
     "image.array": "the array has no shape or type of a picture",

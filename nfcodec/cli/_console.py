@@ -92,6 +92,11 @@ def note(message: str) -> None:
         err(message)
 
 
+def remark(text: str) -> None:
+    """Print what a user may want to know of a picture or a file, unless -q."""
+    note(f"nfcodec: note: {text}")
+
+
 def version(distribution: str) -> str | None:
     """Return the installed version of a distribution, None without one."""
     from importlib import metadata

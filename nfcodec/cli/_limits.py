@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nfcodec.errors import LimitError
+from nfcodec.errors import LimitError, NfcError
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,6 +26,9 @@ _RAISED_BY = {
     "limit.work": "--max-work",
 }
 """The option that raises a limit, by the code of the error."""
+
+
+PAGES = "image.pages"
 
 
 class Quantity(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -86,7 +89,9 @@ def limits_of(max_pixels: float | None, max_memory: float | None, max_work: floa
     )
 
 
-def message_of(error: Exception) -> str:
-    """What an error says, with the option that raises the limit where that is what stopped us."""
+def message_of(error: NfcError) -> str:
+    """What an error says, with the option that helps: one that raises a limit, or chooses a page."""
+    if error.code == PAGES:
+        return f"{error} (--frame N)"
     option = _RAISED_BY.get(error.code) if isinstance(error, LimitError) else None
     return f"{error}; {option} raises it" if option else str(error)

@@ -21,6 +21,7 @@ from nfcodec.images.descriptors import descriptor_of
 from nfcodec.images.names import is_nfc_name, is_same_file, with_suffix
 
 if TYPE_CHECKING:
+    from nfcodec.images.files import Reading
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster
 
@@ -180,12 +181,19 @@ def named(source: str) -> Generator[None]:
         raise
 
 
-def read_picture(source: str, limits: Limits) -> Raster:
-    """Read an image file, or decode an .nfc file."""
-    return read_sized_picture(source, limits)[0]
+def reading(source: str, frame: int | None, tell: Callable[[str], object]) -> Reading:
+    """How to read the image file IN; `tell` gets remarks on it."""
+    from nfcodec.images.files import Reading
+
+    return Reading(frame, lambda text: tell(f"{input_name(source)}: {text}"))
 
 
-def read_sized_picture(source: str, limits: Limits) -> tuple[Raster, int]:
+def read_picture(source: str, limits: Limits, frame: int | None = None) -> Raster:
+    """Read an image file, or decode an .nfc file; remarks on it are printed."""
+    return read_sized_picture(source, limits, frame)[0]
+
+
+def read_sized_picture(source: str, limits: Limits, frame: int | None = None) -> tuple[Raster, int]:
     """The same, with the bytes of the file."""
     from nfcodec.codec import decode
     from nfcodec.format import check_start
@@ -201,4 +209,5 @@ def read_sized_picture(source: str, limits: Limits) -> tuple[Raster, int]:
     with named(source):
         if is_meant_as_nfc(data):
             return decode(data, limits), len(data)
-        return raster_from_bytes(data, limits, input_name(source)), len(data)
+        how = reading(source, frame, _console.remark)
+        return raster_from_bytes(data, limits, input_name(source), how), len(data)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from nfcodec.cli import _console
 from nfcodec.cli._console import STDIO
 from nfcodec.cli._options import input_name
 from nfcodec.images.names import WRITTEN_SUFFIXES, format_of_suffix
@@ -68,30 +67,31 @@ def metadata_options(function: Function) -> Function:
     return function
 
 
-def treated(raster: Raster, source: str, strip: bool, upright: bool) -> tuple[Raster, list[str]]:
-    """What --strip and --upright make of the picture of IN, and notes on what a user may not expect of them."""
+def frame_option(of: str) -> Callable[[Function], Function]:
+    """Add --frame, of a picture that is called `of` in the help."""
+    return click.option(
+        "--frame",
+        type=click.IntRange(0),
+        metavar="N",
+        help=f"The frame or page of {of} that is read, where there are several; the first is 0.",
+    )
+
+
+def treated(raster: Raster, source: str, strip: bool, upright: bool, tell: Callable[[str], object]) -> Raster:
+    """What --strip and --upright make of the picture of IN; `tell` gets remarks on what a user may not expect."""
     from nfcodec.images import exif
 
-    notes: list[str] = []
     if strip:
-        name = input_name(source)
         if exif.orientation(raster.metadata.get("exif", b"")) != 1:
-            notes.append(turned(source, "--strip leaves it out"))
+            tell(turned(source, "--strip leaves it out"))
         if "icc" in raster.metadata:
-            notes.append(f"the colour profile in {name} is left out, so programs will take the colours for sRGB")
+            name = input_name(source)
+            tell(f"the colour profile in {name} is left out, so programs will take the colours for sRGB")
     if strip or upright:
         raster = exif.upright(raster)
-    if strip:
-        raster = replace(raster, metadata={})
-    return raster, notes
+    return replace(raster, metadata={}) if strip else raster
 
 
 def turned(source: str, reason: str) -> str:
-    """A note that pixels were turned though nobody asked for it."""
+    """A remark that pixels were turned though nobody asked for it."""
     return f"the pixels are turned as the EXIF in {input_name(source)} says, because {reason}"
-
-
-def say(notes: list[str]) -> None:
-    """Print notes for people."""
-    for each in notes:
-        _console.note(f"nfcodec: note: {each}")

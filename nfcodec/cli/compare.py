@@ -17,6 +17,7 @@ from nfcodec.cli._options import (
     read_sized_picture,
     verbose_option,
 )
+from nfcodec.cli._pictures import frame_option
 from nfcodec.cli._verb import Verb
 
 if TYPE_CHECKING:
@@ -35,12 +36,20 @@ HTML, DIFF = "--html", "--diff"
 @click.option(DIFF, type=FilePath(1), metavar="OUT",
               help="Also write the map of the differences as a PNG: black where there are none, the brighter the"
                    " larger, up to four times their RMS.")  # fmt: skip
+@frame_option("A")
 @overwrite_option
 @limit_options
 @json_option
 @verbose_option
 def command(
-    first: str, second: str, html: str | None, diff: str | None, overwrite: bool, as_json: bool, limits: Limits
+    first: str,
+    second: str,
+    html: str | None,
+    diff: str | None,
+    frame: int | None,
+    overwrite: bool,
+    as_json: bool,
+    limits: Limits,
 ) -> None:
     """Print PSNR and MS-SSIM of two images or .nfc files, over the colour samples, turned as their EXIF says."""
     from nfcodec.errors import UsageError
@@ -51,7 +60,7 @@ def command(
         check_extra(HTML, html, others, overwrite, (".html",))
     if diff is not None:
         check_extra(DIFF, diff, others if html is None else {**others, HTML: html}, overwrite, (".png",))
-    (left, left_bytes), (right, right_bytes) = (_source(each, limits) for each in (first, second))
+    (left, left_bytes), (right, right_bytes) = _source(first, limits, frame), _source(second, limits)
     a, b = left.raster, right.raster
     if a.samples.shape != b.samples.shape or a.depth != b.depth:
         sizes = [f"{r.width}x{r.height}, {r.channels} channels of {r.depth} bits" for r in (a, b)]
@@ -76,10 +85,10 @@ def command(
         _console.out(f"PSNR     {psnr:.4f} dB\nMS-SSIM  {_console.number(similarity, 6)}")
 
 
-def _source(path: str, limits: Limits) -> tuple[Source, int]:
+def _source(path: str, limits: Limits, frame: int | None = None) -> tuple[Source, int]:
     """A picture, and the bytes of its file."""
     from nfcodec.images.exif import upright
     from nfcodec.pages.comparison import Source
 
-    raster, n_bytes = read_sized_picture(path, limits)
+    raster, n_bytes = read_sized_picture(path, limits, frame)
     return Source(input_name(path), upright(raster), raster.metadata.get("icc")), n_bytes

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nfcodec.cli import _console
 from nfcodec.cli._limits import limit_options
 from nfcodec.cli._options import (
     FilePath,
@@ -18,7 +19,7 @@ from nfcodec.cli._options import (
     verbose_option,
     write_output,
 )
-from nfcodec.cli._pictures import format_of, format_options, metadata_options, say, treated, turned
+from nfcodec.cli._pictures import format_of, format_options, metadata_options, treated, turned
 from nfcodec.cli._verb import Verb
 from nfcodec.images.names import WRITTEN_SUFFIXES, free_name, is_nfc_name
 
@@ -68,9 +69,11 @@ def command(
     check_output(source, out, overwrite, advice)
     from nfcodec.images.files import image_bytes, is_turned
 
+    notes: list[str] = []
     with named(source):
-        raster, notes = treated(decode(data, limits), source, strip, upright)
+        raster = treated(decode(data, limits), source, strip, upright, notes.append)
     write_output(out, image_bytes(raster, image_format, fast=True, quality=quality), overwrite, advice)
     if is_turned(raster, image_format):
         notes.append(turned(source, f"{image_format} cannot hold it"))
-    say(notes)
+    for each in notes:
+        _console.remark(each)

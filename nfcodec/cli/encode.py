@@ -25,16 +25,18 @@ from nfcodec.cli._options import (
     positive,
     quiet_option,
     read_file,
+    reading,
     verbose_option,
     write_output,
 )
-from nfcodec.cli._pictures import metadata_options, say, treated
+from nfcodec.cli._pictures import frame_option, metadata_options, treated
 from nfcodec.cli._verb import Verb
 from nfcodec.fields.registry import field_names
 from nfcodec.images.names import NFC_SUFFIX, is_picture_name
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 if TYPE_CHECKING:
+    from nfcodec.images.files import Reading
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster
 
@@ -106,6 +108,7 @@ def _transforms() -> Mapping[str, str]:
 @click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
 @click.option(REPORT, "page", type=FilePath(1), metavar="HTML",
               help="Also write a page for a browser: how the fit went, where the bits are, what was lost.")  # fmt: skip
+@frame_option("IN")
 @metadata_options
 @limit_options
 @overwrite_option
@@ -118,6 +121,7 @@ def command(
     source: str,
     target: str | None,
     page: str | None,
+    frame: int | None,
     strip: bool,
     upright: bool,
     overwrite: bool,
@@ -138,7 +142,9 @@ def command(
         raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
     if page is not None:
         check_extra(REPORT, page, {"IN": source, OUT: out}, overwrite, (".html",))
-    raster, notes = treated(_read(source, limits), source, strip, upright)
+    notes: list[str] = []
+    raster = _read(source, limits, reading(source, frame, notes.append))
+    raster = treated(raster, source, strip, upright, notes.append)
     check_output(source, out, overwrite)
 
     if options.pop("fast"):
@@ -172,12 +178,13 @@ def command(
     if _console.verbosity() > 0:
         settings = _encoded.settings(report["recipe"])
         _console.note(f"recipe of effort {report['effort']} for {report['field']}: {settings}")
-    more = _encoded.note(report), _encoded.note_on_seed(options["seed"], report)
-    say([*notes, *(each for each in more if each is not None)])
+    about_file = _encoded.note(report), _encoded.note_on_seed(options["seed"], report)
+    for each in [*notes, *filter(None, about_file)]:
+        _console.remark(each)
     _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
 
 
-def _read(source: str, limits: Limits) -> Raster:
+def _read(source: str, limits: Limits, how: Reading) -> Raster:
     from nfcodec.errors import ImageReadError
     from nfcodec.images.files import picture_start, raster_from_bytes
 
@@ -191,7 +198,7 @@ def _read(source: str, limits: Limits) -> Raster:
 
     data = read_file(source, check, limits)
     with named(source):
-        return raster_from_bytes(data, limits, name)
+        return raster_from_bytes(data, limits, name, how)
 
 
 def _png_bytes(raster: Raster) -> int:

@@ -19,6 +19,7 @@ from nfcodec.cli._options import (
     read_picture,
     verbose_option,
 )
+from nfcodec.cli._pictures import frame_option
 from nfcodec.cli._verb import Verb
 from nfcodec.errors import FormatError, NfcError, TargetNotReachedError, UsageError
 
@@ -31,12 +32,15 @@ _PSNR_TOLERANCE_DB = 1e-9
 @click.command("verify", cls=Verb, pattern="*.nfc")
 @click.argument("source", metavar="IN", type=FilePath(0))
 @click.option("--reference", type=FilePath(0), metavar="IMG", help="Also measure the PSNR against this image.")
+@frame_option("IMG")
 @limit_options
 @json_option
 @quiet_option
 @verbose_option
 @click.pass_context
-def command(ctx: click.Context, source: str, reference: str | None, as_json: bool, limits: Limits) -> None:
+def command(
+    ctx: click.Context, source: str, reference: str | None, frame: int | None, as_json: bool, limits: Limits
+) -> None:
     """Decode the .nfc file IN and compare with the digest it carries.
 
     Exit code 4: the samples differ. Exit code 5: the PSNR against the reference is below the file's target.
@@ -55,7 +59,7 @@ def command(ctx: click.Context, source: str, reference: str | None, as_json: boo
         from nfcodec.images.exif import upright
         from nfcodec.metrics import psnr_db
 
-        original, decoded = upright(read_picture(reference, limits)), upright(result.raster)
+        original, decoded = upright(read_picture(reference, limits, frame)), upright(result.raster)
         if original.samples.shape != decoded.samples.shape or original.depth != decoded.depth:
             raise UsageError(f"{input_name(reference)} and {input_name(source)} differ in size, channels or depth")
         psnr = psnr_db(original.samples, decoded.samples, original.peak)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError
 from nfcodec.floats import silently
-from nfcodec.images import exif, formats, npy, png16, pnm, tiff
+from nfcodec.images import exif, formats, inks, npy, png16, pnm, tiff
 from nfcodec.images.atomic import check_writable, write_atomic
 from nfcodec.images.outputs import image_bytes, is_turned
 from nfcodec.images.sources import CheckStart, name_of, read_bytes, reason_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
+    "Reading",
     "check_writable",
     "image_bytes",
     "is_turned",
@@ -35,10 +37,8 @@ __all__ = [
     "write_atomic",
 ]
 
-_STILL_FORMATS = {"MPO"}  # whose further frames are previews, not an animation
-
 _HINTS = {
-    "CMYK": "convert it to RGB first",
+    "CMYK": "convert it to RGB first, as with PIL.ImageCms through its profile",
     "YCbCr": "convert it to RGB first",
     "LAB": "convert it to RGB first",
     "HSV": "convert it to RGB first",
@@ -47,31 +47,50 @@ _HINTS = {
 }
 
 
-def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS) -> Raster:
-    """Read an image file: the kinds that `images.formats` lists, and NumPy's .npy (uint8 or uint16).
+@dataclass(frozen=True)
+class Reading:
+    """Of an image file.
 
-    Palettes and bitmaps become gray or RGB; an ICC profile, EXIF and XMP are kept, and pixels are not rotated. Pixels
-    an inch that stand elsewhere in the file become part of EXIF, unless it says itself how many there are.
-    Colour with more than 8 bits is read exactly or not at all, except in AVIF and JPEG 2000, where Pillow itself
-    reduces it to 8 bits.
+    Attributes:
+        frame: which one of an animation, or which page, counted from 0; None for the only one.
+        tell: called with a sentence, without a full stop, on what somebody may want to know of the picture.
+    """
+
+    frame: int | None = None
+    tell: Callable[[str], object] = lambda text: None
+
+
+PLAINLY = Reading()
+
+
+def read_image(source: str | Path | BinaryIO, limits: Limits = DEFAULT_LIMITS, how: Reading = PLAINLY) -> Raster:
+    """Read an image file: the kinds that `images.formats` lists, and NumPy's .npy.
+
+    Palettes and bitmaps become gray or RGB, and CMYK becomes sRGB; an ICC profile, EXIF and XMP are kept, and pixels
+    are not rotated. Pixels an inch that stand elsewhere in the file become part of EXIF, unless it says itself how many
+    there are. Colour with more than 8 bits is read exactly or not at all, except in AVIF and JPEG 2000, where Pillow
+    itself reduces it to 8 bits.
 
     Raises:
-        ImageReadError: it cannot be read, is not an image, is damaged, animated, or in a colour model such as CMYK.
+        ImageReadError: it cannot be read, is not an image, is damaged, in a colour model such as LAB, or has several
+            frames or pages of which none is named.
         LimitError: the file or the picture is over the limits (checked before pixels are decoded).
     """
     name = name_of(source)
-    return raster_from_bytes(read_bytes(source, limits, picture_start(name)), limits, name)
+    return raster_from_bytes(read_bytes(source, limits, picture_start(name)), limits, name, how)
 
 
 @silently
-def raster_from_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "the image") -> Raster:
+def raster_from_bytes(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, name: str = "the image", how: Reading = PLAINLY
+) -> Raster:
     """Do what `read_image` does with the bytes of an image file; `name` stands in error messages."""
     with _reading(name):
-        if data.startswith(npy.MAGIC):
-            return npy.read(data, limits)
-        if pnm.is_deep(data):
-            return pnm.read(data, limits)
-        return _read_with_pillow(data, limits)
+        if data.startswith(npy.MAGIC) or pnm.is_deep(data):
+            if how.frame:
+                raise ImageReadError("it is a single picture, whose frame is 0", code="pages")
+            return npy.read(data, limits) if data.startswith(npy.MAGIC) else pnm.read(data, limits)
+        return _read_with_pillow(data, limits, how)
 
 
 def picture_start(name: str) -> CheckStart:
@@ -101,23 +120,33 @@ def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Rast
         return _raster(_pil_array(image), image.info, limits)
 
 
-def _read_with_pillow(data: bytes, limits: Limits) -> Raster:
-    image = formats.open_image(data, limits)
+def _read_with_pillow(data: bytes, limits: Limits, how: Reading) -> Raster:
+    image = formats.open_image(data, limits, how.frame)
     with image:
-        if getattr(image, "is_animated", False) and image.format not in _STILL_FORMATS:
-            raise ImageReadError("it is an animation or has several pages; extract one picture first", code="pages")
         if png16.is_deep_colour(data):
+            if how.frame:
+                raise ImageReadError("of an animation with 16 bits a sample only frame 0 is read", code="depth")
             return _raster(*png16.read(data), limits)
         if tiff.is_deep_colour(image):
-            array = tiff.read(lambda: formats.open_image(data, limits))
+            array = tiff.read(lambda: formats.open_image(data, limits, how.frame))
             image.load()  # which is when Pillow turns it and says so
             return _raster(array, _info(image), limits)
         if ";16" in repr(getattr(image, "tile", "")) and not image.mode.startswith("I"):
             raise ImageReadError(
                 f"this kind of 16-bit colour in {image.format} is not supported; use PNG, PPM or .npy", code="depth"
             )
+        if image.mode == inks.MODE:
+            return _read_inks(image, limits, how.tell)
         array = _pil_array(image)
         return _raster(array, _info(image), limits)
+
+
+def _read_inks(image: Image.Image, limits: Limits, tell: Callable[[str], object]) -> Raster:
+    profile = image.info.get("icc_profile") or b""
+    limits.check("metadata_bytes", len(profile))
+    converted, how = inks.to_srgb(image, profile)
+    tell(how)
+    return _raster(np.asarray(converted), {**_info(image), "icc_profile": None}, limits)
 
 
 def _info(image: Image.Image) -> dict[Any, Any]:

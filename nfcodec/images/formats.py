@@ -67,6 +67,8 @@ REFUSED = {
 MAX_SCANS = 100
 """Of a progressive JPEG: each may pass over all pixels, and a few bytes suffice for one. Usual are about ten."""
 
+_STILL_FORMATS = {"MPO"}  # whose further frames are previews, not an animation
+
 _JPEG_MARKER = re.compile(rb"\xff+([^\0\xff\xd0-\xd7])")
 _STANDALONE, _START_OF_SCAN, _END = b"\x01\xd8", b"\xda", b"\xd9"
 
@@ -102,25 +104,40 @@ def opened(data: bytes, kind: str) -> ImageFile:
         raise ImageReadError(f"it begins like {kind}, and is none: {error}", code="damaged") from error
 
 
-def open_image(data: bytes, limits: Limits) -> ImageFile:
-    """Open an image file; no pixel is decoded.
+def open_image(data: bytes, limits: Limits, frame: int | None = None) -> ImageFile:
+    """Open an image file; of a still one no pixel is decoded.
+
+    Args:
+        frame: which one of an animation, or which page, counted from 0; None for the only one.
 
     Raises:
-        ImageReadError: it is damaged, or of a kind that is not read.
+        ImageReadError: it is damaged, of a kind that is not read, has no such frame, or several and none is named.
         LimitError: the picture, or a part that it is decoded in, is over the limits.
     """
     kind = kind_of(data)
     for width, height in _announced_sizes(data, kind):
         limits.check_geometry(width, height)
     image = opened(data, kind)
+    _check_sizes(image, kind, limits)
+    if frame is None and getattr(image, "is_animated", False) and image.format not in _STILL_FORMATS:
+        raise ImageReadError("it is an animation or has several pages; name one of them", code="pages")
+    if frame:
+        try:
+            image.seek(frame)
+        except EOFError as error:
+            raise ImageReadError(f"it has no frame or page {frame}; they are counted from 0", code="pages") from error
+        _check_sizes(image, kind, limits)
+    if kind == JPEG and _n_scans(data) > MAX_SCANS:
+        raise LimitError(f"scans of a JPEG: there are more than {MAX_SCANS}", code="scans")
+    return image
+
+
+def _check_sizes(image: ImageFile, kind: str, limits: Limits) -> None:
     limits.check_geometry(*image.size)
     if kind == TIFF:
         tile_sides = [getattr(image, "tag_v2", {}).get(tag, 1) for tag in (322, 323)]
         if all(isinstance(side, int) for side in tile_sides):
             limits.check_geometry(tile_sides[0], tile_sides[1])
-    if kind == JPEG and _n_scans(data) > MAX_SCANS:
-        raise LimitError(f"scans of a JPEG: there are more than {MAX_SCANS}", code="scans")
-    return image
 
 
 def _announced_sizes(data: bytes, kind: str) -> Iterator[tuple[int, int]]:

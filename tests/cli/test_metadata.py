@@ -1,4 +1,4 @@
-"""What the command line does with metadata where the output cannot hold it."""
+"""What the command line makes of metadata, of pages and of inks."""
 
 from __future__ import annotations
 
@@ -112,3 +112,35 @@ def test_resolution_of_a_png(run):
     assert run("decode", "a.nfc", "b.png").code == 0
     with Image.open("b.png") as image:
         assert image.info["dpi"] == pytest.approx((200, 100), abs=0.02)
+
+
+def test_one_page(run):
+    pages = [Image.fromarray(picture().samples), Image.fromarray(255 - picture().samples)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    for verb in (("encode", "a.tif"), ("compare", "a.tif", "a.tif")):
+        result = run(*verb)
+        assert result.code == 3
+        assert "cannot read a.tif: it is an animation or has several pages; name one of them (--frame N)" in result.err
+    assert "it has no frame or page 2; they are counted from 0 (--frame N)" in run("encode", "a.tif", "--frame", 2).err
+    assert run("encode", "a.tif", "--frame", -1).code == 2
+    assert run("encode", "a.tif", "--frame", 1, "-e", 1, "--lossless").code == 0
+    assert run("decode", "a.nfc", "b.png").code == 0
+    assert np.array_equal(read_image("b.png").samples, 255 - picture().samples)
+    assert json.loads(run("compare", "a.tif", "b.png", "--frame", 1, "--json").out)["identical"] is True
+    assert run("verify", "a.nfc", "--reference", "a.tif", "--frame", 1).code == 0
+    assert run("verify", "a.nfc", "--reference", "a.tif", "--frame", 0).code == 5
+
+
+def test_inks(run):
+    """What is said of how they were converted is said wherever such a picture is read."""
+    Image.new("CMYK", (20, 10), (255, 0, 0, 0)).save("a.jpg")
+    note = "nfcodec: note: a.jpg: its CMYK inks have no colour profile that could be used, so the colours that it"
+    for arguments in (
+        ("encode", "a.jpg", "-e", 1),
+        ("compare", "a.jpg", "a.nfc"),
+        ("verify", "a.nfc", "--reference", "a.jpg"),
+    ):
+        result = run(*arguments)
+        assert result.code == 0
+        assert result.err.count(note) == 1
+    assert run("encode", "a.jpg", "-e", 1, "-f", "-q").err == ""

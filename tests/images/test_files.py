@@ -9,11 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from nfcodec.errors import ImageReadError, LimitError, NfcError, UsageError
 from nfcodec.images import png16
-from nfcodec.images.files import image_bytes, is_turned, raster_from_pil, raster_to_pil, read_bytes, read_image
+from nfcodec.images.files import (
+    Reading,
+    image_bytes,
+    is_turned,
+    raster_from_bytes,
+    raster_from_pil,
+    raster_to_pil,
+    read_bytes,
+    read_image,
+)
 from nfcodec.limits import Limits
 from nfcodec.raster import Raster
 
@@ -371,10 +380,53 @@ def test_npy_in_other_orders(array):
         read(buffer.getvalue()[:-1])
 
 
-def test_animation():
-    frames = [Image.new("L", (4, 4), value) for value in (0, 99)]
-    with pytest.raises(ImageReadError, match="animation"):
-        read(pillow_bytes(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+@pytest.mark.parametrize("format", ["GIF", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_frames_and_pages(format):
+    if format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow does not have AVIF")
+    frames = [Image.new("RGB", (40, 30), (value, 99, 20)) for value in (0, 90, 180)]
+    options = {"lossless": True} if format == "WEBP" else {}
+    data = pillow_bytes(frames[0], format, save_all=True, append_images=frames[1:], **options)
+    with pytest.raises(ImageReadError, match="an animation or has several pages; name one") as refusal:
+        read(data)
+    assert refusal.value.code == "image.pages"
+    for n, value in enumerate((0, 90, 180)):
+        samples = raster_from_bytes(data, how=Reading(n)).samples
+        assert samples.shape == (30, 40, 3)
+        assert abs(int(samples[5, 5, 0]) - value) <= (4 if format == "AVIF" else 0)
+    with pytest.raises(ImageReadError, match="it has no frame or page 3; they are counted from 0") as refusal:
+        raster_from_bytes(data, how=Reading(3))
+    assert refusal.value.code == "image.pages"
+
+
+def test_pages_of_other_sizes_and_depths():
+    pages = [Image.new("L", (4, 3), 7), Image.new("RGB", (9, 8), (1, 2, 3)), Image.new("I;16", (2, 1), 999)]
+    data = pillow_bytes(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    found = [raster_from_bytes(data, how=Reading(n)) for n in range(3)]
+    assert [(each.width, each.height, each.channels, each.depth) for each in found] == [
+        (4, 3, 1, 8), (9, 8, 3, 8), (2, 1, 1, 16),
+    ]  # fmt: skip
+    assert found[2].samples.max() == 999
+    with pytest.raises(LimitError):
+        raster_from_bytes(data, Limits(max_pixels=71), how=Reading(1))
+    assert raster_from_bytes(data, Limits(max_pixels=71), how=Reading(2)).n_pixels == 2
+
+
+@pytest.mark.parametrize("format", ["png", "npy", "ppm"])
+def test_a_still_picture_has_frame_0(format):
+    data = image_bytes(Raster.from_array(picture(3, np.uint16)), format)
+    assert raster_from_bytes(data, how=Reading(0)).n_pixels == 13 * 17
+    with pytest.raises(ImageReadError, match="frame"):
+        raster_from_bytes(data, how=Reading(1))
+
+
+def test_further_pictures_in_a_jpeg_need_no_choice():
+    """They are previews, as cameras add them."""
+    images = [Image.fromarray(picture(3)), Image.fromarray(255 - picture(3))]
+    data = pillow_bytes(images[0], "MPO", save_all=True, append_images=images[1:])
+    first, second = read(data).samples, raster_from_bytes(data, how=Reading(1)).samples
+    assert abs(first.mean() - picture(3).mean()) < 5
+    assert abs(second.mean() - (255 - picture(3)).mean()) < 5
 
 
 def test_interlaced_deep_png_is_read_or_refused():
