@@ -96,7 +96,8 @@ def encode(
     """Encode an image so that decoding gives at least `psnr` dB, by default 40; or to a size; or without loss.
 
     Args:
-        image: a PIL image, or an array (H, W) or (H, W, C) with C in 1..4, uint8 or uint16 of any byte order.
+        image: a PIL image, or an array (H, W) or (H, W, C) with C in 1..4: uint8 or uint16 of any byte order; bool
+            (True is 255); or floats from 0 to 1, which are rounded to 8 bits.
         psnr: over all colour samples, at the source's depth, in dB; over 0, at most 150.
         size: instead of a PSNR, the most bytes that the file may take, at least 1; bpp: the same in bits a pixel,
             over 0.

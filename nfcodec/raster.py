@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,13 +46,11 @@ class Raster:
 
     @classmethod
     def from_array(cls, array: npt.NDArray[np.generic]) -> Raster:
-        """Take an array (H, W) or (H, W, C), C in 1..4 (gray, gray + alpha, RGB, RGBA), uint8 or uint16.
+        """Take an array (H, W) or (H, W, C), C in 1..4 (gray, gray + alpha, RGB, RGBA).
 
-        Bytes may be in any order. Raises UsageError for another array.
+        Bytes may be in any order. `samples_of` says which types there are. Raises UsageError for another array.
         """
-        if array.dtype.kind != "u" or array.dtype.itemsize > 2:
-            raise UsageError(f"an image array must be uint8 or uint16, not {array.dtype}")
-        array = array.astype(np.uint8 if array.dtype.itemsize == 1 else np.uint16, copy=False)
+        array = samples_of(array)
         if array.ndim == 2:
             array = array[:, :, None]
         if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
@@ -104,3 +103,35 @@ class Raster:
     def peak(self) -> int:
         """The largest sample value, 2^depth - 1."""
         return (1 << self.depth) - 1
+
+
+def is_of_samples(dtype: np.dtype[Any]) -> bool:
+    """Whether `samples_of` takes arrays of a type: uint8, uint16, bool, and floats of 16, 32 or 64 bits."""
+    return (
+        dtype.kind == "b" or (dtype.kind == "u" and dtype.itemsize <= 2) or (dtype.kind == "f" and dtype.itemsize <= 8)
+    )
+
+
+def samples_of(array: npt.NDArray[Any]) -> Samples:
+    """The numbers of an array as samples.
+
+    Those of uint8 and uint16 stay as they are. Of bool, False becomes 0 and True 255. Floats must lie in [0, 1] and
+    become samples of 8 bits, floor(255 x + 1/2); whoever wants more scales them to uint16.
+
+    Raises:
+        UsageError: an array of another type, or of floats that are not all in [0, 1].
+    """
+    if not is_of_samples(array.dtype):
+        raise UsageError(
+            f"an image array must be uint8, uint16, bool, or floats from 0 to 1 (float16, 32 or 64), not {array.dtype}"
+        )
+    if array.dtype.kind == "u":
+        return array.astype(np.uint8, copy=False) if array.dtype.itemsize == 1 else array.astype(np.uint16, copy=False)
+    if array.dtype.kind == "f":
+        least, most = (array.min(), array.max()) if array.size else (0, 0)
+        if not (least >= 0 and most <= 1):
+            raise UsageError(
+                f"an image array of floats must lie in [0, 1], and this one goes from {least:g} to {most:g}"
+            )
+        return np.floor(array * np.array(255, np.result_type(array, np.float32)) + 0.5).astype(np.uint8)
+    return array.astype(np.uint8) * np.uint8(255)

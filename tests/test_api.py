@@ -303,7 +303,7 @@ def test_all_that_encode_have_the_same_options():
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((4, 4), np.float32),
+        np.full((4, 4), 1.5, np.float32),
         np.zeros((4, 4), np.int32),
         np.zeros(4, np.uint8),
         np.zeros((4, 4, 5), np.uint8),

@@ -27,9 +27,12 @@ def test_arrays_come_back(dtype, shape, channels, alpha):
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros((3, 3), np.float32),
         np.zeros((3, 3), np.int16),
-        np.zeros((3, 3), bool),
+        np.zeros((3, 3), np.uint32),
+        np.zeros((3, 3), np.complex64),
+        np.zeros((3, 3), object),
+        np.zeros((0, 3), np.float32),
+        np.zeros((3, 3, 5), bool),
         np.zeros(3, np.uint8),
         np.zeros((3, 3, 5), np.uint8),
         np.zeros((3, 3, 0), np.uint8),
@@ -40,6 +43,26 @@ def test_arrays_come_back(dtype, shape, channels, alpha):
 def test_other_arrays_are_refused(array):
     with pytest.raises(UsageError):
         Raster.from_array(array)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
+def test_floats_are_rounded_to_8_bits(dtype):
+    array = np.array([[0, 1], [0.5, 0.001]], dtype)
+    assert Raster.from_array(array).to_array().tolist() == [[0, 255], [128, 0]]
+    every = np.arange(256, dtype=np.uint8)[None]
+    assert np.array_equal(Raster.from_array((every / 255).astype(dtype)).to_array(), every)
+
+
+@pytest.mark.parametrize("value", [-1e-6, 1.001, 255, np.nan, np.inf])
+def test_floats_out_of_range_are_refused(value):
+    with pytest.raises(UsageError, match=r"floats must lie in \[0, 1\], and this one goes from"):
+        Raster.from_array(np.array([[0.5, value]]))
+
+
+def test_truth_is_white():
+    raster = Raster.from_array(np.array([[True, False, True]]))
+    assert raster.to_array().tolist() == [[255, 0, 255]]
+    assert raster.depth == 8
 
 
 def test_alpha_must_match():

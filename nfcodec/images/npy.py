@@ -6,20 +6,21 @@ import io
 
 import numpy as np
 
-from nfcodec.errors import ImageReadError
+from nfcodec.errors import ImageReadError, UsageError
 from nfcodec.limits import DEFAULT_LIMITS, Limits
-from nfcodec.raster import Raster
+from nfcodec.raster import Raster, is_of_samples
 
 MAGIC = b"\x93NUMPY"
 
 
 def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
-    """Read an array (H, W) or (H, W, 1 to 4), uint8 or uint16 of any byte order; nothing is ever unpickled.
+    """Read an array (H, W) or (H, W, 1 to 4) of a type that `raster.samples_of` takes; nothing is ever unpickled.
 
     NumPy's exceptions for a damaged header come through.
 
     Raises:
-        ImageReadError: another kind of array, or not exactly as many samples as the header says.
+        ImageReadError: another kind of array, floats that are not in [0, 1], or not exactly as many samples as the
+            header says.
         LimitError: the picture is over the limits.
     """
     file = io.BytesIO(data)
@@ -29,9 +30,10 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, fortran_order, dtype = read_header(file)
     fits = len(shape) in (2, 3) and min(shape) >= 1 and max(shape[2:], default=1) <= 4
-    if not fits or dtype.kind != "u" or dtype.itemsize > 2:
+    if not fits or not is_of_samples(dtype):
         raise ImageReadError(
-            f"an image array is (H, W) or (H, W, 1 to 4), uint8 or uint16; this one is {shape} {dtype.name}",
+            "an image array is (H, W) or (H, W, 1 to 4), uint8, uint16, bool, or floats from 0 to 1; this one is"
+            f" {shape} {dtype.name}",
             code="array",
         )
     limits.check_geometry(shape[1], shape[0])
@@ -39,7 +41,10 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Raster:
     if len(payload) != int(np.prod(shape)) * dtype.itemsize:
         raise ImageReadError("the array is truncated or followed by other data", code="damaged")
     array = np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran_order else "C")
-    return Raster.from_array(array.astype(np.uint8 if dtype.itemsize == 1 else np.uint16))
+    try:
+        return Raster.from_array(array)
+    except UsageError as error:  # floats outside of [0, 1]
+        raise ImageReadError(str(error), code="array") from error
 
 
 def write(raster: Raster) -> bytes:

@@ -355,8 +355,9 @@ def test_not_an_image(data):
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros((2, 2), np.float32),
-        np.zeros((2, 2), bool),
+        np.full((2, 2), -0.5, np.float32),
+        np.full((2, 2), np.nan, np.float32),
+        np.zeros((2, 2), np.int8),
         np.zeros((2, 2, 5), np.uint8),
         np.zeros((0, 2), np.uint8),
         np.zeros(4, np.uint8),
@@ -369,6 +370,16 @@ def test_npy_that_is_no_image(array):
     np.save(buffer, array)
     with pytest.raises(ImageReadError):
         read(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("array", "samples"),
+    [(np.array([[True, False]]), [[255, 0]]), (np.array([[0.0, 1.0]], ">f8"), [[0, 255]])],
+)
+def test_npy_of_other_types(array, samples):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    assert read(buffer.getvalue()).to_array().tolist() == samples
 
 
 @pytest.mark.parametrize("array", [picture(3, np.uint16).astype(">u2"), np.asfortranarray(picture(3))])

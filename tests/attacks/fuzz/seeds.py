@@ -121,6 +121,7 @@ def _images() -> Iterator[tuple[str, bytes]]:
         raster = Raster.from_array(array(8, 7, channels, 16))
         yield f"png16-{channels}", image_bytes(raster)
         yield f"npy16-{channels}", image_bytes(raster, "npy")
+        yield f"tiff16-{channels}", image_bytes(Raster(raster.samples, raster.alpha, METADATA), "tiff")
     yield "npy8", image_bytes(Raster.from_array(array(5, 6, 3)), "npy")
     for channels in (1, 3):
         yield f"pnm16-{channels}", image_bytes(Raster.from_array(array(6, 5, channels, 16)), "ppm")
