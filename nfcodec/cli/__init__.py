@@ -17,7 +17,7 @@ from nfcodec.cli._verb import HelpfulCommand
 from nfcodec.errors import NfcError
 from nfcodec.version import __version__
 
-VERBS = ("encode", "decode", "info", "verify", "compare", "doctor")
+VERBS = ("encode", "decode", "info", "verify", "compare", "doctor", "completion")
 
 INTERRUPTED = 130
 OUT_OF_MEMORY = 6

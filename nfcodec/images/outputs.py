@@ -96,6 +96,15 @@ def check(format: str, depth: int, has_alpha: bool, quality: int | None = None) 
         raise UsageError(f"{kind.name} is written without loss, so it has no quality to choose; {lossy} have")
 
 
+def parts_of_pillow() -> dict[str, bool]:
+    """What this Pillow can do of what it may have been made without, by what that is for."""
+    from PIL import features
+
+    parts = {"JPEG": "jpg", "WebP": "webp", "AVIF": "avif", "JPEG 2000": "jpg_2000", "TIFF": "libtiff"}
+    parts |= {"CMYK": "littlecms2"}
+    return {name: bool(features.check(part)) for name, part in parts.items()}
+
+
 def is_turned(raster: Raster, format: str) -> bool:
     """Whether `image_bytes` turns the pixels, as the format cannot hold the EXIF that says how they are to be seen."""
     return not _kind(format).holds_metadata and exif.orientation(raster.metadata.get("exif", b"")) != 1

@@ -598,6 +598,17 @@ def test_doctor(run):
         assert word in result.out
 
 
+def test_doctor_as_json(run):
+    found = json.loads(run("doctor", "--json").out)
+    assert found["nfcodec"] == nfcodec.__version__
+    assert found["packages"]["numpy"] == np.__version__
+    assert found["engines"]["numba"]["usable"] is True
+    assert "wavelet" in found["engines"]["numba"]["fields"]
+    assert found["engines_problem"] is None
+    assert found["images"]["JPEG"] is True
+    assert found.keys() == {"nfcodec", "python", "platform", "packages", "images", "engines", "engines_problem"}
+
+
 def test_doctor_names_what_is_not_installed(run, monkeypatch):
     monkeypatch.setattr(nfcodec.cli._console, "version", lambda distribution: None)
     lines = run("doctor").out.decode().splitlines()
@@ -613,10 +624,12 @@ def test_doctor_where_engines_are_broken(run, monkeypatch):
     result = run("doctor")
     assert result.code == 0
     assert b"not available: OSError: libtorch.so: cannot open shared object file" in result.out
+    found = json.loads(run("doctor", "--json").out)
+    assert (found["engines"], found["engines_problem"]) == ({}, "OSError: libtorch.so: cannot open shared object file")
 
 
 def test_help_and_version(run):
-    for verb in ("encode", "decode", "info", "verify", "compare", "doctor"):
+    for verb in ("encode", "decode", "info", "verify", "compare", "doctor", "completion"):
         result = run(verb, "--help")
         assert result.code == 0
         assert b"Usage: nfcodec" in result.out
