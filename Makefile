@@ -5,7 +5,7 @@ SEED ?= 0
 JOBS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-all fuzz bench clean
+.PHONY: help setup demo check test test-all fuzz bench man dist smoke clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -43,6 +43,16 @@ fuzz: .venv/.installed  ## attack the readers with N mutated inputs, and encode 
 
 bench: .venv/.installed  ## what the paper's transforms do to the sample picture: bench-output/report.html (minutes)
 	$(BIN)/python -m benchmarks analyze benchmarks/data/sample.png --out bench-output --processes 2
+
+man: .venv/.installed  ## make the manual pages anew from the help of the command line
+	$(BIN)/python -m release.man_pages
+
+dist: .venv/.installed  ## make a wheel and an sdist in dist/
+	rm -rf dist
+	$(BIN)/python -m build
+
+smoke: dist  ## install both into bare environments of each Python at hand, and encode and decode there
+	$(BIN)/python -m release.smoke
 
 clean:  ## remove everything that can be made again
 	rm -rf .venv build dist demo-output bench-output htmlcov .coverage .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -22,13 +22,13 @@ from nfcodec.fields import registry
 from nfcodec.transforms import parse_chain, registered
 
 ROOT = Path(__file__).parents[1]
-TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "RELEASING.md")]
 DOCUMENTS = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted(
     path for folder in ("nfcodec", "benchmarks", "tests", "examples") for path in (ROOT / folder).rglob("*.py")
 )
 RECORDS = ROOT / "benchmarks" / "results"
-FOLDERS = ("nfcodec", "benchmarks", "tests", "docs", "examples")
+FOLDERS = ("nfcodec", "benchmarks", "tests", "docs", "examples", "release")
 """What a path that a document names begins with, as seen from the root."""
 
 SHELLS = ("", "sh", "bash", "console")
@@ -247,7 +247,7 @@ def command_of(program: str) -> click.Group:
 def check(call: Call) -> None:
     """Parse a call as the program would, but for files, which need not be there. Raises ClickException."""
     command: click.Command = command_of(call.program)
-    context, words = click.Context(command), list(call.arguments)
+    context, words = click.Context(command, **command.context_settings), list(call.arguments)
     while isinstance(command, click.Group) and not words[0].startswith("-"):
         inner = command.get_command(context, words[0])
         if inner is None:

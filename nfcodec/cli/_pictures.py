@@ -35,7 +35,7 @@ def format_options(function: Function) -> Function:
     """Add --format and --quality."""
     for option in (
         click.option("--quality", type=click.IntRange(1, 100), metavar="N",
-                     help="Of a JPEG (95 if left out), an AVIF (90), or a WebP (without loss if left out), 1 to 100."),
+                     help="Of a JPEG (95 if left out), an AVIF (90), or a WebP (without loss if left out)."),
         click.option("--format", "format_name", type=FormatName(),
                      help="Default: what the suffix of OUT says; png where there is none."),
     ):  # fmt: skip

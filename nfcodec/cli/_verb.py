@@ -48,7 +48,7 @@ class Verb(HelpfulCommand):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._lists = lists or {}
+        self.lists = lists or {}
         self._pattern = pattern
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -72,7 +72,7 @@ class Verb(HelpfulCommand):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the lists, then the epilog."""
-        for title, rows in self._lists.items():
+        for title, rows in self.lists.items():
             with formatter.section(title):
                 formatter.write_dl(list(rows().items()))
         super().format_epilog(ctx, formatter)

@@ -121,8 +121,10 @@ def _images() -> Iterator[tuple[str, bytes]]:
         raster = Raster.from_array(array(8, 7, channels, 16))
         yield f"png16-{channels}", image_bytes(raster)
         yield f"npy16-{channels}", image_bytes(raster, "npy")
-        yield f"tiff16-{channels}", image_bytes(Raster(raster.samples, raster.alpha, METADATA), "tiff")
     yield "npy8", image_bytes(Raster.from_array(array(5, 6, 3)), "npy")
+    for channels in (1, 3, 4):
+        raster = Raster.from_array(array(8, 7, channels, 16))
+        yield f"tiff16-{channels}", image_bytes(Raster(raster.samples, raster.alpha, METADATA), "tiff")
     for channels in (1, 3):
         yield f"pnm16-{channels}", image_bytes(Raster.from_array(array(6, 5, channels, 16)), "ppm")
     yield "pgm-text", b"P2\n3 2\n255\n0 1 2\n253 254 255\n"
