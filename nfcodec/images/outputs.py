@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import zlib
@@ -102,7 +103,8 @@ def parts_of_pillow() -> dict[str, bool]:
 
     parts = {"JPEG": "jpg", "WebP": "webp", "AVIF": "avif", "JPEG 2000": "jpg_2000", "TIFF": "libtiff"}
     parts |= {"CMYK": "littlecms2"}
-    return {name: bool(features.check(part)) for name, part in parts.items()}
+    there = features.get_supported()
+    return {name: part in there for name, part in parts.items()}
 
 
 def is_turned(raster: Raster, format: str) -> bool:
@@ -194,7 +196,8 @@ def _with_pillow(raster: Raster, kind: str, **options: Any) -> bytes:
     for key in ("exif", "xmp"):
         if key in image.info:
             options[key] = image.info[key]
-    importlib.import_module(f"PIL.{READ[kind][1]}")
+    with contextlib.suppress(ImportError):  # an older Pillow
+        importlib.import_module(f"PIL.{READ[kind][1]}")
     if kind not in Image.SAVE:
         raise UsageError(f"this installation of Pillow does not write {kind}; use another format")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -191,3 +192,13 @@ def test_a_resolution_that_no_jpeg_holds():
 
 def test_a_tiff_that_tells_no_resolution_gets_none():
     assert read(image_bytes(picture(), "tiff")).metadata == {}
+
+
+@pytest.mark.parametrize("format", ["webp", "avif"])
+def test_what_this_pillow_does_not_write(format, monkeypatch):
+    """It may be older, or made without a library."""
+    plugin = {"webp": "WebP", "avif": "Avif"}[format]
+    monkeypatch.setitem(sys.modules, f"PIL.{plugin}ImagePlugin", None)
+    monkeypatch.delitem(Image.SAVE, format.upper(), raising=False)
+    with pytest.raises(UsageError, match=f"this installation of Pillow does not write {format.upper()}"):
+        image_bytes(picture(), format)
