@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,7 +19,6 @@ from nfcodec.version import __version__
 VERBS = ("encode", "decode", "info", "verify", "compare", "doctor", "completion")
 
 INTERRUPTED = 130
-OUT_OF_MEMORY = 6
 
 
 class LazyGroup(HelpfulCommand, click.Group):
@@ -89,44 +87,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         _console.err(error.format_message())
         return error.exit_code
-    except click.ClickException as error:
-        _console.error(error.format_message())
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            _console.err(f"Try '{error.ctx.command_path} --help'.")
-        return _as_json(error, error.format_message(), error.exit_code)
-    except NfcError as error:
-        from nfcodec.cli._limits import message_of
-
-        return _fail(error, message_of(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _stop(KeyboardInterrupt(), "interrupted", INTERRUPTED)
     except _signals.Terminated as error:
         return _stop(error, f"terminated ({error})", error.exit_code)
-    except MemoryError as error:
-        return _fail(error, "out of memory", OUT_OF_MEMORY)
     except Exception as error:
-        return _fail(error, f"internal error: {type(error).__name__}: {error}", 1)
+        return _fail(error)
 
 
 def _stop(error: BaseException, message: str, code: int) -> int:
     if _signals.committed():  # there is nothing left that could have been stopped
         return 0
     _console.err(f"nfcodec: {message}")
-    return _as_json(error, message, code)
+    _as_json(_console.failure(error, message, code))
+    return code
 
 
-def _fail(error: BaseException, message: str, code: int) -> int:
-    _console.error(message)
-    if _console.verbosity() > 0:
-        import traceback
+def _fail(error: Exception) -> int:
+    from nfcodec.cli._work import Failure
 
-        traceback.print_exception(error, file=sys.stderr)
-    return _as_json(error, message, code)
+    failure = Failure.of(error)
+    _console.error(failure.message)
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        _console.err(f"Try '{error.ctx.command_path} --help'.")
+    elif _console.verbosity() > 0 and not isinstance(error, click.ClickException):
+        _console.err(failure.trace)
+    _as_json(failure.report)
+    return failure.code
 
 
-def _as_json(error: BaseException, message: str, code: int) -> int:
+def _as_json(report: Mapping[str, Any]) -> None:
     """Print a failure on stdout if that is asked for and possible."""
     if _console.as_json():
         with contextlib.suppress(click.exceptions.Exit, NfcError):
-            _console.out_json(_console.failure(error, message, code))
-    return code
+            _console.out_json(report)

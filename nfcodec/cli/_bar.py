@@ -57,7 +57,7 @@ class Bar:
         name = f"{event.task}: {self._name}" if event.task else self._name
         if self._course is None:
             return Line(name, psnr=_psnr(event))
-        return Line(name, self._course.share, _left(self._course.seconds_left), _psnr(event))
+        return Line(name, self._course.share, left_in_words(self._course.seconds_left), _psnr(event))
 
 
 class _Course:
@@ -116,7 +116,8 @@ class _Course:
         self.seconds_left = min(self.seconds_left, pace * (self._total - done))
 
 
-def _left(seconds: float) -> str:
+def left_in_words(seconds: float) -> str:
+    """How long something will take yet."""
     if seconds < SECONDS_BEFORE_MINUTES:
         return f"{math.ceil(seconds)} s left"
     return f"{math.ceil(seconds / 60)} min left"

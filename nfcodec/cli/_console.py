@@ -6,7 +6,7 @@ import contextlib
 import math
 import sys
 from collections.abc import Callable, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -14,7 +14,15 @@ from nfcodec.cli import _streams
 from nfcodec.errors import NfcError, UsageError
 
 if TYPE_CHECKING:
+    from nfcodec.cli._bar import Line
     from nfcodec.fitting.request import Event
+
+
+class Draw(Protocol):
+    """Draws a bar, and prints a message above it."""
+
+    def __call__(self, line: Line, message: str = "") -> None: ...
+
 
 STDIO = "-"
 _state: dict[str, Any] = {"verbosity": 0, "json": False}
@@ -118,10 +126,31 @@ def progress() -> Generator[Callable[[Event], None] | None]:
     if verbosity() < 0 or not sys.stderr.isatty():
         yield None if verbosity() < 0 else _log_message
         return
+    from nfcodec.cli._bar import Bar
+
+    bar = Bar()
+    with drawing() as draw:
+
+        def show(event: Event) -> None:
+            draw(bar.line(event), event.message)
+
+        yield show
+
+
+@contextlib.contextmanager
+def drawing(wanted: bool = True) -> Generator[Draw]:
+    """Yield what draws a bar on stderr, and prints a message above it; it does nothing where stderr is no terminal.
+
+    There is none with -q, and none where JSON goes to a terminal.
+    """
+    shared = as_json() and sys.stdout.isatty()
+    if not wanted or shared or verbosity() < 0 or not sys.stderr.isatty():
+        yield lambda line, message="": None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from nfcodec.cli._bar import FIRST, Bar
+    from nfcodec.cli._bar import FIRST
 
     shown = Progress(
         TextColumn("{task.description}"),
@@ -130,18 +159,18 @@ def progress() -> Generator[Callable[[Event], None] | None]:
         TextColumn("{task.fields[psnr]}"),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,
     )
-    task, bar = shown.add_task(FIRST, total=None, left="", psnr=""), Bar()
+    task = shown.add_task(FIRST, total=None, left="", psnr="")
 
-    def show(event: Event) -> None:
-        if event.message:
-            shown.console.print(event.message, markup=False, highlight=False)
-        line = bar.line(event)
+    def draw(line: Line, message: str = "") -> None:
+        if message:
+            shown.console.print(message, markup=False, highlight=False)
         shown.tasks[0].total = None if line.share is None else 1.0  # `update` takes None for no change
         shown.update(task, description=line.name, completed=line.share or 0.0, left=line.left, psnr=line.psnr)
 
     with shown:
-        yield show
+        yield draw
 
 
 def _log_message(event: Event) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import sys
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -30,6 +31,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _NFC_START = b"\x8bNFC"
 
 
+def as_stream(path: str, stream: int) -> str:
+    """A path, or - if it is a name of standard input (0) or standard output (1), as /dev/stdout."""
+    return STDIO if descriptor_of(path) == stream else path
+
+
 class FilePath(click.Path):
     """A path, which shells complete, or -, as which the names of a standard stream are taken, too.
 
@@ -42,7 +48,7 @@ class FilePath(click.Path):
         self._stream = stream
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        return STDIO if descriptor_of(value) == self._stream else value
+        return as_stream(value, self._stream)
 
 
 class FieldChoice(click.Choice[str]):
@@ -102,16 +108,60 @@ def quiet_option(function: Function) -> Function:
     )(function)  # fmt: skip
 
 
+class Many(NamedTuple):
+    """How many files are worked on.
+
+    Attributes:
+        n_processes: that work at the same time on this machine.
+        ray: the address of a Ray cluster that does it instead; None without one.
+    """
+
+    n_processes: int = 1
+    ray: str | None = None
+
+
+def many_options(function: Function) -> Function:
+    """Add -j and --ray, and hand them over as `many`."""
+
+    @functools.wraps(function)
+    def grouped(*args: Any, n_processes: int | None, ray: str | None, **options: Any) -> Any:
+        if n_processes is not None and ray is not None:
+            raise click.UsageError("-j is for this machine, and --ray for others: give one of them at most")
+        return function(*args, many=Many(n_processes or 1, ray), **options)
+
+    for option in (
+        click.option("--ray", metavar="ADDRESS",
+                     help="Work on a Ray cluster; `auto` is the one that runs here, `local` one for this call."),
+        click.option("-j", "--jobs", "n_processes", type=click.IntRange(1), metavar="N",
+                     help="Work on N files at a time, which share the cores.  [default: 1]"),
+    ):  # fmt: skip
+        grouped = option(grouped)
+    return grouped  # pyright: ignore[reportReturnType]
+
+
+def recursive_option(function: Function) -> Function:
+    """Add -r."""
+    return click.option("-r", "--recursive", is_flag=True, help="Take the files in directories, and below.")(function)
+
+
+def output_option(function: Function) -> Function:
+    """Add -o."""
+    return click.option(
+        "-o", "--output", type=FilePath(1), metavar="PATH",
+        help="A directory for what is made, which is created if needed; or OUT, if PATH is named like a file.",
+    )(function)  # fmt: skip
+
+
 def overwrite_option(function: Function) -> Function:
     """Add -f."""
-    return click.option("-f", "--overwrite", is_flag=True, help="Replace OUT if it exists.")(function)
+    return click.option("-f", "--overwrite", is_flag=True, help="Replace outputs that exist.")(function)
 
 
 def json_option(function: Function) -> Function:
     """Add --json. A failure prints one with "error", "code", "kind" and "reason", which `nfcodec.cli` describes."""
     return click.option(
         JSON, "as_json", is_flag=True,
-        help='Print one JSON object on stdout; {"error", "code", "kind", "reason"} if something goes wrong.',
+        help='Print a JSON object a file on stdout; {"error", "code", "kind", "reason"} if something goes wrong.',
     )(function)  # fmt: skip
 
 

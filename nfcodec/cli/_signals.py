@@ -9,7 +9,11 @@ from collections.abc import Generator
 from types import FrameType
 from typing import NoReturn
 
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_TERMINATING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+ENDING = (signal.SIGINT, *_TERMINATING)
+"""The signals by which people and systems end a command."""
+
 _state = {"committed": False}
 
 
@@ -34,9 +38,9 @@ def as_exceptions(to_the_end: bool = False) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():  # only that one may handle signals
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDING)}
+    before = {number: signal.getsignal(number) for number in ENDING}
     try:
-        for number in _ENDING:
+        for number in _TERMINATING:
             if before[number] is signal.SIG_DFL:
                 signal.signal(number, _raise)
         yield
@@ -52,7 +56,7 @@ def commit() -> None:
     Raises what signals raise that came before.
     """
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, *_ENDING):
+        for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
     _state["committed"] = True
 

@@ -37,19 +37,11 @@ class Verb(HelpfulCommand):
 
     Args:
         lists: of the help, after the options, by title. Each is made when the help is shown.
-        pattern: of the files that the command is for, one at a time.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        lists: Mapping[str, Callable[[], Rows]] | None = None,
-        pattern: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, lists: Mapping[str, Callable[[], Rows]] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lists = lists or {}
-        self._pattern = pattern
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Note whether failures are to be printed as JSON, too, then parse; bad arguments are such failures."""
@@ -63,12 +55,7 @@ class Verb(HelpfulCommand):
 
     def _too_many(self, ctx: click.Context, extra: list[str]) -> str:
         wanted = " ".join(each.make_metavar(ctx) for each in self.params if isinstance(each, click.Argument))
-        text = f"{self.name} takes {wanted or 'no file'}, and {', '.join(extra)} is too much"
-        return f"{text}; {self.for_many()}" if self._pattern else text
-
-    def for_many(self) -> str:
-        """How to use the command for many files."""
-        return f'for many files: for f in {self._pattern}; do nfcodec {self.name} "$f"; done'
+        return f"{self.name} takes {wanted or 'no file'}, and {', '.join(extra)} is too much"
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the lists, then the epilog."""

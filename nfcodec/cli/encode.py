@@ -1,42 +1,46 @@
-"""`nfcodec encode`: an image file becomes an .nfc file."""
+"""`nfcodec encode`: image files become .nfc files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nfcodec.cli import _console
-from nfcodec.cli._extra import OUT, check_extra, write_extra
+from nfcodec.cli._extra import OUT, check_extra
+from nfcodec.cli._inputs import given
 from nfcodec.cli._limits import limit_options
+from nfcodec.cli._many import run
 from nfcodec.cli._options import (
     STDIO,
     FieldChoice,
     FilePath,
+    Many,
     Transforms,
-    check_output,
-    default_output,
     input_name,
     is_nfc,
     json_option,
+    many_options,
     named,
+    output_option,
     overwrite_option,
     positive,
     quiet_option,
-    read_file,
     reading,
+    recursive_option,
     verbose_option,
-    write_output,
 )
 from nfcodec.cli._pictures import frame_option, metadata_options, treated
 from nfcodec.cli._verb import Verb
+from nfcodec.cli._work import Job, Made, Work
+from nfcodec.errors import ImageReadError
 from nfcodec.fields.registry import field_names
-from nfcodec.images.names import NFC_SUFFIX, is_picture_name
+from nfcodec.images.names import NFC_SUFFIX, READ_SUFFIXES, is_nfc_name, is_picture_name
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
 if TYPE_CHECKING:
-    from nfcodec.images.files import Reading
+    from nfcodec.fitting.request import Listener
     from nfcodec.limits import Limits
     from nfcodec.raster import Raster
 
@@ -64,18 +68,97 @@ def _transforms() -> Mapping[str, str]:
     return usages()
 
 
+@dataclass(frozen=True)
+class Encode(Work):
+    """Encoding with options."""
+
+    options: Mapping[str, Any]
+    limits: Limits
+    frame: int | None = None
+    strip: bool = False
+    upright: bool = False
+    page: str | None = None
+
+    input_suffixes = tuple(READ_SUFFIXES)
+    done = "encoded"
+    tells = True
+
+    @property
+    def suffix(self) -> str:
+        return NFC_SUFFIX
+
+    def refuse(self, source: str) -> None:
+        if is_nfc_name(source):
+            raise ImageReadError(f"{source} has the name of an .nfc file, but encode takes pictures")
+
+    def check_start(self, head: bytes, source: str) -> None:
+        from nfcodec.images.files import picture_start
+
+        name = input_name(source)
+        if is_nfc(head):
+            raise ImageReadError(f"{name} is an .nfc file already; `nfcodec decode` makes a picture of it")
+        picture_start(name)(head)
+
+    def check_extras(self, job: Job, overwrite: bool) -> None:
+        if self.page is not None:
+            check_extra(REPORT, self.page, {"IN": job.source, OUT: str(job.target)}, overwrite, (".html",))
+
+    def open(self, data: bytes, job: Job) -> tuple[Raster, list[str]]:
+        """Return the picture, and remarks on it."""
+        from nfcodec.images.files import raster_from_bytes
+
+        source, notes = job.source, list[str]()
+        with named(source):
+            raster = raster_from_bytes(data, self.limits, input_name(source), reading(source, self.frame, notes.append))
+        return treated(raster, source, self.strip, self.upright, notes.append), notes
+
+    def make(self, opened: tuple[Raster, list[str]], job: Job, listen: Listener | None) -> Made:
+        import threading
+
+        from nfcodec.cli import _encoded, _report
+        from nfcodec.codec import EncodeOptions, bound_bytes, encode
+        from nfcodec.pages.recording import Recording
+
+        (raster, notes), options = opened, EncodeOptions(**self.options)
+        sizes: list[int] = []
+        as_png = threading.Thread(target=lambda: sizes.append(_png_bytes(raster)), daemon=True)
+        as_png.start()  # as it takes seconds of a large picture
+        recording = None if self.page is None else Recording(listen)
+        encoded = encode(raster, options, recording or listen, self.limits)
+        as_png.join()
+        png_bytes = sizes[0] if sizes else _png_bytes(raster)
+        target_db = encoded.report["target_psnr_db"]
+        bound = None if target_db is None else bound_bytes(raster, options.transform, target_db)
+        report: dict[str, Any] = {"path": job.target, **encoded.report, "png_bytes": png_bytes, "bound_bytes": bound}
+        settings = _encoded.settings(report["recipe"])
+        extras: dict[str, bytes] = {}
+        if self.page is not None and recording is not None:
+            name = input_name(job.source)
+            extras[self.page] = _report.page(raster, encoded, report, recording, name, self.limits)
+        about_file = _encoded.note(report), _encoded.note_on_seed(options.seed, report)
+        missed = f"the target of {_encoded.target(report)} is not reached"
+        return Made(
+            report,
+            encoded.data,
+            extras,
+            summary=_encoded.summary("standard output" if job.target == STDIO else str(job.target), report),
+            notes=[*notes, *filter(None, about_file)],
+            details=[f"recipe of effort {report['effort']} for {report['field']}: {settings}"],
+            warnings=[] if report["reached"] else [missed],
+        )
+
+
 @click.command(
     "encode",
     cls=Verb,
-    pattern="*.png",
     lists={
         "Transforms, joined by +, of pixels and of their samples z, from 0 to 1": _transforms,
         "Keys of --json": lambda: _JSON_KEYS,
     },
-    epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp",
+    epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp, or: nfcodec encode *.png -o small -j 4",
 )
-@click.argument("source", metavar="IN", type=FilePath(0))
-@click.argument("target", metavar="[OUT]", required=False, type=FilePath(1))
+@click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True, type=FilePath(0))
+@output_option
 @click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), metavar="DB",
               help="The PSNR that the decoded file is guaranteed to reach.  [default: 40]")  # fmt: skip
 @click.option("--size", "size_bytes", type=click.IntRange(1), metavar="BYTES",
@@ -110,95 +193,50 @@ def _transforms() -> Mapping[str, str]:
               help="Also write a page for a browser: how the fit went, where the bits are, what was lost.")  # fmt: skip
 @frame_option("IN")
 @metadata_options
+@recursive_option
+@many_options
 @limit_options
 @overwrite_option
 @json_option
 @quiet_option
 @verbose_option
-@click.pass_context
 def command(
-    ctx: click.Context,
-    source: str,
-    target: str | None,
-    page: str | None,
-    frame: int | None,
-    strip: bool,
-    upright: bool,
+    paths: tuple[str, ...],
+    output: str | None,
+    recursive: bool,
     overwrite: bool,
     as_json: bool,
     limits: Limits,
+    many: Many,
+    fast: bool,
+    frame: int | None,
+    strip: bool,
+    upright: bool,
+    page: str | None,
     **options: Any,
-) -> None:
-    """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc.
+) -> int:
+    """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc; or many images.
 
-    OUT is written only if it decodes to the PSNR asked for, or has the size asked for; otherwise the exit code is 5
+    Several IN, or one and -o with a directory, go each to a file of their own. Those that exist are skipped.
+
+    A file is written only if it decodes to the PSNR asked for, or has the size asked for; otherwise the exit code is 5
     and there is no file. It is 6 for a file that decoders would refuse, if they do not raise their limits.
     """
-    if target is not None and is_picture_name(target):
-        many = f"; {ctx.command.for_many()}" if isinstance(ctx.command, Verb) else ""
-        raise click.UsageError(f"{target} has the name of a picture, but encode writes an .nfc file{many}")
-    out = default_output(source, target, NFC_SUFFIX)
-    if out == STDIO and as_json:
-        raise click.UsageError("--json and the .nfc file cannot both go to standard output; name OUT")
-    if page is not None:
-        check_extra(REPORT, page, {"IN": source, OUT: out}, overwrite, (".html",))
-    notes: list[str] = []
-    raster = _read(source, limits, reading(source, frame, notes.append))
-    raster = treated(raster, source, strip, upright, notes.append)
-    check_output(source, out, overwrite)
-
-    if options.pop("fast"):
+    files = given(paths, output, recursive, is_picture_name)
+    if files.target is not None and is_picture_name(files.target):
+        raise click.UsageError(
+            f"{files.target} has the name of a picture, but encode writes an .nfc file; for many pictures: nfcodec"
+            " encode *.png -o DIR"
+        )
+    if fast:
         options["effort"] = 1
-    import threading
+    if files.is_many or many.ray is not None:
+        from nfcodec.codec import EncodeOptions
 
-    from nfcodec.cli import _encoded, _report
-    from nfcodec.codec import EncodeOptions, bound_bytes, encode
-    from nfcodec.pages.recording import Recording
-
-    encode_options = EncodeOptions(**options)
-    sizes: list[int] = []
-    as_png = threading.Thread(target=lambda: sizes.append(_png_bytes(raster)), daemon=True)
-    as_png.start()  # as it takes seconds of a large picture
-    with _console.progress() as on_event:
-        recording = None if page is None else Recording(on_event)
-        encoded = encode(raster, encode_options, recording or on_event, limits)
-    as_png.join()
-    png_bytes = sizes[0] if sizes else _png_bytes(raster)
-    target_db = encoded.report["target_psnr_db"]
-    bound = None if target_db is None else bound_bytes(raster, options["transform"], target_db)
-    report: dict[str, Any] = {"path": out, **encoded.report, "png_bytes": png_bytes, "bound_bytes": bound}
-    made = None if recording is None else _report.page(raster, encoded, report, recording, input_name(source), limits)
-    write_output(out, encoded.data, overwrite)  # when all that takes time is done: from here on nothing can stop it
-    if page and made:
-        write_extra(page, made, overwrite)
-    if not report["reached"]:
-        _console.warning(f"the target of {_encoded.target(report)} is not reached")
-    if as_json:
-        _console.out_json(report)
-    if _console.verbosity() > 0:
-        settings = _encoded.settings(report["recipe"])
-        _console.note(f"recipe of effort {report['effort']} for {report['field']}: {settings}")
-    about_file = _encoded.note(report), _encoded.note_on_seed(options["seed"], report)
-    for each in [*notes, *filter(None, about_file)]:
-        _console.remark(each)
-    _console.note(_encoded.summary("standard output" if out == STDIO else out, report))
-
-
-def _read(source: str, limits: Limits, how: Reading) -> Raster:
-    from nfcodec.errors import ImageReadError
-    from nfcodec.images.files import picture_start, raster_from_bytes
-
-    name = input_name(source)
-    check_picture = picture_start(name)
-
-    def check(head: bytes) -> None:
-        if is_nfc(head):
-            raise ImageReadError(f"{name} is an .nfc file already; `nfcodec decode` makes a picture of it")
-        check_picture(head)
-
-    data = read_file(source, check, limits)
-    with named(source):
-        return raster_from_bytes(data, limits, name, how)
+        EncodeOptions(**options)  # what makes no sense makes none for all of them
+        if page is not None:
+            raise click.UsageError(f"{REPORT} is for one file that is encoded here")
+    return run(Encode(options, limits, frame, strip, upright, page), files, many, overwrite)
 
 
 def _png_bytes(raster: Raster) -> int:

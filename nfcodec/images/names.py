@@ -29,6 +29,12 @@ WRITTEN_SUFFIXES = {
 }
 """Of the formats that pictures are written in, by the name that `--format` takes; the first is that of new names."""
 
+READ_SUFFIXES = {
+    ".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".npy", ".pbm", ".pgm", ".png", ".pnm",
+    ".ppm", ".qoi", ".tga", ".tif", ".tiff", ".webp",
+}  # fmt: skip
+"""Those of the kinds that `nfcodec.images.formats` reads, by which pictures are found in directories."""
+
 Path = str | os.PathLike[str]
 
 

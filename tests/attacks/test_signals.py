@@ -20,7 +20,7 @@ ROOT = str(Path(__file__).parents[2])
 
 AT = """
 import os, signal, sys
-import nfcodec.codec, nfcodec.cli._encoded
+import nfcodec.codec, nfcodec.cli._work
 from nfcodec.cli import encode as verb, main, _console
 from nfcodec.images import whole_files
 
@@ -59,7 +59,7 @@ AFTER = {
     "after a move": ("after(os, 'replace')", ("-f",)),
     "while the directory is synced": ("first(whole_files, '_sync_directory')", ()),
     "before the report": ("first(_console, 'out_json')", ()),
-    "at the end": ("after(nfcodec.cli._encoded, 'summary')", ("-f",)),
+    "at the end": ("after(nfcodec.cli._work, 'show')", ("-f",)),
 }
 
 each_signal = pytest.mark.parametrize("name", CODES)

@@ -109,7 +109,7 @@ def test_failures_as_json(run, arguments, stdin, kind):
     assert files() == []
 
 
-@pytest.mark.parametrize("arguments", [("info", "--", "--json"), ("decode", "-", "--json"), ("encode", "--psnr")])
+@pytest.mark.parametrize("arguments", [("info", "--", "--json"), ("decode", "-"), ("encode", "--psnr")])
 def test_json_is_printed_only_if_asked_for(run, arguments):
     assert run("info", "-", "--json").out != b""
     result = run(*arguments)

@@ -44,8 +44,10 @@ def refused(run, *arguments, code=2, stdin=b""):
 def test_encode_writes_no_picture(run, put, overwrite, target):
     put("a.png", "b.png", "b.JPG", "b.npy", "b.webp")
     os.symlink("b.png", "link")
-    message = refused(run, "encode", *overwrite, "--fast", "a.png", target)
+    message = refused(run, "encode", *overwrite, "--fast", "a.png", "-o", target)
     assert f"{target} has the name of a picture, but encode writes an .nfc file" in message
+    if not os.path.exists(target):
+        assert refused(run, "encode", *overwrite, "--fast", "a.png", target) == message
 
 
 @pytest.mark.parametrize("overwrite", [(), ("-f",)], ids=["", "-f"])
@@ -54,24 +56,24 @@ def test_decode_writes_no_nfc_file(run, put, overwrite, target):
     put("a.nfc", "b.nfc")
     os.symlink("b.nfc", "link")
     for options in ((), ("--format", "png")):
-        message = refused(run, "decode", *overwrite, *options, "a.nfc", target)
+        message = refused(run, "decode", *overwrite, *options, "a.nfc", "-o", target)
         assert f"{target} has the name of an .nfc file, but decode writes a picture" in message
+        if not os.path.exists(target):
+            assert refused(run, "decode", *overwrite, *options, "a.nfc", target) == message
 
 
 def test_a_wildcard_destroys_nothing(run, put):
-    put("a.png", "b.png", "c.png")
-    for arguments in (("a.png", "b.png"), ("a.png", "b.png", "c.png")):
-        message = refused(run, "encode", "-f", *arguments)
-        assert 'for many files: for f in *.png; do nfcodec encode "$f"; done' in message
-    assert "encode takes IN [OUT], and c.png is too much" in message
+    """Two pictures that are there are two inputs."""
+    put("a.png", "b.png")
+    assert run("encode", "-f", "--fast", "a.png", "b.png").code == 0
+    assert files() == ["a.nfc", "a.png", "b.nfc", "b.png"]
+    assert (Path("a.png").read_bytes(), Path("b.png").read_bytes()) == (PNG, PNG)
 
 
-@pytest.mark.parametrize(("verb", "n"), [("decode", 3), ("info", 2), ("verify", 2), ("compare", 3), ("doctor", 1)])
+@pytest.mark.parametrize(("verb", "n"), [("compare", 3), ("doctor", 1)])
 def test_too_many_files(run, put, verb, n):
     put("1.nfc", "2.nfc", "3.nfc")
-    message = refused(run, verb, *files()[:n])
-    assert f"and {n}.nfc is too much" in message
-    assert (f'for f in *.nfc; do nfcodec {verb} "$f"; done' in message) == (verb in ("decode", "info", "verify"))
+    assert f"and {n}.nfc is too much" in refused(run, verb, *files()[:n])
 
 
 def test_input_and_output_are_never_the_same_file(run, put):

@@ -1,0 +1,102 @@
+"""Work on many files on a Ray cluster.
+
+Only this process reads and writes files, so the machines of the cluster need not see them, and a file whose worker is
+lost is worked on again without anything that was written twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import signal
+from collections.abc import Generator, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import nfcodec
+from nfcodec.cli import _signals
+from nfcodec.cli._processes import SECONDS_TO_A_LOOK, Told
+from nfcodec.cli._work import Failure, Job, Made, Outcomes, Work, attempt
+from nfcodec.errors import NfcError, UsageError
+from nfcodec.workers import one_thread
+
+TRIES_AGAIN = 3
+"""For a file whose worker is lost, as where its machine is."""
+
+
+class Ray:
+    """A Ray cluster: its address, "auto" for one that runs here, or "local" to start one for this run.
+
+    Its machines need nfcodec's dependencies; nfcodec itself is sent to them. Each file takes one core.
+
+    Raises:
+        UsageError: the package ray is not installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            self._ray: Any = importlib.import_module("ray")
+        except ImportError as error:
+            raise UsageError("--ray needs the ray package: pip install 'nfcodec[ray]'") from error
+        self._address = address
+
+    def __call__(self, work: Work, calls: Iterable[tuple[Job, bytes]], tell: Told) -> Outcomes:
+        """Do the work on each file; what comes of them comes in any order. Files are asked for when they are needed.
+
+        Raises:
+            UsageError: there is no such cluster.
+        """
+        ray = self._ray
+        with self._connected():
+            remote = ray.remote(num_cpus=1, max_retries=TRIES_AGAIN)(_attempt)
+            at_once = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            waiting, pending, the_work = iter(calls), dict[Any, Job](), ray.put(work)
+            while True:
+                for job, data in islice(waiting, at_once - len(pending)):
+                    pending[remote.remote(the_work, job, data)] = job
+                if not pending:
+                    return
+                done, _ = ray.wait(list(pending), timeout=SECONDS_TO_A_LOOK)
+                for reference in done:
+                    yield pending.pop(reference), self._outcome(reference)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Generator[None]:
+        more: dict[str, Any] = {"include_dashboard": False}
+        if self._address != "local":  # a cluster elsewhere gets the package as it is here
+            more = {"runtime_env": {"py_modules": [str(Path(nfcodec.__file__).parent)]}}
+        try:
+            with _signals_kept():
+                self._ray.init(address=self._address, log_to_driver=False, logging_level="error", **more)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UsageError(f"no Ray cluster at {self._address!r}: {error}") from error
+        try:
+            yield
+        finally:
+            self._ray.shutdown()
+
+    def _outcome(self, reference: Any) -> Made | Failure:
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            return Failure.of(NfcError(f"the workers of the cluster that worked on it were lost: {reason}"))
+
+
+def _attempt(work: Work, job: Job, data: bytes) -> Made | Failure:
+    """On a worker, which has one core."""
+    with one_thread():
+        return attempt(work, job, data)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Generator[None]:
+    """Restore what signals did before; Ray has them end the process without a word."""
+    before = {number: signal.getsignal(number) for number in _signals.ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
