@@ -131,8 +131,10 @@ def _walk(directory: str, suffixes: Collection[str], failures: list[Failed]) -> 
     for folder, folders, names in os.walk(directory, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes:
-                yield os.path.join(folder, name)
+            path = os.path.join(folder, name)
+            wanted = not name.startswith(".") and os.path.splitext(name)[1].lower() in suffixes
+            if wanted and (os.path.isfile(path) or not os.path.exists(path)):  # but no pipes
+                yield path
 
 
 def _unreadable(path: str, reason: str) -> NfcError:

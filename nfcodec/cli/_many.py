@@ -164,13 +164,14 @@ class _Files:
 
     def _say(self, so_far: str = "") -> None:
         """One line about all files."""
+        if self._work.is_quick or not self.n_done + self.n_skipped + self.n_failed:
+            return
         parts = [f"{self.n_done} {self._work.done}"]
         if self.n_skipped:
             parts.append(f"{self.n_skipped} skipped, as their outputs exist (-f replaces them)")
         if self.n_failed:
             parts.append(f"{self.n_failed} failed")
-        if not self._work.is_quick:
-            _console.note(f"{so_far}{self.n} files: {', '.join(parts)}")
+        _console.note(f"{so_far}{self.n} file{'' if self.n == 1 else 's'}: {', '.join(parts)}")
 
 
 def _executor(work: Work, many: Many, n_files: int) -> Executor:

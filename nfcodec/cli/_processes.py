@@ -134,7 +134,7 @@ class _Process:
 def _death(exit_code: int | None) -> NfcError:
     """Why there is no answer of a process that has ended."""
     if exit_code is not None and exit_code < 0:
-        name = signal.Signals(-exit_code).name
+        name = next((each.name for each in signal.Signals if each == -exit_code), f"signal {-exit_code}")
         if name == "SIGKILL":
             return LimitError(
                 "the process that worked on it was killed (SIGKILL), as systems do when memory runs out; with a"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import importlib
 import signal
+import socket
+import sys
+import threading
 from collections.abc import Generator, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import nfcodec
 from nfcodec.cli import _signals
@@ -23,6 +26,9 @@ from nfcodec.workers import one_thread
 
 TRIES_AGAIN = 3
 """For a file whose worker is lost, as where its machine is."""
+
+
+SECONDS_TO_CONNECT = 10.0
 
 
 class Ray:
@@ -67,12 +73,14 @@ class Ray:
         if self._address != "local":  # a cluster elsewhere gets the package as it is here
             more = {"runtime_env": {"py_modules": [str(Path(nfcodec.__file__).parent)]}}
         try:
+            _knock(self._address)
             with _signals_kept():
                 self._ray.init(address=self._address, log_to_driver=False, logging_level="error", **more)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(f"no Ray cluster at {self._address!r}: {error}") from error
         try:
-            yield
+            with contextlib.redirect_stdout(_OwnStream(sys.stdout)):  # pyright: ignore[reportArgumentType]
+                yield
         finally:
             self._ray.shutdown()
 
@@ -88,6 +96,27 @@ def _attempt(work: Work, job: Job, data: bytes) -> Made | Failure:
     """On a worker, which has one core."""
     with one_thread():
         return attempt(work, job, data)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at host:port; Ray would try for minutes, and say so in many words."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_CONNECT).close()
+
+
+class _OwnStream:
+    """Standard output for the thread that makes this; what Ray's threads print there goes to standard error."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._thread = stream, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        """Write to the one or the other."""
+        return (self._stream if threading.get_ident() == self._thread else sys.stderr).write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextlib.contextmanager

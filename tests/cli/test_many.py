@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nfcodec.cli import _many, _processes
+from nfcodec.cli import _many, _processes, _signals
 from nfcodec.cli._inputs import Given
 from nfcodec.cli._options import Many
 from nfcodec.cli._total import Total
@@ -195,6 +195,7 @@ def test_links_and_loops(run, put, here):
     os.symlink("../elsewhere/c.png", "in/link.png")
     os.symlink("nowhere.png", "in/dangling.png")
     os.symlink("in", "start")
+    os.mkfifo("in/pipe.png")
     result = run("encode", "-r", "start", "-o", "out", *QUICK)
     assert result.code == 3
     assert result.err.count("error") == 1
@@ -261,7 +262,8 @@ def work_on(texts, n_processes):
     names = [f"{i}.txt" for i in range(len(texts))]
     for name, text in zip(names, texts, strict=True):
         Path(name).write_text(text)
-    return _many.run(Deeds(), Given(names), Many(n_processes))
+    with _signals.as_exceptions():
+        return _many.run(Deeds(), Given(names), Many(n_processes))
 
 
 @posix
