@@ -49,6 +49,7 @@ def command() -> None:
     \b
     nfcodec encode photo.png photo.nfc --psnr 40 --transform rpp
     nfcodec decode photo.nfc photo-again.png
+    nfcodec encode *.png -o small
 
     `-` stands for standard input or output. Exit codes: 0 ok, 1 unexpected, 2 usage, 3 cannot read the input, 4 not
     an .nfc file or corrupt, 5 PSNR target not reached, 6 limit exceeded, 7 cannot write, 129 hung up, 130 interrupted,

@@ -157,10 +157,11 @@ class _Files:
         if isinstance(outcome, Failure):
             self.fail(job.source, outcome)
             return
-        code = show(outcome, job.source)
+        code = 0 if outcome.failure is None else outcome.failure.code
         self.n_failed += code != 0
         self.n_done += code == 0
         self.worst = max(self.worst, code)
+        show(outcome, job.source)
 
     def _say(self, so_far: str = "") -> None:
         """One line about all files."""

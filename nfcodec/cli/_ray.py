@@ -63,8 +63,7 @@ class Ray:
                     pending[remote.remote(the_work, job, data)] = job
                 if not pending:
                     return
-                done, _ = ray.wait(list(pending), timeout=SECONDS_TO_A_LOOK)
-                for reference in done:
+                for reference in self._done(pending):
                     yield pending.pop(reference), self._outcome(reference)
 
     @contextlib.contextmanager
@@ -84,12 +83,20 @@ class Ray:
         finally:
             self._ray.shutdown()
 
+    def _done(self, pending: Iterable[Any]) -> list[Any]:
+        """Those that are done, if there are any before it is time to look for signals."""
+        try:
+            done, _ = self._ray.wait(list(pending), timeout=SECONDS_TO_A_LOOK)
+        except SystemError as error:  # in which Ray wraps what a signal has raised meanwhile
+            raise error.__cause__ or error from None
+        return done
+
     def _outcome(self, reference: Any) -> Made | Failure:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            return Failure.of(NfcError(f"the workers of the cluster that worked on it were lost: {reason}"))
+            return Failure.of(NfcError(f"the cluster could not work on it: {reason}"))
 
 
 def _attempt(work: Work, job: Job, data: bytes) -> Made | Failure:

@@ -7,6 +7,16 @@ import time
 from nfcodec.cli._work import Job, Made, Work
 from nfcodec.limits import DEFAULT_LIMITS
 
+DEEDS = """
+import signal, sys
+from nfcodec.cli import decode, main
+from tests.cli.many_works import Deeds
+signal.signal(signal.SIGINT, signal.default_int_handler)
+decode.Decode = Deeds
+sys.exit(main(["decode", *sys.argv[1:]]))
+"""
+"""A program: `nfcodec decode`, which does deeds."""
+
 
 class Deeds(Work):
     """What a file says is to be done: "die", "sleep", "exit", "say threads", or else to become what it says."""

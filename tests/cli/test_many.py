@@ -20,7 +20,7 @@ from nfcodec.cli._work import Job
 from nfcodec.images.formats import READ
 from nfcodec.images.names import PICTURE_SUFFIXES, READ_SUFFIXES
 from tests.cli.commands import PNG
-from tests.cli.many_works import Deeds
+from tests.cli.many_works import DEEDS, Deeds
 
 ROOT = Path(__file__).parents[2]
 
@@ -287,16 +287,6 @@ def test_processes_share_the_cores(tmp_path, monkeypatch):
     assert _processes.shared_out(8, 3) == [3, 3, 2]
     assert _processes.shared_out(8, 1) == [8]
     assert _processes.shared_out(2, 4) == [1, 1, 1, 1]
-
-
-DEEDS = """
-import signal, sys
-from nfcodec.cli import decode, main
-from tests.cli.many_works import Deeds
-signal.signal(signal.SIGINT, signal.default_int_handler)
-decode.Decode = Deeds
-sys.exit(main(["decode", *sys.argv[1:]]))
-"""
 
 
 @contextlib.contextmanager
