@@ -135,10 +135,10 @@ class _Files:
 
     def _begin(self, job: Job) -> bytes | None:
         """Read a file if its output can be written; None if there is nothing to be done, or nothing can be."""
+        if self._skip(job):  # since somebody else has just made it
+            return None
         try:
             if job.target is not None:
-                if self._skip(job):  # since somebody else has just made it
-                    return None
                 _make_directory(os.path.dirname(job.target) or os.curdir)
                 check_output(job.source, job.target, self._overwrite, self._work.advice(job.target))
             return read(self._work, job)

@@ -1,6 +1,8 @@
 """Many files in one call: which they are, where they go, and what becomes of the others where one fails."""
 
 import contextlib
+import errno
+import io
 import json
 import os
 import signal
@@ -224,14 +226,17 @@ def test_bad_inputs_do_not_stop_the_others(run, put, here):
     assert Path("x.png").exists()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs permissions that hold")
-def test_directories_that_cannot_be_read(run, put, here):
+def test_directories_that_cannot_be_read(run, put, here, monkeypatch):
     put("in/a.png", "in/shut/b.png")
-    os.chmod("in/shut", 0)
-    try:
-        result = run("encode", "-r", "in", "-o", "out", *QUICK)
-    finally:
-        os.chmod("in/shut", 0o700)
+    scandir = os.scandir
+
+    def refuse(path="."):
+        if os.fspath(path).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = run("encode", "-r", "in", "-o", "out", *QUICK)
     assert result.code == 3
     assert "cannot read in/shut: Permission denied" in result.err
     assert tree("out") == ["a.nfc"]
@@ -374,3 +379,18 @@ def test_one_bar_for_all(tmp_path):
     total.tell(jobs[1], 0.2)
     total.end(jobs[1])
     assert (total.line().name, total.line().share) == ("2 of 2 files", 1.0)
+
+
+def test_the_bar_on_a_terminal(run, put, here, monkeypatch):
+    put("a.nfc", "b.nfc")
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+    assert run("decode", "a.nfc", "b.nfc", "--json").code == 0
+    assert "2 of 2 files" in terminal.getvalue()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for quiet in (["--json"], ["-q"]):
+        terminal.truncate(0)
+        assert run("decode", "a.nfc", "b.nfc", "-f", *quiet).code == 0
+        assert "of 2 files" not in terminal.getvalue()
