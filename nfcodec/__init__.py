@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     ImageLike = Image.Image | npt.NDArray[np.generic] | Raster
     Path = str | PathLike[str]
+    Region = tuple[int, int, int, int]
 
 __all__ = [
     "EngineError",
@@ -163,30 +164,37 @@ def encode_with_report(
     return codec.encode(_raster(image, _limits(limits)), options, on_event, _limits(limits))
 
 
-def decode(data: Buffer, *, limits: Limits | None = None) -> Image.Image:
+def decode(data: Buffer, *, region: Region | None = None, scale: int = 1, limits: Limits | None = None) -> Image.Image:
     """Decode to a PIL image with its metadata (ICC, EXIF, XMP, and the resolution as "dpi", in `info`).
 
     Args:
         data: of a file: bytes, or anything that holds bytes, as a bytearray, a memoryview or an mmap.
+        region: x, y, width and height of the pixels that are wanted; None for all. They are the very pixels of the
+            whole picture, but are not compared with the digest in the file.
+        scale: 1, 2, 4, .. 128: the picture is reduced to 1/scale of its size, each pixel being the mean of a block;
+            the last blocks may be cut. Of a region those pixels are returned whose blocks it touches.
 
     Raises:
         FormatError: the bytes are no valid .nfc file.
         LimitError: decoding would exceed the limits.
-        UsageError: Pillow has no mode for the samples (16-bit colour or alpha), and `decode_array` is the way; or an
-            argument is of another type.
+        UsageError: the region is not inside the picture, or the file's pixels were moved, so that they can only be
+            decoded all together; Pillow has no mode for the samples (16-bit colour or alpha), and `decode_array`
+            is the way; or an argument is of another type.
     """
     from nfcodec.images import files
 
-    return files.raster_to_pil(_decode(data, limits))
+    return files.raster_to_pil(_decode(data, region, scale, limits))
 
 
-def decode_array(data: Buffer, *, limits: Limits | None = None) -> Samples:
+def decode_array(
+    data: Buffer, *, region: Region | None = None, scale: int = 1, limits: Limits | None = None
+) -> Samples:
     """Decode to an array (H, W) or (H, W, C), alpha last, uint8 or uint16. Raises as `decode`.
 
     These are the very samples that were encoded, as `numpy.asarray` gives them of a Pillow image: where EXIF says that
     the picture is to be turned, it is not turned here.
     """
-    return _decode(data, limits).to_array()
+    return _decode(data, region, scale, limits).to_array()
 
 
 def inspect(data: Buffer, *, limits: Limits | None = None) -> Info:
@@ -205,13 +213,13 @@ class NfcFile:
         self.data, self._limits = arguments.file_bytes(data), limits
         self.info = inspect(self.data, limits=limits)
 
-    def image(self) -> Image.Image:
-        """The picture as a PIL image."""
-        return decode(self.data, limits=self._limits)
+    def image(self, *, region: Region | None = None, scale: int = 1) -> Image.Image:
+        """The picture, or a region of it, or a smaller one, as a PIL image; see `decode`."""
+        return decode(self.data, region=region, scale=scale, limits=self._limits)
 
-    def array(self) -> Samples:
-        """The picture as an array (H, W) or (H, W, C)."""
-        return decode_array(self.data, limits=self._limits)
+    def array(self, *, region: Region | None = None, scale: int = 1) -> Samples:
+        """The same as an array (H, W) or (H, W, C)."""
+        return decode_array(self.data, region=region, scale=scale, limits=self._limits)
 
     def verify(self) -> bool:
         """Whether the samples decode to the digest in the file."""
@@ -229,9 +237,13 @@ def open(path: Path, *, limits: Limits | None = None) -> NfcFile:
     return NfcFile(files.read_bytes(_path(path), _limits(limits), check_start), limits=limits)
 
 
-def load(path: Path, *, limits: Limits | None = None) -> Image.Image:
-    """Read and decode an .nfc file. Raises ImageReadError, or as `decode`."""
-    return open(path, limits=limits).image()
+def load(path: Path, *, region: Region | None = None, scale: int = 1, limits: Limits | None = None) -> Image.Image:
+    """Read an .nfc file, and decode it as `decode` does. Raises ImageReadError, or as `decode`."""
+    from nfcodec.format import check_start
+    from nfcodec.images import files
+
+    data = files.read_bytes(_path(path), _limits(limits), check_start)
+    return decode(data, region=region, scale=scale, limits=limits)
 
 
 def save(
@@ -277,10 +289,10 @@ def save(
     atomic.write_atomic(target, encode(**options), overwrite, advice)
 
 
-def _decode(data: Buffer, limits: Limits | None) -> Raster:
+def _decode(data: Buffer, region: Region | None, scale: int, limits: Limits | None) -> Raster:
     from nfcodec import codec
 
-    return codec.decode(data, _limits(limits))
+    return codec.decode(data, _limits(limits), codec.View(region, scale))
 
 
 def _limits(limits: Limits | None) -> Limits:

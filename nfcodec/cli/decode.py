@@ -24,21 +24,24 @@ from nfcodec.cli._options import (
 )
 from nfcodec.cli._pictures import format_of, format_options, metadata_options, treated, turned
 from nfcodec.cli._verb import Verb
+from nfcodec.cli._view import view_options
 from nfcodec.cli._work import Job, Made, Work
 from nfcodec.errors import FormatError
 from nfcodec.images.names import NFC_SUFFIX, WRITTEN_SUFFIXES, free_name, is_nfc_name, is_picture_name
 
 if TYPE_CHECKING:
+    from nfcodec.codec import View
     from nfcodec.fitting.request import Listener
     from nfcodec.limits import Limits
 
 
 @dataclass(frozen=True)
 class Decode(Work):
-    """Decoding to a format."""
+    """Decoding a view to a format."""
 
     image_format: str
     limits: Limits
+    view: View
     quality: int | None = None
     strip: bool = False
     upright: bool = False
@@ -64,7 +67,7 @@ class Decode(Work):
         from nfcodec.images.outputs import check
 
         with named(job.source):
-            info = inspect(data, self.limits)  # a bad file is a bad file, whatever OUT is
+            info = inspect(data, self.limits, self.view)  # a bad file is a bad file, whatever OUT is
         check(self.image_format, info.depth, info.alpha, self.quality)
         return data
 
@@ -77,7 +80,8 @@ class Decode(Work):
 
         notes: list[str] = []
         with named(job.source):
-            raster = treated(decode(opened, self.limits), job.source, self.strip, self.upright, notes.append)
+            raster = decode(opened, self.limits, self.view)
+            raster = treated(raster, job.source, self.strip, self.upright, notes.append)
         data = image_bytes(raster, self.image_format, fast=True, quality=self.quality)
         if is_turned(raster, self.image_format):
             notes.append(turned(job.source, f"{self.image_format} cannot hold it"))
@@ -101,6 +105,7 @@ class Decode(Work):
 @click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True, type=FilePath(0))
 @output_option
 @format_options
+@view_options
 @metadata_options
 @recursive_option
 @many_options
@@ -121,6 +126,7 @@ def command(
     as_json: bool,
     limits: Limits,
     many: Many,
+    view: View,
 ) -> int:
     """Decode the .nfc file IN to the image OUT, by default IN with the suffix of the format; or many files.
 
@@ -133,4 +139,5 @@ def command(
     target = files.target
     if target is not None and is_nfc_name(target):
         raise click.UsageError(f"{target} has the name of an .nfc file, but decode writes a picture")
-    return run(Decode(format_name or format_of(target), limits, quality, strip, upright), files, many, overwrite)
+    work = Decode(format_name or format_of(target), limits, view, quality, strip, upright)
+    return run(work, files, many, overwrite)

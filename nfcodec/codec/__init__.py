@@ -8,6 +8,7 @@ from nfcodec import lazy
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.info import Info, Verification, inspect, verify
 from nfcodec.codec.rate_bound import bound_bytes
+from nfcodec.codec.view import View
 
 if TYPE_CHECKING:
     from nfcodec.codec.encoder import encode
@@ -19,6 +20,7 @@ __all__ = [
     "Encoded",
     "Info",
     "Verification",
+    "View",
     "bound_bytes",
     "decode",
     "encode",

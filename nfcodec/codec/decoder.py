@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
+from nfcodec.codec.reduction import Reduction
+from nfcodec.codec.view import WHOLE, View
 from nfcodec.coding.payload import decode_payload
 from nfcodec.coding.planes import decode_planes
 from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
 from nfcodec.exact.arithmetic import Quantized
+from nfcodec.exact.geometry import Place, part_of
 from nfcodec.floats import silently
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -24,21 +28,23 @@ if TYPE_CHECKING:
 
 
 @silently
-def decode(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Raster:
+def decode(data: Buffer, limits: Limits = DEFAULT_LIMITS, view: View = WHOLE) -> Raster:
     """Decode a file.
 
-    The samples are checked against the digest in the file.
+    The samples are checked against the digest in the file, but for views that are not of the whole picture.
 
     Args:
         data: of a file; bytes, or anything that holds bytes, as a bytearray, a memoryview or an mmap.
+        view: what of the picture is wanted.
 
     Raises:
+        UsageError: the picture has no such region, or the file cannot be decoded in parts.
         FormatError: the bytes are no valid file, or do not decode to the samples they promise.
         LimitError: decoding would exceed `limits`.
     """
-    document = parse(data, limits)
+    document = parse(data, limits, view)
     raster = reconstruct(document, limits)
-    if raster.digest() != document.header.digest:
+    if view.is_whole and raster.digest() != document.header.digest:
         raise FormatError("the decoded samples do not match the digest in the file", code="digest")
     return raster
 
@@ -53,12 +59,19 @@ def reconstruct(document: Document, limits: Limits) -> Raster:
 
 
 def _reconstruct(document: Document, limits: Limits) -> Raster:
-    header = document.header
     metadata = {
         key: unpack_metadata(document.chunks[kind], limits)
         for key, kind in METADATA_CHUNKS.items()
         if kind in document.chunks
     }
+    if not document.view.is_whole:
+        return Raster(*_viewed(document), metadata)
+    return Raster(_samples(document), _alpha(document), metadata)
+
+
+def _samples(document: Document) -> Samples:
+    """All samples, (H, W, C)."""
+    header = document.header
     moved, moved_places = _evaluated(document)
     order = document.chain.order(header.height, header.width, _planes(document, PLANES, document.chain.n_planes))
     shape = (header.height, header.width, header.channels)
@@ -66,8 +79,55 @@ def _reconstruct(document: Document, limits: Limits) -> Raster:
     if moved_places is not None:
         places = in_picture_order(moved_places, order, shape)
         samples = _corrected(samples, decode_residual(document.chunks[RESIDUAL], places, document.peak))
-    alpha = _planes(document, ALPHA, 1)[0] if header.alpha else None
-    return Raster(samples, alpha, metadata)
+    return samples
+
+
+def _alpha(document: Document) -> Samples | None:
+    """All of alpha, (H, W), if the picture has one."""
+    return _planes(document, ALPHA, 1)[0] if document.header.alpha else None
+
+
+def _viewed(document: Document) -> tuple[Samples, Samples | None]:
+    """The samples and the alpha of a view, of a picture whose pixels are where they were."""
+    view, is_8_bits = document.view, document.header.depth == 8
+    place = view.place(document.geometry)
+    part, whole_alpha = part_of(document.geometry, place), _alpha(document)
+    alpha: Samples | None = None if whole_alpha is None else whole_alpha[place]  # pyright: ignore[reportUnknownVariableType]
+    if view.scale > 1:
+        reduction = Reduction(part, view.scale, alpha)
+        _evaluate_into(document, place, reduction.add)
+        return reduction.result(document.header.depth)
+    shape = part.height, part.width, part.channels
+    samples: Samples = np.empty(shape, np.uint8) if is_8_bits else np.empty(shape, np.uint16)
+
+    def take(start: int, rows: Samples) -> None:
+        samples[start : start + len(rows)] = rows
+
+    _evaluate_into(document, place, take)
+    return samples, alpha
+
+
+def _evaluate_into(document: Document, place: Place, take: Callable[[int, Samples], object]) -> None:
+    """Hand out the samples of a rectangle, some rows at a time: the first one's number, and (rows, columns, C).
+
+    A residual is decoded all at once, so a file with one is evaluated everywhere.
+    """
+    if RESIDUAL in document.chunks:
+        take(0, _samples(document)[place])
+        return
+    value_map, part = document.value_map, part_of(document.geometry, place)
+
+    def tile(pixels: slice, outputs: npt.NDArray[np.int64]) -> None:
+        samples = value_map.to_samples(outputs)
+        take(pixels.start // part.width, samples.reshape(-1, part.width, part.channels))
+
+    document.field.evaluate_tiles(document.geometry, _weights(document), tile, place=place)
+
+
+def _weights(document: Document) -> dict[str, Quantized]:
+    """The field's parameters."""
+    symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS], document.steps)
+    return {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
 
 
 def _evaluated(document: Document) -> tuple[Samples, npt.NDArray[np.int8] | None]:
@@ -76,8 +136,7 @@ def _evaluated(document: Document) -> tuple[Samples, npt.NDArray[np.int8] | None
     Symbols are forgotten on the way back.
     """
     header = document.header
-    symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS], document.steps)
-    weights = {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
+    weights = _weights(document)
     value_map = document.value_map
     flat = (document.geometry.n_pixels, header.channels)
     moved: Samples = np.empty(flat, np.uint8) if header.depth == 8 else np.empty(flat, np.uint16)

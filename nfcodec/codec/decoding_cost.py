@@ -6,11 +6,13 @@ added up in the order in which `nfcodec.codec.decoder` goes through them, with w
 
 from __future__ import annotations
 
+from nfcodec.codec.reduction import reduction_cost
+from nfcodec.codec.view import View
 from nfcodec.coding.payload import payload_cost
 from nfcodec.coding.planes import planes_cost
 from nfcodec.coding.residuals import residual_cost
 from nfcodec.exact.field import Field
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, part_of
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, Chunks, Header
 from nfcodec.limits import Cost
 from nfcodec.transforms import Chain
@@ -25,13 +27,16 @@ START = Cost(30 << 20, 0.1)
 """Whatever the file: imports, tables that are made once, and the like."""
 
 
-def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, kept_bytes: int) -> Cost:
+def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, view: View, kept_bytes: int) -> Cost:
     """What `nfcodec.codec.decode` takes for a file of these chunks. Raises FormatError.
 
     Args:
+        view: what of the picture is decoded.
         kept_bytes: of the file, its chunks and its metadata, which are there all the time.
     """
     geometry = Geometry(header.height, header.width, header.channels)
+    if not view.is_whole and RESIDUAL not in chunks:
+        return _view_cost(chunks, header, field, chain, view, kept_bytes)
     n_pixels, n_samples, width = geometry.n_pixels, geometry.n_pixels * geometry.channels, header.depth // 8
     has_residual = RESIDUAL in chunks
     total = START.then(Cost(kept_bytes=kept_bytes))
@@ -51,4 +56,32 @@ def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, ke
         total = total.then(residual.then(Cost(n_samples * (8 + width))).keeping(n_samples * width))
     if header.alpha:
         total = total.then(planes_cost(chunks[ALPHA], 1, n_pixels, header.depth))
-    return total.then(Cost(work=DIGEST * width * (n_samples + n_pixels * header.alpha)))
+    if view.is_whole:
+        return total.then(Cost(work=DIGEST * width * (n_samples + n_pixels * header.alpha)))
+    return total.then(_made_smaller(header, geometry, view))
+
+
+def _view_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, view: View, kept_bytes: int) -> Cost:
+    """The same for a view of a picture without a residual: all symbols, but only what the view is made of."""
+    geometry = Geometry(header.height, header.width, header.channels)
+    place = view.place(geometry)
+    n_samples = part_of(geometry, place).n_pixels * geometry.channels
+    total = START.then(Cost(kept_bytes=kept_bytes))
+    if header.alpha:
+        total = total.then(planes_cost(chunks[ALPHA], 1, geometry.n_pixels, header.depth))
+    symbols = payload_cost(field, geometry, chunks[WEIGHTS])
+    curves = Cost(work=CURVES if chain.pointwise else 0.0)
+    evaluation = VALUE_MAP.keeping(VALUE_MAP_BYTES).then(curves).then(Cost(work=CONVERSION * n_samples))
+    evaluation = evaluation.then(field.window_cost(geometry, place))
+    result = _made_smaller(header, geometry, view)
+    return total.then(result.keeping(result.memory_bytes)).then(symbols.then(evaluation))
+
+
+def _made_smaller(header: Header, geometry: Geometry, view: View) -> Cost:
+    """What making a view of the samples takes, once they are there."""
+    size = view.size(geometry)
+    copies = Cost(2 * size.n_pixels * (size.channels + header.alpha) * (header.depth // 8))
+    if view.scale == 1:
+        return copies
+    part = part_of(geometry, view.place(geometry))
+    return copies.then(reduction_cost(part, view.scale, alpha=header.alpha))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nfcodec import arguments
 from nfcodec.codec.decoding_cost import decoding_cost
-from nfcodec.errors import FormatError
+from nfcodec.codec.view import WHOLE, View
+from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Step
 from nfcodec.exact.field import Field
 from nfcodec.exact.geometry import Geometry
@@ -32,7 +34,8 @@ class Document:
     """The parts of a file, consistent with each other and within the limits.
 
     Attributes:
-        cost: of decoding it, at most.
+        cost: of decoding it, at most; or of decoding what of it is asked for.
+        view: what of the picture that is.
     """
 
     chunks: Chunks
@@ -42,6 +45,7 @@ class Document:
     steps: dict[str, Step]
     size_bytes: int
     cost: Cost
+    view: View = WHOLE
 
     @property
     def geometry(self) -> Geometry:
@@ -64,11 +68,14 @@ class Document:
         return 8 * self.size_bytes / self.geometry.n_pixels
 
 
-def parse(data: Buffer, limits: Limits) -> Document:
+def parse(data: Buffer, limits: Limits, view: View = WHOLE) -> Document:
     """Read a file's structure, and hold what decoding it will take against the limits; decodes nothing.
 
+    Args:
+        view: what of the picture will be decoded. The pixels that are limited are those of the result.
+
     Raises:
-        UsageError: an argument is of another type, as a path in place of bytes.
+        UsageError: an argument is of another type, as a path in place of bytes; or the file cannot give such a view.
         FormatError: the bytes are no valid file.
         LimitError: the file, or what decoding it takes, is over a limit.
     """
@@ -76,7 +83,7 @@ def parse(data: Buffer, limits: Limits) -> Document:
     arguments.instance_of("limits", limits, Limits, "an nfcodec.Limits")
     limits.check("file_bytes", len(data))
     chunks = read_chunks(data)
-    header = Header.unpack(chunks[HEADER], limits)
+    header = Header.unpack(chunks[HEADER], limits if view.is_whole else replace(limits, max_pixels=math.inf))
     field = unpack_field(header.field_id, header.field)
     geometry = Geometry(header.height, header.width, header.channels)
     chain, end = Chain.unpack(header.chain, 0, header.channels)
@@ -89,7 +96,20 @@ def parse(data: Buffer, limits: Limits) -> Document:
         raise FormatError("the metadata chunks are not those that the header announces", code="chunks")
     if (ALPHA in chunks) != header.alpha or (PLANES in chunks) != (chain.n_planes > 0):
         raise FormatError("the header does not match the chunks that are there", code="chunks")
+    _check_view(view, geometry, chain, limits)
     metadata = sum(metadata_size(chunks[kind], limits) for kind in METADATA_CHUNKS.values() if kind in chunks)
-    cost = decoding_cost(chunks, header, field, chain, 2 * len(data) + metadata)
+    cost = decoding_cost(chunks, header, field, chain, view, 2 * len(data) + metadata)
     limits.check_cost(cost)
-    return Document(chunks, header, field, chain, steps, len(data), cost)
+    return Document(chunks, header, field, chain, steps, len(data), cost, view)
+
+
+def _check_view(view: View, geometry: Geometry, chain: Chain, limits: Limits) -> None:
+    """Raise UsageError if a picture has no such region, or if its pixels have been moved; LimitError for too many."""
+    if view.is_whole:
+        return
+    if chain.permutes:
+        raise UsageError(
+            f"the transform {chain} has moved the pixels of this file, so that they can only be decoded all together; "
+            "decode the whole picture"
+        )
+    limits.check("pixels", view.size(geometry).n_pixels)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nfcodec.codec.decoder import reconstruct
 from nfcodec.codec.document import METADATA_CHUNKS, parse
+from nfcodec.codec.view import WHOLE, View
 from nfcodec.fields.registry import family_name
 from nfcodec.floats import silently
 from nfcodec.format import MAJOR, PLANES
@@ -68,9 +69,17 @@ class Info:
 
 
 @silently
-def inspect(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> Info:
-    """Read a file's header; decodes nothing. Raises FormatError or LimitError."""
-    document = parse(data, limits)
+def inspect(data: Buffer, limits: Limits = DEFAULT_LIMITS, view: View = WHOLE) -> Info:
+    """Read a file's header; decodes nothing.
+
+    Args:
+        view: what of the picture is going to be decoded: `memory_bytes` and `work` are of that.
+
+    Raises:
+        FormatError or LimitError: as `decode`, as far as the header tells.
+        UsageError: the file has no such view.
+    """
+    document = parse(data, limits, view)
     header, geometry, chunks = document.header, document.geometry, document.chunks
     return Info(
         bytes=document.size_bytes,

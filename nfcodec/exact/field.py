@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nfcodec.exact.arithmetic import ExactArray, Quantized
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, Place, part_of
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.limits import Cost
 from nfcodec.workers import Workers, n_threads, single_threaded_blas
@@ -116,6 +116,26 @@ class Field(ABC):
             A function of (first row, last row + 1) giving outputs (C, rows * W): integers in units of 2^-24.
         """
 
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        """What `evaluate_tiles` takes at most for a rectangle of the lattice; see `cost`."""
+        return self.cost(geometry)
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
+        """The same as `evaluator` for the columns of a rectangle, and for its rows alone.
+
+        Returns:
+            A function of (first row, last row + 1) of the lattice giving outputs (C, rows * columns).
+        """
+        rows_of, (_, cols) = self.evaluator(geometry, weights), place
+
+        def rows(start: int, stop: int) -> ExactArray:
+            outputs = rows_of(start, stop).reshape(geometry.channels, stop - start, geometry.width)
+            return outputs[:, :, cols].reshape(geometry.channels, -1)
+
+        return rows
+
     def n_parameters(self, geometry: Geometry) -> int:
         """Of all tensors."""
         return sum(tensor.size for tensor in self.layout(geometry))
@@ -146,6 +166,7 @@ class Field(ABC):
         weights: Mapping[str, Quantized],
         take: Callable[[slice, npt.NDArray[np.int64]], object],
         tile_pixels: int | None = None,
+        place: Place | None = None,
     ) -> None:
         """Hand out all outputs in tiles of rows, so that memory does not have to hold them all.
 
@@ -153,14 +174,19 @@ class Field(ABC):
             take: called with each tile's pixels, a slice of H * W, and outputs, (n, C) int64 in units of 2^-24; by
                 several threads at once.
             tile_pixels: None for those that suit the field.
+            place: a rectangle of the lattice, to whose pixels the slices then belong; None for all of it.
         """
-        rows_of = self.evaluator(geometry, weights)
+        if place is None:
+            rows_of, part, top = self.evaluator(geometry, weights), geometry, 0
+        else:
+            rows_of = self.window_evaluator(geometry, weights, place)
+            part, top = part_of(geometry, place), place[0].start
 
         def tile(pixels: slice, start: int, stop: int) -> None:
-            take(pixels, np.transpose(rows_of(start, stop)).astype(np.int64))
+            take(pixels, np.transpose(rows_of(top + start, top + stop)).astype(np.int64))
 
         with single_threaded_blas():
-            in_tiles(geometry, tile, tile_pixels or self.tile_pixels(geometry))
+            in_tiles(part, tile, tile_pixels or self.tile_pixels(part))
 
 
 def tiles_cost(geometry: Geometry, pixel_bytes: int, tile_pixels: int = TILE_PIXELS) -> Cost:

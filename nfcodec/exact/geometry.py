@@ -34,6 +34,11 @@ def places(geometry: Geometry, rows: int, cols: int) -> list[Place]:
     return [(each_down, each_across) for each_down in down for each_across in across]
 
 
+def whole(geometry: Geometry) -> Place:
+    """All rows and columns."""
+    return slice(0, geometry.height), slice(0, geometry.width)
+
+
 def part_of(geometry: Geometry, place: Place) -> Geometry:
     """The lattice of a rectangle alone."""
     rows, cols = place
