@@ -128,13 +128,7 @@ class Field(ABC):
         Returns:
             A function of (first row, last row + 1) of the lattice giving outputs (C, rows * columns).
         """
-        rows_of, (_, cols) = self.evaluator(geometry, weights), place
-
-        def rows(start: int, stop: int) -> ExactArray:
-            outputs = rows_of(start, stop).reshape(geometry.channels, stop - start, geometry.width)
-            return outputs[:, :, cols].reshape(geometry.channels, -1)
-
-        return rows
+        return cut(self.evaluator(geometry, weights), geometry, place)
 
     def n_parameters(self, geometry: Geometry) -> int:
         """Of all tensors."""
@@ -187,6 +181,22 @@ class Field(ABC):
 
         with single_threaded_blas():
             in_tiles(part, tile, tile_pixels or self.tile_pixels(part))
+
+
+def cut(
+    rows_of: Callable[[int, int], ExactArray], geometry: Geometry, place: Place, top: int = 0
+) -> Callable[[int, int], ExactArray]:
+    """Of what gives outputs (C, rows * W) of rows of a lattice, the columns of a rectangle.
+
+    Args:
+        top: what its callers call row 0 of that lattice.
+    """
+
+    def rows(start: int, stop: int) -> ExactArray:
+        outputs = rows_of(start - top, stop - top).reshape(geometry.channels, stop - start, geometry.width)
+        return outputs[:, :, place[1]].reshape(geometry.channels, -1)
+
+    return rows
 
 
 def tiles_cost(geometry: Geometry, pixel_bytes: int, tile_pixels: int = TILE_PIXELS) -> Cost:

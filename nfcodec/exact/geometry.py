@@ -45,6 +45,31 @@ def part_of(geometry: Geometry, place: Place) -> Geometry:
     return Geometry(rows.stop - rows.start, cols.stop - cols.start, geometry.channels)
 
 
+def grown(geometry: Geometry, place: Place, reach: int, multiple: int = 1) -> Place:
+    """A rectangle with `reach` more rows and columns on all sides, as far as there are any.
+
+    Args:
+        multiple: the first row and column become multiples of it.
+    """
+    rows, cols = (
+        slice(max(0, each.start - reach) // multiple * multiple, min(size, each.stop + reach))
+        for each, size in zip(place, (geometry.height, geometry.width), strict=True)
+    )
+    return rows, cols
+
+
+def common(place: Place, other: Place) -> Place | None:
+    """The rectangle that two have in common; None if there is none."""
+    rows, cols = (slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(place, other, strict=True))
+    return (rows, cols) if rows.start < rows.stop and cols.start < cols.stop else None
+
+
+def within(place: Place, around: Place) -> Place:
+    """A rectangle as seen from the upper left corner of one around it."""
+    rows, cols = (slice(a.start - b.start, a.stop - b.start) for a, b in zip(place, around, strict=True))
+    return rows, cols
+
+
 @dataclass(frozen=True)
 class AxisLookup:
     """Where pixels along an axis fall between the entries of a table.

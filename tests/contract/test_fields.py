@@ -245,3 +245,34 @@ def test_tiles_are_parts_of_the_whole(field, geometry, monkeypatch):
     assert len(seen) == n_tiles
     assert sorted(i for pixels in seen for i in range(pixels.start, pixels.stop)) == list(range(geometry.n_pixels))
     assert np.array_equal(found, whole)
+
+
+@each_field
+@pytest.mark.parametrize("geometry", [*GEOMETRIES, Geometry(2, 70, 1), Geometry(67, 83, 3)], ids=str)
+def test_windows_are_cuts_of_the_whole(field, geometry):
+    weights = random_weights(field, geometry)
+    whole = field.evaluate(geometry, weights).reshape(geometry.height, geometry.width, -1)
+    rng = np.random.default_rng(3)
+    for _ in range(4):
+        rows, cols = (
+            slice(start, start + 1 + int(rng.integers(min(20, size - start))))
+            for size in (geometry.height, geometry.width)
+            for start in [int(rng.integers(size))]
+        )
+        height, width = rows.stop - rows.start, cols.stop - cols.start
+        found = np.zeros((height * width, geometry.channels), np.int64)
+
+        def take(pixels, outputs, found=found):
+            found[pixels] += outputs
+
+        field.evaluate_tiles(geometry, weights, take, 3 * width, (rows, cols))
+        assert np.array_equal(found.reshape(height, width, -1), whole[rows, cols])
+
+
+@each_field
+def test_windows_cost_no_more_than_the_whole(field):
+    geometry = Geometry(1900, 1400, 3)
+    whole, window = field.cost(geometry), field.window_cost(geometry, (slice(700, 708), slice(900, 916)))
+    assert 0 < window.work <= 1.01 * whole.work
+    assert 0 < window.memory_bytes <= 1.01 * whole.memory_bytes + 100_000
+    assert window.kept_bytes == 0

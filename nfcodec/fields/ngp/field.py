@@ -16,7 +16,7 @@ from nfcodec.coding.tensors import ColumnsPart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
 from nfcodec.exact.field import Field, Role, Tensor
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, Place, part_of, whole
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork, layers_of, relu_cost, relu_tensors
 from nfcodec.fields.ngp.levels import AXIS, AXIS_BYTES, MAX_LEVELS, HashLevel, hash_levels, safe_scale
@@ -80,8 +80,11 @@ class Ngp(Field):
         return tables + relu_tensors(self.encoding_size, self.hidden, geometry.channels, linear=False)
 
     def cost(self, geometry: Geometry) -> Cost:
-        n_pixels, sides = geometry.n_pixels, geometry.height + geometry.width
-        rows = _rows_of_slice(geometry, self.encoding_size)
+        return self.window_cost(geometry, whole(geometry))
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        sides, geometry = geometry.height + geometry.width, part_of(geometry, place)
+        n_pixels, rows = geometry.n_pixels, _rows_of_slice(geometry, self.encoding_size)
         pixel_bytes = 8 * (self.encoding_size + MORE_VALUES * max(level.features for level in self.levels))
         tiles = min(n_threads(), -(-geometry.height // rows)) * rows * geometry.width * pixel_bytes
         axes = len(self.levels) * sides * AXIS_BYTES
@@ -115,13 +118,19 @@ class Ngp(Field):
             raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
-        grids = [level.evaluator(geometry, weights[f"level{i}"]) for i, level in enumerate(self.levels)]
+        return self.window_evaluator(geometry, weights, whole(geometry))
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
+        grids = [level.evaluator(geometry, weights[f"level{i}"], place[1]) for i, level in enumerate(self.levels)]
+        part = part_of(geometry, place)
         n, bound = len(self.hidden), max(grid_bound for _, grid_bound in grids)
         network = ReluNetwork(layers_of(weights, n), (weights[f"weight{n}"], None), None, bound)
-        at_a_time = _rows_of_slice(geometry, self.encoding_size)
+        at_a_time = _rows_of_slice(part, self.encoding_size)
 
         def some_rows(start: int, stop: int) -> ExactArray:
-            encoding, at = np.empty((self.encoding_size, (stop - start) * geometry.width)), 0
+            encoding, at = np.empty((self.encoding_size, (stop - start) * part.width)), 0
             for level, (lookup, _) in zip(self.levels, grids, strict=True):
                 check_stopped()  # all levels of a tile may take seconds
                 encoding[at : at + level.features] = lookup(start, stop)

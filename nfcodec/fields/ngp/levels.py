@@ -164,14 +164,21 @@ class HashLevel:
             return (x + y * self.resolution) % self.size
         return (x ^ (y * HASH_PRIME & 0xFFFFFFFF)) % self.size
 
-    def evaluator(self, geometry: Geometry, table: Quantized) -> tuple[Callable[[int, int], ExactArray], float]:
-        """Interpolation of rows [start, stop), as (features, rows * W) in units of 2^-16, and its bound."""
+    def evaluator(
+        self, geometry: Geometry, table: Quantized, cols: slice = slice(None)
+    ) -> tuple[Callable[[int, int], ExactArray], float]:
+        """Interpolation of rows [start, stop), as (features, rows * columns) in units of 2^-16, and its bound.
+
+        Args:
+            cols: those that are wanted, one after the other.
+        """
         y, x = self.axes(geometry)
+        x = AxisLookup(x.low[cols], x.high[cols], x.fraction[cols], x.bits)
         unit, shift = 1 << HASH_FRACTION_BITS, ACTIVATION_BITS - 2 * HASH_FRACTION_BITS
         bound = check_exact(float(table.limit() * unit * unit), table.step, shift)
 
         def rows(start: int, stop: int) -> ExactArray:
-            mixed = np.zeros((stop - start, geometry.width, self.features))
+            mixed = np.zeros((stop - start, len(x.low), self.features))
             fy = y.fraction[start:stop, None]
             for row, weight_y in ((y.low, unit - fy), (y.high, fy)):
                 for col, weight_x in ((x.low, unit - x.fraction), (x.high, x.fraction)):

@@ -13,7 +13,7 @@ from nfcodec.coding import packed
 from nfcodec.coding.payload import ANY
 from nfcodec.exact.arithmetic import OUTPUT_BITS, ExactArray, Quantized, check_exact, rescale
 from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, Place, part_of, whole
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
@@ -54,11 +54,19 @@ class Samples(Field):
         return [PackedPart((geometry.height, geometry.width, geometry.channels))]
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
+        return self.window_evaluator(geometry, weights, whole(geometry))
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        return self.cost(part_of(geometry, place))
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
         samples = weights[TENSOR]
         check_exact(samples.limit(), samples.step, OUTPUT_BITS)
 
         def rows(start: int, stop: int) -> ExactArray:
-            features = np.moveaxis(samples.symbols[start:stop], 2, 0).reshape(geometry.channels, -1)
+            features = np.moveaxis(samples.symbols[start:stop, place[1]], 2, 0).reshape(geometry.channels, -1)
             return rescale(features.astype(np.float64), samples.step, OUTPUT_BITS)
 
         return rows

@@ -16,7 +16,7 @@ from nfcodec import arguments
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Affine, ExactArray, Quantized, Step, in_blocks, layers_cost
 from nfcodec.exact.field import Field, Parameters, Role, Tensor, tiles_cost
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, Place, part_of, whole
 from nfcodec.exact.paired import Scratch
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
@@ -40,6 +40,9 @@ COORDINATE_BITS = 20
 
 SINE, PIXEL_BYTES, TABLE_BYTES = 5e-9, 100, 2 << 20
 """Work of a sine; memory of each pixel of a tile, and of the table of sines as it is made."""
+
+AXIS_BYTES = 32
+"""Memory of each row and column of the picture, as coordinates are made."""
 
 
 @cache
@@ -182,6 +185,15 @@ class Siren(Field):
             raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
+        return self.window_evaluator(geometry, weights, whole(geometry))
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        axes = AXIS_BYTES * (geometry.height + geometry.width)
+        return Cost(kept_bytes=axes).then(self.cost(part_of(geometry, place))).keeping(0)
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
         if self.frequencies:
             weight, bias = positional_encoding(self.frequencies)
             weights = {**weights, "weight0": weight, "bias0": bias}
@@ -191,7 +203,7 @@ class Siren(Field):
             layers.append(Affine(weights[f"weight{i}"], weights[f"bias{i}"], in_bits, PHASE_BITS, in_bound))
             in_bits, in_bound = SINE_BITS, float(1 << SINE_BITS)
         last = Affine(weights["weight_out"], weights["bias_out"], in_bits, OUTPUT_BITS, in_bound)
-        xs, ys, sines = coordinates(geometry.width), coordinates(geometry.height), sine_table()
+        xs, ys, sines = coordinates(geometry.width)[place[1]], coordinates(geometry.height), sine_table()
 
         def network(x: ExactArray, scratch: Scratch) -> ExactArray:
             for layer in layers:
@@ -203,7 +215,7 @@ class Siren(Field):
             return last(x)
 
         def rows(start: int, stop: int) -> ExactArray:
-            x, scratch = np.stack([np.tile(xs, stop - start), np.repeat(ys[start:stop], geometry.width)]), Scratch()
+            x, scratch = np.stack([np.tile(xs, stop - start), np.repeat(ys[start:stop], len(xs))]), Scratch()
             return in_blocks(lambda block: network(block, scratch), x, max(self.sizes))
 
         return rows

@@ -12,7 +12,7 @@ from nfcodec import arguments
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import CALL, PARAMETER_BYTES, ExactArray, Quantized
 from nfcodec.exact.field import Field, Tensor, rows_of_tile
-from nfcodec.exact.geometry import Geometry, Place, part_of, places
+from nfcodec.exact.geometry import Geometry, Place, common, part_of, places, whole, within
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.siren.field import MAX_FREQUENCIES, MAX_HIDDEN_LAYERS, MAX_WIDTH, Siren
 from nfcodec.fields.siren.payload import matrix_orders, matrix_parts
@@ -90,11 +90,17 @@ class TiledSiren(Field):
         return len(self.widths) * len(self._siren(1).layout(geometry))
 
     def cost(self, geometry: Geometry) -> Cost:
-        total = Cost()
+        return self.window_cost(geometry, whole(geometry))
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        total, part = Cost(), part_of(geometry, place)
         for tile in self.tiles(geometry):
-            network = PARAMETER_BYTES * tile.siren.n_parameters(tile.geometry)
-            total = total.then(tile.siren.cost(tile.geometry).keeping(network))
-        n_bands = -(-geometry.height // rows_of_tile(geometry)) + self.rows
+            seen = common(tile.place, place)
+            if seen is not None:
+                network = PARAMETER_BYTES * tile.siren.n_parameters(tile.geometry)
+                cost = tile.siren.window_cost(tile.geometry, within(seen, tile.place))
+                total = total.then(cost.keeping(network))
+        n_bands = -(-part.height // rows_of_tile(part)) + self.rows
         calls = Cost(work=CALL * (2 + self.hidden_layers) * self.cols * n_bands)
         return total.then(calls).keeping(0)
 
@@ -120,20 +126,26 @@ class TiledSiren(Field):
             raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
-        tiles = self.tiles(geometry)
+        return self.window_evaluator(geometry, weights, whole(geometry))
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
         evaluators = [
-            tile.siren.evaluator(tile.geometry, {name: weights[tile.prefix + name] for name in _names(tile)})
-            for tile in tiles
+            (each, tile.siren.window_evaluator(tile.geometry, own, within(each, tile.place)), tile.place[0].start)
+            for tile in self.tiles(geometry)
+            if (each := common(tile.place, place)) is not None
+            for own in [{name: weights[tile.prefix + name] for name in _names(tile)}]
         ]
+        left, width = place[1].start, place[1].stop - place[1].start
 
         def rows(start: int, stop: int) -> ExactArray:
-            out: ExactArray = np.empty((geometry.channels, stop - start, geometry.width))
-            for tile, evaluate in zip(tiles, evaluators, strict=True):
-                down, across = tile.place
+            out: ExactArray = np.empty((geometry.channels, stop - start, width))
+            for (down, across), evaluate, first in evaluators:
                 top, bottom = max(start, down.start), min(stop, down.stop)
                 if top < bottom:
-                    values = evaluate(top - down.start, bottom - down.start)
-                    out[:, top - start : bottom - start, across] = values.reshape(len(out), bottom - top, -1)
+                    values = evaluate(top - first, bottom - first).reshape(len(out), bottom - top, -1)
+                    out[:, top - start : bottom - start, across.start - left : across.stop - left] = values
             return out.reshape(geometry.channels, -1)
 
         return rows

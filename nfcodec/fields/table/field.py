@@ -17,8 +17,8 @@ from nfcodec.coding.payload import ANY, CODED
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized, widened
-from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.field import Field, Role, Tensor, cut, tiles_cost
+from nfcodec.exact.geometry import Geometry, Place, grown, part_of, within
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork, layers_of, relu_cost, relu_tensors
 from nfcodec.fields.table.levels import MAX_LOG2_STRIDE, DenseLevel
@@ -69,6 +69,25 @@ class LevelsField(Field):
         lookups = Cost(tiles.memory_bytes, LOOKUP * n_inputs * geometry.n_pixels, tiles.memory_bytes)
         network = relu_cost(geometry.n_pixels, n_inputs, self.hidden_widths, channels, linear=True)
         return lookups.then(network).keeping(0)
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        return self.cost(part_of(geometry, self._around(geometry, place)))
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
+        """As if the picture ended where entries no longer matter."""
+        around = self._around(geometry, place)
+        part, near = part_of(geometry, around), dict(weights)
+        for i, s in enumerate(self.log2_strides):
+            rows, cols = (slice(each.start >> s, -(-each.stop >> s)) for each in around)
+            near[f"level{i}"] = Quantized(weights[f"level{i}"].symbols[rows, cols], weights[f"level{i}"].step)
+        return cut(self.evaluator(part, near), part, within(place, around), around[0].start)
+
+    def _around(self, geometry: Geometry, place: Place) -> Place:
+        """The pixels whose entries those of a rectangle depend on."""
+        stride = 1 << self.log2_strides[0]
+        return grown(geometry, place, stride - 1, stride)
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         levels, n = self.levels(geometry.channels), len(self.hidden_widths)

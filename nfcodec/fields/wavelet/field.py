@@ -17,15 +17,15 @@ from nfcodec.coding.payload import ANY
 from nfcodec.coding.tensors import AdaptivePart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized
-from nfcodec.exact.field import Field, Role, Tensor, tiles_cost
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.field import Field, Role, Tensor, cut, tiles_cost
+from nfcodec.exact.geometry import Geometry, Place, grown, part_of, within
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork, relu_cost
 from nfcodec.fields.wavelet.coding_order import REPAYING, WaveletShape
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
 from nfcodec.fields.wavelet.payload import WaveletPart
-from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis
+from nfcodec.fields.wavelet.transform import MAX_LEVELS, synthesis, synthesis_reach
 from nfcodec.kernels import compiled, flat_in_fours, fours
 from nfcodec.limits import Cost
 from nfcodec.wire import ByteReader
@@ -103,6 +103,24 @@ class Wavelet(Field):
             return cls(n_levels, n_filters)
         except UsageError as error:
             raise FormatError(str(error), code="field") from error
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        return self.cost(part_of(geometry, self._around(geometry, place)))
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
+        """As if the picture ended where coefficients no longer matter."""
+        around = self._around(geometry, place)
+        level, part = weights["level0"], part_of(geometry, around)
+        near = Quantized(level.symbols[around], level.step)
+        rows_of = self.evaluator(part, {**weights, "level0": near})
+        return cut(rows_of, part, within(place, around), around[0].start)
+
+    def _around(self, geometry: Geometry, place: Place) -> Place:
+        """The coefficients that the pixels of a rectangle depend on."""
+        reach = synthesis_reach(self.n_levels) + (SIDE // 2 if self.n_filters else 0)
+        return grown(geometry, place, reach, 1 << self.n_levels)
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         encoding, bound = synthesis(geometry, weights["level0"], self.n_levels)

@@ -210,6 +210,11 @@ def neighbour_sums(even: AnyArray, odd: AnyArray, *, of_odd: bool) -> AnyArray:
     return sums
 
 
+def synthesis_reach(n_levels: int) -> int:
+    """How far from a pixel, in rows or columns, coefficients still change it."""
+    return len(LIFTING) * ((1 << n_levels) - 1)
+
+
 def synthesis(
     geometry: Geometry, coefficients: Quantized, n_levels: int
 ) -> tuple[Callable[[int, int], ExactArray], float]:
