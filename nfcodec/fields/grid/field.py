@@ -15,7 +15,7 @@ from nfcodec.coding.tensors import ColumnsPart
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import ExactArray, Quantized, layers_cost
 from nfcodec.exact.field import TILE_PIXELS, Field, Role, Tensor, rows_of_tile, tiles_cost
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, Place, grown, part_of, whole
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.fields.grid.payload import LATENTS, LatentsPart
 from nfcodec.fields.grid.shape import MOST_MAPPED_GRIDS, NEIGHBOURS, Lattice, lattices
@@ -27,6 +27,9 @@ MAX_LEVELS, MAX_MAPPED, MAX_HIDDEN = 12, 16, 256
 
 TILE_ROWS, MAX_TILE_PIXELS = 32, 1 << 17
 """Rows of a tile, which are evaluated with two more above and below; and its pixels, where rows are long."""
+
+WINDOW_REACH = 16
+"""A rectangle takes no more than if it had so many more pixels on all sides, and the picture ended there."""
 
 RESAMPLING, NEAR, NEAR_VALUES = 7e-9, 40e-9, 16
 """Work of a number of a grid at the picture's size, and of an output of the layers that see neighbours; and how many
@@ -136,4 +139,12 @@ class Grid(Field):
             raise FormatError(str(error), code="field") from error
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
-        return Synthesis(self, geometry, weights).rows
+        return self.window_evaluator(geometry, weights, whole(geometry))
+
+    def window_cost(self, geometry: Geometry, place: Place) -> Cost:
+        return self.cost(part_of(geometry, grown(geometry, place, WINDOW_REACH)))
+
+    def window_evaluator(
+        self, geometry: Geometry, weights: Mapping[str, Quantized], place: Place
+    ) -> Callable[[int, int], ExactArray]:
+        return Synthesis(self, geometry, weights, place).rows

@@ -27,8 +27,8 @@ from nfcodec.exact.arithmetic import (
     widened,
 )
 from nfcodec.exact.field import in_tiles
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.resampling import Doubling, Smoothing
+from nfcodec.exact.geometry import Geometry, Place, grown, within
+from nfcodec.fields.grid.resampling import DOUBLING_REACH, SMOOTHING_REACH, Doubling, Smoothing
 
 if TYPE_CHECKING:
     from nfcodec.fields.grid.field import Grid
@@ -41,7 +41,7 @@ REACH = 2
 
 
 class Synthesis:
-    """Outputs of rows of pixels.
+    """Outputs of rows of pixels in a rectangle; of each grid only what they depend on is looked at.
 
     Args:
         weights: all tensors.
@@ -50,62 +50,89 @@ class Synthesis:
         FormatError: the weights would overflow, or the step of entries is not 1.
     """
 
-    def __init__(self, field: Grid, geometry: Geometry, weights: Mapping[str, Quantized]) -> None:
+    def __init__(self, field: Grid, geometry: Geometry, weights: Mapping[str, Quantized], place: Place) -> None:
         latents, filters = weights["latents"], weights["filters"]
         if latents.step != UNIT_STEP:
             raise FormatError("entries of grids must have a step of 1", code="steps")
-        self._geometry = geometry
+        self._height, self._window = geometry.height, grown(geometry, place, REACH)
+        self._cols = within(place, self._window)[1]
         lattices = [lattice for lattice in field.lattices(geometry) if not lattice.is_hyper]
         grids = [latents.symbols[each.entries, 0].reshape(each.rows, each.cols) for each in lattices]
-        n_steps, found = field.n_levels - 1, grids[-1].astype(np.float64)[None] * (1 << ACTIVATION_BITS)
+        windows = [self._window]
+        for grid in grids[1:]:
+            windows.append(_coarser(windows[-1], grid.shape))
+        n_steps, found = field.n_levels - 1, grids[-1][windows[-1]].astype(np.float64)[None] * (1 << ACTIVATION_BITS)
         bounds, self._finest = [_largest(found)], None
         for level in reversed(range(n_steps)):
             found = found if self._finest is None else self._finest.whole(found)
             own, coarser = (Quantized(filters.symbols[i], filters.step) for i in (n_steps + level, level))
             doubling = Doubling(coarser, [_largest(each) for each in found])
-            self._finest = _Finer(grids[level], Smoothing(own, _largest(grids[level])), doubling)
+            self._finest = _Finer(grids[level], own, doubling, windows[level], windows[level + 1])
             bounds = self._finest.bounds
         self._coarser = found
-        self._network = _Network(field, geometry, weights, np.array(bounds))
+        size = Geometry(geometry.height, self._window[1].stop - self._window[1].start, geometry.channels)
+        self._network = _Network(field, size, weights, np.array(bounds))
 
     def rows(self, start: int, stop: int) -> ExactArray:
         """Outputs (C, pixels), in units of 2^-24, of the rows [start, stop)."""
-        first, last = max(0, start - REACH), min(self._geometry.height, stop + REACH)
-        x = self._finest.rows(self._coarser, first, last) if self._finest else self._coarser[:, first:last]
-        return self._network.outputs(x, first, start, stop)
+        first, last, top = max(0, start - REACH), min(self._height, stop + REACH), self._window[0].start
+        x = (
+            self._finest.rows(self._coarser, first, last)
+            if self._finest
+            else self._coarser[:, first - top : last - top]
+        )
+        outputs = self._network.outputs(x, first, start, stop)
+        return outputs.reshape(len(outputs), stop - start, -1)[:, :, self._cols].reshape(len(outputs), -1)
+
+
+def _coarser(window: Place, shape: tuple[int, ...]) -> Place:
+    """What a rectangle of a level depends on in the next coarser one, which has a shape."""
+    rows, cols = (
+        slice(max(0, (each.start >> 1) - DOUBLING_REACH), min(size, (each.stop + 1 >> 1) + DOUBLING_REACH))
+        for each, size in zip(window, shape, strict=True)
+    )
+    return rows, cols
 
 
 class _Finer:
-    """A step from one level to the next finer one.
+    """A step from one level to the next finer one, in a rectangle.
 
     Args:
         grid: of the finer level.
+        taps: of the filter that smooths it.
+        window, coarser: what is wanted of the finer level, and what is there of the coarser one.
 
     Attributes:
         bounds: on the magnitudes of each result.
     """
 
-    def __init__(self, grid: SymbolArray, smoothing: Smoothing, doubling: Doubling) -> None:
-        self._grid, self._smoothing, self._doubling = grid, smoothing, doubling
-        self.bounds = [smoothing.bound, *doubling.bounds]
+    def __init__(self, grid: SymbolArray, taps: Quantized, doubling: Doubling, window: Place, coarser: Place) -> None:
+        around = grown(Geometry(*grid.shape, 1), window, SMOOTHING_REACH)
+        self._grid, self._window, self._doubling = grid[around], window, doubling
+        self._smoothing = Smoothing(taps, _largest(self._grid))
+        self._own, self._first = within(window, around), (2 * coarser[0].start, 2 * coarser[1].start)
+        self.bounds = [self._smoothing.bound, *doubling.bounds]
 
     def rows(self, coarser: ExactArray, start: int, stop: int) -> ExactArray:
         """Rows [start, stop) of this level's grid and of all coarser ones, (n, rows, columns)."""
-        cols = self._grid.shape[1]
-        out = np.empty((1 + len(coarser), stop - start, cols))
-        out[0] = self._smoothing(self._grid, start, stop)
-        out[1:] = self._doubling(coarser, start, stop, cols)
+        rows, cols = self._window
+        own_top = start - rows.start + self._own[0].start
+        top, left = start - self._first[0], self._first[1]
+        out = np.empty((1 + len(coarser), stop - start, cols.stop - cols.start))
+        out[0] = self._smoothing(self._grid, own_top, own_top + stop - start)[:, self._own[1]]
+        out[1:] = self._doubling(coarser, top, top + stop - start, cols.stop - left)[:, :, cols.start - left :]
         return out
 
     def whole(self, coarser: ExactArray) -> ExactArray:
         """All rows."""
-        rows, cols = self._grid.shape
-        out = np.empty((1 + len(coarser), rows, cols))
+        rows, cols = self._window
+        size = Geometry(rows.stop - rows.start, cols.stop - cols.start, 1)
+        out = np.empty((1 + len(coarser), size.height, size.width))
 
         def tile(pixels: slice, start: int, stop: int) -> None:
-            out[:, start:stop] = self.rows(coarser, start, stop)
+            out[:, start:stop] = self.rows(coarser, rows.start + start, rows.start + stop)
 
-        in_tiles(Geometry(rows, cols, 1), tile)
+        in_tiles(size, tile)
         return out
 
 
