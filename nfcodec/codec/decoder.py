@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from nfcodec.codec.document import METADATA_CHUNKS, Document, parse
 from nfcodec.codec.reduction import Reduction
-from nfcodec.codec.view import WHOLE, View
+from nfcodec.codec.view import WHOLE, Reading, View
 from nfcodec.coding.payload import decode_payload
 from nfcodec.coding.planes import decode_planes
 from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
 from nfcodec.exact.arithmetic import Quantized
-from nfcodec.exact.geometry import Place, part_of
+from nfcodec.exact.field import Decodable
+from nfcodec.exact.geometry import Geometry
 from nfcodec.floats import silently
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -89,13 +90,14 @@ def _alpha(document: Document) -> Samples | None:
 
 def _viewed(document: Document) -> tuple[Samples, Samples | None]:
     """The samples and the alpha of a view, of a picture whose pixels are where they were."""
-    view, is_8_bits = document.view, document.header.depth == 8
-    place = view.place(document.geometry)
-    part, whole_alpha = part_of(document.geometry, place), _alpha(document)
-    alpha: Samples | None = None if whole_alpha is None else whole_alpha[place]  # pyright: ignore[reportUnknownVariableType]
-    if view.scale > 1:
-        reduction = Reduction(part, view.scale, alpha)
-        _evaluate_into(document, place, reduction.add)
+    found, is_8_bits = document.reading, document.header.depth == 8
+    alpha = _alpha(document)
+    if alpha is not None:
+        alpha = np.array(alpha[document.view.place(document.geometry)])  # without what is around it
+    part = found.part
+    if found.scale > 1:
+        reduction = Reduction(part, found.scale, alpha)
+        _evaluate_into(document, found, reduction.add)
         return reduction.result(document.header.depth)
     shape = part.height, part.width, part.channels
     samples: Samples = np.empty(shape, np.uint8) if is_8_bits else np.empty(shape, np.uint16)
@@ -103,30 +105,31 @@ def _viewed(document: Document) -> tuple[Samples, Samples | None]:
     def take(start: int, rows: Samples) -> None:
         samples[start : start + len(rows)] = rows
 
-    _evaluate_into(document, place, take)
+    _evaluate_into(document, found, take)
     return samples, alpha
 
 
-def _evaluate_into(document: Document, place: Place, take: Callable[[int, Samples], object]) -> None:
-    """Hand out the samples of a rectangle, some rows at a time: the first one's number, and (rows, columns, C).
+def _evaluate_into(document: Document, found: Reading, take: Callable[[int, Samples], object]) -> None:
+    """Hand out samples, some rows at a time: the first one's number, and (rows, columns, C).
 
     A residual is decoded all at once, so a file with one is evaluated everywhere.
     """
-    if RESIDUAL in document.chunks:
-        take(0, _samples(document)[place])
+    if RESIDUAL in document.chunks and found.source is document.field:
+        take(0, _samples(document)[found.place])
         return
-    value_map, part = document.value_map, part_of(document.geometry, place)
+    value_map, width = document.value_map, found.part.width
 
     def tile(pixels: slice, outputs: npt.NDArray[np.int64]) -> None:
         samples = value_map.to_samples(outputs)
-        take(pixels.start // part.width, samples.reshape(-1, part.width, part.channels))
+        take(pixels.start // width, samples.reshape(-1, width, samples.shape[1]))
 
-    document.field.evaluate_tiles(document.geometry, _weights(document), tile, place=place)
+    weights = _weights(document, found.source, found.geometry)
+    found.source.evaluate_tiles(found.geometry, weights, tile, place=found.place)
 
 
-def _weights(document: Document) -> dict[str, Quantized]:
-    """The field's parameters."""
-    symbols = decode_payload(document.field, document.geometry, document.chunks[WEIGHTS], document.steps)
+def _weights(document: Document, source: Decodable, geometry: Geometry) -> dict[str, Quantized]:
+    """The parameters of a document's field, as far as something makes use of them."""
+    symbols = decode_payload(source, geometry, document.chunks[WEIGHTS], document.steps)
     return {name: Quantized(values, document.steps[name]) for name, values in symbols.items()}
 
 
@@ -136,7 +139,7 @@ def _evaluated(document: Document) -> tuple[Samples, npt.NDArray[np.int8] | None
     Symbols are forgotten on the way back.
     """
     header = document.header
-    weights = _weights(document)
+    weights = _weights(document, document.field, document.geometry)
     value_map = document.value_map
     flat = (document.geometry.n_pixels, header.channels)
     moved: Samples = np.empty(flat, np.uint8) if header.depth == 8 else np.empty(flat, np.uint16)

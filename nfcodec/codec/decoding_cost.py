@@ -7,12 +7,12 @@ added up in the order in which `nfcodec.codec.decoder` goes through them, with w
 from __future__ import annotations
 
 from nfcodec.codec.reduction import reduction_cost
-from nfcodec.codec.view import View
+from nfcodec.codec.view import Reading, View, reading
 from nfcodec.coding.payload import payload_cost
 from nfcodec.coding.planes import planes_cost
 from nfcodec.coding.residuals import residual_cost
 from nfcodec.exact.field import Field
-from nfcodec.exact.geometry import Geometry, part_of
+from nfcodec.exact.geometry import Geometry
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, Chunks, Header
 from nfcodec.limits import Cost
 from nfcodec.transforms import Chain
@@ -35,8 +35,10 @@ def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, vi
         kept_bytes: of the file, its chunks and its metadata, which are there all the time.
     """
     geometry = Geometry(header.height, header.width, header.channels)
-    if not view.is_whole and RESIDUAL not in chunks:
-        return _view_cost(chunks, header, field, chain, view, kept_bytes)
+    if not view.is_whole:
+        found = reading(view, field, geometry, alpha=header.alpha)
+        if RESIDUAL not in chunks or found.source is not field:
+            return _view_cost(chunks, header, chain, view, found, kept_bytes)
     n_pixels, n_samples, width = geometry.n_pixels, geometry.n_pixels * geometry.channels, header.depth // 8
     has_residual = RESIDUAL in chunks
     total = START.then(Cost(kept_bytes=kept_bytes))
@@ -58,30 +60,31 @@ def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, vi
         total = total.then(planes_cost(chunks[ALPHA], 1, n_pixels, header.depth))
     if view.is_whole:
         return total.then(Cost(work=DIGEST * width * (n_samples + n_pixels * header.alpha)))
-    return total.then(_made_smaller(header, geometry, view))
+    return total.then(_made_smaller(header, view.size(geometry), reading(view, field, geometry, alpha=header.alpha)))
 
 
-def _view_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, view: View, kept_bytes: int) -> Cost:
-    """The same for a view of a picture without a residual: all symbols, but only what the view is made of."""
-    geometry = Geometry(header.height, header.width, header.channels)
-    place = view.place(geometry)
-    n_samples = part_of(geometry, place).n_pixels * geometry.channels
+def _view_cost(chunks: Chunks, header: Header, chain: Chain, view: View, found: Reading, kept_bytes: int) -> Cost:
+    """The same for a view that needs no residual: its symbols, and what of the outputs it is made of."""
     total = START.then(Cost(kept_bytes=kept_bytes))
+    whole = Geometry(header.height, header.width, header.channels)
     if header.alpha:
-        total = total.then(planes_cost(chunks[ALPHA], 1, geometry.n_pixels, header.depth))
-    symbols = payload_cost(field, geometry, chunks[WEIGHTS])
+        total = total.then(planes_cost(chunks[ALPHA], 1, whole.n_pixels, header.depth))
+    result = _made_smaller(header, view.size(whole), found)
+    symbols = payload_cost(found.source, found.geometry, chunks[WEIGHTS])
     curves = Cost(work=CURVES if chain.pointwise else 0.0)
-    evaluation = VALUE_MAP.keeping(VALUE_MAP_BYTES).then(curves).then(Cost(work=CONVERSION * n_samples))
-    evaluation = evaluation.then(field.window_cost(geometry, place))
-    result = _made_smaller(header, geometry, view)
+    conversion = Cost(work=CONVERSION * found.part.n_pixels * header.channels)
+    evaluation = VALUE_MAP.keeping(VALUE_MAP_BYTES).then(curves).then(conversion)
+    evaluation = evaluation.then(found.source.window_cost(found.geometry, found.place))
     return total.then(result.keeping(result.memory_bytes)).then(symbols.then(evaluation))
 
 
-def _made_smaller(header: Header, geometry: Geometry, view: View) -> Cost:
-    """What making a view of the samples takes, once they are there."""
-    size = view.size(geometry)
+def _made_smaller(header: Header, size: Geometry, found: Reading) -> Cost:
+    """What making a view of samples takes.
+
+    Args:
+        size: of the view.
+    """
     copies = Cost(2 * size.n_pixels * (size.channels + header.alpha) * (header.depth // 8))
-    if view.scale == 1:
+    if found.scale == 1:
         return copies
-    part = part_of(geometry, view.place(geometry))
-    return copies.then(reduction_cost(part, view.scale, alpha=header.alpha))
+    return copies.then(reduction_cost(found.part, found.scale, alpha=header.alpha))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nfcodec import arguments
 from nfcodec.codec.decoding_cost import decoding_cost
-from nfcodec.codec.view import WHOLE, View
+from nfcodec.codec.view import WHOLE, Reading, View, reading
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.exact.arithmetic import OUTPUT_BITS, Step
 from nfcodec.exact.field import Field
@@ -50,6 +50,11 @@ class Document:
     @property
     def geometry(self) -> Geometry:
         return Geometry(self.header.height, self.header.width, self.header.channels)
+
+    @property
+    def reading(self) -> Reading:
+        """How to get the view."""
+        return reading(self.view, self.field, self.geometry, alpha=self.header.alpha)
 
     @property
     def value_map(self) -> ValueMap:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from nfcodec import arguments
 from nfcodec.errors import UsageError
+from nfcodec.exact.field import Decodable, Field
 from nfcodec.exact.geometry import Geometry, Place, part_of, whole
 
 Region = tuple[int, int, int, int]
@@ -73,3 +74,40 @@ class View:
 
 
 WHOLE = View()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What has to be decoded for a view.
+
+    Attributes:
+        source: what makes symbols, and outputs of them.
+        geometry: the lattice of all its outputs.
+        place: the rectangle of it that is evaluated.
+        scale: by how much that is still to be reduced.
+    """
+
+    source: Decodable
+    geometry: Geometry
+    place: Place
+    scale: int
+
+    @property
+    def part(self) -> Geometry:
+        """The lattice of the rectangle alone."""
+        return part_of(self.geometry, self.place)
+
+
+def reading(view: View, field: Field, geometry: Geometry, *, alpha: bool) -> Reading:
+    """How to get a view of a picture.
+
+    Args:
+        alpha: whether the picture has it. Pixels count by it, so that colours are means of blocks then.
+    """
+    place = view.place(geometry)
+    coarser = None if view.scale == 1 or alpha else field.coarser(geometry, view.scale)
+    if coarser is None:
+        return Reading(field, geometry, place, view.scale)
+    source, size = coarser
+    rows, cols = (slice(each.start // view.scale, -(-each.stop // view.scale)) for each in place)
+    return Reading(source, size, (rows, cols), 1)

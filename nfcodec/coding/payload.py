@@ -14,7 +14,7 @@ from typing import NamedTuple
 from nfcodec.coding.entropy import Decoder, Encoder, Estimator, Meter
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Step, SymbolArray
-from nfcodec.exact.field import Field
+from nfcodec.exact.field import Decodable
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols
 from nfcodec.limits import Cost
@@ -48,7 +48,7 @@ def estimate_payload(order: int, parts: Sequence[Part], symbols: Symbols, steps:
     return len(_write(estimator, order, parts, symbols, steps)) + estimator.bits / 8
 
 
-def decode_payload(field: Field, geometry: Geometry, payload: bytes, steps: Steps = _UNTOLD) -> Symbols:
+def decode_payload(field: Decodable, geometry: Geometry, payload: bytes, steps: Steps = _UNTOLD) -> Symbols:
     """The symbols in a field's payload. Raises FormatError."""
     parts, _, stream = _read_heads(field, geometry, payload)
     decoder = Decoder(stream)
@@ -56,11 +56,12 @@ def decode_payload(field: Field, geometry: Geometry, payload: bytes, steps: Step
     for part in parts:
         part.know_steps(steps)
         known = {**known, **part.code(decoder, None, known)}
-    decoder.finish()
+    if field.uses_all_symbols:
+        decoder.finish()
     return known
 
 
-def payload_cost(field: Field, geometry: Geometry, payload: bytes) -> Cost:
+def payload_cost(field: Decodable, geometry: Geometry, payload: bytes) -> Cost:
     """What `decode_payload` takes at most; the symbols are kept. Raises FormatError."""
     parts, _, stream = _read_heads(field, geometry, payload)
     total = Cost(kept_bytes=2 * len(payload))
@@ -77,7 +78,7 @@ class Piece(NamedTuple):
     n_bytes: float
 
 
-def weigh_payload(field: Field, geometry: Geometry, payload: bytes, steps: Steps = _UNTOLD) -> list[Piece]:
+def weigh_payload(field: Decodable, geometry: Geometry, payload: bytes, steps: Steps = _UNTOLD) -> list[Piece]:
     """What the pieces of a field's payload take, in their order; what is left of it is no single one's.
 
     Raises:
@@ -104,7 +105,7 @@ def _shared_out(in_stream: Mapping[str, float], head: int, part: Part, known: Sy
     return [(name, in_stream.get(name, 0.0) / 8 + head * share) for name, share in shares.items()]
 
 
-def _read_heads(field: Field, geometry: Geometry, payload: bytes) -> tuple[list[Part], list[int], bytes]:
+def _read_heads(field: Decodable, geometry: Geometry, payload: bytes) -> tuple[list[Part], list[int], bytes]:
     """The parts, with what their heads say; the bytes of these; and the stream behind them. Raises FormatError."""
     reader = ByteReader(payload, "the payload of symbols")
     order = reader.u8()

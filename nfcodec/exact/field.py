@@ -66,32 +66,14 @@ class Tensor:
         return self.role is Role.TABLE and len(self.shape) == 3
 
 
-class Field(ABC):
-    """What a file describes and a decoder evaluates. Subclasses are frozen dataclasses; `unpack(f.pack()) == f`.
+class Decodable(ABC):
+    """What decoding needs of a field, or of a part of one: how symbols are held, and what outputs they give.
 
     Attributes:
-        wire_id: what a file calls the class; never used for another one.
-        counterparts: what computes the field's values and gradients in an engine, by the engine's name, as
-            "module:attribute", imported when a fit asks for it. See nfcodec.fitting.engines.
-        holds_samples: whether the outputs are samples, so that a chain's value maps do not apply.
+        uses_all_symbols: whether nothing comes behind its symbols in the stream.
     """
 
-    wire_id: ClassVar[int]
-    counterparts: ClassVar[Mapping[str, str]]
-    holds_samples: ClassVar[bool] = False
-
-    @abstractmethod
-    def pack(self) -> bytes:
-        """The architecture as bytes."""
-
-    @classmethod
-    @abstractmethod
-    def unpack(cls, data: bytes) -> Self:
-        """The inverse of `pack`. Raises FormatError."""
-
-    @abstractmethod
-    def layout(self, geometry: Geometry) -> list[Tensor]:
-        """The parameter tensors, in the order of the file."""
+    uses_all_symbols: ClassVar[bool] = True
 
     @abstractmethod
     def cost(self, geometry: Geometry) -> Cost:
@@ -129,14 +111,6 @@ class Field(ABC):
             A function of (first row, last row + 1) of the lattice giving outputs (C, rows * columns).
         """
         return cut(self.evaluator(geometry, weights), geometry, place)
-
-    def n_parameters(self, geometry: Geometry) -> int:
-        """Of all tensors."""
-        return sum(tensor.size for tensor in self.layout(geometry))
-
-    def n_tensors(self, geometry: Geometry) -> int:
-        """Of the layout; a field that may have very many says so without making it."""
-        return len(self.layout(geometry))
 
     def tile_pixels(self, geometry: Geometry) -> int:
         """Pixels of a tile, if a row has no more; a field whose tiles look at rows beside them may want larger ones."""
@@ -181,6 +155,52 @@ class Field(ABC):
 
         with single_threaded_blas():
             in_tiles(part, tile, tile_pixels or self.tile_pixels(part))
+
+
+class Field(Decodable):
+    """What a file describes and a decoder evaluates. Subclasses are frozen dataclasses; `unpack(f.pack()) == f`.
+
+    Attributes:
+        wire_id: what a file calls the class; never used for another one.
+        counterparts: what computes the field's values and gradients in an engine, by the engine's name, as
+            "module:attribute", imported when a fit asks for it. See nfcodec.fitting.engines.
+        holds_samples: whether the outputs are samples, so that a chain's value maps do not apply.
+    """
+
+    wire_id: ClassVar[int]
+    counterparts: ClassVar[Mapping[str, str]]
+    holds_samples: ClassVar[bool] = False
+
+    @abstractmethod
+    def pack(self) -> bytes:
+        """The architecture as bytes."""
+
+    @classmethod
+    @abstractmethod
+    def unpack(cls, data: bytes) -> Self:
+        """The inverse of `pack`. Raises FormatError."""
+
+    @abstractmethod
+    def layout(self, geometry: Geometry) -> list[Tensor]:
+        """The parameter tensors, in the order of the file."""
+
+    def n_parameters(self, geometry: Geometry) -> int:
+        """Of all tensors."""
+        return sum(tensor.size for tensor in self.layout(geometry))
+
+    def n_tensors(self, geometry: Geometry) -> int:
+        """Of the layout; a field that may have very many says so without making it."""
+        return len(self.layout(geometry))
+
+    def coarser(self, geometry: Geometry, scale: int) -> tuple[Decodable, Geometry] | None:
+        """What gives the picture reduced to 1/scale out of the first symbols alone, with the lattice of its outputs.
+
+        None where the field has nothing better than means of blocks of what it gives otherwise.
+
+        Args:
+            scale: a power of two, from 2 on.
+        """
+        return None
 
 
 def cut(

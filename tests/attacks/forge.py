@@ -71,12 +71,17 @@ def with_steps(data: bytes, steps: bytes) -> bytes:
 
 def with_stream(data: bytes, stream: bytes) -> bytes:
     """Replace the range-coded stream of WGHT."""
+    payload = read_chunks(data)[WEIGHTS]
+    return with_chunk(data, WEIGHTS, payload.removesuffix(stream_of(data)) + stream)
+
+
+def stream_of(data: bytes) -> bytes:
+    """The range-coded stream of WGHT."""
     document = parse(data, DEFAULT_LIMITS)
-    payload = document.chunks[WEIGHTS]
-    reader = ByteReader(payload)
+    reader = ByteReader(document.chunks[WEIGHTS])
     for part in document.field.parts(document.geometry, reader.u8()):
         part.read_head(reader)
-    return with_chunk(data, WEIGHTS, payload[: len(payload) - reader.n_left] + stream)
+    return reader.rest()
 
 
 def heads(field: Field, geometry: Geometry, order: int, limit: int) -> bytes:
@@ -90,9 +95,11 @@ def heads(field: Field, geometry: Geometry, order: int, limit: int) -> bytes:
     if isinstance(field, Ngp):
         first = put_varint(limit) * sum(tensor.shape[1] for tensor in tables)
     else:
-        first = b"\x58" if isinstance(field, Wavelet) else put_varint(limit) * geometry.channels
+        first = put_varint(limit) * geometry.channels
     as_matrices = isinstance(field, Ngp) or (order == CODED and not isinstance(field, Table))
     each = b"\0" if as_matrices else put_varint(limit) + b"\0"
+    if isinstance(field, Wavelet):
+        return each * len(others) + b"\x58"
     return (first if tables else b"") + each * len(others)
 
 
@@ -298,6 +305,7 @@ def _entries() -> dict[str, tuple[bytes, str]]:
 def _wavelets() -> dict[str, tuple[bytes, str]]:
     base, filtered, rng = golden(WAVELET), golden(FILTERED), random.Random(8)
     weights = read_chunks(base)[WEIGHTS]
+    at = weights.index(stream_of(base)) - 1
     whole, deepest, plain, all_filters = 1 << 24, Wavelet(7), Wavelet(0), Wavelet(0, 128)
     found = dict[str, bytes]()
     streams = {f"random coefficients {i}": rng.randbytes(4 * rng.randrange(1, 500)) for i in range(4)}
@@ -308,8 +316,8 @@ def _wavelets() -> dict[str, tuple[bytes, str]]:
         "coefficients on a code": with_chunk(base, WEIGHTS, b"\1" + weights[1:]),
         "coefficients in columns": with_chunk(base, WEIGHTS, b"\2" + weights[1:]),
         "dense levels for coefficients": with_chunk(base, WEIGHTS, read_chunks(golden(PYRAMID))[WEIGHTS]),
-        "no regime": with_chunk(base, WEIGHTS, weights[:1]),
-        "another regime": with_chunk(base, WEIGHTS, weights[:1] + b"\xff" + weights[2:]),
+        "no regime": with_chunk(base, WEIGHTS, weights[:at]),
+        "another regime": with_chunk(base, WEIGHTS, weights[:at] + b"\xff" + weights[at + 1 :]),
         "other levels": with_header(base, field=plain.pack()),
         "coefficients over 2^24": wavelet_file(whole + 1, STEP),
         "coefficients over 2^25": wavelet_file(2 * whole, b"\x80\x80"),

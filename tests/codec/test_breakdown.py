@@ -66,8 +66,8 @@ def test_every_part_of_a_stream_takes_what_its_symbols_cost():
 @pytest.mark.parametrize(
     ("name", "pieces"),
     [
-        ("residual-rgb", ["level0, means every 4 pixels", "level0, details every 4 pixels",
-                          "level0, details every 2 pixels", "skip", "bias_out"]),
+        ("residual-rgb", ["skip", "bias_out", "level0, means every 4 pixels", "level0, details every 4 pixels",
+                          "level0, details every 2 pixels"]),
         ("grid-1-level", ["entropy", "entropy_bias", "maps", "map_bias", "filters", "synthesis", "out", "near",
                           "synthesis_bias", "scale", "offset", "latents, entries every pixel"]),
         ("ngp-sized-rgb", [*(f"level{i}" for i in range(8)), "weight0", "weight1", "weight2"]),

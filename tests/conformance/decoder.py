@@ -32,6 +32,14 @@ BIT = [0, 2**23, 2**24]
 ORDERS = {1: (0, 1), 2: (0, 1), 3: (0, 2), 4: (0,), 5: (0, 1), 6: (0,), 7: (0,), 8: (0,)}  # section 5, by field id
 NETWORKS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/contexts.bin"
 FILTERS = Path(__file__).parents[2] / "nfcodec/fields/wavelet/filters.bin"
+COARSE = {  # section 11: a, b, c, g by log2 of N
+    2: (40, 80, 8, 43308),
+    3: (30, 84, 14, 28619),
+    4: (26, 84, 18, 18912),
+    5: (24, 84, 20, 12497),
+    6: (24, 82, 22, 8259),
+    7: (23, 83, 22, 5457),
+}
 GAINS = [4096, 2892, 2043, 1442, 1019, 719, 508, 359, 5800]
 LIFTING = ((3633, 0), (7233, 1), (-434, 0), (-12994, 1))
 DECAYS = [math.floor(2**30 * math.exp(-(2 ** ((8 - t) / 8))) + 0.5) for t in range(57)]
@@ -219,13 +227,12 @@ class Model:  # section 5.2; an alphabet is its weights [context, symbol] and th
         return 1024 * counts + 1024 * (self.a + self.b * np.count_nonzero(counts)) * table // 2**24
 
 
-def read_weights(data, kind, own, layout, steps, h, w):  # section 5
+def read_weights(data, kind, own, layout, steps, h, w, omitted=0):  # section 5
     stream, symbols = BytesIO(data), {name: np.zeros(shape, np.int64) for name, shape in layout.items()}
     (order,) = read(stream, "B")
     require(order in ORDERS[kind], "bad order")
     if kind == 7:
         return {"level0": read_packed(stream.read(), layout["level0"])}
-    regime = read(stream, "B")[0] if kind == 4 else 0
     levels = [q for name, q in symbols.items() if name.startswith("level")]
     limits = [varint(stream) for q in {3: levels, 4: []}.get(kind, levels[:1]) for _ in range(q.shape[-1])]
     heads, coded = {}, order == 1
@@ -235,6 +242,7 @@ def read_weights(data, kind, own, layout, steps, h, w):  # section 5
             heads[name] = 0 if as_matrices else varint(stream), *read(stream, "B")
             require(heads[name][0] <= 2 ** (24 + (".bias" in name)), "bad limit")
             require(heads[name][1] < (153 if as_matrices else 64), "bad scale")
+    regime = read(stream, "B")[0] if kind == 4 else 0
     if kind == 8:
         limits = [varint(stream)]
         (words,) = read(stream, f"{4 * varint(stream)}s")
@@ -242,8 +250,6 @@ def read_weights(data, kind, own, layout, steps, h, w):  # section 5
     decode_symbol = range_decoder(stream.read())
     if kind == 3:
         read_entries(decode_symbol, levels, limits, [used_entries(*level[1:], h, w) for level in own], order == 2)
-    elif kind == 4:
-        read_wavelet(decode_symbol, own, symbols["level0"], regime)
     elif kind == 5:
         read_table(decode_symbol, symbols["level0"], limits, coded)
     elif kind == 6:
@@ -258,6 +264,8 @@ def read_weights(data, kind, own, layout, steps, h, w):  # section 5
             q[...] = Model(decode_symbol, limit, [scale]).run(np.zeros(q.shape, np.int64))
         q[...] = q.cumsum() if ".bias" in name else q
         require(abs(q).max(initial=0) <= 2**24, "symbol out of range")
+    if kind == 4:
+        read_wavelet(decode_symbol, own, symbols["level0"], regime, omitted)
     if kind == 8:
         tensors = {name: (symbols[name], steps[name]) for name in layout}
         read_grids(range_decoder(words), own, tensors, limits[0], h, w)
@@ -448,13 +456,15 @@ def slopes(smooth, o, y, x):  # section 5.8
         yield np.sign(d) * (32 * e + (32 * (abs(d) + 16) >> e) - 160)
 
 
-def read_wavelet(decode_symbol, s, q, regime):  # section 5.8
+def read_wavelet(decode_symbol, s, q, regime, omitted):  # section 5.8, without the finest levels
     known, networks, places = (
         np.zeros_like(q),
         read_networks(),
         {(o, level): place for o, level, place in bands(s)},
     )
     for o, level, place in bands(s):
+        if o < 3 and level <= omitted:
+            break
         smooth = smooth_picture(s, q, level) if o < 3 and q[place].size else None
         (rows, cols, features), c = q[place].shape, s if o == 3 else level - 1
         for f, (p, (row, col)) in product(range(features), enumerate(RUNS)):
@@ -583,13 +593,13 @@ def rescale(z, step, shift):  # section 3
     return z * step[0] << k if k >= 0 else (z * step[0] + (1 << -k - 1)) >> -k if k > -60 else 0 * z
 
 
-def synthesise(s, table, step):  # section 4.6
+def synthesise(s, table, step, omitted=0):  # section 4.6
     v = np.zeros_like(table)
     for o, level, place in bands(s):
         if v[place].size:
             v[place] = rescale(table[place] * GAINS[level if o == 3 else level - 1 - (o == 2)], step, 4)
-    lift(v, range(s, 0, -1))
-    return v.reshape(-1, table.shape[2])
+    lift(v, range(s, omitted, -1))
+    return v
 
 
 def lift(v, levels):  # section 4.6
@@ -601,6 +611,31 @@ def lift(v, levels):  # section 4.6
                 i, last = np.arange(parity, len(lines), 2), len(lines) - 1
                 lines[i] -= a * (lines[abs(i - 1)] + lines[last - abs(last - i - 1)]) + 2**12 >> 13
     require(abs(v).max() < 2**33, "numbers too large")
+
+
+def coarse_levels(s, k, tensors):  # section 11: (rows, cols, c) in units of 2^-24
+    v = synthesise(s, *tensors["level0"], omitted=k - 1)[:: 2 ** (k - 1), :: 2 ** (k - 1)]
+    for axis in (0, 1):
+        i, last = 2 * np.arange(-(-v.shape[axis] // 2)), v.shape[axis] - 1
+        taken = [weight * v.take(np.minimum(i + n, last), axis) for n, weight in enumerate(COARSE[k][:3])]
+        v = sum(taken) + 64 >> 7
+    rows, cols, _ = v.shape
+    encoded = (v * COARSE[k][3] + 2**15 >> 16).reshape(rows * cols, -1)
+    return affine(encoded, tensors["skip"], tensors["bias_out"], 16, 24).reshape(rows, cols, -1)
+
+
+def block_means(samples, alpha, n):  # section 11
+    blocks = [np.add.reduceat(np.ones(size, int), range(0, size, n)) for size in samples.shape[:2]]
+    count = np.outer(*blocks)[..., None]
+    sums = lambda x: np.add.reduceat(np.add.reduceat(x, range(0, len(x), n)), range(0, x.shape[1], n), 1)  # noqa: E731
+    mean = lambda total, by: (2 * total + by) // np.maximum(2 * by, 1)  # noqa: E731
+    x = samples.astype(np.int64)
+    if alpha is None:
+        return mean(sums(x), count).astype(samples.dtype), None
+    a = alpha.astype(np.int64)[..., None]
+    by = sums(a)
+    means = np.where(by > 0, mean(sums(x * a), by), mean(sums(x), count))
+    return means.astype(samples.dtype), mean(by, count)[..., 0].astype(alpha.dtype)
 
 
 def interpolate(axes, b, corner_of, step, h, w):  # section 4.4; of an axis: lo, hi, f
@@ -653,7 +688,7 @@ def evaluate(kind, own, tensors, h, w):  # section 4: (H W, C) in units of 2^-24
     if kind == 8:
         return read_out(grid_values(own, tensors, h, w), own[4] + 1, tensors)
     if kind == 4:
-        encoded = synthesise(own, *tensors["level0"])
+        encoded = synthesise(own, *tensors["level0"]).reshape(h * w, -1)
     elif kind == 3:
         levels = [hash_level(scale, *tensors[f"level{i}"], h, w) for i, (_, scale, _) in enumerate(own)]
         encoded = np.hstack(levels)
@@ -843,8 +878,8 @@ def read_frame(frame, checksum, most):  # sections 5.11 and 8
         raise ValueError("bad frame") from error
 
 
-def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]]:
-    """Return samples (H, W, C), alpha (H, W) or None, and those of icc, exif and xmp that the file has."""
+def decode(data: bytes, n: int = 1) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]]:
+    """Return samples (H, W, C), alpha (H, W) or None, and those of icc, exif and xmp; reduced by n, a power of two."""
     chunks, transforms = read_chunks(data), []
     head = BytesIO(chunks.get(b"HEAD", b""))  # section 2
     _, _, mode, _, _, digest = read(head, "B3sBHH8s")
@@ -870,21 +905,31 @@ def decode(data: bytes) -> tuple[np.ndarray, np.ndarray | None, dict[str, bytes]
     announced = {kind for bit, kind in enumerate(KNOWN_CHUNKS[4:], 3) if mode >> bit & 1}
     needed = {b"HEAD", b"WGHT"} | {b"PLAN" for kind, _ in transforms if kind == 2} | announced
     require(needed == {*chunks} - {b"RESD"}, "chunk missing or superfluous")
-    symbols = read_weights(chunks[b"WGHT"], field, own, layout, steps, h, w)
-    outputs = evaluate(field, own, {name: (symbols[name], steps[name]) for name in layout}, h, w)
+    k = n.bit_length() - 1  # section 11
+    is_coarse = field == 4 and not mode & 8 and 2 <= k <= own + 1
+    symbols = read_weights(chunks[b"WGHT"], field, own, layout, steps, h, w, k - 1 if is_coarse else 0)
+    tensors = {name: (symbols[name], steps[name]) for name in layout}
+    if is_coarse:
+        outputs = coarse_levels(own, k, tensors)
+        h, w, _ = outputs.shape
+        outputs = outputs.reshape(h * w, channels)
+    else:
+        outputs = evaluate(field, own, tensors, h, w)
     exact, alpha = np.zeros((h * w, channels, 3), np.int64), None
     order = read_order(transforms, chunks.get(b"PLAN"), h, w, depth)
     for c in range(channels):
         exact[order, c] = list(to_samples(transforms, outputs[:, c], c, 2**depth - 1, field == 7))
     samples, places, signs = np.moveaxis(exact.reshape(h, w, channels, 3), 3, 0)
-    if b"RESD" in chunks:
+    if b"RESD" in chunks and not is_coarse:
         samples = samples + read_residual(chunks[b"RESD"], places, signs, 2**depth - 1)
         require(samples.min() >= 0 and samples.max() < 2**depth, "sample out of range")
     samples = samples.astype(np.uint16 if depth == 16 else np.uint8)
     if mode & 8:
         alpha = read_planes(chunks[b"ALPH"], 1, h, w, depth)[0].astype(samples.dtype)
     raw = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in (samples, alpha) if a is not None)
-    require(hashlib.sha256(raw).digest()[:8] == digest, "digest mismatch")  # section 9
+    require(is_coarse or hashlib.sha256(raw).digest()[:8] == digest, "digest mismatch")  # section 9
+    if n > 1 and not is_coarse:
+        samples, alpha = block_means(samples, alpha, n)
     names = {"icc": b"iccp", "exif": b"exif", "xmp": b"xmpm"}
     metadata = {name: read_frame(chunks[kind], True, 2**26) for name, kind in names.items() if kind in chunks}
     return samples, alpha, metadata

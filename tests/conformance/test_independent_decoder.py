@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nfcodec
+
 HERE = Path(__file__).parent
 GOLDEN = sorted((HERE / "golden").glob("*.nfc"))
 
@@ -33,6 +35,23 @@ def test_decodes_golden_file_exactly(decoder, path: Path):
     assert alpha is None or alpha.dtype == expected.dtype
     planes = samples if alpha is None else np.dstack([samples, alpha])
     np.testing.assert_array_equal(planes, expected.reshape(*expected.shape[:2], -1))
+
+
+REDUCED = {
+    "wavelet-primes": 4, "wavelet-7-levels": 8, "wavelet-7-levels-1x13": 128, "wavelet-gray16": 4, "wavelet-29x1": 2,
+    "wavelet-standardize": 8, "wavelet-filters-gray": 4, "wavelet-rgba": 4, "residual-rgb": 8, "residual-rgba16": 2,
+    "pyramid-gray-alpha": 4, "pyramid-rgb-sympower": 2, "grid-gray": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_reduces_golden_file_exactly(decoder, name: str):
+    data, scale = (HERE / "golden" / f"{name}.nfc").read_bytes(), REDUCED[name]
+    samples, alpha, _ = decoder.decode(data, scale)
+    planes = samples if alpha is None else np.dstack([samples, alpha])
+    found = nfcodec.decode_array(data, scale=scale)
+    assert found.dtype == planes.dtype
+    np.testing.assert_array_equal(found.reshape(planes.shape), planes)
 
 
 @pytest.mark.parametrize("path", GOLDEN[:3], ids=lambda path: path.stem)

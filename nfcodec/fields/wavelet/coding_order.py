@@ -54,12 +54,17 @@ _MARGIN, _PARENT_MARGIN, _SLOPE_MARGIN = 2, 1, 1
 
 @dataclass(frozen=True)
 class WaveletShape:
-    """A plane of coefficients in place: (rows, cols, features), and how many levels it has."""
+    """A plane of coefficients in place: (rows, cols, features), and how many levels it has.
+
+    Attributes:
+        omitted: how many of the finest levels are left out; see `bands`.
+    """
 
     rows: int
     cols: int
     features: int
     n_levels: int
+    omitted: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,8 +183,8 @@ def groups_of_runs(shape: WaveletShape, regime: int, out: SymbolArray) -> Iterat
     All of a group must be `put`, one after the other, before the next group is asked for. What they see stays as it is
     until then.
     """
-    smooth = SmoothPicture(out, shape.n_levels)
-    ordered = bands(shape.rows, shape.cols, shape.n_levels)
+    smooth = SmoothPicture(out, shape.n_levels, shape.omitted)
+    ordered = bands(shape.rows, shape.cols, shape.n_levels, shape.omitted)
     by_level = [list(those) for _, those in groupby(ordered, lambda band: band.level)]
     coming = _Level(by_level[0], shape.features, smooth)
     for here, finer in zip(by_level, [*by_level[1:], []], strict=True):

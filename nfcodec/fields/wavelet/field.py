@@ -21,6 +21,7 @@ from nfcodec.exact.field import Field, Role, Tensor, cut, tiles_cost
 from nfcodec.exact.geometry import Geometry, Place, grown, part_of, within
 from nfcodec.exact.part import Part, Symbols
 from nfcodec.exact.relu import ReluNetwork, relu_cost
+from nfcodec.fields.wavelet.coarse import CoarseWavelet
 from nfcodec.fields.wavelet.coding_order import REPAYING, WaveletShape
 from nfcodec.fields.wavelet.contexts import REGIME_ORIGIN
 from nfcodec.fields.wavelet.filters import MAX_FILTERS, SIDE, neighbourhoods, shipped_layer
@@ -82,14 +83,14 @@ class Wavelet(Field):
         return (ANY,)
 
     def parts(self, geometry: Geometry, order: int, regime: int = REGIME_ORIGIN) -> list[Part]:
-        """See `Field.parts`.
+        """See `Field.parts`; coefficients come last, so that decoding may end with those of a coarse level.
 
         Args:
             regime: of the coefficients' quantizer step, see `WaveletPart`; decoders read it.
         """
         shape = WaveletShape(geometry.height, geometry.width, geometry.channels, self.n_levels)
         others = (AdaptivePart(tensor) for tensor in self.layout(geometry) if tensor.role is not Role.TABLE)
-        return [WaveletPart("level0", shape, regime), *others]
+        return [*others, WaveletPart("level0", shape, regime)]
 
     def pack(self) -> bytes:
         return bytes([self.n_levels, self.n_filters])
@@ -121,6 +122,14 @@ class Wavelet(Field):
         """The coefficients that the pixels of a rectangle depend on."""
         reach = synthesis_reach(self.n_levels) + (SIDE // 2 if self.n_filters else 0)
         return grown(geometry, place, reach, 1 << self.n_levels)
+
+    def coarser(self, geometry: Geometry, scale: int) -> tuple[CoarseWavelet, Geometry] | None:
+        log2_scale = scale.bit_length() - 1
+        if not 2 <= log2_scale <= self.n_levels + 1:
+            return None
+        others = tuple(tensor for tensor in self.layout(geometry) if tensor.role is not Role.TABLE)
+        coarse = CoarseWavelet(self.n_levels, log2_scale, geometry, others)
+        return coarse, coarse.size
 
     def evaluator(self, geometry: Geometry, weights: Mapping[str, Quantized]) -> Callable[[int, int], ExactArray]:
         encoding, bound = synthesis(geometry, weights["level0"], self.n_levels)

@@ -48,7 +48,7 @@ class WaveletPart(Part):
 
     def cost(self, stream_bytes: int) -> Cost:
         n = self._shape.rows * self._shape.cols * self._shape.features
-        kernels, n_bands = KERNELS if n >= REPAYING else Cost(), 3 * self._shape.n_levels + 1
+        kernels, n_bands = KERNELS if n >= REPAYING else Cost(), 3 * (self._shape.n_levels - self._shape.omitted) + 1
         return kernels.then(Cost(CODING_BYTES * n, CODING * n + BAND * n_bands, 4 * n))
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:

@@ -150,7 +150,7 @@ class WaveletProblem(Problem):
             priors: of the coefficients, where they are known.
         """
         level, symbols = weights["level0"], {name: weight.symbols for name, weight in weights.items()}
-        _, *others = self.parts(ANY, weights)
+        *others, _ = self.parts(ANY, weights)
         bits = (priors or self.priors(level)).total_bits(level.symbols)
         return bits / 8 + estimate_payload(ANY, others, symbols)
 

@@ -39,17 +39,18 @@ class SmoothPicture:
     Args:
         symbols: (H, W, features) in place, magnitudes up to 2^24 (so that numbers stay under 2^32); a band has to be
             there before a finer level is asked for.
+        omitted: as of `bands`.
     """
 
-    def __init__(self, symbols: SymbolArray, n_levels: int) -> None:
-        self._symbols, self._shape = symbols, symbols.shape[:2]
-        self._smooth, *self._details = bands(*self._shape, n_levels)
+    def __init__(self, symbols: SymbolArray, n_levels: int, omitted: int = 0) -> None:
+        self._symbols, self._shape, self._omitted = symbols, symbols.shape[:2], omitted
+        self._smooth, *self._details = bands(*self._shape, n_levels, omitted)
         self._level: int | None = None
         self._planes: Floats = np.zeros((0, 0, 0))
 
     def slope_shapes(self, level: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Rows and columns of a level's slopes along x and along y."""
-        rows, cols = (-(-size >> level) + sum(FRAME) for size in self._shape)
+        rows, cols = (-(-size >> (level - self._omitted)) + sum(FRAME) for size in self._shape)
         return (rows, cols - 1), (rows - 1, cols)
 
     def slopes(self, level: int, along_x: Sequence[Singles], along_y: Sequence[Singles]) -> None:
@@ -82,7 +83,7 @@ class SmoothPicture:
 
     def _finer(self, level: int) -> Floats:
         """The smooth picture with the details of a level."""
-        stride = 1 << (level - 1)
+        stride = 1 << (level - 1 - self._omitted)
         rows, cols = (-(-size // stride) for size in self._shape)
         planes = np.empty((len(self._planes), rows, cols))
         planes[:, ::2, ::2] = self._planes

@@ -54,14 +54,19 @@ class Band:
 
 
 @lru_cache(maxsize=8)
-def bands(height: int, width: int, n_levels: int) -> tuple[Band, ...]:
-    """All bands of a plane, in the order in which files hold them; some may be empty."""
-    details = [_band(height, width, level, which) for level in range(n_levels, 0, -1) for which in (HL, LH, HH)]
-    return _band(height, width, n_levels, LL), *details
+def bands(height: int, width: int, n_levels: int, omitted: int = 0) -> tuple[Band, ...]:
+    """All bands of a plane, in the order in which files hold them; some may be empty.
+
+    Args:
+        omitted: how many of the finest levels are left out; the plane has every 2^omitted-th row and column then.
+    """
+    levels = range(n_levels, omitted, -1)
+    details = [_band(height, width, level, which, omitted) for level in levels for which in (HL, LH, HH)]
+    return _band(height, width, n_levels, LL, omitted), *details
 
 
-def _band(height: int, width: int, level: int, orientation: int) -> Band:
-    stride = 1 << level
+def _band(height: int, width: int, level: int, orientation: int, omitted: int) -> Band:
+    stride = 1 << (level - omitted)
     row, col = (place * stride // 2 for place in _PLACES[orientation])
     rows, cols = slice(row, None, stride), slice(col, None, stride)
     return Band(level, orientation, rows, cols, (len(range(height)[rows]), len(range(width)[cols])))
@@ -101,17 +106,18 @@ def gains(height: int, width: int, n_levels: int) -> FloatArray:
 
 
 def for_each_band(
-    shape: tuple[int, ...], n_levels: int, work: Callable[[int, Band, tuple[slice, slice]], object]
+    shape: tuple[int, ...], n_levels: int, work: Callable[[int, Band, tuple[slice, slice]], object], omitted: int = 0
 ) -> None:
     """Call a function for some rows of each band of planes (features, H, W), one a thread at a time.
 
     Args:
         work: takes the number of a plane, the band, and where these coefficients of it lie in the plane.
+        omitted: as of `bands`.
     """
     features, height, width = shape
     tasks = [
         (plane, band, (slice(first, first + _BAND_ROWS * band.rows.step, band.rows.step), band.cols))
-        for band in bands(height, width, n_levels)
+        for band in bands(height, width, n_levels, omitted)
         if band.size
         for plane in range(features)
         for first in range(band.rows.start, height, _BAND_ROWS * band.rows.step)
@@ -216,11 +222,14 @@ def synthesis_reach(n_levels: int) -> int:
 
 
 def synthesis(
-    geometry: Geometry, coefficients: Quantized, n_levels: int
+    geometry: Geometry, coefficients: Quantized, n_levels: int, omitted: int = 0
 ) -> tuple[Callable[[int, int], ExactArray], float]:
     """The values of coefficients (H, W, F), exactly: rows [start, stop) as (F, rows * W), and their bound.
 
     In units of 2^-16. Raises FormatError if they would overflow.
+
+    Args:
+        omitted: as of `bands`.
     """
     symbols = np.moveaxis(coefficients.symbols, 2, 0)
     planes, shift = np.empty(symbols.shape, np.float64), ACTIVATION_BITS - GAIN_BITS
@@ -230,8 +239,8 @@ def synthesis(
         check_exact(float(np.abs(scaled).max()), coefficients.step, shift)
         planes[plane][here] = rescale(scaled, coefficients.step, shift)
 
-    for_each_band(planes.shape, n_levels, scale)
-    synthesise(planes, n_levels)
+    for_each_band(planes.shape, n_levels, scale, omitted)
+    synthesise(planes, n_levels - omitted)
 
     def rows(start: int, stop: int) -> ExactArray:
         return planes[:, start:stop].reshape(len(planes), -1)
