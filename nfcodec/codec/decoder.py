@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
+_STRIP_ROWS = 64
+"""Of samples that are there already and are made smaller at a time."""
+
+
 @silently
 def decode(data: Buffer, limits: Limits = DEFAULT_LIMITS, view: View = WHOLE) -> Raster:
     """Decode a file.
@@ -115,7 +119,9 @@ def _evaluate_into(document: Document, found: Reading, take: Callable[[int, Samp
     A residual is decoded all at once, so a file with one is evaluated everywhere.
     """
     if RESIDUAL in document.chunks and found.source is document.field:
-        take(0, _samples(document)[found.place])
+        samples = _samples(document)[found.place]
+        for start in range(0, len(samples), _STRIP_ROWS):
+            take(start, samples[start : start + _STRIP_ROWS])
         return
     value_map, width = document.value_map, found.part.width
 

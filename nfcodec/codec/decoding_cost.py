@@ -60,7 +60,8 @@ def decoding_cost(chunks: Chunks, header: Header, field: Field, chain: Chain, vi
         total = total.then(planes_cost(chunks[ALPHA], 1, n_pixels, header.depth))
     if view.is_whole:
         return total.then(Cost(work=DIGEST * width * (n_samples + n_pixels * header.alpha)))
-    return total.then(_made_smaller(header, view.size(geometry), reading(view, field, geometry, alpha=header.alpha)))
+    before, after = _view_costs(header, view.size(geometry), reading(view, field, geometry, alpha=header.alpha))
+    return total.then(before).then(after)
 
 
 def _view_cost(chunks: Chunks, header: Header, chain: Chain, view: View, found: Reading, kept_bytes: int) -> Cost:
@@ -69,22 +70,22 @@ def _view_cost(chunks: Chunks, header: Header, chain: Chain, view: View, found: 
     whole = Geometry(header.height, header.width, header.channels)
     if header.alpha:
         total = total.then(planes_cost(chunks[ALPHA], 1, whole.n_pixels, header.depth))
-    result = _made_smaller(header, view.size(whole), found)
+    before, after = _view_costs(header, view.size(whole), found)
     symbols = payload_cost(found.source, found.geometry, chunks[WEIGHTS])
     curves = Cost(work=CURVES if chain.pointwise else 0.0)
     conversion = Cost(work=CONVERSION * found.part.n_pixels * header.channels)
     evaluation = VALUE_MAP.keeping(VALUE_MAP_BYTES).then(curves).then(conversion)
     evaluation = evaluation.then(found.source.window_cost(found.geometry, found.place))
-    return total.then(result.keeping(result.memory_bytes)).then(symbols.then(evaluation))
+    return total.then(before).then(symbols.then(evaluation).keeping(0)).then(after)
 
 
-def _made_smaller(header: Header, size: Geometry, found: Reading) -> Cost:
-    """What making a view of samples takes.
+def _view_costs(header: Header, size: Geometry, found: Reading) -> tuple[Cost, Cost]:
+    """What making a view of samples takes while they come, and when all have come.
 
     Args:
         size: of the view.
     """
-    copies = Cost(2 * size.n_pixels * (size.channels + header.alpha) * (header.depth // 8))
+    result = size.n_pixels * (size.channels + header.alpha) * (header.depth // 8)
     if found.scale == 1:
-        return copies
-    return copies.then(reduction_cost(found.part, found.scale, alpha=header.alpha))
+        return Cost(kept_bytes=result), Cost()
+    return reduction_cost(found.part, found.scale, alpha=header.alpha)

@@ -16,8 +16,8 @@ from nfcodec.raster import Samples
 
 Sums = npt.NDArray[np.int64]
 
-REDUCING, RESULT_BYTES = 12e-9, 40
-"""Work of a sample of the picture, and memory of each sample of the result, alpha included, while it is made."""
+REDUCING, SUM_BYTES, MEAN_BYTES = 12e-9, 8, 32
+"""Work of a sample of the picture; and memory of each sum, which is kept, and of what becomes of it at the end."""
 
 
 class Reduction:
@@ -34,7 +34,8 @@ class Reduction:
         rows, cols = (np.diff([*range(0, n, scale), n]) for n in (size.height, size.width))
         self._counts: Sums = (rows[:, None] * cols)[:, :, None]
         self._plain: Sums = np.zeros((*self._counts.shape[:2], size.channels), np.int64)
-        self._weighted: Sums | None = None if alpha is None else np.zeros_like(self._plain)
+        self._weights: Sums = np.zeros_like(self._counts)
+        self._weighted: Sums = np.zeros_like(self._plain if alpha is not None else self._plain[:0])
 
     def add(self, start: int, samples: Samples) -> None:
         """Take the rows from `start` on, (rows, W, C); several threads may do so at once."""
@@ -42,18 +43,19 @@ class Reduction:
         plain = self._sums(start, samples)
         with self._lock:
             self._plain[rows] += plain
-        if self._alpha is not None and self._weighted is not None:
-            weights = self._alpha[start : start + len(samples), :, None].astype(np.int64)
-            weighted = self._sums(start, samples * weights)
+        if self._alpha is not None:
+            alpha = self._alpha[start : start + len(samples), :, None].astype(np.int64)
+            weighted, weights = self._sums(start, samples * alpha), self._sums(start, alpha)
             with self._lock:
                 self._weighted[rows] += weighted
+                self._weights[rows] += weights
 
     def result(self, depth: int) -> tuple[Samples, Samples | None]:
         """The means of samples and of alpha, of so many bits a sample, once all rows have been taken."""
         means = _rounded(self._plain, self._counts)
-        if self._alpha is None or self._weighted is None:
+        if self._alpha is None:
             return _samples(means, depth), None
-        weights = self._sums(0, self._alpha[:, :, None])
+        weights = self._weights
         samples = np.where(weights > 0, _rounded(self._weighted, np.maximum(weights, 1)), means)
         return _samples(samples, depth), _samples(_rounded(weights, self._counts)[:, :, 0], depth)
 
@@ -75,8 +77,9 @@ def _samples(values: Sums, depth: int) -> Samples:
     return values.astype(np.uint16) if depth == 16 else values.astype(np.uint8)
 
 
-def reduction_cost(size: Geometry, scale: int, *, alpha: bool) -> Cost:
-    """What a `Reduction` takes at most, with its result, beside alpha itself."""
+def reduction_cost(size: Geometry, scale: int, *, alpha: bool) -> tuple[Cost, Cost]:
+    """What a `Reduction` takes at most, beside alpha itself: until all rows are taken, and for its result then."""
     n_samples = size.n_pixels * (size.channels + alpha)
-    n_results = -(-size.height // scale) * -(-size.width // scale) * (size.channels + alpha)
-    return Cost(RESULT_BYTES * (1 + alpha) * n_results, REDUCING * (1 + alpha) * n_samples)
+    n_sums = -(-size.height // scale) * -(-size.width // scale) * (size.channels + alpha) * (1 + alpha)
+    sums = SUM_BYTES * n_sums
+    return Cost(sums, REDUCING * (1 + alpha) * n_samples, sums), Cost(MEAN_BYTES * n_sums)

@@ -6,7 +6,7 @@ import bombs
 import forge
 import pytest
 
-from nfcodec.codec import decode, inspect
+from nfcodec.codec import View, decode, inspect
 from nfcodec.errors import LimitError
 from nfcodec.fields import Grid, Pyramid, Table, Wavelet
 from nfcodec.limits import Limits
@@ -36,6 +36,8 @@ def test_the_largest_picture_is_within_all_limits(field):
     """As its encoder would make it, of colours of 8 bits; what limits on memory refuse are other fields than these."""
     data = forge.build(field, 10_922, 8_192, channels=3, limit=255)
     assert inspect(data).width * inspect(data).height > 0.9999 * Limits().max_pixels
+    for view in (View(None, 2), View(None, 128), View((5000, 4000, 640, 480))):
+        assert inspect(data, view=view).work <= 1.1 * inspect(data).work
 
 
 @pytest.fixture(scope="module")
