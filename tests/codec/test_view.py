@@ -13,7 +13,7 @@ from nfcodec.codec import View
 from nfcodec.codec.document import parse
 from nfcodec.errors import FormatError, LimitError, UsageError
 from nfcodec.exact.geometry import Geometry
-from nfcodec.format import ALPHA, HEADER, RESIDUAL, Header, read_chunks, write_chunks
+from nfcodec.format import ALPHA, HEADER, RESIDUAL, WEIGHTS, Header, read_chunks, write_chunks
 from nfcodec.limits import DEFAULT_LIMITS, Limits
 
 FILES = sorted((Path(__file__).parents[1] / "conformance" / "golden").glob("*.nfc"))
@@ -185,6 +185,21 @@ def test_damage_is_noticed_in_parts_too():
     for damaged in (WAVELET[:-1], WAVELET[:200] + b"\0" + WAVELET[201:]):
         with pytest.raises(FormatError):
             nfcodec.decode(damaged, region=(0, 0, 1, 1))
+
+
+@pytest.mark.parametrize("name", ["wavelet-primes", "grid-gray", "residual-rgb", "pyramid-gray-alpha"])
+def test_damaged_symbols_end_in_a_value_or_an_error(name):
+    chunks, rng = read_chunks((FILES[0].parent / f"{name}.nfc").read_bytes()), np.random.default_rng(5)
+    for _ in range(12):
+        payload = bytearray(chunks[WEIGHTS])
+        payload[rng.integers(len(payload))] ^= 1 << int(rng.integers(8))
+        data = write_chunks({**chunks, WEIGHTS: bytes(payload)})
+        for options in ({"scale": 2}, {"scale": 8}, {"region": (1, 2, 3, 2)}):
+            try:
+                found = nfcodec.decode_array(data, **options)
+            except FormatError:
+                continue
+            assert found.size
 
 
 def test_sizes_of_views():
