@@ -68,6 +68,7 @@ __all__ = [
     "inspect",
     "load",
     "open",
+    "register_pillow",
     "save",
 ]
 
@@ -287,6 +288,17 @@ def save(
     advice = "to replace it, say overwrite=True"
     atomic.check_writable(target, overwrite, advice)
     atomic.write_atomic(target, encode(**options), overwrite, advice)
+
+
+def register_pillow(*, limits: Limits | None = None) -> None:
+    """Let Pillow open and save .nfc files from now on, as `import nfcodec.pillow` does; docs/use/pillow.md tells more.
+
+    Args:
+        limits: for all files that are opened or saved through Pillow; those of an earlier call if there is none.
+    """
+    from nfcodec import pillow
+
+    pillow.register(limits)
 
 
 def _decode(data: Buffer, region: Region | None, scale: int, limits: Limits | None) -> Raster:

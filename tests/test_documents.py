@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import click
 import pytest
+from PIL import Image
 
 from nfcodec.cli import VERBS, _console
 from nfcodec.cli import command as nfcodec_command
@@ -191,6 +192,25 @@ def test_examples_run(name):
     (example,) = [block.text for block in blocks(text) if block.language == "python"]
     done = subprocess.run([sys.executable, "-"], input=example, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def use_of_libraries() -> list[Block]:
+    """The examples of the page on other people's libraries."""
+    text = (ROOT / "docs" / "use" / "pillow.md").read_text(encoding="utf-8")
+    return [block for block in blocks(text) if block.language == "python"]
+
+
+def test_examples_of_libraries_run(tmp_path, monkeypatch):
+    """Those of docs/use/pillow.md whose libraries are there, one after the other in a folder with a picture."""
+    with Image.open(ROOT / "benchmarks" / "data" / "sample.png") as sample:
+        sample.convert("RGB").resize((96, 64)).save(tmp_path / "photo.png", dpi=(300, 300))
+    monkeypatch.chdir(tmp_path)
+    for block in use_of_libraries():
+        needed = re.findall(r"^import (\w+)", block.text, re.MULTILINE)
+        if all(importlib.util.find_spec(name) for name in needed):
+            exec(compile(block.text, "docs/use/pillow.md", "exec"), {})
+    with Image.open("small.png") as small:
+        assert small.size == (64, 43)
 
 
 class Call(NamedTuple):

@@ -20,7 +20,7 @@ PUBLIC = {
     "nfcodec": """
         EngineError FormatError ImageReadError LimitError Limits NfcError NfcFile NotNfcError
         TargetNotReachedError UnsupportedError UsageError WriteError __version__ decode decode_array encode
-        encode_with_report fields inspect load open save
+        encode_with_report fields inspect load open register_pillow save
     """,
     "nfcodec.fields": """
         Field Geometry Grid HashLevel Ngp Parameters Pyramid Role Samples Siren Table Tensor TiledSiren Wavelet

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nfcodec import lazy
 from nfcodec.codec.decoder import decode
 from nfcodec.codec.info import Info, Verification, inspect, verify
+from nfcodec.codec.outline import Outline, outline
 from nfcodec.codec.rate_bound import bound_bytes
 from nfcodec.codec.view import View
 
@@ -19,12 +20,14 @@ __all__ = [
     "EncodeOptions",
     "Encoded",
     "Info",
+    "Outline",
     "Verification",
     "View",
     "bound_bytes",
     "decode",
     "encode",
     "inspect",
+    "outline",
     "verify",
 ]
 

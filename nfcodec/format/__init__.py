@@ -13,6 +13,7 @@ from nfcodec.format.chunks import (
     Chunks,
     check_start,
     read_chunks,
+    skim_chunks,
     write_chunks,
 )
 from nfcodec.format.header import MINOR, STEP_BYTES, Header
@@ -36,6 +37,7 @@ __all__ = [
     "metadata_size",
     "pack_metadata",
     "read_chunks",
+    "skim_chunks",
     "unpack_metadata",
     "write_chunks",
 ]

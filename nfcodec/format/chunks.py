@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import zlib
+from collections.abc import Callable, Container, Iterator
+from typing import IO
 
 from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
 
@@ -34,6 +37,9 @@ _OTHERS = {
 
 Chunks = dict[bytes, bytes]
 
+_START_BYTES = 64
+"""That show what kind of file it is."""
+
 
 def write_chunks(chunks: Chunks) -> bytes:
     """Serialize chunks in the fixed order."""
@@ -54,31 +60,95 @@ def read_chunks(data: bytes) -> Chunks:
         UnsupportedError: a newer major version, or a chunk this version must not ignore.
         FormatError: truncated, damaged, out of order, or followed by other bytes.
     """
-    _check_signature(data)
     chunks: Chunks = {}
-    at, last = len(SIGNATURE) + 1, -1
-    while at < len(data):
-        if at + 12 > len(data):
-            raise FormatError("the file is truncated inside a chunk", code="truncated")
-        kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        end = at + 8 + length
-        if end + 4 > len(data):
-            raise FormatError("the file is truncated inside a chunk", code="truncated")
-        payload = data[at + 8 : end]
-        if zlib.crc32(payload, zlib.crc32(kind)) != int.from_bytes(data[end : end + 4], "little"):
-            raise FormatError("a chunk's CRC does not match: the file is damaged", code="crc")
-        at = end + 4
+    last = -1
+    for kind, start, end in _places(lambda at, n_bytes: data[at : at + n_bytes], len(data)):
+        payload = _checked(kind, data[start:end], data[end : end + 4])
         if kind in ORDER:
-            if ORDER.index(kind) <= last:
-                raise FormatError("chunks are repeated or out of order", code="chunks")
-            last = ORDER.index(kind)
+            last = _after(last, kind)
             chunks[kind] = payload
-        elif not 97 <= kind[0] <= 122:
-            raise UnsupportedError(f"the file needs a newer nfcodec (chunk {kind!r})", code="chunk")
+        else:
+            _check_ignorable(kind)
     for kind in (HEADER, WEIGHTS):
         if kind not in chunks:
             raise FormatError(f"the file is truncated: there is no {kind.decode()} chunk", code="chunks")
     return chunks
+
+
+def skim_chunks(file: IO[bytes], wanted: Container[bytes]) -> Chunks:
+    """Read some chunks of a file, and check their CRCs; what lies between them is passed over and not read.
+
+    A file that ends too early has the chunks up to there, but HEAD must be one of them.
+
+    Args:
+        file: can be sought in.
+        wanted: types of chunks, HEAD among them.
+
+    Raises:
+        NotNfcError, UnsupportedError, FormatError: as `read_chunks`, for as much as is seen.
+    """
+
+    def read(at: int, n_bytes: int) -> bytes:
+        file.seek(at)
+        return file.read(n_bytes)
+
+    chunks: Chunks = {}
+    last = -1
+    try:
+        for kind, start, end in _places(read, file.seek(0, os.SEEK_END)):
+            if kind not in ORDER:
+                _check_ignorable(kind)
+                continue
+            last = _after(last, kind)
+            if kind in wanted:
+                chunks[kind] = _checked(kind, read(start, end - start), read(end, 4))
+    except FormatError as error:
+        if HEADER not in chunks or error.code != "format.truncated":
+            raise
+    if HEADER not in chunks:
+        raise FormatError("the file does not begin with a header", code="chunks")
+    return chunks
+
+
+def _places(read: Callable[[int, int], bytes], size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Of each chunk of a file its type, where its payload starts, and where that ends; the CRC follows.
+
+    Args:
+        read: gives so many bytes from a place on.
+        size: of the file.
+    """
+    at = len(SIGNATURE) + 1
+    _check_signature(read(0, _START_BYTES))
+    while at < size:
+        if at + 12 > size:
+            raise FormatError("the file is truncated inside a chunk", code="truncated")
+        head = read(at, 8)
+        start = at + 8
+        end = start + int.from_bytes(head[4:], "little")
+        if end + 4 > size:
+            raise FormatError("the file is truncated inside a chunk", code="truncated")
+        yield head[:4], start, end
+        at = end + 4
+
+
+def _checked(kind: bytes, payload: bytes, crc: bytes) -> bytes:
+    """A payload whose CRC is right."""
+    if zlib.crc32(payload, zlib.crc32(kind)) != int.from_bytes(crc, "little"):
+        raise FormatError("a chunk's CRC does not match: the file is damaged", code="crc")
+    return payload
+
+
+def _after(last: int, kind: bytes) -> int:
+    """The place of a type in `ORDER`, which comes after the last one's."""
+    if ORDER.index(kind) <= last:
+        raise FormatError("chunks are repeated or out of order", code="chunks")
+    return ORDER.index(kind)
+
+
+def _check_ignorable(kind: bytes) -> None:
+    """Let a chunk of an unknown type pass if its first letter is small."""
+    if not 97 <= kind[0] <= 122:
+        raise UnsupportedError(f"the file needs a newer nfcodec (chunk {kind!r})", code="chunk")
 
 
 def check_start(head: bytes) -> None:

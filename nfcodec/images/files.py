@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -108,8 +108,13 @@ def picture_start(name: str) -> CheckStart:
 
 
 @silently
-def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Raster:
+def raster_from_pil(
+    image: Image.Image, limits: Limits = DEFAULT_LIMITS, info: Mapping[Any, Any] | None = None
+) -> Raster:
     """Convert a Pillow image: 1, L, LA, P, PA, RGB, RGBA, I;16.
+
+    Args:
+        info: what metadata is taken from, with Pillow's keys; by default the image's own `info`.
 
     Raises:
         ImageReadError: the pixels cannot be decoded, or the mode has no exact counterpart.
@@ -117,7 +122,7 @@ def raster_from_pil(image: Image.Image, limits: Limits = DEFAULT_LIMITS) -> Rast
     """
     with _reading("the image"):
         limits.check_geometry(*image.size)
-        return _raster(_pil_array(image), image.info, limits)
+        return _raster(_pil_array(image), image.info if info is None else info, limits)
 
 
 def _read_with_pillow(data: bytes, limits: Limits, how: Reading) -> Raster:
@@ -182,12 +187,12 @@ def _pil_array(image: Image.Image) -> np.ndarray[Any, np.dtype[Any]]:
     )
 
 
-def _raster(array: np.ndarray[Any, np.dtype[Any]], info: dict[Any, Any], limits: Limits) -> Raster:
+def _raster(array: np.ndarray[Any, np.dtype[Any]], info: Mapping[Any, Any], limits: Limits) -> Raster:
     raster = Raster.from_array(array)
     return Raster(raster.samples, raster.alpha, _metadata(info, limits))
 
 
-def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
+def _metadata(info: Mapping[Any, Any], limits: Limits) -> dict[str, bytes]:
     metadata: dict[str, bytes] = {}
     for key, info_key in INFO_KEYS.items():
         value = info.get(info_key)
@@ -201,7 +206,7 @@ def _metadata(info: dict[Any, Any], limits: Limits) -> dict[str, bytes]:
     return {key: value for key, value in metadata.items() if value}
 
 
-def _dpi(info: dict[Any, Any]) -> exif.Resolution | None:
+def _dpi(info: Mapping[Any, Any]) -> exif.Resolution | None:
     """Pixels an inch that an image file tells outside of EXIF; Pillow makes up 72 for a JPEG that tells none."""
     made_up = "exif" in info and info.get("dpi") == (72, 72) and info.get("jfif_unit") not in (1, 2)
     try:

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from nfcodec.errors import FormatError, NotNfcError, UnsupportedError
-from nfcodec.format import ALPHA, EXIF, HEADER, ICC, PLANES, WEIGHTS, XMP, check_start, read_chunks, write_chunks
+from nfcodec.format import (
+    ALPHA,
+    EXIF,
+    HEADER,
+    ICC,
+    PLANES,
+    WEIGHTS,
+    XMP,
+    check_start,
+    read_chunks,
+    skim_chunks,
+    write_chunks,
+)
 from nfcodec.format.chunks import MAJOR, ORDER, SIGNATURE
 
 OPTIONAL = (PLANES, ALPHA, ICC, EXIF, XMP)
@@ -44,6 +56,48 @@ def test_round_trip(head, weights, others):
     assert read_chunks(data) == chunks
     assert list(read_chunks(data)) == [kind for kind in ORDER if kind in chunks]
     assert len(data) == 9 + sum(12 + len(payload) for payload in chunks.values())
+
+
+@given(st.dictionaries(st.sampled_from(OPTIONAL), st.binary(max_size=40)), st.sets(st.sampled_from(ORDER)))
+def test_some_chunks_of_a_file(others, wanted):
+    chunks = {**others, WEIGHTS: b"w", HEADER: b"h"}
+    wanted |= {HEADER}
+    assert skim_chunks(io.BytesIO(write_chunks(chunks)), wanted) == {
+        kind: payload for kind, payload in chunks.items() if kind in wanted
+    }
+
+
+def test_some_chunks_of_a_file_that_was_cut_off():
+    data = write_chunks(SMALL)
+    head_end = len(PREFIX) + 12 + len(SMALL[HEADER])
+    for size in range(len(data)):
+        if size < head_end:
+            with pytest.raises(FormatError):
+                skim_chunks(io.BytesIO(data[:size]), ORDER)
+        else:
+            found = skim_chunks(io.BytesIO(data[:size]), ORDER)
+            assert found == {kind: SMALL[kind] for kind in list(SMALL)[: len(found)]}
+
+
+def test_what_is_passed_over_is_not_checked():
+    data = PREFIX + HEAD + WGHT[:-1] + b"?"
+    assert skim_chunks(io.BytesIO(data), {HEADER}) == {HEADER: b"h"}
+    with pytest.raises(FormatError, match="CRC"):
+        skim_chunks(io.BytesIO(data), {HEADER, WEIGHTS})
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (PREFIX + WGHT + HEAD, FormatError),
+        (PREFIX + WGHT, FormatError),
+        (PREFIX + HEAD + chunk(b"NEW!", b""), UnsupportedError),
+        (b"\x89PNG\r\n\x1a\n", NotNfcError),
+    ],
+)
+def test_what_is_seen_is_checked(data, error):
+    with pytest.raises(error):
+        skim_chunks(io.BytesIO(data), {HEADER})
 
 
 def test_every_truncation_is_rejected():
