@@ -21,6 +21,7 @@ from PIL import Image, ImageFile
 
 import nfcodec
 from nfcodec import arguments, codec
+from nfcodec.codec.view import MAX_SCALE
 from nfcodec.errors import ImageReadError, NfcError, UsageError
 from nfcodec.format.chunks import SIGNATURE
 from nfcodec.images import exif, files, to_pillow
@@ -33,8 +34,6 @@ OPTIONS = tuple(inspect.signature(nfcodec.encode).parameters)[1:]
 
 METADATA = ("icc_profile", "exif", "xmp", "dpi")
 """Keyword arguments of `Image.save` that stand in place of what the image has in `info`."""
-
-MAX_SCALE = 128
 
 
 class PillowError(NfcError, OSError):
@@ -61,7 +60,7 @@ class NfcImageFile(ImageFile.ImageFile):
             header = outline.header
             self._mode = to_pillow.pil_mode(header.channels, header.depth, header.alpha)
             self.info |= to_pillow.pil_info(outline.metadata)
-        self._whole = (header.width, header.height)
+        self._whole, self._has_views = (header.width, header.height), outline.has_views
         self._set_scale(1)
 
     def _set_scale(self, scale: int) -> None:
@@ -79,9 +78,9 @@ class NfcImageFile(ImageFile.ImageFile):
 
         Returns:
             The mode, and the box of the reduced picture that the whole one fills; None if the pixels have been loaded,
-            or there is no size.
+            were moved by a transform, or there is no size.
         """
-        if not self.tile or size is None:
+        if not self.tile or size is None or not self._has_views:
             return None
         width, height = self._whole
         scale = 1
@@ -94,7 +93,7 @@ class NfcImageFile(ImageFile.ImageFile):
         """Decode the pixels, if that has not been done. Raises PillowError."""
         if self.tile:
             with _for_pillow():
-                self.im = nfcodec.decode(self._data(), limits=self.limits).reduce(self._scale).im
+                self.im = nfcodec.decode(self._data(), scale=self._scale, limits=self.limits).im
             self.tile, self.readonly = [], 0
             self._leave()
         return super().load()

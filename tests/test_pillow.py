@@ -197,17 +197,49 @@ def test_copies_and_pickles(data):
 # ------------------------------------------------------------------------------------------------------ smaller sizes
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-@pytest.mark.parametrize("size", [(64, 48), (61, 47)])
-def test_thumbnails_decode_at_a_reduced_size(mode, size):
+@pytest.fixture
+def scales(monkeypatch):
+    """The scales that pictures are decoded at from here on."""
+    found: list[int] = []
+    decode = nfcodec.decode
+
+    def noting(data, *, scale=1, **options):
+        found.append(scale)
+        return decode(data, scale=scale, **options)
+
+    monkeypatch.setattr(nfcodec, "decode", noting)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(80, 64), (61, 47)])
+def test_thumbnails_decode_at_a_reduced_size(mode, size, scales):
     kept = saved(image_of(mode, size), **EXACT)
     image, whole = opened(kept), opened(kept)
     image.thumbnail((8, 8))
     whole.load()
-    whole.thumbnail((8, 8))
+    whole.thumbnail((8, 8), reducing_gap=None)  # with one, Pillow makes no thumbnails of 16 bits
     assert (image.size, image.mode) == (whole.size, mode)
+    assert scales == [4 if size == (80, 64) else 2, 1]
     difference = np.asarray(image).astype(int) - np.asarray(whole).astype(int)
-    assert np.abs(difference).max() < 12
+    assert np.abs(difference).max() < (12 * 256 if mode == "I;16" else 12)
+
+
+@pytest.mark.parametrize("transform", ["rpp", "inversion+rpp", "zigzag"])
+def test_thumbnails_of_moved_pixels_are_made_of_the_whole_picture(transform, scales):
+    kept = saved(**EXACT, transform=transform)
+    image = opened(kept)
+    assert image.draft(None, (4, 4)) is None
+    image.thumbnail((9, 9))
+    assert (image.size, scales) == ((9, 6), [1])
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_drafts_are_the_smaller_pictures_of_decode(data, scale):
+    image = opened(data)
+    image.draft(None, (37 // scale, 23 // scale))
+    np.testing.assert_array_equal(np.asarray(image), nfcodec.decode_array(data, scale=scale))
+    assert image.info == opened(data).info
 
 
 def test_drafts(data):

@@ -8,6 +8,7 @@ from typing import IO
 from nfcodec.codec.document import METADATA_CHUNKS
 from nfcodec.format import HEADER, Header, skim_chunks, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
+from nfcodec.transforms import Chain
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,12 @@ class Outline:
     Attributes:
         metadata: raw blobs under the keys "icc", "exif", "xmp", as in a `Raster`. Those that lie behind the end of a
             file that was cut off are missing.
+        has_views: whether regions and smaller pictures can be decoded; see `View`.
     """
 
     header: Header
     metadata: dict[str, bytes]
+    has_views: bool
 
 
 def outline(file: IO[bytes], limits: Limits = DEFAULT_LIMITS) -> Outline:
@@ -35,4 +38,5 @@ def outline(file: IO[bytes], limits: Limits = DEFAULT_LIMITS) -> Outline:
     chunks = skim_chunks(file, {HEADER, *METADATA_CHUNKS.values()})
     header = Header.unpack(chunks[HEADER], limits)
     metadata = {key: unpack_metadata(chunks[kind], limits) for key, kind in METADATA_CHUNKS.items() if kind in chunks}
-    return Outline(header, metadata)
+    chain, _ = Chain.unpack(header.chain, 0, header.channels)
+    return Outline(header, metadata, not chain.permutes)
