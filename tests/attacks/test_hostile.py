@@ -56,6 +56,18 @@ def test_hostile_file(outcomes, name):
     assert_cheap(outcome)
 
 
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_file_through_pillow(outcomes, name):
+    """It is refused by the same guard, or before that, as Pillow knows no 16 bits of colour."""
+    outcome = outcomes[name]["pillow"]
+    assert_cheap(outcome)
+    if EXPECTED[name] == "format.signature":
+        assert outcome["error"] == "UnidentifiedImageError"
+    else:
+        assert outcome["error"] == "PillowError", outcome
+        assert outcome["code"] == EXPECTED[name] or "16-bit" in outcome["message"], outcome
+
+
 def test_mutations():
     outcomes = run_workshop("mutations")
     assert len(outcomes) == 250

@@ -1,12 +1,13 @@
 """Gives hostile files to the readers in a process that may not grow: `python workshop.py hostile | mutations | codes`.
 
 Prints one JSON object: the name of each file to the error's class, code and message (or none), seconds and bytes of
-memory. With `codes` it writes codes.json instead, which says for each hostile file which guard has to refuse it: read
-the change of that file before you keep it.
+memory; of hostile files, under "pillow", the same once more as Pillow reads them. With `codes` it writes codes.json
+instead, which says for each hostile file which guard has to refuse it: read the change of that file before you keep it.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import sys
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import forge
+from PIL import Image
 
+import nfcodec
 from nfcodec.codec import decode, inspect, verify
 from nfcodec.errors import FormatError, NfcError
 
@@ -60,6 +63,14 @@ def read_all(data: bytes) -> None:
         raise
 
 
+def read_through_pillow(data: bytes) -> None:
+    """Open a file, which reads its header alone, make a thumbnail, and load the whole picture."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.thumbnail((1 + image.width // 8, 1 + image.height // 8))
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+
+
 def main(what: str) -> dict[str, Any]:
     files: Iterable[tuple[str, bytes]]
     if what == "hostile":
@@ -69,8 +80,13 @@ def main(what: str) -> dict[str, Any]:
     for name in forge.ALL:
         decode(forge.golden(name))
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    nfcodec.register_pillow()
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, hard))
-    return {name: examine(read, data) for name, data in files}
+    outcomes = {name: examine(read, data) for name, data in files}
+    if what == "hostile":
+        for name, data in files:
+            outcomes[name]["pillow"] = examine(read_through_pillow, data)
+    return outcomes
 
 
 def by_code(outcomes: dict[str, Any]) -> dict[str, list[str]]:
