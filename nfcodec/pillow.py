@@ -127,13 +127,17 @@ class NfcImageFile(ImageFile.ImageFile):
 def register(limits: Limits | None = None) -> None:
     """Register the format, with other limits if they are given; see `nfcodec.register_pillow`."""
     if limits is not None:
-        arguments.instance_of("limits", limits, Limits, "an nfcodec.Limits")
-        NfcImageFile.limits = limits
+        NfcImageFile.limits = _checked(limits)
     Image.register_open(FORMAT, NfcImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_save_all(FORMAT, _save_all)
     Image.register_extension(FORMAT, SUFFIX)
     Image.register_mime(FORMAT, MIME_TYPE)
+
+
+def _checked(limits: Limits) -> Limits:
+    arguments.instance_of("limits", limits, Limits, "an nfcodec.Limits")
+    return limits
 
 
 def _accept(prefix: bytes) -> bool:
@@ -149,7 +153,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         raise UsageError(
             f"saving as {FORMAT} does not know {unknown[0]!r}; it takes {', '.join((*OPTIONS, *METADATA))}"
         )
-    limits: Limits = given.pop("limits", None) or NfcImageFile.limits
+    limits = given.pop("limits", None)
+    limits = NfcImageFile.limits if limits is None else _checked(limits)
     with _for_pillow(ImageReadError):
         raster = files.raster_from_pil(image, limits, _info(image, metadata))
     file.write(nfcodec.encode(raster, limits=limits, **given))

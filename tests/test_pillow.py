@@ -294,6 +294,7 @@ def test_saving_is_encoding(tmp_path):
         ({"psnr": 30, "size": 100}, ValueError, "exclude each other"),
         ({"size": 20, "field": "samples"}, TargetNotReachedError, "bytes"),
         ({"limits": Limits(max_pixels=5)}, LimitError, "over the limit of 5"),
+        ({"limits": 5}, ValueError, "limits must be an nfcodec.Limits"),
         ({"save_all": True, "append_images": [image_of()]}, ValueError, "holds one picture"),
         ({"dpi": (300,)}, ValueError, "dpi must hold 2 numbers"),
         ({"dpi": (300, -1)}, ValueError, "dpi must be"),

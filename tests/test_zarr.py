@@ -148,8 +148,8 @@ def known(monkeypatch, zarr):
     return zarr
 
 
-CHUNKED = [((60, 80), (30, 40)), ((61, 83, 3), (30, 40, 3)), ((2, 3, 31, 40), (1, 1, 20, 40))]
-"""Shapes of arrays and chunks; some chunks reach over the end."""
+CHUNKED = [((60, 80), (30, 40), 16), ((31, 43, 3), (20, 40, 3), 8), ((2, 1, 31, 40), (1, 1, 20, 40), 8)]
+"""Shapes of arrays and chunks, and bits of samples; some chunks reach over the end."""
 
 
 def filled(array, shape, depth) -> np.ndarray:
@@ -159,8 +159,7 @@ def filled(array, shape, depth) -> np.ndarray:
     return values
 
 
-@pytest.mark.parametrize(("shape", "chunks"), CHUNKED)
-@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize(("shape", "chunks", "depth"), CHUNKED)
 @pytest.mark.parametrize("format", [2, 3])
 def test_arrays_there_and_back(known, shape, chunks, depth, format, tmp_path):
     from nfcodec.zarr import NfcCodec
