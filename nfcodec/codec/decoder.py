@@ -17,7 +17,7 @@ from nfcodec.coding.residuals import decode_residual
 from nfcodec.errors import FormatError, LimitError
 from nfcodec.exact.arithmetic import Quantized
 from nfcodec.exact.field import Decodable
-from nfcodec.exact.geometry import Geometry
+from nfcodec.exact.geometry import Geometry, Place
 from nfcodec.floats import silently
 from nfcodec.format import ALPHA, PLANES, RESIDUAL, WEIGHTS, unpack_metadata
 from nfcodec.limits import DEFAULT_LIMITS, Limits
@@ -95,10 +95,9 @@ def _alpha(document: Document) -> Samples | None:
 def _viewed(document: Document) -> tuple[Samples, Samples | None]:
     """The samples and the alpha of a view, of a picture whose pixels are where they were."""
     found, is_8_bits = document.reading, document.header.depth == 8
-    alpha = _alpha(document)
+    alpha, part = _alpha(document), found.part
     if alpha is not None:
-        alpha = np.array(alpha[document.view.place(document.geometry)])  # without what is around it
-    part = found.part
+        alpha = _copied(alpha, document.view.place(document.geometry))
     if found.scale > 1:
         reduction = Reduction(part, found.scale, alpha)
         _evaluate_into(document, found, reduction.add)
@@ -111,6 +110,11 @@ def _viewed(document: Document) -> tuple[Samples, Samples | None]:
 
     _evaluate_into(document, found, take)
     return samples, alpha
+
+
+def _copied(plane: Samples, place: Place) -> Samples:
+    """A rectangle of a plane, without the memory of the rest."""
+    return plane[place].copy()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def _evaluate_into(document: Document, found: Reading, take: Callable[[int, Samples], object]) -> None:

@@ -107,7 +107,7 @@ class _Finer:
     """
 
     def __init__(self, grid: SymbolArray, taps: Quantized, doubling: Doubling, window: Place, coarser: Place) -> None:
-        around = grown(Geometry(*grid.shape, 1), window, SMOOTHING_REACH)
+        around = grown(Geometry(grid.shape[0], grid.shape[1], 1), window, SMOOTHING_REACH)
         self._grid, self._window, self._doubling = grid[around], window, doubling
         self._smoothing = Smoothing(taps, _largest(self._grid))
         self._own, self._first = within(window, around), (2 * coarser[0].start, 2 * coarser[1].start)
