@@ -27,7 +27,8 @@ PUBLIC = {
         asked_for estimator family family_name field_names hash_levels safe_scale
     """,
     "nfcodec.fields.grid": """
-        BareProducts Descent GridProgram Iteration TorchGrid TorchProgram grid_start part_seconds soft_round
+        BareProducts Descent GridProgram Iteration TorchGrid TorchProgram gain_of grid_start part_seconds soft_iteration
+        soft_round
     """,
     "nfcodec.fields.ngp": """
         RECIPES Recipe sized_ngp

@@ -16,14 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.training.crops import crops
-from nfcodec.exact.field import FloatArray
-from nfcodec.exact.geometry import Geometry
-from nfcodec.fields.grid.descent import Descent, Iteration
-from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.fit import BETAS, LAST_RATE, NOISE, RATE, TEMPERATURE, gain_of
-from nfcodec.fields.grid.program import Program
-from nfcodec.fields.grid.programs import load_program
-from nfcodec.fields.grid.start import start
+from nfcodec.fields import Geometry, Grid
+from nfcodec.fields.grid import Descent, GridProgram, gain_of, grid_start, soft_iteration
+from nfcodec.workers import Workers, n_threads
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -55,22 +52,19 @@ def ranked(
     return sorted((Ranked(*each) for each in rows), key=lambda each: each.excess)
 
 
-def _target(crop: npt.NDArray[Any]) -> FloatArray:
+def _target(crop: npt.NDArray[Any]) -> Floats:
     return np.ascontiguousarray(np.moveaxis(crop, 2, 0) / 255, np.float32)
 
 
-def _loss(target: FloatArray, seed: int, n_steps: int, price: float) -> float:
+def _loss(target: Floats, seed: int, n_steps: int, price: float) -> float:
     """The logarithm of what a fit with a constant lambda ends at, on rounded latents."""
     channels, height, width = target.shape
     field, geometry = Grid(), Geometry(height, width, channels)
-    program: Program = load_program("numba", "cpu").of(field, geometry, target, "cpu")
+    program = GridProgram(field, geometry, target, None, Workers(n_threads()))
     low, high = target.min(axis=(1, 2)), target.max(axis=(1, 2))
-    parameters = start(field, geometry, low, high, np.random.default_rng([seed, 0]))
+    parameters = grid_start(field, geometry, low, high, np.random.default_rng([seed, 0]))
     descent = Descent(program, parameters, gain_of(price), seed)
     for i in range(n_steps):
-        share = i / n_steps
-        rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
-        temperature, noise = (a + (b - a) * share for a, b in (TEMPERATURE, NOISE))
-        descent.step(Iteration(price, temperature, noise, rate, rate, BETAS))
+        descent.step(soft_iteration(price, i / n_steps))
     measured = descent.evaluate()
     return math.log(measured.error + price * measured.bits / geometry.n_pixels)

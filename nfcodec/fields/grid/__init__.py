@@ -11,6 +11,7 @@ from nfcodec import lazy
 
 if TYPE_CHECKING:
     from nfcodec.fields.grid.descent import Descent, Iteration
+    from nfcodec.fields.grid.fit import gain_of, soft_iteration
     from nfcodec.fields.grid.numba import GridProgram
     from nfcodec.fields.grid.products import BareProducts
     from nfcodec.fields.grid.start import start as grid_start
@@ -25,8 +26,10 @@ __all__ = [
     "Iteration",
     "TorchGrid",
     "TorchProgram",
+    "gain_of",
     "grid_start",
     "part_seconds",
+    "soft_iteration",
     "soft_round",
 ]
 
@@ -39,8 +42,10 @@ __getattr__ = lazy.exports(
         "Iteration": "nfcodec.fields.grid.descent",
         "TorchGrid": "nfcodec.fields.grid.torch",
         "TorchProgram": "nfcodec.fields.grid.torch_program",
+        "gain_of": "nfcodec.fields.grid.fit",
         "grid_start": "nfcodec.fields.grid.start:start",
         "part_seconds": "nfcodec.fields.grid.timing",
+        "soft_iteration": "nfcodec.fields.grid.fit",
         "soft_round": "nfcodec.fields.grid.torch",
     },
 )

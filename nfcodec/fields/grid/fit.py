@@ -85,6 +85,13 @@ def gain_of(rate_weight: float) -> float:
     return 16.0 if rate_weight >= 5e-4 else 20.0 if rate_weight >= 2e-4 else 24.0
 
 
+def soft_iteration(rate_weight: float, share: float) -> Iteration:
+    """One of the soft phase, when so large a share of it is over, 0 .. 1."""
+    rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
+    temperature, noise = (a + (b - a) * share for a, b in (TEMPERATURE, NOISE))
+    return Iteration(rate_weight, temperature, noise, rate, rate, BETAS)
+
+
 def fit_grid(field: Grid, problem: Problem, request: Request, recipe: Recipe, n_steps: int, n_bytes: float) -> Settling:
     """Fit the problem's field; what comes of it can reach the request's PSNR, and others near it.
 
@@ -141,11 +148,10 @@ class _Fit:
         best, descent = self._best_start(self._program_of(coarser(field), half), half, price)
         parameters = self._start(field, self._problem.geometry, targets, best)
         if self._n_coarse:
-            how = Iteration(price, TEMPERATURE[0], NOISE[0], RATE, RATE, BETAS)
             for _ in range(self._n_coarse):
                 if self._request.steps_expired():
                     break
-                self._step(descent, how)
+                self._step(descent, soft_iteration(price, 0))
             parameters = refined(field, self._problem.geometry, parameters, descent.state())
         return self._descent(self._program, parameters, best)
 
@@ -205,9 +211,7 @@ class _Fit:
                 self._keep(descent, found_db, bits)
                 if share >= FIRST_LOOK:
                     self._steer(found_db, share)
-            rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
-            temperature, noise = (a + (b - a) * share for a, b in (TEMPERATURE, NOISE))
-            self._step(descent, Iteration(self.rate_weight, temperature, noise, rate, rate, BETAS))
+            self._step(descent, soft_iteration(self.rate_weight, share))
             clock.tell(i + 1, n, found_db, bits_per_pixel=bits / self._problem.geometry.n_pixels)
 
     def _start(self, field: Grid, geometry: Geometry, targets: FloatArray, i: int) -> Parameters:
