@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import traceback
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -102,7 +103,7 @@ Outcomes = Generator[tuple[Job, Made | Failure], None, None]
 """What comes of files, in any order."""
 
 
-class Work:
+class Work(ABC):
     """A verb and its options, without those that say where files are and what is printed.
 
     It is sent to wherever a file is done, so it is small and imports what it needs only there.
@@ -129,18 +130,21 @@ class Work:
 
     def refuse(self, source: str) -> None:
         """Raise an NfcError for an input whose very name says that it is none; for many inputs, as of a wildcard."""
+        return
 
     def check_extras(self, job: Job, overwrite: bool) -> None:
         """Raise an error where a file that is written beside the output cannot be."""
+        return
 
+    @abstractmethod
     def check_start(self, head: bytes, source: str) -> None:
         """Raise an NfcError for a file that does not begin like an input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open(self, data: bytes, job: Job) -> Any:
         """Look into a file before anything is made of it; raises an NfcError for a bad one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make(self, opened: Any, job: Job, listen: Listener | None) -> Made:
         """Do the work. Raises an NfcError where that fails.
 
@@ -149,7 +153,6 @@ class Work:
             job: the file, whose names stand in messages and in the report.
             listen: told how far it is, where the work `tells`; None if nobody wants to know.
         """
-        raise NotImplementedError
 
     def advice(self, target: str) -> str:
         """What to do where a file of the name of the target exists already."""

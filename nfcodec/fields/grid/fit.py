@@ -22,7 +22,7 @@ from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.landing import allowed_error, error_db
 from nfcodec.fields.grid.normalised import Normalised
-from nfcodec.fields.grid.plan import HALF_SIZE_STEPS, coarse_steps, soft_steps
+from nfcodec.fields.grid.plan import HALF_SIZE_STEPS, coarse_steps, soft_steps, trial_steps
 from nfcodec.fields.grid.program import Measured, Program
 from nfcodec.fields.grid.programs import load_program
 from nfcodec.fields.grid.recipes import Recipe
@@ -121,12 +121,12 @@ class _Fit:
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
-        self._n_trials = recipe.n_trial_steps if recipe.n_starts > 1 else 0
-        self._has_coarser, self._n_coarse = has_coarser(field, problem.geometry), 0
-        if self._has_coarser and goes_on(problem.geometry, n_bytes):
-            self._n_coarse = coarse_steps(n_steps) * HALF_SIZE_STEPS
+        self._has_coarser = has_coarser(field, problem.geometry)
+        times = HALF_SIZE_STEPS if self._has_coarser else 1
+        self._n_trials = trial_steps(recipe, times * n_steps)
+        self._n_coarse = times * coarse_steps(n_steps) if times > 1 and goes_on(problem.geometry, n_bytes) else 0
         n_before = recipe.n_starts * self._n_trials + self._n_coarse
-        self._n_soft = max(0, soft_steps(n_steps) - n_before // (HALF_SIZE_STEPS if self._has_coarser else 1))
+        self._n_soft = max(0, soft_steps(n_steps) - n_before // times)
         self._spent = 0.0
         self._good: tuple[float, Parameters] | None = None
 

@@ -40,6 +40,9 @@ share."""
 ROUNDS = 2
 """That it takes, about."""
 
+LARGEST_TRIAL_SHARE = 0.1
+"""Of the iterations, those that all starts together may take, where a limit cuts the iterations."""
+
 COARSE_SHARE, HALF_SIZE_STEPS = 0.12, 4
 """Of the iterations, those that are spent on the picture at half its size; so many there take as long as one."""
 
@@ -52,6 +55,13 @@ def round_steps(n_steps: int) -> int:
 def soft_steps(n_steps: int) -> int:
     """How many are left for what comes before."""
     return n_steps - ROUNDS * round_steps(n_steps)
+
+
+def trial_steps(recipe: Recipe, n_steps: int) -> int:
+    """How many each start takes of so many iterations at the size at which starts are tried."""
+    return (
+        min(recipe.n_trial_steps, int(LARGEST_TRIAL_SHARE * n_steps) // recipe.n_starts) if recipe.n_starts > 1 else 0
+    )
 
 
 def coarse_steps(n_steps: int) -> int:

@@ -6,7 +6,17 @@ import pytest
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.plan import MOST_MORE, field_for, steps_for
+from nfcodec.fields.grid.plan import (
+    FITS,
+    MOST_MORE,
+    SMALLER,
+    UNLUCKY,
+    field_for,
+    is_unlucky,
+    n_fits,
+    steps_for,
+    trial_steps,
+)
 from nfcodec.fields.grid.recipes import RECIPES
 
 KODAK, FULL = Geometry(512, 768, 3), RECIPES[5]
@@ -39,3 +49,17 @@ def test_iterations_fall_with_the_pixels_and_are_bounded():
     assert n_steps[0] == MOST_MORE * FULL.n_steps
     assert steps_for(KODAK, FULL, None) == pytest.approx(FULL.n_steps, rel=0.01)
     assert steps_for(KODAK, FULL, 7) == 7
+
+
+def test_starts_take_a_tenth_of_the_iterations_at_most():
+    assert trial_steps(FULL, FULL.n_steps) == FULL.n_trial_steps
+    assert trial_steps(FULL, 60) * FULL.n_starts <= 6
+    assert trial_steps(RECIPES[1], 200) == 0
+
+
+def test_only_small_files_get_another_start():
+    small, n_steps = SMALLER[-1][0] - 1, 100
+    assert is_unlucky(int(UNLUCKY * n_steps) + 1, n_steps, small)
+    assert not is_unlucky(n_steps, n_steps, small)
+    assert not is_unlucky(9 * n_steps, n_steps, small + 1)
+    assert n_fits(small) < FITS
