@@ -146,6 +146,12 @@ class EntropyModel:
             Workers(min(n_threads(), len(starts))).run(len(starts), band)
         return locations, scales
 
+    def inputs(self, i: int, values: Sequence[Int32Array], stride: int) -> ExactArray:
+        """What every so many rows of grid i are predicted from, (n_inputs, entries), in units of 2^-16."""
+        mapped, padded = self.mapped(i, values), np.pad(values[i], ((ABOVE, 0), (LEFT, RIGHT)))
+        rows = range(0, len(values[i]), stride)
+        return np.concatenate([self._inputs(padded, mapped, row, row + 1) for row in rows], axis=1)
+
     def _inputs(self, padded: Int32Array, mapped: ExactArray, start: int, stop: int) -> ExactArray:
         """(n_inputs, n) of rows [start, stop): entries around, and what is seen of coarser grids."""
         cols = padded.shape[1] - LEFT - RIGHT

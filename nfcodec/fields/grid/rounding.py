@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from nfcodec.coding.matrices import matrix_bits
+from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import Quantized, Step, widened
 from nfcodec.exact.field import FloatArray, Parameters
+from nfcodec.fields.grid.curvature import Compensation, Curvature, curvatures
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.program import Program
@@ -25,12 +29,19 @@ FACTOR, MOST_TRIES = 2**0.5, 16
 ALL_ZERO = 4.0
 """A step of so many times the largest parameter makes a tensor 0."""
 
-ROUNDS = 2
-"""How often all tensors are gone through: in the second round the others are as a file holds them."""
 
-Tried = tuple[float, Quantized, FloatArray, FloatArray]
-"""Of a step: what it costs in error and bits, the tensor on it, the values that the program takes for that, and what
-offsets would gain from being moved by, (C,)."""
+@dataclass(frozen=True)
+class _Tried:
+    """A tensor on a step.
+
+    Attributes:
+        cost: in error and bits.
+        moved: where other tensors go with it, as the program takes them: biases of its neurons, and offsets.
+    """
+
+    cost: float
+    found: Quantized
+    moved: Parameters
 
 
 def rounded(
@@ -38,42 +49,90 @@ def rounded(
 ) -> Weights:
     """The weights of a file: latents as they are, networks on steps that suit them, one tensor after the other.
 
-    Offsets, which come last, make up for what the rounding of the others does to the mean of each channel.
+    They are gone through twice: at first each weight goes to the nearest multiple of the step, which shows what the
+    networks of a file see; then, from the beginning, weights that are not rounded yet make up for those that are
+    (`curvature`). Offsets, which come last, make up for what the rounding of the others does to the mean of each
+    channel.
 
     Args:
         latents: (n_entries,), integers.
         networks: real, as the program takes them.
         rate_weight: lambda, of bits a pixel, beside the normalised error.
     """
-    program.see(latents)
-    price = rate_weight / program.n_pixels
-    weights: dict[str, Quantized] = {LATENTS: as_entries(latents)}
-    real, now = dict(networks), dict(networks)
-    steps: dict[str, float] = {}
-    picture = np.empty_like(normalised.targets)
-    for _ in range(ROUNDS):
-        for name in networks:
-            factor = normalised.factor(name)
-            inner = real[name] * np.float32(factor[0]) + np.float32(factor[1])
+    plain = _Rounding(program, latents, networks, rate_weight, normalised)
+    plain.go_through([])
+    try:
+        found = curvatures(program.field, program.geometry, plain.weights, networks)
+    except FormatError:  # the exact decoder would not take these weights, which the caller will see
+        return plain.weights
+    better = _Rounding(program, latents, {**networks, "offset": plain.now["offset"]}, rate_weight, normalised)
+    better.go_through(found, plain.steps)
+    return min(better, plain, key=_Rounding.cost).weights
+
+
+class _Rounding:
+    """Tensors that get their steps.
+
+    Attributes:
+        weights: of a file, as far as there are any.
+        steps: of these.
+        now: all tensors as the program takes them: those that are rounded as these, the others real.
+    """
+
+    def __init__(
+        self, program: Program, latents: FloatArray, networks: Parameters, rate_weight: float, normalised: Normalised
+    ) -> None:
+        program.see(latents)
+        self._program, self._normalised, self._price = program, normalised, rate_weight / program.n_pixels
+        self.weights: dict[str, Quantized] = {LATENTS: as_entries(latents)}
+        self.now = dict(networks)
+        self.steps: dict[str, float] = {}
+        self._picture = np.empty_like(normalised.targets)
+
+    def go_through(self, curvatures: Sequence[Curvature], steps: Mapping[str, float] = MappingProxyType({})) -> None:
+        """All tensors once, from these steps on; those that have a curvature make up for each other."""
+        for name in self.now:
+            inner = self._inner(name)
+            compensation = next((each.behind(self.now, name) for each in curvatures if name in each.names), None)
 
             def tried(
-                step: float, name: str = name, inner: FloatArray = inner, factor: tuple[float, float] = factor
-            ) -> Tried:
-                found = quantized(inner, step)
-                values = as_network(name, found, normalised)
-                measured = program.measure({**now, name: values}, picture)
-                error, shift = measured.error, np.zeros(len(picture), np.float32)
-                if name != "offset":
-                    shift = (normalised.targets - picture).mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
-                    error -= float(np.square(shift, dtype=np.float64).mean())
-                return error + price * (measured.bits + parameter_bits(found)), found, values, shift
+                step: float,
+                name: str = name,
+                inner: FloatArray = inner,
+                compensation: Compensation | None = compensation,
+            ) -> _Tried:
+                if compensation is None:
+                    return self._judged(name, quantized(inner, step), {})
+                nearest = Step.nearest(step)
+                symbols, moved = compensation.rounded(self.now, nearest.value)
+                return self._judged(name, Quantized(symbols, nearest), moved)
 
             largest = float(np.abs(inner).max(initial=0.0)) or 1.0
             first = steps.get(name, largest / 2**FIRST_BITS)
-            (_, weights[name], now[name], shift), steps[name] = _cheapest(tried, first, ALL_ZERO * largest)
-            if name != "offset":
-                real["offset"] = now["offset"] = now["offset"] + shift
-    return weights
+            best, self.steps[name] = _cheapest(tried, first, ALL_ZERO * largest)
+            self.weights[name] = best.found
+            self.now.update({**best.moved, name: as_network(name, best.found, self._normalised)})
+
+    def _inner(self, name: str) -> FloatArray:
+        """A tensor as a file holds it, before rounding."""
+        factor, offset = self._normalised.factor(name)
+        return self.now[name] * np.float32(factor) + np.float32(offset)
+
+    def cost(self) -> float:
+        """In error and bits, once all are rounded."""
+        measured = self._program.measure(self.now)
+        n_bits = measured.bits + sum(parameter_bits(self.weights[name]) for name in self.now)
+        return measured.error + self._price * n_bits
+
+    def _judged(self, name: str, found: Quantized, moved: Parameters) -> _Tried:
+        values = as_network(name, found, self._normalised)
+        measured = self._program.measure({**self.now, **moved, name: values}, self._picture)
+        error = measured.error
+        if name != "offset":
+            shift = (self._normalised.targets - self._picture).mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+            error -= float(np.square(shift, dtype=np.float64).mean())
+            moved = {**moved, "offset": self.now["offset"] + shift}
+        return _Tried(error + self._price * (measured.bits + parameter_bits(found)), found, moved)
 
 
 def as_entries(latents: FloatArray) -> Quantized:
@@ -87,7 +146,7 @@ def parameter_bits(found: Quantized) -> float:
     return matrix_bits(symbols if symbols.ndim == 2 else symbols[:, None])
 
 
-def _cheapest(tried: Callable[[float], Tried], step: float, all_zero: float) -> tuple[Tried, float]:
+def _cheapest(tried: Callable[[float], _Tried], step: float, all_zero: float) -> tuple[_Tried, float]:
     """The best of steps around one, as long as they get better: finer ones first, then coarser ones; or all zero."""
     best, best_step = tried(step), step
     for factor in (1 / FACTOR, FACTOR):
@@ -95,11 +154,11 @@ def _cheapest(tried: Callable[[float], Tried], step: float, all_zero: float) -> 
         for _ in range(MOST_TRIES):
             at *= factor
             other = tried(at)
-            if other[0] >= best[0]:
+            if other.cost >= best.cost:
                 break
             best, best_step = other, at
     other = tried(all_zero)
-    return (other, all_zero) if other[0] < best[0] else (best, best_step)
+    return (other, all_zero) if other.cost < best.cost else (best, best_step)
 
 
 def as_networks(weights: Weights, normalised: Normalised) -> Parameters:

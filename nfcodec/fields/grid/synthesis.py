@@ -75,14 +75,16 @@ class Synthesis:
 
     def rows(self, start: int, stop: int) -> ExactArray:
         """Outputs (C, pixels), in units of 2^-24, of the rows [start, stop)."""
-        first, last, top = max(0, start - REACH), min(self._height, stop + REACH), self._window[0].start
-        x = (
-            self._finest.rows(self._coarser, first, last)
-            if self._finest
-            else self._coarser[:, first - top : last - top]
-        )
-        outputs = self._network.outputs(x, first, start, stop)
+        first, last = max(0, start - REACH), min(self._height, stop + REACH)
+        outputs = self._network.outputs(self.levels(first, last), first, start, stop)
         return outputs.reshape(len(outputs), stop - start, -1)[:, :, self._cols].reshape(len(outputs), -1)
+
+    def levels(self, start: int, stop: int) -> ExactArray:
+        """All grids at the picture's size, (n_levels, rows, columns), in units of 2^-16, in the rows [start, stop)."""
+        if self._finest:
+            return self._finest.rows(self._coarser, start, stop)
+        top = self._window[0].start
+        return self._coarser[:, start - top : stop - top]
 
 
 def _coarser(window: Place, shape: tuple[int, ...]) -> Place:
