@@ -9,9 +9,9 @@ Optimal Brain Surgeon; Frantar et al. 2022, GPTQ).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,8 @@ from nfcodec.workers import single_threaded_blas
 MOST_ENTRIES, MOST_PIXELS, BAND_ROWS = 1 << 17, 1 << 17, 8
 """So many are looked at, evenly spread; pixels in bands of rows."""
 
-AT_A_TIME = 1 << 11
-"""Places whose slopes by all weights are in memory together."""
+AT_A_TIME = 1 << 12
+"""Places whose slopes by all weights are in memory together, where rows are no longer than that."""
 
 LEAST = 3e-4
 """Of the eigenvalues of H, over their mean: what a few places say of a weight is not to be trusted fully."""
@@ -114,74 +114,87 @@ def curvatures(
         FormatError: the weights would overflow.
     """
     with single_threaded_blas():
-        return [_of_entropy(field, geometry, weights, networks), _of_synthesis(field, geometry, weights, networks)]
+        of_entropy = _summed(_entropy_products(field, networks, each) for each in _entries(field, geometry, weights))
+        of_synthesis = _summed(_synthesis_products(field, networks, each) for each in _levels(field, geometry, weights))
+    return [
+        Curvature(("entropy", "entropy_bias", "maps", "map_bias"), of_entropy),
+        Curvature(("synthesis", "out", "near", "synthesis_bias"), of_synthesis),
+    ]
 
 
-def _summed(products: Products) -> Doubles:
-    """H of weights, in the order of the products."""
-    n_places = products[0][0].shape[1]
-    ends = np.cumsum([0, *(len(by) * len(seen) for by, seen in products)])
-    found = np.zeros((ends[-1], ends[-1]))
-    for start in range(0, n_places, AT_A_TIME):
-        some = slice(start, min(start + AT_A_TIME, n_places))
-        slopes = np.empty((ends[-1], some.stop - start), np.float32)
+def _summed(some: Iterable[Products]) -> Doubles:
+    """H of weights, in the order of the products, from some places after the other."""
+    found = np.zeros((0, 0))
+    for products in some:
+        n_places = products[0][0].shape[1]
+        ends = np.cumsum([0, *(len(by) * len(seen) for by, seen in products)])
+        slopes = np.empty((ends[-1], n_places), np.float32)
         for (by, seen), first, end in zip(products, ends[:-1], ends[1:], strict=True):
-            out = slopes[first:end].reshape(len(by), len(seen), slopes.shape[1])
-            np.multiply(by[:, None, some], seen[None, :, some], out=out)
-        found += np.inner(slopes, slopes)
+            out = slopes[first:end].reshape(len(by), len(seen), n_places)
+            np.multiply(by[:, None], seen[None], out=out)
+        found = np.inner(slopes, slopes) + (found if found.size else 0.0)
     return found
 
 
-def _of_entropy(field: Grid, geometry: Geometry, weights: Mapping[str, Quantized], networks: Parameters) -> Curvature:
-    n, matrix, bias = field.n_inputs, networks["entropy"], networks["entropy_bias"]
-    entries, x, coarser, of_grid = _entries(field, geometry, weights)
+class _Entries(NamedTuple):
+    """Some of a grid.
+
+    Attributes:
+        values: (m,).
+        x: what they are predicted from, (n_inputs, m).
+        coarser: what maps see for them, (columns of maps, m): 0 for maps of other grids.
+        has_map: which of the maps they have, (n_maps, m).
+    """
+
+    values: FloatArray
+    x: FloatArray
+    coarser: FloatArray
+    has_map: FloatArray
+
+
+def _entries(field: Grid, geometry: Geometry, weights: Mapping[str, Quantized]) -> Iterator[_Entries]:
+    """Entries of rows that are evenly spread."""
+    latents = weights[LATENTS].symbols
+    model = EntropyModel(field, geometry, weights, limit_of(latents))
+    grids = [latents[each.entries].reshape(each.rows, each.cols).astype(np.int32) for each in model.lattices]
+    stride, columns = -(-len(latents) // MOST_ENTRIES), np.cumsum([0, *field.n_coarser])
+    for i, own in enumerate(model.lattices):
+        inputs = model.inputs(i, grids)
+        n_rows, chosen = max(1, AT_A_TIME // own.cols), np.arange(0, own.rows, stride)
+        for rows in np.split(chosen, range(n_rows, len(chosen), n_rows)):
+            values = grids[i][rows].reshape(-1)
+            coarser: FloatArray = np.zeros((columns[-1], values.size), np.float32)
+            has_map: FloatArray = np.zeros((len(field.n_coarser), values.size), np.float32)
+            if i < len(has_map):
+                has_map[i] = 1
+                for j, (grid, lattice) in enumerate(zip(grids[i + 1 :], model.lattices[i + 1 :], strict=True)):
+                    shift = lattice.level - own.level
+                    seen = grid[(rows >> shift)[:, None], np.arange(own.cols) >> shift]
+                    coarser[columns[i] + j] = seen.reshape(-1)
+            x = np.concatenate([inputs(row, row + 1) for row in rows.tolist()], axis=1)
+            yield _Entries(values.astype(np.float32), (x * UNIT).astype(np.float32), coarser, has_map)
+
+
+def _entropy_products(field: Grid, networks: Parameters, entries: _Entries) -> Products:
+    n, matrix, bias, x = field.n_inputs, networks["entropy"], networks["entropy_bias"], entries.x
     first = matrix[:n] @ x + bias[:n, None] + x
     hidden = np.maximum(first, 0)
     second = matrix[n : 2 * n] @ hidden + bias[n : 2 * n, None] + hidden
     last = np.maximum(second, 0)
     out, linear = matrix[2 * n : 2 * n + 2], matrix[2 * n + 2 :]
-    by_out = bits_slopes(entries, *(out @ last + linear @ x + bias[2 * n :, None]))
+    by_out = bits_slopes(entries.values, *(out @ last + linear @ x + bias[2 * n :, None]))
     by_second = np.where(second > 0, _through(out, by_out), np.float32(0))
     by_first = np.where(first > 0, _through(matrix[n : 2 * n], by_second) + by_second, np.float32(0))
     by_x = _through(matrix[:n], by_first) + by_first + _through(linear, by_out)
-    by_mapped = by_x[field.n_neighbours :]
-    one = np.ones_like(x[:1])
+    by_mapped, one = by_x[field.n_neighbours :], np.ones_like(x[:1])
     layers = [(by_first, x), (by_second, hidden), (by_out, last), (by_out, x)]
     biases = [(each, one) for each in (by_first, by_second, by_out)]
-    found = _summed([*layers, *biases, (by_mapped, coarser), (of_grid, by_mapped)])
-    return Curvature(("entropy", "entropy_bias", "maps", "map_bias"), found)
+    return [*layers, *biases, (by_mapped, entries.coarser), (entries.has_map, by_mapped)]
 
 
 def _through(matrix: FloatArray, slopes: FloatArray) -> FloatArray:
     """Slopes by what neurons see, (n, m), of those by neurons with a matrix, (neurons, m)."""
     return np.asarray(matrix.T @ slopes, np.float32)
-
-
-def _entries(
-    field: Grid, geometry: Geometry, weights: Mapping[str, Quantized]
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Some entries, (m,); what they are predicted from, (n_inputs, m); and what maps see for them.
-
-    That is the entries of coarser grids, (columns of maps, m), 0 for maps of other grids; and whether an entry is of
-    each of the grids that have maps, (n_maps, m).
-    """
-    latents = weights[LATENTS].symbols
-    model = EntropyModel(field, geometry, weights, limit_of(latents))
-    values = [latents[each.entries].reshape(each.rows, each.cols).astype(np.int32) for each in model.lattices]
-    stride = -(-len(latents) // MOST_ENTRIES)
-    chosen = [each[::stride].reshape(-1) for each in values]
-    ends, columns = np.cumsum([0, *map(len, chosen)]), np.cumsum([0, *field.n_coarser])
-    coarser: FloatArray = np.zeros((columns[-1], ends[-1]), np.float32)
-    of_grid: FloatArray = np.zeros((len(field.n_coarser), ends[-1]), np.float32)
-    for i in range(len(field.n_coarser)):
-        own, here = model.lattices[i], slice(ends[i], ends[i + 1])
-        of_grid[i, here] = 1
-        for j, (value, lattice) in enumerate(zip(values[i + 1 :], model.lattices[i + 1 :], strict=True)):
-            shift = lattice.level - own.level
-            seen = value[(np.arange(0, own.rows, stride) >> shift)[:, None], np.arange(own.cols) >> shift]
-            coarser[columns[i] + j, here] = seen.reshape(-1)
-    inputs = np.concatenate([model.inputs(i, values, stride) for i in range(len(values))], axis=1)
-    return np.concatenate(chosen).astype(np.float32), (inputs * UNIT).astype(np.float32), coarser, of_grid
 
 
 def bits_slopes(values: FloatArray, locations: FloatArray, log_scales: FloatArray) -> FloatArray:
@@ -195,12 +208,24 @@ def bits_slopes(values: FloatArray, locations: FloatArray, log_scales: FloatArra
     return np.where(share > LEAST_PROBABILITY, of_share, 0).astype(np.float32)
 
 
-def _of_synthesis(field: Grid, geometry: Geometry, weights: Mapping[str, Quantized], networks: Parameters) -> Curvature:
-    n_hidden, channels = field.n_hidden, geometry.channels
+def _levels(field: Grid, geometry: Geometry, weights: Mapping[str, Quantized]) -> Iterator[FloatArray]:
+    """All levels at the picture's size in bands of rows that are evenly spread, (n_levels, rows, W)."""
+    synthesis = Synthesis(field, geometry, weights, whole(geometry))
+    n_rows = max(1, min(BAND_ROWS, AT_A_TIME // geometry.width))
+    starts = range(0, geometry.height, n_rows)
+    for start in starts[:: -(-geometry.n_pixels // MOST_PIXELS)]:
+        found = synthesis.levels(start, min(start + n_rows, geometry.height))
+        yield (found * UNIT).astype(np.float32)
+
+
+def _synthesis_products(field: Grid, networks: Parameters, levels: FloatArray) -> Products:
+    """Of a band of rows, as if it were a picture; errors of its outputs have random signs.
+
+    So the mean of a slope's square is the sum of its squares over outputs.
+    """
     matrix, bias, out = networks["synthesis"], networks["synthesis_bias"], networks["out"]
+    n_hidden, channels, x = field.n_hidden, len(out), levels.reshape(len(levels), -1)
     near, biases = networks["near"].reshape(2, channels, 9 * channels), bias[n_hidden:].reshape(3, channels, 1)
-    levels = _levels(field, geometry, weights)
-    x = levels.reshape(len(levels), -1)
 
     def around(y: FloatArray) -> FloatArray:
         return _around(y.reshape(channels, *levels.shape[1:])).reshape(9 * channels, -1)
@@ -209,7 +234,6 @@ def _of_synthesis(field: Grid, geometry: Geometry, weights: Mapping[str, Quantiz
     hidden = np.maximum(neurons, 0)
     read = out @ hidden + biases[0]
     first = near[0] @ around(read) + biases[1] + read
-    # Random signs of the outputs' errors: the mean of a slope's square is the sum of its squares over outputs.
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), first.shape)
     by_out = networks["scale"] * signs
     by_first = (_turned(near[1]) @ around(by_out) + by_out) * (first > 0)
@@ -218,17 +242,7 @@ def _of_synthesis(field: Grid, geometry: Geometry, weights: Mapping[str, Quantiz
     one = np.ones_like(x[:1])
     layers = [(by_neurons, x), (by_out, x), (by_read, hidden)]
     near_layers = [(by_first, around(read)), (by_out, around(np.maximum(first, 0)))]
-    of_biases = [(each, one) for each in (by_neurons, by_read, by_first, by_out)]
-    return Curvature(("synthesis", "out", "near", "synthesis_bias"), _summed([*layers, *near_layers, *of_biases]))
-
-
-def _levels(field: Grid, geometry: Geometry, weights: Mapping[str, Quantized]) -> FloatArray:
-    """All levels at the picture's size, (n_levels, rows, W), in some bands of rows, as if they were neighbours."""
-    synthesis = Synthesis(field, geometry, weights, whole(geometry))
-    n_bands = max(1, MOST_PIXELS // (BAND_ROWS * geometry.width))
-    starts = np.linspace(0, max(0, geometry.height - BAND_ROWS), n_bands).astype(int) // BAND_ROWS * BAND_ROWS
-    bands = [(start, min(start + BAND_ROWS, geometry.height)) for start in np.unique(starts).tolist()]
-    return (np.concatenate([synthesis.levels(*each) for each in bands], axis=1) * UNIT).astype(np.float32)
+    return [*layers, *near_layers, *((each, one) for each in (by_neurons, by_read, by_first, by_out))]
 
 
 def _around(y: FloatArray) -> FloatArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from nfcodec.exact.field import Parameters
 from nfcodec.fields.grid.program import Measured, Program
@@ -110,15 +109,17 @@ class Descent:
         factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
         scaled = {name: each * factor for name, each in gradients.items()}
         self._soap.step(self.networks, scaled, how.network_rate, how.renewed)
-        self._revive(gradients["synthesis_bias"][: self.program.field.n_hidden] == 0)
+        self._revive(gradients["out"])
 
-    def _revive(self, is_dead: npt.NDArray[np.bool_]) -> None:
+    def _revive(self, slopes: Floats) -> None:
         """Turn rectified neurons that no pixel sees, so that all see them; what reads them begins at 0.
 
-        A neuron's bias has no slope where the neuron is 0 everywhere. Without this 3 to 13 of 48 never take part.
+        Without this 3 to 13 of 48 never take part.
+
+        Args:
+            slopes: of what reads them, (C, n_hidden): exactly 0 for a neuron that is 0 everywhere.
         """
-        if is_dead.any():
-            (dead,) = np.nonzero(is_dead)
-            self.networks["synthesis"][dead] *= -1
-            self.networks["synthesis_bias"][dead] = 0
-            self.networks["out"][:, dead] = 0
+        (dead,) = np.nonzero(np.abs(slopes).max(axis=0) == 0)
+        self.networks["synthesis"][dead] *= -1
+        self.networks["synthesis_bias"][dead] = 0
+        self.networks["out"][:, dead] = 0

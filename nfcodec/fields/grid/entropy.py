@@ -5,7 +5,8 @@ docs/reference/format.md, "Entries of grids", is the normative text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,11 +147,9 @@ class EntropyModel:
             Workers(min(n_threads(), len(starts))).run(len(starts), band)
         return locations, scales
 
-    def inputs(self, i: int, values: Sequence[Int32Array], stride: int) -> ExactArray:
-        """What every so many rows of grid i are predicted from, (n_inputs, entries), in units of 2^-16."""
-        mapped, padded = self.mapped(i, values), np.pad(values[i], ((ABOVE, 0), (LEFT, RIGHT)))
-        rows = range(0, len(values[i]), stride)
-        return np.concatenate([self._inputs(padded, mapped, row, row + 1) for row in rows], axis=1)
+    def inputs(self, i: int, values: Sequence[Int32Array]) -> Callable[[int, int], ExactArray]:
+        """What rows [start, stop) of grid i are predicted from, (n_inputs, entries), in units of 2^-16."""
+        return partial(self._inputs, np.pad(values[i], ((ABOVE, 0), (LEFT, RIGHT))), self.mapped(i, values))
 
     def _inputs(self, padded: Int32Array, mapped: ExactArray, start: int, stop: int) -> ExactArray:
         """(n_inputs, n) of rows [start, stop): entries around, and what is seen of coarser grids."""

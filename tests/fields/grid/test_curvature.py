@@ -56,7 +56,7 @@ def test_the_error_of_samples_grows_as_the_curvature_says(fitted, channels):
             both = [program.measure({**networks, name: networks[name] + sign * move}).error for sign in (-1, 1)]
             found.append(np.mean(both) - before)
     assert np.corrcoef(np.log(said), np.log(np.maximum(found, 1e-12)))[0, 1] > 0.9
-    assert np.sum(said) / np.sum(found) == pytest.approx(1, abs=0.35)
+    assert np.sum(said) / np.sum(found) == pytest.approx(1, abs=0.5)
 
 
 def test_slopes_of_bits_are_those_of_torch():

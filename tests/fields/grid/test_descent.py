@@ -152,3 +152,21 @@ def test_fits_are_worth_those_of_torch():
         with torch.no_grad():
             others.append(loss_of(tensors, torch.floor(tensors["latents"] * gain + 0.5)).item())
     assert np.mean(ours) < 1.25 * np.mean(others)
+
+
+def test_neurons_that_no_pixel_sees_are_turned(grid_problem):
+    """One whose bias is far below 0; what is read does not change by it."""
+    problem = grid_problem(SMALL, 21, 30, 3)
+    descent = descent_of(problem)
+    networks = descent.networks
+    networks["synthesis_bias"][2] = -100
+    before = {name: each.copy() for name, each in networks.items()}
+    descent.step(replace(SOFT, temperature=0.0, network_rate=1e-9))
+    assert np.array_equal(networks["synthesis"][2], -before["synthesis"][2])
+    assert networks["synthesis_bias"][2] == 0
+    assert not networks["out"][:, 2].any()
+    assert np.allclose(networks["synthesis"][3], before["synthesis"][3], atol=1e-6)
+    assert networks["out"][:, 3].all()
+    descent.step(replace(SOFT, temperature=0.0, network_rate=1e-2))
+    descent.step(replace(SOFT, temperature=0.0, network_rate=1e-2))
+    assert networks["out"][:, 2].any()
