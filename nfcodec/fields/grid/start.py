@@ -43,7 +43,7 @@ def start(field: Grid, geometry: Geometry, low: FloatArray, high: FloatArray, rn
     found["entropy"][2 * n :] = rng.normal(0, 1 / 4, (4, n))
     found["entropy_bias"][-1] = START_LOG_SCALE
     found["out"][:] = _uniform(rng, channels, field.n_hidden)
-    found["synthesis"][: field.n_hidden] = _of_levels(rng, field.n_hidden, field.n_levels)
+    found["synthesis"][: field.n_hidden] = _active(_of_levels(rng, field.n_hidden, field.n_levels))
     found["synthesis"][field.n_hidden :] = _of_levels(rng, channels, field.n_levels)
     ends = np.cumsum([0, *field.n_coarser])
     for first, end in pairwise(ends):
@@ -59,6 +59,15 @@ def start(field: Grid, geometry: Geometry, low: FloatArray, high: FloatArray, rn
 def _of_levels(rng: np.random.Generator, n_out: int, n_levels: int) -> FloatArray:
     """Weights of the samples of all levels, which are the same whatever coarser levels there are."""
     return _uniform(rng, n_out, MAX_LEVELS)[:, :n_levels] * math.sqrt(MAX_LEVELS / n_levels)
+
+
+def _active(neurons: FloatArray) -> FloatArray:
+    """Turned so that each has a positive sum.
+
+    What they see grows from 0 to values that are mostly positive, as outputs begin at the lower end of the targets.
+    With negative weights a rectified neuron would see none of the picture.
+    """
+    return neurons * np.where(neurons.sum(axis=1, keepdims=True) < 0, np.float32(-1), np.float32(1))
 
 
 def _uniform(rng: np.random.Generator, n_out: int, n_in: int) -> FloatArray:
