@@ -75,6 +75,11 @@ class Setup:
         )
 
     @property
+    def place(self) -> tuple[int, int, int, Setup]:
+        """To sort by: SIREN before Instant-NGP, small pictures before large ones, the usual before the unusual."""
+        return list(FIELDS).index(self.field), self.side, len(self.chosen), self
+
+    @property
     def family(self) -> str:
         """The field for people, without its size."""
         return FIELDS.get(self.field, self.field)
@@ -134,7 +139,7 @@ def setups(rows: Iterable[Row], *studies: str) -> dict[Setup, list[Row]]:
     for row in rows:
         if row["study"] in (studies or ("paper",)):
             found.setdefault(Setup.of(row), []).append(row)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: item[0].place))
 
 
 def by_image(rows: Iterable[Row]) -> dict[ImageKey, Arms]:

@@ -24,8 +24,8 @@ COLOURS = {"none": "#0072b2", "rpp": "#d55e00", "third": "#009e73", "fourth": "#
 LABELS = {"none": "original", "rpp": "RPP"}
 """What the plots call transforms; all others by their own names."""
 
-WIDE_IN = 7.4
-"""The usual width. The page shows plots at their size or smaller."""
+WIDE_IN = 4.6
+"""The usual width. The page shows plots at their size or smaller; on a phone they are hardly smaller."""
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
