@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from benchmarks.commands._shared import options
-from benchmarks.figures.documents import figures as drawn
+from benchmarks.figures import figures as drawn
 from benchmarks.records.store import Row, read
 from benchmarks.report import as_text
 from benchmarks.report.encodes import overview

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.figures.svg import document, text
 from benchmarks.records.store import Row
 from benchmarks.report.evidence import settings
 from benchmarks.report.panels import WIDTH, Panel, legend, panels
+from benchmarks.svg import document, text
 
 _GAP, _TOP = 20, 76
 

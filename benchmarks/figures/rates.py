@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from benchmarks.figures.svg import document, line, number, polyline, text
 from benchmarks.rates.codecs import OURS
 from benchmarks.rates.curves import Curve, mean_at_settings, mean_bpp_at, published
 from benchmarks.records.store import Row
 from benchmarks.report.rate_curves import curves_of, datasets, points_by_setting
+from benchmarks.svg import document, line, number, polyline, text
 
 N_PICTURES = 24
 OURS_USUAL = f"{OURS} -e 5"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import NamedTuple
 
-from benchmarks.figures.svg import line, number, text
 from benchmarks.paper import published
 from benchmarks.report.estimates import Mean
 from benchmarks.report.evidence import Setting, transforms
 from benchmarks.report.grouping import FIELDS
 from benchmarks.report.plot import label
+from benchmarks.svg import line, number, text
 
 WIDTH = 340
 """Of a panel in pixels: it fits a phone."""

@@ -13,9 +13,9 @@ from PIL import ImageFont
 
 from benchmarks.commands import main
 from benchmarks.commands.figures import CHECKOUT, RECORDS, committed
-from benchmarks.figures.documents import figures
-from benchmarks.figures.svg import COLOURS
+from benchmarks.figures import figures
 from benchmarks.records.store import REQUIRED, Row, read
+from benchmarks.svg import COLOURS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
