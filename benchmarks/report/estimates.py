@@ -33,6 +33,13 @@ class Ratio:
         return cls(reference / max(arm, 1e-9), kinds.get((reference_reached, arm_reached), "unknown"))
 
 
+def mean_ratio(ratios: Sequence[Ratio]) -> Ratio:
+    """Of one picture with several seeds. Where some are bounds, so is the mean; bounds both ways say nothing."""
+    kinds = {ratio.kind for ratio in ratios} - {"exact"}
+    kind = "exact" if not kinds else kinds.pop() if len(kinds) == 1 else "unknown"
+    return Ratio(float(np.mean([ratio.value for ratio in ratios])), kind)
+
+
 @dataclass(frozen=True)
 class Mean:
     """A mean of ratios over pictures.

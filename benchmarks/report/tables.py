@@ -71,7 +71,7 @@ def _names(images: dict[ImageKey, Arms]) -> str:
     found: list[str] = []
     both = [key for key, arms in images.items() if "none" in arms and len(arms) > 1]
     for dataset in sorted({key.dataset for key in both}):
-        names = sorted(key.image for key in both if key.dataset == dataset)
+        names = sorted({key.image for key in both if key.dataset == dataset})
         many = f"{len(names)} from {names[0]} to {names[-1]}"
         found.append(f"{dataset}: {', '.join(names) if len(names) < MANY else many}")
     return "; ".join(found)
@@ -155,7 +155,8 @@ def steps(setup: Setup, images: dict) -> Table | None:
     """Steps of every picture with every transform."""
     names = list(dict.fromkeys(transform for each in images.values() for transform in each))
     rows = [
-        (key.dataset, key.image, *(_steps(arms.get(transform)) for transform in names)) for key, arms in images.items()
+        (key.dataset, key.title.removeprefix(f"{key.dataset} "), *(_steps(arms.get(transform)) for transform in names))
+        for key, arms in images.items()
     ]
     title = f"Steps to {setup.target_db:g} dB of every picture. {setup.title}"
     return Table(f"steps-{setup.name}", title, ("pictures", "picture", *names), tuple(rows)) if rows else None
