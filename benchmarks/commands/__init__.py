@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from benchmarks.commands.acceleration import acceleration
+from benchmarks.commands.agreement import agreement
 from benchmarks.commands.analyze import analyze
 from benchmarks.commands.download import download
 from benchmarks.commands.dynamics import dynamics
@@ -27,6 +28,7 @@ def main() -> None:
 
 
 for command in (
-    download, acceleration, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze, train, sample,
+    download, acceleration, agreement, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze,
+    train, sample,
 ):  # fmt: skip
     main.add_command(command)

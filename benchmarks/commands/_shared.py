@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmarks.commands._progress import Show
 from benchmarks.data import datasets
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import RATES
+from benchmarks.paper.settings import unusual
 from benchmarks.records.executors import Executor, Processes, Ray, here
+from benchmarks.records.progress import listening
 from benchmarks.records.store import Job, Row, Store, commit, run_jobs
 from nfcodec.errors import NfcError, UsageError
 from nfcodec.fields import asked_for
@@ -130,13 +132,12 @@ def run_all(
     """Run the jobs that the store lacks, up to `batch` companions in one program; `show` gets each new record."""
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
-    done, start = 0, time.monotonic()
-    for rows in where(run_jobs, _calls(missing, batch, commit())):
-        for row in rows:
-            store.append(row)
-            done += 1
-            click.echo(_line(row, f"{done}/{len(missing)} {time.monotonic() - start:.0f} s"), err=True)
-            show(row)
+    with Show(len(missing)) as progress, listening(progress.heat):
+        for rows in where(run_jobs, _calls(missing, batch, commit())):
+            for row in rows:
+                store.append(row)
+                progress.done(_line(row))
+                show(row)
 
 
 def _calls(jobs: Sequence[tuple[Job, Picture]], batch: int, commit: str) -> Iterator[tuple[Any, ...]]:
@@ -151,7 +152,7 @@ def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield part
 
 
-def _line(row: dict[str, Any], progress: str) -> str:
+def _line(row: dict[str, Any]) -> str:
     """What a person wants to see of a record."""
     keys = (
         "codec",
@@ -170,5 +171,5 @@ def _line(row: dict[str, Any], progress: str) -> str:
         "over_peer",
         "encode_seconds",
     )
-    cells = (f"{key} {row[key]}" for key in keys if key in row)
-    return ", ".join((f"{progress}: {row['study']}, {row['dataset']} {row['image']}", *cells))
+    cells = [f"{key} {row[key]}" for key in keys if key in row] + unusual(row)
+    return ", ".join((f"{row['study']}, {row['dataset']} {row['image']}", *cells))

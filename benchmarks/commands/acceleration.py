@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,38 @@ from benchmarks.commands._shared import (
     run_all,
 )
 from benchmarks.data.datasets import Picture
-from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PRECISIONS, RATES, Encode, Search, first_rate
+from benchmarks.paper.acceleration import ARMS_ON_TRIAL, RATES, Encode, Search, first_rate
 from benchmarks.paper.arms import ARMS
+from benchmarks.paper.losses import LOSSES
+from benchmarks.paper.pyramids import LARGEST
+from benchmarks.paper.settings import ADAMS, PRECISIONS, Settings
 from benchmarks.records.store import Job, Store
 from nfcodec.fitting.engines import engine_names
 from nfcodec.transforms import parse_chain
+
+VARIED = ("seed", *(field.name for field in fields(Settings)))
+"""Options of the paper's protocol that may be given several times: all combinations are run."""
+
+
+def _setting(name: str, kind: click.ParamType | type, default: object, text: str, metavar: str | None = None) -> Any:
+    return click.option(f"--{name}", type=kind, multiple=True, default=[default], show_default=True, metavar=metavar,
+                        help=f"{text} Repeatable.")  # fmt: skip
+
+
+setting_options = (
+    _setting("loss", click.Choice(list(LOSSES)), "l2",
+             "relative-l2: the squared error over output^2 + 0.01, as in tiny-cuda-nn."),
+    _setting("growth", click.FloatRange(0, 4), 0.0,
+             "Of Instant-NGP's levels, each over the one before; with 0 the finest has half the side's vertices.",
+             "FACTOR"),
+    _setting("table", click.IntRange(1, LARGEST), LARGEST,
+             "log2 of Instant-NGP's largest table; below that of the largest, vertices share entries.", "LOG2"),
+    _setting("adam", click.Choice(ADAMS), "field",
+             "Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8."),
+    _setting("precision", click.Choice(list(PRECISIONS)), "fp32",
+             "16 bits for parameters (fp16), the gradient of a mean loss as well (-loss), outputs as well (-outputs),"
+             " or all three (-all)."),
+)  # fmt: skip
 
 
 @click.command()
@@ -47,25 +76,11 @@ from nfcodec.transforms import parse_chain
 )
 @click.option("--width", type=click.IntRange(1), help="Of a SIREN; by default the side, 3 parameters a pixel.")
 @click.option(
-    "--precision",
-    type=click.Choice(list(PRECISIONS)),
-    default="fp32",
-    show_default=True,
-    help="fp16: parameters in 16 bits; fp16-loss: the gradient of a mean loss as well, as at the paper's size.",
-)
-@click.option(
     "--transform",
     "transforms",
     multiple=True,
     metavar="CHAIN",
     help="Besides none, the reference. Repeatable; by default the ten of the paper.",
-)
-@click.option(
-    "--adam",
-    type=click.Choice(["field", "usual"]),
-    default="field",
-    show_default=True,
-    help="Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8.",
 )
 @click.option("--candidates", is_flag=True, help="Run the transforms on trial, and rpp.")
 @click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB")
@@ -74,8 +89,24 @@ from nfcodec.transforms import parse_chain
     "--rates", nargs=2, type=int, metavar="HIGH LOW", help="log2 of the learning rates; by default the paper's."
 )
 @click.option("--first", type=int, metavar="LOG2", help="log2 of the first rate to try; the search goes on from there.")
+@click.option(
+    "--halvings",
+    type=click.IntRange(0, 4),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="At the end, halve the distance between rates N times, and try the neighbours of the best each time.",
+)
 @click.option("--whole", is_flag=True, help="Race all rates, instead of the best one's neighbours.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of weights and permutation.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    multiple=True,
+    default=[0],
+    show_default=True,
+    metavar="N",
+    help="Of weights and permutation. Repeatable.",
+)
 @click.option(
     "--engine",
     type=click.Choice([*engine_names(), "stacked"]),
@@ -88,7 +119,7 @@ from nfcodec.transforms import parse_chain
 @click.option("--gray", is_flag=True, help="Protocol codec: one channel.")
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Protocol codec.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Protocol codec.")
-@options(*picture_options, *place_options)
+@options(*setting_options, *picture_options, *place_options)
 def acceleration(
     data: Path | None, sets: Sequence[str], images: int | None, path: Path, processes: int, ray: str | None, batch: int,
     **settings: Any,
@@ -98,28 +129,42 @@ def acceleration(
     arms = tuple(dict.fromkeys(("none", *settings["transforms"], *trial))) if settings["transforms"] or trial else ARMS
     for chain in arms:
         parse_chain(chain)
-    make = _search if settings["protocol"] == "paper" else _encode
-    settings["field"] = settings["field"] or ("siren" if settings["protocol"] == "paper" else "auto")
-    if settings["protocol"] == "codec" and (processes > 1 or ray):
-        raise click.UsageError("whole encodes are timed one at a time: no --processes, no --ray")
-    if settings["protocol"] == "paper" and settings["field"] not in RATES:
-        raise click.UsageError(f"the paper's protocol is for {' and '.join(RATES)}")
-    if settings["protocol"] == "paper" and not settings["side"]:
-        raise click.UsageError("the paper's protocol needs a --side")
-    pictures = chosen_pictures(sets, images, data)
+    if settings["protocol"] == "codec":
+        if processes > 1 or ray:
+            raise click.UsageError("whole encodes are timed one at a time: no --processes, no --ray")
+        variants = [{"repeat": repeat} for repeat in range(settings["repeats"])]
+        make = _encode
+    else:
+        _check_paper(settings)
+        variants = [dict(zip(VARIED, values, strict=True)) for values in product(*(settings[key] for key in VARIED))]
+        make = _search
     jobs = [
-        (make(picture, chain, repeat, settings), picture)
-        for repeat in range(settings["repeats"] if settings["protocol"] == "codec" else 1)
-        for picture in pictures
+        (make(picture, chain, {**settings, **variant}), picture)
+        for picture in chosen_pictures(sets, images, data)
+        for variant in variants
         for chain in arms
     ]
     run_all(jobs, Store(path), executor(processes, ray), batch)
 
 
-def _search(picture: Picture, chain: str, repeat: int, settings: dict[str, Any]) -> Job:
-    field, side = settings["field"], settings["side"]
-    high, low = settings["rates"] or (RATES[field][0], RATES[field][-1])
-    keys = ("seed", "target_db", "max_steps", "engine", "device", "precision", "adam")
+def _check_paper(settings: dict[str, Any]) -> None:
+    """Complete the options of the paper's protocol. Raises UsageError for what it cannot do."""
+    settings["field"] = settings["field"] or "siren"
+    if settings["field"] not in RATES:
+        raise click.UsageError(f"the paper's protocol is for {' and '.join(RATES)}")
+    if not settings["side"]:
+        raise click.UsageError("the paper's protocol needs a --side")
+    if settings["field"] != "ngp" and (any(settings["growth"]) or settings["table"] != (LARGEST,)):
+        raise click.UsageError("--growth and --table are about Instant-NGP: they need --field ngp")
+    high, low = settings["rates"] or (RATES[settings["field"]][0], RATES[settings["field"]][-1])
+    if high < low:
+        raise click.UsageError(f"--rates takes the higher rate first, not {high} {low}")
+    settings["rates"] = (high, low)
+
+
+def _search(picture: Picture, chain: str, settings: dict[str, Any]) -> Job:
+    field, side, (high, low) = settings["field"], settings["side"], settings["rates"]
+    keys = (*VARIED, "target_db", "max_steps", "engine", "device", "halvings")
     first = settings["first"] if settings["first"] is not None else first_rate(field, settings["width"] or side)
     return Search(
         picture.dataset, picture.name, picture.sha256, side=side, field=field, transform=chain,
@@ -129,9 +174,9 @@ def _search(picture: Picture, chain: str, repeat: int, settings: dict[str, Any])
     )  # fmt: skip
 
 
-def _encode(picture: Picture, chain: str, repeat: int, settings: dict[str, Any]) -> Job:
-    keys = ("side", "gray", "field", "target_db", "effort")
+def _encode(picture: Picture, chain: str, settings: dict[str, Any]) -> Job:
+    settings = {**settings, "field": settings["field"] or "auto"}
+    keys = ("side", "gray", "field", "target_db", "effort", "repeat")
     return Encode(
-        picture.dataset, picture.name, picture.sha256, transform=chain, repeat=repeat,
-        **{key: settings[key] for key in keys},
-    )  # fmt: skip
+        picture.dataset, picture.name, picture.sha256, transform=chain, **{key: settings[key] for key in keys}
+    )

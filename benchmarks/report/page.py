@@ -46,7 +46,7 @@ def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[C
             for image, arms in by_image(group).items()
         }
         for image in [image for image, arms in fits.items() if arms][:n_images]:
-            found += _of_image(" ".join(image), setup, db, fits[image])
+            found += _of_image(image.title, setup, db, fits[image])
     return found
 
 

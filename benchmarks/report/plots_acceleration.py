@@ -119,9 +119,11 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
-    """How often each learning rate was the best, by transform."""
+    """How often each learning rate, to the nearest power of two, was the best, by transform."""
     counts = {
-        chain: Counter(arms[chain]["log2_rate"] for arms in images.values() if "log2_rate" in arms.get(chain, {}))
+        chain: Counter(
+            round(arms[chain]["log2_rate"]) for arms in images.values() if "log2_rate" in arms.get(chain, {})
+        )
         for chain in known_first(images.values())
     }
     counts = {chain: counter for chain, counter in counts.items() if counter}
@@ -146,9 +148,10 @@ def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
         axes.set_xlabel("log₂ of the best learning rate")
 
     n_reached, n_runs = sum(map(Counter.total, counts.values())), sum(len(arms) for arms in images.values())
+    n_images = len({key[:2] for key in images})
     caption = (
         f"With which learning rate each picture reached {setup.target_db:g} dB in the fewest steps: number of "
-        f"pictures. {setup.title}, {count(len(images), 'picture')}; {n_reached} of {n_runs} searches arrived."
+        f"pictures. {setup.title}, {count(n_images, 'picture')}; {n_reached} of {n_runs} searches arrived."
     )
     height = 0.8 + 0.29 * len(counts)
     return drawn(f"best-rates-{setup.name}", f"Best learning rates. {setup.title}", caption, draw, height_in=height)

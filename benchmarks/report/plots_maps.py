@@ -35,7 +35,7 @@ def planes(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
     both = having(images, PAIR, *keys)
     if not both:
         return None
-    (dataset, image), arms = next(iter(both.items()))
+    image, arms = next(iter(both.items()))
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(2, 2, sharex=True, sharey=True)
@@ -57,7 +57,7 @@ def planes(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
             grid[row, 0].set_ylabel(f"{label(chain)}\nrandom direction")
 
     caption = (
-        f"PSNR on planes through the weights of one fit ({dataset} {image}): to the right the way between the two "
+        f"PSNR on planes through the weights of one fit ({image.title}): to the right the way between the two "
         "marked points, upwards a random direction of the same length, filter-normalised. Below 0 dB shown as 0. "
         f"{setup.title}."
     )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.report.encodes import codec_setups
 from benchmarks.report.estimates import Mean, Ratio
-from benchmarks.report.grouping import ImageKey, accelerations, by_dataset, by_image, having, setups
+from benchmarks.report.grouping import ImageKey, Setup, accelerations, by_dataset, by_image, having, setups
 from benchmarks.report.page import Comparison, comparisons, page
 from benchmarks.report.plot import number
 from benchmarks.report.plots import Plot, plots
@@ -117,7 +117,8 @@ def drawn(rows) -> dict[str, Plot]:
 
 
 def test_set_ups_are_what_can_be_compared():
-    others = [{**search("one", "none", 9), key: value} for key, value in (("width", 64), ("seed", 1), ("max_steps", 9))]
+    different = (("width", 64), ("loss", "frog"), ("max_steps", 9))
+    others = [{**search("one", "none", 9), key: value} for key, value in different]
     found = setups([search("one", "none", 9), search("one", "rpp", 9), watched("one", "none"), *others])
     assert [len(group) for group in found.values()] == [1, 2, 1, 1]
     assert len({setup.name for setup in found}) == len({setup.title for setup in found}) == 4
@@ -130,8 +131,8 @@ def test_pictures_and_their_runs():
     again = search("one", "none", 70)
     images = by_image([search("two", "rpp", 5), search("one", "none", 80), again, search("one", "rpp", None)])
     assert list(images) == [ImageKey("kodak", "one"), ImageKey("kodak", "two")]
-    assert images["kodak", "one"]["none"] is again
-    assert list(having(images, ("none", "rpp"))) == [("kodak", "one")]
+    assert images[ImageKey("kodak", "one")]["none"] is again
+    assert list(having(images, ("none", "rpp"))) == [ImageKey("kodak", "one")]
     assert not having(images, ("none", "rpp"), "curve")
 
 
@@ -140,6 +141,25 @@ def test_the_papers_datasets_come_first_and_in_its_order():
     assert list(by_dataset(by_image(search("one", "none", 1, dataset=name) for name in names))) == [
         "kodak", "div2k_valid", "clic", "art", "zoo",
     ]  # fmt: skip
+
+
+def test_settings_at_their_defaults_go_without_saying():
+    row = search("one", "none", 9)
+    assert Setup.of(row | {"loss": "l2", "growth": 0.0, "table": 24, "adam": "field"}) == Setup.of(row)
+    setup = Setup.of(row | {"loss": "relative-l2", "growth": 1.5, "table": 15, "adam": "usual", "precision": "fp16"})
+    assert setup.chosen == ["relative L2", "growth 1.5", "table 2^15", "usual Adam", "fp16"]
+    assert setup.name == "siren-w32-32-fp16-max1000-loss-relative-l2-growth-1_5-table-15-adam-usual"
+
+
+def test_seeds_are_runs_of_one_picture():
+    again = [{**search("a", chain, steps), "seed": 1} for chain, steps in (("none", 100), ("rpp", 25))]
+    rows = [search("a", "none", 100), search("a", "rpp", 50), *again]
+    assert len(setups(rows)) == 1
+    images = by_image(rows)
+    assert [key.title for key in images] == ["kodak a", "kodak a, seed 1"]
+    assert accelerations(images.values(), "rpp") == [Ratio(3.0, "exact")]
+    rows[-1] |= {"reached": False}
+    assert accelerations(by_image(rows).values(), "rpp") == [Ratio((2 + 0.1) / 2, "at most")]
 
 
 def test_a_search_that_never_arrived_counts_with_the_cap():
