@@ -56,6 +56,7 @@ class Settings:
         growth: of Instant-NGP's levels, each over the one before; 0 for the image default, by which the finest has as
             many vertices a side as half the picture.
         table: log2 of the most entries of a level of Instant-NGP; 24 is the largest table, which has no collisions.
+        optimiser: what takes the steps; another one than "adam" is for fits in plain PyTorch (`benchmarks/plain`).
     """
 
     precision: str
@@ -63,6 +64,7 @@ class Settings:
     loss: str = "l2"
     growth: float = 0.0
     table: int = 24
+    optimiser: str = "adam"
 
     def field_of(self, name: str, side: int, width: int) -> Siren | Ngp:
         """ "siren" with this width, or "ngp", for a square of this side."""
