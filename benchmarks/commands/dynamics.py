@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -18,7 +19,10 @@ from benchmarks.commands._shared import (
 )
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.dynamics import Dynamics
+from benchmarks.paper.settings import Settings
 from benchmarks.records.store import Job, Row, Store, read
+
+SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @click.command()
@@ -64,10 +68,10 @@ def watching(
     for picture in found:
         for row in rows:
             if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
-                same = ("side", "field", "width", "precision", "transform", "seed", "target_db", "max_steps", "adam")
+                same = ("side", "field", "width", "transform", "seed", "target_db", "max_steps", *SETTINGS)
                 job = Dynamics(
                     picture.dataset, picture.name, picture.sha256, log2_rates=(row["log2_rate"],),
-                    plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same},
+                    plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same if key in row},
                 )  # fmt: skip
                 jobs.append((job, picture))
     if not jobs:
