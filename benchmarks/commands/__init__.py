@@ -10,6 +10,7 @@ from benchmarks.commands.analyze import analyze
 from benchmarks.commands.download import download
 from benchmarks.commands.dynamics import dynamics
 from benchmarks.commands.figures import figures
+from benchmarks.commands.gpu import gpu
 from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
 from benchmarks.commands.report import report
@@ -29,6 +30,6 @@ def main() -> None:
 
 for command in (
     download, acceleration, agreement, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze,
-    train, sample,
+    train, sample, gpu,
 ):  # fmt: skip
     main.add_command(command)

@@ -21,6 +21,16 @@ from benchmarks.records.store import Job, Row, Store, commit, run_jobs
 from nfcodec.errors import NfcError, UsageError
 from nfcodec.fields import asked_for
 
+
+class Interrupted(click.ClickException):
+    """Ctrl-C, or a signal like it, in the middle of runs."""
+
+    exit_code = 130
+
+    def __init__(self, is_kept: bool) -> None:
+        super().__init__("interrupted" + ("; the same command goes on where this one stopped" if is_kept else ""))
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 data_option = click.option(
@@ -91,9 +101,15 @@ def options(*chosen: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-def executor(processes: int, ray: str | None) -> Executor:
-    """Where the options want jobs to run."""
-    return Ray(ray) if ray else Processes(processes) if processes > 1 else here
+def executor(processes: int, ray: str | None, device: str = "cpu") -> Executor:
+    """Where the options want jobs to run; on Ray with a GPU each if they use one.
+
+    Raises:
+        UsageError: ray is not installed, or a GPU is asked for by its number, which is Ray's to choose.
+    """
+    if ray and device.startswith("cuda:"):
+        raise UsageError(f"Ray chooses the GPU of each run: --device cuda, not {device}")
+    return Ray(ray, int(device == "cuda")) if ray else Processes(processes) if processes > 1 else here
 
 
 def chosen_pictures(
@@ -135,12 +151,15 @@ def run_all(
     """Run the jobs that the store lacks, up to `batch` companions in one program; `show` gets each new record."""
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
-    with Show(len(missing)) as progress, listening(progress.heat):
-        for rows in where(run_jobs, _calls(missing, batch, commit())):
-            for row in rows:
-                store.append(row)
-                progress.done(_line(row))
-                show(row)
+    try:
+        with Show(len(missing)) as progress, listening(progress.heat):
+            for rows in where(run_jobs, _calls(missing, batch, commit())):
+                for row in rows:
+                    store.append(row)
+                    progress.done(_line(row))
+                    show(row)
+    except KeyboardInterrupt:
+        raise Interrupted(store.is_kept) from None
 
 
 def _calls(jobs: Sequence[tuple[Job, Picture]], batch: int, commit: str) -> Iterator[tuple[Any, ...]]:

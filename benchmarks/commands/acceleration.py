@@ -154,7 +154,7 @@ def acceleration(
         for variant in variants
         for chain in arms
     ]
-    run_all(jobs, Store(path), executor(processes, ray), batch)
+    run_all(jobs, Store(path), executor(processes, ray, settings["device"]), batch)
 
 
 def _check_paper(settings: dict[str, Any]) -> None:

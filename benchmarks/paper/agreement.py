@@ -1,4 +1,4 @@
-"""How near a setting comes to the paper's row of Table 1: by the sign of each acceleration's logarithm, and by distance.
+"""How near a setting comes to the paper's row of Table 1: by the signs of logarithms of accelerations, and by distance.
 
 The sign says whether a transform speeds fits up or slows them down. The distance is the mean over the transforms of
 |ln ours - ln the paper's|, given as a factor: with 1.5, ours are half as much again or a third less, on geometric mean.

@@ -28,8 +28,7 @@ def l2(outputs: Floats, targets: Floats) -> Floats:
 
 def relative_l2(outputs: Floats, targets: Floats) -> Floats:
     """tiny-cuda-nn's RelativeL2: the squared error over output^2 + 0.01, where the denominator counts as a constant."""
-    slopes: Floats = (outputs - targets) / (outputs * outputs + RELATIVE_FLOOR)
-    return slopes
+    return ((outputs - targets) / (outputs * outputs + RELATIVE_FLOOR)).astype(np.float32)
 
 
 LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {"l2": l2, "relative-l2": relative_l2}

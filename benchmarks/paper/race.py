@@ -210,10 +210,17 @@ def _record(outcomes: Mapping[int, Outcome]) -> Outcome | None:
 
 
 def _untested(outcomes: Mapping[int, Outcome], n_rates: int, target_db: float, stride: int) -> list[int]:
-    """The next rate on each side that has not clearly lost; on both sides of all rates while none has arrived."""
+    """The next rate on each side that has not clearly lost.
+
+    While none has arrived, that is the next one beyond all others, unless the last one there took all steps allowed and
+    ended more than CLOSE_DB below the best.
+    """
     best = best_rate(outcomes)
     if best is None:
-        neighbours = [min(outcomes) - stride, max(outcomes) + stride]
+        top = max(max(outcome.curve) for outcome in outcomes.values())
+        ends = {min(outcomes): -stride, max(outcomes): stride}
+        lost = {rate for rate in ends if outcomes[rate].ending == "capped" and outcomes[rate].psnr_db < top - CLOSE_DB}
+        neighbours = [rate + side for rate, side in ends.items() if rate not in lost]
     else:
         neighbours: list[int] = []
         for side in (-stride, stride):

@@ -103,7 +103,7 @@ class Signs:
 
 
 def interval(values: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL) -> tuple[float, float]:
-    """The percentile bootstrap interval of a mean (Efron 1979), from a fixed seed; nan for fewer values than `LEAST`."""
+    """The percentile bootstrap interval of a mean (Efron 1979), from a fixed seed; nan for under `LEAST` values."""
     if len(values) < LEAST:
         return float("nan"), float("nan")
     rng = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from benchmarks.commands import main
+from benchmarks.paper.acceleration import Search
 from benchmarks.records.store import read
 from benchmarks.report.grouping import Setup
 
@@ -33,6 +35,38 @@ def test_the_command_resumes(tmp_path: Path) -> None:
     assert "4 runs, 4 of them recorded already" in CliRunner().invoke(main, options).output
 
 
+def test_all_combinations_of_settings_are_run_picture_by_picture(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.fromarray(PICTURE + ord(name)).save(tmp_path / f"{name}.png")
+    records = tmp_path / "r.jsonl"
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--field", "ngp", "--psnr", "20"]
+    command += ["--transform", "rpp", "--max-steps", "40", "--records", str(records), "--halvings", "1"]
+    command += ["--loss", "l2", "--loss", "relative-l2", "--growth", "1.5", "--seed", "0", "--seed", "3"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    assert [row["image"] for row in rows] == ["a"] * 8 + ["b"] * 8
+    assert {(row["loss"], row["seed"], row["growth"]) for row in rows[:8]} == {
+        (loss, seed, 1.5) for loss in ("l2", "relative-l2") for seed in (0, 3)
+    }
+    assert any(run["log2_rate"] % 1 for row in rows for run in row["runs"])
+    assert all(isinstance(run["log2_rate"], int) or run["log2_rate"] % 1 for row in rows for run in row["runs"])
+    assert "loss relative-l2, growth 1.5" in result.output
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+
+    def interrupted(self: Search, outcomes: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "result", interrupted)
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--width", "8", "--max-steps", "2"]
+    result = CliRunner().invoke(main, [*command, "--records", str(tmp_path / "r.jsonl")])
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -49,6 +83,13 @@ def test_the_command_resumes(tmp_path: Path) -> None:
         (["--field", "ngp", "--optimiser", "soap"], "no 'ngp' in benchmarks.plain.fields"),
         (["--field", "ffn", "--precision", "fp16"], "are in fp32"),
         (["--field", "ffn", "--table", "15"], "need --field ngp"),
+        (["--engine", "stacked", "--loss", "relative-l2"], "L2 loss"),
+        (["--engine", "stacked", "--device", "cuda"], "no CUDA device"),
+        (["--engine", "torch", "--device", "cuda"], "no CUDA device"),
+        (["--rates", "-11", "-9"], "higher rate first"),
+        (["--ray", "auto", "--device", "cuda:1"], "Ray chooses the GPU"),
+        (["--growth", "1.5"], "need --field ngp"),
+        (["--loss", "l1"], "'l1' is not one of"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path: Path) -> None:

@@ -128,6 +128,12 @@ def test_a_search_in_which_no_rate_arrives_runs_one_of_those_that_stall_to_the_e
     }  # fmt: skip
 
 
+def test_where_no_rate_arrives_a_side_is_given_up_that_ends_far_below_the_best() -> None:
+    slow = [[psnr_db * (1 - 1 / (1 + i / 40)) for i in range(1001)] for psnr_db in (20.0, 30.0, 45.0, 44.0, 30.0, 20.0)]
+    found = bracket(starting([slow]), 1, 6, 2, 50.0, 1000)[0]
+    assert set(found) == {1, 2, 3, 4}
+
+
 @pytest.mark.parametrize(("stride", "best"), [(2, 3), (2, 4), (4, 5), (4, 2), (4, 0), (4, 12)])
 def test_rates_between_the_powers_of_two_are_tried_around_the_best(stride: int, best: int) -> None:
     curves = [[towards(100 + 10 * abs(rate - best)) for rate in range(13)]]
