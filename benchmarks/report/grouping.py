@@ -45,6 +45,7 @@ CHOICES = {
     "growth": Choice(0.0, {"{}": "growth {}"}),
     "table": Choice(24, {"{}": "table 2^{}"}),
     "adam": Choice("field", {"usual": "usual Adam", "{}": "Adam {}"}),
+    "optimiser": Choice("adam", {"muon": "Muon", "soap": "SOAP", "kfac": "K-FAC", "{}": "{}"}),
 }
 """By their keys in records. Most are of Instant-NGP."""
 
@@ -117,7 +118,10 @@ class Setup:
         return "-".join(part for part in parts if part).replace(".", "_")
 
 
-FIELDS = {"siren": "SIREN", "ngp": "Instant-NGP"}
+FIELDS = {
+    "siren": "SIREN", "ngp": "Instant-NGP", "ffn": "Fourier features", "finer": "FINER", "hash-grid": "hash grid",
+    "wire": "WIRE",
+}  # fmt: skip
 """What people call the fields of the paper's protocol."""
 
 

@@ -1,0 +1,108 @@
+"""Losses other than the squared error, for all engines: a loss is one function here, and no engine knows of it.
+
+The gradient of an engine is that of the mean squared error between outputs and targets, 2 (output - target) / n at each
+output. With targets `output - slope` it becomes 2 slope / n, for slopes of any loss. So a step takes the outputs first,
+then moves the targets, and then takes the gradient: a pass over the picture more than with the squared error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nfcodec.fitting import Engine, Halt, Objective, Problem, Rates, Stats
+from nfcodec.fitting.engines.base import one_by_one
+
+Floats = npt.NDArray[np.float32]
+
+RELATIVE_FLOOR = np.float32(0.01)
+
+
+def l2(outputs: Floats, targets: Floats) -> Floats:
+    """The squared error."""
+    return outputs - targets
+
+
+def relative_l2(outputs: Floats, targets: Floats) -> Floats:
+    """tiny-cuda-nn's RelativeL2: the squared error over output^2 + 0.01, where the denominator counts as a constant."""
+    return ((outputs - targets) / (outputs * outputs + RELATIVE_FLOOR)).astype(np.float32)
+
+
+LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {"l2": l2, "relative-l2": relative_l2}
+"""By name: from outputs and targets (n, 1) to slopes, half the derivative of each output's loss."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A loss, and how outputs and slopes are rounded.
+
+    Attributes:
+        half: outputs have 16 bits.
+        quantum: slopes are rounded to multiples of it; 0 for none.
+    """
+
+    slopes: Callable[[Floats, Floats], Floats]
+    half: bool = False
+    quantum: float = 0.0
+
+    def outputs(self, outputs: Floats) -> Floats:
+        """As the loss sees them."""
+        return outputs.astype(np.float16).astype(np.float32) if self.half else outputs
+
+    def moved_targets(self, outputs: Floats, targets: Floats) -> Floats:
+        """With which an engine's gradient at these outputs, not yet rounded, is that of the loss."""
+        slopes = self.slopes(self.outputs(outputs), targets)
+        if self.quantum:
+            slopes = np.round(slopes / np.float32(self.quantum)) * np.float32(self.quantum)
+        return outputs - slopes
+
+
+class Steered:
+    """An engine with another loss: what `EngineProgram` asks of engines, and nothing more.
+
+    Args:
+        objective: of the engine; its targets are replaced.
+    """
+
+    block = 1
+
+    def __init__(self, engine: Engine, problem: Problem, objective: Objective, seen: Seen) -> None:
+        self._engine, self._objective, self._seen = engine, objective, seen
+        self._targets = problem.targets.copy()  # an engine may write its objective's targets over the problem's
+        self._outputs: Floats | None = None
+
+    def gradient(self) -> Stats:
+        """The gradient of the loss; the statistics have the mean squared error, as it is without the loss."""
+        outputs = self._raw_outputs()
+        with np.errstate(all="ignore"):  # a run that has diverged says so by its error
+            self._engine.set_objective(
+                replace(self._objective, targets=self._seen.moved_targets(outputs, self._targets))
+            )
+            errors = self._seen.outputs(outputs) - self._targets
+            mse = float(np.mean(np.square(errors, dtype=np.float64)))
+        return replace(self._engine.gradient(), mse=mse)
+
+    def update(self, rates: Rates) -> None:
+        self._outputs = None
+        self._engine.update(rates)
+
+    def advance(self, rates: list[Rates], halt: Halt) -> list[Stats]:
+        return one_by_one(self, rates, halt)  # pyright: ignore[reportArgumentType]
+
+    def outputs(self) -> Floats:
+        return self._seen.outputs(self._raw_outputs())
+
+    def parameters(self) -> dict[str, npt.NDArray[np.float32]]:
+        return self._engine.parameters()
+
+    def restore(self, parameters: dict[str, npt.NDArray[np.float32]]) -> None:
+        self._outputs = None
+        self._engine.restore(parameters)
+
+    def _raw_outputs(self) -> Floats:
+        if self._outputs is None:
+            self._outputs = self._engine.outputs()
+        return self._outputs
