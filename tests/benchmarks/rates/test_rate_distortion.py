@@ -48,6 +48,7 @@ def test_from_pictures_to_a_report(pictures: Path, tmp_path: Path) -> None:
     assert all(row["psnr_db"] >= row["setting"] for row in made)
     assert {(row["field"], row["family"]) for row in made} == {("auto", "wavelet")}
     assert all(0 < row["ms_ssim"] <= 1 for row in rows)
+    assert all(row["ssimulacra2"] <= 100 for row in rows)
     (table,) = rates.tables(rows)
     ours = dict(zip(table.columns, next(line for line in table.rows if line[0] == "nfcodec -e 1"), strict=True))
     assert ours["BD-rate over webp, %"] is not None
