@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.figures.acceleration import acceleration
+from benchmarks.figures.peers import over_peer
 from benchmarks.figures.pipeline import pipeline
 from benchmarks.figures.rates import absolute, relative
 from benchmarks.records.store import Row
@@ -21,4 +22,5 @@ def figures(rows: Sequence[Row]) -> dict[str, str]:
         "pipeline.svg": pipeline(),
         "rate-kodak.svg": absolute(rows),
         "rate-kodak-relative.svg": relative(rows),
+        "rate-kodak-peer.svg": over_peer(rows),
     }

@@ -14,8 +14,16 @@ from PIL import ImageFont
 from benchmarks.commands import main
 from benchmarks.commands.figures import CHECKOUT, RECORDS, committed
 from benchmarks.figures import figures
+from benchmarks.figures.peers import PEER, mean_ratio, over_peer
+from benchmarks.figures.rates import absolute, relative
+from benchmarks.rates.curves import Curve, published_by_picture
+from benchmarks.rates.peers import points_of
 from benchmarks.records.store import REQUIRED, Row, read
+from benchmarks.report.peer_files import by_name
+from benchmarks.report.rate_curves import datasets, name_of
 from benchmarks.svg import COLOURS
+
+NAMES = ["acceleration.svg", "pipeline.svg", "rate-kodak.svg", "rate-kodak-relative.svg", "rate-kodak-peer.svg"]
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -55,7 +63,7 @@ def text_width(content: str, kinds: str) -> float:
     return ImageFont.truetype(str(path), size).getlength(content)
 
 
-@pytest.mark.parametrize("name", ["acceleration.svg", "pipeline.svg", "rate-kodak.svg", "rate-kodak-relative.svg"])
+@pytest.mark.parametrize("name", NAMES)
 def test_figures_are_small_and_legible_in_both_modes(name: str, rows: list[Row]) -> None:
     svg = figures(rows)[name]
     assert len(svg) < (150_000 if name == "acceleration.svg" else 60_000)  # it grows with the settings that are tried
@@ -95,3 +103,64 @@ def test_a_codec_without_all_pictures_is_named(rows: list[Row]) -> None:
     ]
     with pytest.raises(ValueError, match="have 23 Kodak pictures of webp, not 24"):
         figures(fewer)
+
+
+def grids_of(image: str, ratios: dict[int, float], field: str = "grid") -> list[Row]:
+    """Files with so many times the bits of the peer, by point."""
+    known = points_of(PEER)[image]
+    ours = {"family": field, "field": field, "effort": 5, "transform": "none", "seed": 0}
+    return [
+        {
+            "study": "peer", "dataset": "kodak", "image": image, "peer": PEER, "point": number, **ours,
+            "target_db": known[number - 1].psnr_db, "psnr_db": known[number - 1].psnr_db + 0.01,
+            "bpp": ratio * known[number - 1].bpp, "peer_bpp": known[number - 1].bpp,
+        }
+        for number, ratio in ratios.items()
+    ]  # fmt: skip
+
+
+def marks(svg: str, kind: str, colour: str) -> int:
+    return len(re.findall(rf'<{kind} [^>]*style="fill: var\(--ground\); stroke: var\(--{colour}\)"', svg))
+
+
+def test_over_a_peer_a_point_shows_the_pictures_that_grids_have_there(rows: list[Row]) -> None:
+    rates = [row for row in rows if row["study"] == "rate"]
+    some = grids_of("kodim05", {2: 1.1, 3: 1.2, 4: 1.1}) + grids_of("kodim23", {3: 1.2})
+    svg = over_peer([*rates, *some])
+    assert "Kodak 5 and 23. At each point" in svg
+    assert re.findall(r'class="soft" text-anchor="middle">([^<]*)', svg) == ["1", "2", "1"]
+    assert marks(svg, "rect", "ours") == 3  # grids
+    assert marks(svg, "circle", "soft") == 3  # the peer itself
+    assert "nfcodec, wavelet" in svg  # read between its files
+    assert "nfcodec, auto" not in svg
+    with_auto = over_peer([*rates, *some, *grids_of("kodim05", {2: 1.0, 3: 1.0}, "auto")])
+    assert "nfcodec, auto" in with_auto  # at the second point, where it has all pictures
+    low = over_peer([*rates, *grids_of("kodim13", {2: 1.1, 3: 1.2})])
+    assert marks(low, "rect", "ours") == 1  # the second point of this picture is too low to count
+
+
+def test_over_a_peer_the_mean_is_geometric() -> None:
+    grids = by_name(grids_of("kodim05", {3: 2.0}) + grids_of("kodim23", {3: 0.5}))[0]
+    assert mean_ratio(grids, {}, 3, ["kodim05", "kodim23"]) == pytest.approx(1.0)
+    assert mean_ratio(grids, {}, 3, ["kodim05", "kodim15"]) is None
+    known = published_by_picture()["Cool-chic 5"]["kodim15"]
+    dense = {"kodim15": Curve(tuple(3 * bpp for bpp in known.bpp), known.quality)}
+    assert mean_ratio(None, dense, 3, ["kodim15"]) == pytest.approx(3.0)
+    few = {"kodim15": Curve(dense["kodim15"].bpp[1:4], known.quality[1:4])}
+    assert mean_ratio(None, few, 3, ["kodim15"]) is None
+
+
+def test_without_grids_there_is_no_figure_over_a_peer(rows: list[Row]) -> None:
+    with pytest.raises(ValueError, match="no files of nfcodec grid -e 5"):
+        over_peer([row for row in rows if row["study"] != "peer"])
+
+
+def test_curves_of_all_pictures_are_drawn_once_they_are_there(rows: list[Row]) -> None:
+    grids = [
+        {**row, "field": "grid", "family": "grid", "seed": 0, "bpp": 0.9 * row["bpp"]}
+        for row in datasets(rows)["kodak"]
+        if name_of(row) == "nfcodec wavelet -e 5"
+    ]
+    assert "nfcodec, grid" not in absolute(rows)
+    for draw in (absolute, relative):
+        assert "nfcodec, grid" in draw([*rows, *grids])

@@ -81,6 +81,7 @@ def test_from_pictures_to_records(pictures: Path, tmp_path: Path) -> None:
     assert 32.129582 <= row["psnr_db"] < 33
     assert row["bpp"] == 8 * row["bytes"] / (16 * 24)
     assert row["over_peer"] == pytest.approx(row["bpp"] / row["peer_bpp"], abs=1e-4)
+    assert (row["ms_ssim"] is not None, row["ssimulacra2"] is not None) == (True, True)
     assert all(row[key] > 0 for key in ("encode_seconds", "encode_cpu_seconds", "decode_seconds", "MB", "decode_MB"))
 
     assert "2 runs, 1 of them recorded already" in invoke(*command, "--processes", "2")
