@@ -8,7 +8,7 @@ from benchmarks.paper import published
 from benchmarks.records.store import Row
 from benchmarks.report.encodes import DEFAULT_EFFORT, SOLVED, Against, codec_setups, compared
 from benchmarks.report.evidence import FAR, Nearness, Setting, Wins, nearness, settings, transforms, wins
-from benchmarks.report.grouping import FIELDS
+from benchmarks.report.grouping import family_of
 from benchmarks.report.plot import count
 
 QUESTION = "Does a transform speed up fitting?"
@@ -28,7 +28,12 @@ COMBINED = "a field, its settings and a set of pictures"
 def answer(rows: Sequence[Row]) -> list[str]:
     """Five sentences at most: how often transforms help, RPP with each field, how near the paper that is, and files."""
     found = settings(rows)
-    said = [_verdict(found), *(_field(found, field) for field in FIELDS), _near(nearness(found, "ngp")), _files(rows)]
+    said = [
+        _verdict(found),
+        *(_field(found, field) for field in published.SETUP),
+        _near(nearness(found, "ngp")),
+        _files(rows),
+    ]
     return [sentence for sentence in said if sentence]
 
 
@@ -81,7 +86,7 @@ def _field(found: Sequence[Setting], field: str) -> str:
         said = f"between {min(values)[1]} and {max(values)[1]}, depending on which of {len(values)} settings is taken"
     papers = next((setting.papers(dataset)[RPP] for setting, dataset in known if setting.papers(dataset)), None)
     paper = f"; the paper has {papers:.2f} at {published.SIZE}" if papers else ""
-    return f"With {FIELDS[field]}, the acceleration of RPP is {said}{paper}{_best(each)}."
+    return f"With {family_of(field)}, the acceleration of RPP is {said}{paper}{_best(each)}."
 
 
 def _best(each: Sequence[tuple[Setting, str]]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.paper import published
+from benchmarks.paper.agreement import Agreement
 from benchmarks.paper.arms import TABLE_1
 from benchmarks.records.store import Row
 from benchmarks.report.estimates import Mean
@@ -130,7 +131,7 @@ class Nearness:
     @property
     def distance(self) -> float:
         """The geometric mean of these factors."""
-        return math.exp(sum(map(math.log, self.factors.values())) / len(self.factors))
+        return Agreement.of({name: mean.value for name, mean in self.ours.items()}, self.theirs).factor
 
 
 def nearness(found: Iterable[Setting], field: str) -> list[Nearness]:

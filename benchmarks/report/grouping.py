@@ -78,12 +78,14 @@ class Setup:
     @property
     def place(self) -> tuple[int, int, int, Setup]:
         """To sort by: SIREN before Instant-NGP, small pictures before large ones, the usual before the unusual."""
-        return list(FIELDS).index(self.field), self.side, len(self.chosen), self
+        known = list(FIELDS)
+        field = known.index(self.field) if self.field in known else len(known)
+        return field, self.side, len(self.chosen), self
 
     @property
     def family(self) -> str:
         """The field for people, without its size."""
-        return FIELDS.get(self.field, self.field)
+        return family_of(self.field)
 
     @property
     def chosen(self) -> list[str]:
@@ -123,6 +125,11 @@ FIELDS = {
     "wire": "WIRE",
 }  # fmt: skip
 """What people call the fields of the paper's protocol."""
+
+
+def family_of(field: str) -> str:
+    """What people call a field of the paper's protocol."""
+    return FIELDS.get(field, field)
 
 
 def asked_field(row: Row) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.paper import published
 from benchmarks.report.estimates import Mean
 from benchmarks.report.evidence import Setting, transforms
-from benchmarks.report.grouping import FIELDS
+from benchmarks.report.grouping import family_of
 from benchmarks.report.plot import label
 from benchmarks.svg import line, number, text
 
@@ -47,6 +47,11 @@ class Line:
     marks: tuple[Mark, ...]
 
     @property
+    def values(self) -> str:
+        """What the marks stand for, in words."""
+        return ", ".join(f"{mark.dataset} {_value(mark)}" for mark in self.marks)
+
+    @property
     def names(self) -> list[str]:
         """The name in lines that leave room for the values at the end of the first one."""
         room = (WIDTH - sum(_DIGIT * len(_value(mark)) + 3 for mark in self.marks)) / _LETTER
@@ -79,10 +84,7 @@ class Panel:
     @property
     def description(self) -> str:
         """For people who do not see it."""
-        said = (
-            f"{FIELDS[each.field]}, {each.name}: " + ", ".join(f"{mark.dataset} {_value(mark)}" for mark in each.marks)
-            for each in self.lines
-        )
+        said = (f"{family_of(each.field)}, {each.name}: {each.values}" for each in self.lines)
         return f"Acceleration by {label(self.transform)}. {'; '.join(said)}."
 
     def drawn(self, left: float = 0, top: float = 0) -> Iterator[str]:
@@ -98,7 +100,7 @@ class Panel:
         for each in self.lines:
             if each.field != field:
                 y, field = y + _FIELD, each.field
-                yield text(left + 2, y - 6, FIELDS[field], kind="fine bold label")
+                yield text(left + 2, y - 6, family_of(field), kind="fine bold label")
             yield from _line(each, scale, self.datasets, left, y)
             y += each.height
 
@@ -110,7 +112,7 @@ def panels(found: Sequence[Setting]) -> list[Panel]:
     made: list[Panel] = []
     for name in transforms(found):
         lines: list[Line] = []
-        for field in FIELDS:
+        for field in dict.fromkeys(setting.setup.field for setting in found):
             mine = [setting for setting in found if setting.setup.field == field]
             lines += [_of_setting(setting, name) for setting in mine if any(name in m for m in setting.means.values())]
             lines += _of_paper(mine, name)

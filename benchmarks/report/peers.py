@@ -126,7 +126,7 @@ def _abouts(ours: Sequence[Ours], n_pictures: int) -> list[str]:
     for each in ours:
         names = "all pictures" if len(each.files) == n_pictures else f"only {', '.join(each.files)}"
         commits = ", ".join(sorted({row["commit"] or "unknown" for row in each.rows}))
-        found.append(f"`{each.name}`: {len(each.rows)} recorded, of {names}; commits {commits}.")
+        found.append(f"{each.name}: {len(each.rows)} recorded, of {names}; commits {commits}.")
     return found
 
 

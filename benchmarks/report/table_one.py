@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.paper import published
 from benchmarks.records.store import Row
 from benchmarks.report.evidence import FAR, Setting, nearness, settings, transforms
-from benchmarks.report.grouping import CHOICES, FIELDS, Setup
+from benchmarks.report.grouping import CHOICES, Setup, family_of
 from benchmarks.report.table import Cell, Table
 
 MANY = 5
@@ -25,8 +25,9 @@ NOTES = (
 def tables(rows: Sequence[Row]) -> list[Table]:
     """Table 1 for each field, the set-ups, and how near each setting comes to the paper; those that there are."""
     found, searches = settings(rows), [row for row in rows if row["study"] == "paper"]
-    made = [_table_1(found, field) for field in FIELDS]
-    made += [_setups(found, searches), *(_nearness(found, field) for field in FIELDS)]
+    fields = list(dict.fromkeys(setting.setup.field for setting in found))
+    made = [_table_1(found, field) for field in fields]
+    made += [_setups(found, searches), *(_nearness(found, field) for field in fields)]
     return [table for table in made if table is not None]
 
 
@@ -44,7 +45,7 @@ def _table_1(found: Sequence[Setting], field: str) -> Table | None:
             means = setting.means.get(dataset, {})
             if any(name in means for name in names):
                 lines.append((f"{dataset}, {setting.label}", setting.n(dataset), *(means.get(name) for name in names)))
-    title = f"Table 1, {FIELDS[field]}: acceleration, ours and the paper's"
+    title = f"Table 1, {family_of(field)}: acceleration, ours and the paper's"
     return (
         Table(f"table-1-{field}", title, ("pictures and setting", "n", *names), tuple(lines), NOTES) if lines else None
     )
@@ -55,17 +56,19 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
     if not found:
         return None
     lines: list[tuple[Cell, ...]] = []
-    for field in FIELDS:
+    for field in dict.fromkeys(setting.setup.field for setting in found):
         mine = [setting for setting in found if setting.setup.field == field]
-        if mine:
-            lines.append((f"{FIELDS[field]}, the paper", *published.SETUP[field]))
+        if field in published.SETUP:
+            lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
         lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
     columns = ("setting", "SIREN's width", "levels", "largest table", "loss", "Adam", "16 bits", "log2 of rates",
                "steps at most", "pictures")  # fmt: skip
+    commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
     notes = (
         "Levels and tables are Instant-NGP's. Adam's constants are the usual ones, or those that suit the field.",
         "Pictures are the first ones of a set by name where they are not named. Where a set of ours has another name"
         " than kodak, div2k or clic, its pictures are not quite the paper's.",
+        f"Commits of the records: {commits}.",
     )
     return Table("setups", "How the set-ups differ", columns, tuple(lines), notes)
 
@@ -119,5 +122,5 @@ def _nearness(found: Sequence[Setting], field: str) -> Table | None:
         f"Mean accelerations over pictures of {first.dataset} beside the paper's row for it, over all ten transforms."
         " The factor is the geometric mean of ours over the paper's, or the paper's over ours where that is more.",
     )
-    title = f"How near {FIELDS[field]} comes to the paper, by setting"
+    title = f"How near {family_of(field)} comes to the paper, by setting"
     return Table(f"nearness-{field}", title, columns, tuple(lines), notes)
