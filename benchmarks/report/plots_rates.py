@@ -21,6 +21,14 @@ MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">")
 """Of other codecs, and of ways to encode of ours: colours and lines repeat before the markers do."""
 
 MARK_EVERY_DB, MARK_EVERY_POINTS = 2.0, 10.0
+LOW_DB, HIGH_DB = 22.0, 52.0
+
+GRAY = "#777777"
+PUBLISHED = {
+    "VTM": (0, -4, 3, "right"), "C3": (0, 4, 9, "left"), "Cool-chic 5": (-1, -4, -2, "right"),
+    "RECOMBINER": (-1, 4, 6, "left"), "NIF25": (-1, 4, 6, "left"), "COIN": (-1, 4, 4, "left"),
+}  # fmt: skip
+"""Neural codecs and VTM: which end of the curve has the name, and how many points right and down of it and how."""
 
 
 def plots(rows: Sequence[Row]) -> list[Plot]:
@@ -32,25 +40,28 @@ def plots(rows: Sequence[Row]) -> list[Plot]:
 
 
 def _by_psnr(dataset: str, rows: Sequence[Row]) -> Plot:
-    curves = curves_of(rows, "psnr_db")
+    """Of the codecs that have all pictures: means over different pictures cannot be compared."""
+    by_codec = curves_of(rows, "psnr_db")
+    n = max(map(len, by_codec.values()))
+    curves = {codec: images for codec, images in by_codec.items() if len(images) == n}
     kodak = dataset == "kodak"
 
     def draw(figure: Figure) -> None:
         axes = _axes(figure, "PSNR in dB")
-        _curves(axes, curves, np.arange(22.0, 52.01, 0.25), MARK_EVERY_DB)
-        for (name, curve), place in zip(published().items() if kodak else (), itertools.count(1), strict=False):
-            axes.plot(curve.bpp, curve.quality, ":", marker=".", markersize=4, color="#888888", linewidth=0.9)
-            axes.annotate(name, (curve.bpp[-1], curve.quality[-1]), (2, 2 * (place % 3)), fontsize=7,
-                          textcoords="offset points", color="#888888")  # fmt: skip
+        _curves(axes, curves, np.arange(LOW_DB, HIGH_DB + 0.01, 0.25), MARK_EVERY_DB)
+        for name, (end, right, down, anchor) in PUBLISHED.items() if kodak else ():
+            curve = published()[name]
+            axes.plot(curve.bpp, curve.quality, ":", marker=".", markersize=4, color=GRAY, linewidth=0.9)
+            axes.annotate(name, (curve.bpp[end], curve.quality[end]), (right, -down), fontsize=7.5, ha=anchor,
+                          textcoords="offset points", color=GRAY)  # fmt: skip
+        axes.set_ylim(LOW_DB, HIGH_DB + 1)
         figure.legend(loc="outside lower center", ncols=3)
 
-    n = sorted({len(images) for images in curves.values()})
-    pictures = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}"
     caption = (
-        f"Mean over {pictures} pictures of the rate at each PSNR, where all of them get there; a marker every"
+        f"Mean over {n} pictures of the rate at each PSNR, where all of them get there; a marker every"
         f" {MARK_EVERY_DB:g} dB."
     )
-    caption += " Dotted: as others published it, a marker for each of their settings, 24 pictures." if kodak else ""
+    caption += " Dotted: means that others published, 24 pictures at each of their settings." if kodak else ""
     return drawn(f"rate-{dataset}", f"Bytes against quality: {dataset}", caption, draw, height_in=5.4)
 
 
@@ -66,9 +77,9 @@ def _by_score(dataset: str, rows: Sequence[Row]) -> Plot | None:
         figure.legend(loc="outside lower center", ncols=3)
 
     caption = (
-        f"Mean of the rate at each SSIMULACRA2 over the {len(names)} pictures on which all of these codecs have it"
-        f" ({', '.join(names)}); a marker every {MARK_EVERY_POINTS:g} points. Above 90 hardly anybody sees any"
-        " difference."
+        f"Mean of the rate at each SSIMULACRA2 over {len(names)} pictures ({', '.join(names)}), of codecs that have"
+        f" records with it on all of them; a marker every {MARK_EVERY_POINTS:g} points. Above 90 hardly anybody sees"
+        " any difference."
     )
     title = f"Bytes against SSIMULACRA2: {dataset}"
     return drawn(f"rate-ssimulacra2-{dataset}", title, caption, draw, height_in=5.0)

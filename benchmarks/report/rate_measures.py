@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 
+from benchmarks.rates.codecs import OURS
 from benchmarks.rates.curves import BD_METHOD, Curve, bd_rate
 from benchmarks.rates.measures import MEASURES
 from benchmarks.records.store import Row
@@ -26,8 +27,9 @@ BD_NOTES = (
 )
 SCORE_NOTE = (
     "Bits a pixel of whole files, the mean over pictures of the rates at that score, interpolated by a monotone cubic"
-    " in log rate, and medians of seconds. All rows are about the same pictures, on which all of these codecs have the"
-    " measure: {}. 90 is hardly ever to be told from the original, 70 is high quality, 50 medium, 30 low."
+    " in log rate, and medians of seconds. All rows are about the same pictures: {}. Codecs without records of the"
+    " measure on some of them are left out. 90 is hardly ever to be told from the original, 70 is high quality, 50"
+    " medium, 30 low."
 )
 
 
@@ -60,14 +62,18 @@ def _bd_cell(reference: Mapping[str, Curve], test: Mapping[str, Curve]) -> str |
 
 
 def shared_curves(by_codec: Curves) -> Curves:
-    """Those of the pictures alone of which every codec has at least two files with the measure; ours first."""
+    """Curves over the same pictures, ours first: those of which ours has at least two files with the measure.
+
+    Without any of ours, they are those of the codec with the most. Codecs that lack some of them are left out.
+    """
     curves = {
-        codec: {image: curve for image, curve in images.items() if len(curve.bpp) > 1}
+        codec: {image: curve for image, curve in sorted(images.items()) if len(curve.bpp) > 1}
         for codec, images in sorted(by_codec.items(), key=ours_first)
     }
-    curves = {codec: images for codec, images in curves.items() if images}
-    shared = sorted(set.intersection(*map(set, curves.values()))) if curves else []
-    return {codec: {image: images[image] for image in shared} for codec, images in curves.items()} if shared else {}
+    ours = [images for codec, images in curves.items() if codec.startswith(OURS)]
+    shared = list(max(ours if any(ours) else curves.values(), key=len, default={}))
+    have_all = {codec: images for codec, images in curves.items() if shared and set(shared) <= set(images)}
+    return {codec: {image: images[image] for image in shared} for codec, images in have_all.items()}
 
 
 def _score_table(dataset: str, rows: Sequence[Row], by_codec: Curves) -> Table | None:

@@ -29,6 +29,7 @@ NOTES = (
     " a monotone cubic in log rate. Where some pictures are better than that at the lowest setting tried, or worse at"
     " the highest, there is no mean, and the table says of how many pictures that is so. AVIF, WebP and JPEG XL were"
     " tried at the lowest quality that they have, 0 or 1. Our files are made for a PSNR: those not run are named so.",
+    "n: pictures. Rows about different numbers of them must not be compared with each other.",
     "Seconds: medians over the files at all settings, of processors where a record has them, else by the clock.",
 )
 

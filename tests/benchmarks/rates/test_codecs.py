@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.rates import codecs
-from benchmarks.rates.codecs import LOSSLESS, LOSSY, Rival, there_and_back
+from benchmarks.rates.codecs import AVIF_THREADS, LOSSLESS, LOSSY, Rival, there_and_back
 from benchmarks.rates.encode_table import AS_GOOD
 from benchmarks.rates.qualities import lowest_quality, nearest_quality
 from nfcodec.errors import UsageError
@@ -75,6 +75,11 @@ def test_avif_is_tuned_for_how_pictures_look_unless_it_is_told_otherwise() -> No
         for more in ({}, {"advanced": {"tune": "iq"}}, {"advanced": {"tune": "psnr"}})
     )
     assert usual == told != other
+
+
+def test_the_threads_of_avif_are_given_where_bytes_are_compared() -> None:
+    found = {name: codec.at(50).options.get("max_threads") for name, codec in LOSSY.items() if name.startswith("avif")}
+    assert found == dict.fromkeys(("avif", "avif-psnr", "avif-iq"), AVIF_THREADS)
 
 
 def test_seconds_of_processors_leave_out_waiting() -> None:

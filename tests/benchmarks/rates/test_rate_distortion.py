@@ -126,22 +126,40 @@ def test_of_files_alike_the_last_counts_and_seconds_are_of_processors_where_they
     assert (cells["encode s"], cells["decode s"]) == (3.0, 0.9)
 
 
-def test_bits_at_equal_ssimulacra2_are_about_the_pictures_that_all_codecs_have() -> None:
-    scores = (20.0, 55.0, 75.0, 95.0)
-    rows = [
-        point(codec, q, factor * 2**q, 30.0 + q, image, ssimulacra2=score)
-        for codec, factor, images in (("webp", 1.0, "abc"), ("avif", 0.5, "ab"))
+def scored(codec: str, factor: float, images: str) -> list[Row]:
+    """Four files of each picture, with SSIMULACRA2."""
+    settings = list(enumerate((20.0, 55.0, 75.0, 95.0)))
+    return [
+        point(codec, q, factor * 2**q, 30.0 + q, image, ssimulacra2=score, seed=0)
         for image in images
-        for q, score in enumerate(scores)
+        for q, score in settings
     ]
-    rows += [point("webp", 9, 1e3, 45.0, "d", ssimulacra2=99.0), point("jpeg", 9, 1e3, 45.0, "d")]  # too few, and none
+
+
+def test_bits_at_equal_ssimulacra2_are_about_our_pictures_and_codecs_that_have_them_all() -> None:
+    rows = [
+        *scored("webp", 1.0, "cba"),
+        *scored("avif", 0.5, "ac"),
+        *scored("jxl", 0.5, "ab"),
+        *scored(OURS, 2.0, "ca"),
+    ]
+    rows += [
+        point(OURS, 9, 1e3, 45.0, "d", ssimulacra2=99.0, seed=0),
+        point("jpeg", 9, 1e3, 45.0, "a"),
+    ]  # too few, none
     found = next(table for table in rates.tables(rows) if table.name == "rate-ssimulacra2-few")
     by_codec = {str(line[0]): dict(zip(found.columns, line, strict=True)) for line in found.rows}
-    assert {codec: cells["n"] for codec, cells in by_codec.items()} == {"webp": 2, "avif": 2}
-    webp, avif = (by_codec[codec] for codec in ("webp", "avif"))
-    assert webp["bpp at 60"] == pytest.approx(2 * avif["bpp at 60"])  # pyright: ignore
-    assert 2 < webp["bpp at 60"] < 4  # pyright: ignore
-    assert "the measure: a, b. 90" in found.notes[0]
+    assert {codec: cells["n"] for codec, cells in by_codec.items()} == {"nfcodec -e 5": 2, "webp": 2, "avif": 2}
+    ours, webp, avif = (cells["bpp at 60"] for cells in by_codec.values())
+    assert 2 < webp < 4  # pyright: ignore
+    assert (ours, avif) == pytest.approx((2 * webp, webp / 2))  # pyright: ignore
+    assert "the same pictures: a, c. Codecs" in found.notes[0]
+
+
+def test_without_ours_bits_at_equal_ssimulacra2_are_about_all_pictures() -> None:
+    rows = [*scored("webp", 1.0, "abc"), *scored("avif", 0.5, "ab")]
+    found = next(table for table in rates.tables(rows) if table.name == "rate-ssimulacra2-few")
+    assert [line[:2] for line in found.rows] == [("webp", 3)]
 
 
 def test_bd_rates_by_measure() -> None:
