@@ -252,7 +252,7 @@ def test_thumbnails_leave_out_pixels_instead_of_mixing_them():
 TABLE = Table(
     "Steps & co.", "Steps", ("name", "steps", "acceleration"),
     (
-        ("b", 20, Mean.of([Ratio(2.0, "exact"), Ratio(3.0, "exact")])),
+        ("b", 20, Mean.of([Ratio(2.0, "exact"), Ratio(3.0, "exact")] * 3)),
         ("a", 100, None),
         ("c", 3, Mean.of([Ratio(0.5, "at most")])),
         ("d", 20, float("nan")),
