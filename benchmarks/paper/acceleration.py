@@ -90,6 +90,8 @@ class Fit(Settings, Job):
 
     def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
         """These runs, not yet begun; `ahead` as for `EngineProgram`."""
+        if self.engine in ("stacked", PLAIN) and self.device.startswith("cuda") and not engines.has_cuda_device():
+            raise EngineError("there is no CUDA device here")
         if self.engine == PLAIN:
             if (self.precision, self.adam) != ("fp32", "field"):
                 raise UsageError("fits in plain PyTorch are in fp32, with the constants of Adam that suit the field")
@@ -97,8 +99,6 @@ class Fit(Settings, Job):
         if self.engine == "stacked":
             if not isinstance(self.model, Siren) or not self.is_usual:
                 raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
-            if self.device.startswith("cuda") and not engines.has_cuda_device():
-                raise EngineError("there is no CUDA device here")
             return StackedSiren(self.model, self.side, runs, self.seed, self.device)
         return EngineProgram(
             self.model, self.side, runs, self.seed, objective=self.objective, seen=self.seen,

@@ -7,14 +7,13 @@ then moves the targets, and then takes the gradient: a pass over the picture mor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcodec.fitting import Engine, Halt, Objective, Problem, Rates, Stats
-from nfcodec.fitting.engines.base import one_by_one
 
 Floats = npt.NDArray[np.float32]
 
@@ -89,8 +88,14 @@ class Steered:
         self._outputs = None
         self._engine.update(rates)
 
-    def advance(self, rates: list[Rates], halt: Halt) -> list[Stats]:
-        return one_by_one(self, rates, halt)  # pyright: ignore[reportArgumentType]
+    def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
+        seen: list[Stats] = []
+        for each in rates:
+            self.update(each)
+            seen.append(self.gradient())
+            if halt.at(seen[-1]):
+                break
+        return seen
 
     def outputs(self) -> Floats:
         return self._seen.outputs(self._raw_outputs())

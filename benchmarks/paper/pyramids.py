@@ -7,13 +7,12 @@ never used. `UsedLevel` holds the used ones alone, so that a step takes no longe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from nfcodec.exact.geometry import AxisLookup
-from nfcodec.fields import Ngp
-from nfcodec.fields.ngp.levels import HashLevel, hash_levels, safe_scale
+from nfcodec.fields import HashLevel, Ngp, hash_levels, safe_scale
 
 N_LEVELS, FEATURES, BASE = 16, 2, 16
 
@@ -52,16 +51,17 @@ class UsedLevel(HashLevel):
 
     @classmethod
     def of(cls, fine: HashLevel, side: int) -> UsedLevel:
-        n = len(_touched(fine.axis(side, side)))
+        """Of a square of this side, in pixels."""
+        axis = fine.axis(side, side)
+        n = len(_touched(axis.low, axis.high))
         return cls(float(n - 1), n, -(-n * n // 8) * 8, fine.features, fine)
 
-    def axis(self, n_pixels: int, longer_side: int) -> AxisLookup:
-        fine = self.fine.axis(n_pixels, longer_side)
-        touched = _touched(fine)
-        return AxisLookup(
-            np.searchsorted(touched, fine.low), np.searchsorted(touched, fine.high), fine.fraction, fine.bits
-        )
+    def axis(self, n_pixels: int, longer_side: int):
+        found = self.fine.axis(n_pixels, longer_side)
+        touched = _touched(found.low, found.high)
+        low, high = (np.searchsorted(touched, each) for each in (found.low, found.high))
+        return replace(found, low=low, high=high)
 
 
-def _touched(axis: AxisLookup) -> np.ndarray:
-    return np.unique(np.concatenate([axis.low, axis.high]))
+def _touched(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.unique(np.concatenate([low, high]))

@@ -73,7 +73,7 @@ class Settings:
     @property
     def is_usual(self) -> bool:
         """Whether this is the L2 loss in 32 bits, with the field's own Adam."""
-        return (self.precision, self.adam, self.loss) == ("fp32", "field", "l2")
+        return (self.precision, self.adam, self.optimiser, self.loss) == ("fp32", "field", "adam", "l2")
 
     def constants(self, side: int) -> Adam | None:
         """Of Adam, for a square of this side; None for those that suit the field."""

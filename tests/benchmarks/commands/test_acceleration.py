@@ -86,10 +86,11 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--engine", "stacked", "--loss", "relative-l2"], "L2 loss"),
         (["--engine", "stacked", "--device", "cuda"], "no CUDA device"),
         (["--engine", "torch", "--device", "cuda"], "no CUDA device"),
+        (["--engine", "plain", "--device", "cuda"], "no CUDA device"),
         (["--rates", "-11", "-9"], "higher rate first"),
         (["--ray", "auto", "--device", "cuda:1"], "Ray chooses the GPU"),
         (["--growth", "1.5"], "need --field ngp"),
-        (["--loss", "l1"], "'l1' is not one of"),
+        (["--loss", "frog"], "'frog' is not one of"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path: Path) -> None:
