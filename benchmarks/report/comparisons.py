@@ -28,7 +28,7 @@ def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[C
         db = "20" if setup.field == "ngp" else "30"
         fits = {
             image: {chain: arms[chain] for chain in ("none", "rpp") if _has(arms.get(chain), db)}
-            for image, arms in by_image(group).items()
+            for image, arms in by_image(row for row in group if "original" in row).items()
         }
         for image in [image for image, arms in fits.items() if arms][:n_images]:
             found += _of_image(image.title, setup, db, fits[image])
@@ -36,7 +36,7 @@ def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[C
 
 
 def _has(row: Row | None, db: str) -> bool:
-    return row is not None and "original" in row and db in row.get("reconstructions", {})
+    return row is not None and db in row.get("reconstructions", {})
 
 
 def _of_image(image: str, setup: Setup, db: str, fits: dict[str, Row]) -> list[Comparison]:

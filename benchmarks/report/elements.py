@@ -20,7 +20,7 @@ _VARIABLES = {
 """What stands for the plots' colours on the page, so that they follow light and dark."""
 
 
-LONG = 24
+LONG = 16
 """From so many characters on, the text of a cell is broken into lines."""
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from benchmarks.paper import published
+from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
 from benchmarks.report import encodes, lossless, peers, processes, rates, speed, table_one
 from benchmarks.report.estimates import Mean, Ratio, Signs
@@ -108,7 +109,8 @@ def table_2(setup: Setup, images: dict) -> Table | None:
 
 def steps(setup: Setup, images: dict) -> Table | None:
     """Steps of every picture with every transform."""
-    names = list(dict.fromkeys(transform for each in images.values() for transform in each))
+    found = {transform for each in images.values() for transform in each}
+    names = [name for name in ARMS if name in found] + sorted(found - set(ARMS))
     rows = [
         (key.dataset, key.title.removeprefix(f"{key.dataset} "), *(_steps(arms.get(transform)) for transform in names))
         for key, arms in images.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def test_the_committed_files_are_what_the_records_give(files: dict[str, str]) ->
         assert (CHECKOUT / name).read_text(encoding="utf-8") == content, f"python -m benchmarks figures renews {name}"
 
 
-def test_the_command_writes_them(files: dict[str, str], tmp_path: Path) -> None:
+def test_the_command_writes_them(files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["benchmarks.commands.figures"]  # in its package, the command has this name
+    monkeypatch.setattr(module, "committed", lambda rows: files if rows else {})
     result = CliRunner().invoke(main, ["figures", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(files)

@@ -157,7 +157,7 @@ def test_means_are_geometric_by_point_and_over_complete_pictures() -> None:
     assert (whole["pictures"], whole["files"]) == ("1 of 24", 5)
     assert whole["bits over Cool-chic 5"] == "+0.0 %"
     text = markdown(found)
-    assert "`nfcodec grid -e 5`: 7 recorded, of only kodim03, kodim13, kodim15; commits c0ffee." in text
+    assert "nfcodec grid -e 5: 7 recorded, of only kodim03, kodim13, kodim15; commits c0ffee." in text
     assert "| 5 of 5 | 0.020 |" in text
 
 

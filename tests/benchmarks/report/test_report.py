@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmarks.report.answer import QUESTION, answer
@@ -19,7 +20,7 @@ from benchmarks.report.evidence import settings
 from benchmarks.report.grouping import ImageKey, Setup, accelerations, by_dataset, by_image, having, setups
 from benchmarks.report.page import REST, page
 from benchmarks.report.panels import panels
-from benchmarks.report.plot import number
+from benchmarks.report.plot import number, plain_log
 from benchmarks.report.plots import Plot, plots
 from benchmarks.report.plots_maps import thumbnail
 from benchmarks.report.table import Table
@@ -245,6 +246,14 @@ def test_numbers_on_axes():
     assert [number(value) for value in values] == list(values.values())
 
 
+@pytest.mark.parametrize(("low", "high"), [(45_000, 55_000), (1, 2.9), (0.05, 20), (1, 1e5)])
+def test_logarithmic_axes_have_a_few_ticks(low, high):
+    axes = Figure().add_subplot()
+    plain_log(axes, "x", (1, 2, 5))
+    axes.set_xlim(low, high)
+    assert 2 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= 16
+
+
 def test_thumbnails_leave_out_pixels_instead_of_mixing_them():
     small = thumbnail(png(RNG.choice(np.array([0, 255], np.uint8), (300, 200))))
     assert small.shape == (100, 67)
@@ -345,6 +354,8 @@ def test_comparisons(rows):
     ]  # fmt: skip
     assert len(comparisons(rows, n_images=1)) == 4
     assert len(comparisons([watched("one", "rpp")])) == 1
+    again = {key: value for key, value in watched("one", "rpp").items() if key not in ("original", "reconstructions")}
+    assert len(comparisons([watched("one", "rpp"), again])) == 1
     ngp = watched("one", "none", NGP)
     assert comparisons([ngp])[0].right.label == "fitted as it is, 20 dB"
     assert not comparisons([{**ngp, "reconstructions": {}}])
