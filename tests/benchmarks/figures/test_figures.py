@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -135,6 +136,21 @@ def test_over_a_peer_a_point_shows_the_pictures_that_grids_have_there(rows: list
     assert "nfcodec, auto" in with_auto  # at the second point, where it has all pictures
     low = over_peer([*rates, *grids_of("kodim13", {2: 1.1, 3: 1.2})])
     assert marks(low, "rect", "ours") == 1  # the second point of this picture is too low to count
+
+
+def test_labels_over_a_peer_stand_apart_and_above_the_ticks(rows: list[Row]) -> None:
+    rates = [row for row in rows if row["study"] == "rate"]
+    alike = (grids_of("kodim05", {3: ratio, 4: ratio}, field) for field, ratio in (("grid", 1.0), ("auto", 1.01)))
+    svg = over_peer(
+        [*rates, *grids_of("kodim05", {3: 1.0, 4: 1.02}, "wavelet"), *(row for each in alike for row in each)]
+    )
+    labels = re.findall(r'y="([\d.]+)" class="label[^>]*>([^<]*)', svg)
+    baselines = [float(y) for y, _ in labels]
+    assert {"nfcodec, grid", "nfcodec, auto", "nfcodec, wavelet", "Cool-chic 5 (published)"} <= {
+        text for _, text in labels
+    }
+    assert all(after - before >= 16.9 for before, after in itertools.pairwise(sorted(baselines)))
+    assert max(baselines) <= 425
 
 
 def test_over_a_peer_the_mean_is_geometric() -> None:
