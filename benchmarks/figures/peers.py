@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.figures.curves import Axes, Drawn, Look, Place, Point, figure
+from benchmarks.figures.curves import BOTTOM, Axes, Drawn, Look, Place, Point, figure
 from benchmarks.figures.rates import AUTO, GRID, MEASURED, REFERENCE, WAVELET
 from benchmarks.rates.curves import Curve
 from benchmarks.rates.peers import peers, points_of, settings_of
@@ -97,20 +97,24 @@ def _figure(
     return figure(
         f"Bits over those of {title} at its own PSNRs: less is better", axes, _labelled(axes, curves),
         (f"Kodak {listed}. At each point every picture has the very PSNR that",
-         f"{title} published for it, with every codec. Geometric means over the pictures",
-         "counted below. AVIF, WebP and JPEG XL are read between their many settings; so is",
-         "wavelet where it was not run at that PSNR."),
+         f"{title} published for it, with every codec. The mean PSNR and the number of",
+         "pictures stand below it. Geometric means. AVIF, WebP and JPEG XL are read",
+         "between their many settings; so is wavelet where it was not run at that PSNR."),
     )  # fmt: skip
 
 
 def _labelled(axes: Axes, curves: Sequence[Drawn]) -> list[Drawn]:
-    """The curves with their labels to the right, moved down where they would cover each other."""
-    found: list[Drawn] = []
-    free = 0.0
-    for curve in sorted(curves, key=lambda curve: axes.at(curve.points[-1])[1]):
-        _, y = axes.at(curve.points[-1])
-        lines = len(curve.look.label)
-        middle = max(y + 5, free + LABEL_HEIGHT * lines / 2)
-        free = middle + LABEL_HEIGHT * lines / 2
-        found.append(replace(curve, place=Place(14, middle - y)))
-    return found
+    """The curves with their labels to the right of their ends, moved where they would cover each other or the ticks."""
+    ends = {curve: axes.at(curve.points[-1])[1] for curve in curves}
+    order = sorted(ends, key=lambda curve: ends[curve])
+    halves = {curve: LABEL_HEIGHT * len(curve.look.label) / 2 for curve in order}
+    middles: dict[Drawn, float] = {}
+    taken = 0.0
+    for curve in order:
+        middles[curve] = max(ends[curve] + 5, taken + halves[curve])
+        taken = middles[curve] + halves[curve]
+    free = float(BOTTOM + 5)
+    for curve in reversed(order):
+        middles[curve] = min(middles[curve], free - halves[curve])
+        free = middles[curve] - halves[curve]
+    return [replace(curve, place=Place(14, middles[curve] - ends[curve])) for curve in order]

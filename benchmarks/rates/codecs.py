@@ -102,7 +102,7 @@ def _jpeg2000(setting: float) -> Mapping[str, Any]:
 
 
 AVIF_THREADS = 2
-"""Of AVIF where bytes are compared: on Kodak its files differ by up to 3 % with one thread, and with four they do not."""
+"""Of AVIF where bytes are compared: its files differ by up to 3 % with one thread, and with four they do not."""
 
 
 def avif(speed: int, **more: Any) -> Lossy:
