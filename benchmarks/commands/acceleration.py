@@ -22,10 +22,9 @@ from benchmarks.commands._shared import (
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PLAIN, RATES, Encode, Search, first_rate
 from benchmarks.paper.arms import ARMS
-from benchmarks.paper.losses import LOSSES
 from benchmarks.paper.pyramids import LARGEST
 from benchmarks.paper.settings import ADAMS, PRECISIONS, Settings
-from benchmarks.plain.losses import LOSSES as PLAIN_LOSSES
+from benchmarks.plain.losses import LOSSES
 from benchmarks.plain.program import field_names, first_log2_rate, log2_rates, optimiser_names, width_of
 from benchmarks.records.store import Job, Store
 from nfcodec.fields import asked_for
@@ -43,7 +42,7 @@ def _setting(name: str, kind: click.ParamType | type, default: object, text: str
 
 setting_options = (
     _setting("optimiser", click.Choice(optimiser_names()), "adam", "Others than Adam are for --engine plain."),
-    _setting("loss", click.Choice(list(PLAIN_LOSSES)), "l2",
+    _setting("loss", click.Choice(list(LOSSES)), "l2",
              "relative-l2: the squared error over output^2 + 0.01, as in tiny-cuda-nn."),
     _setting("growth", click.FloatRange(0, 4), 0.0,
              "Of Instant-NGP's levels, each over the one before; with 0 the finest has half the side's vertices.",
@@ -120,7 +119,7 @@ setting_options = (
     default="numba",
     show_default=True,
     help="One of the codec's; or stacked: all rates, and --batch pictures or transforms, in batched products (SIREN); "
-    "or plain: PyTorch, which is also taken where numba has no such field, optimiser or loss.",
+    "or plain: PyTorch, which is also taken where numba has no such field or optimiser.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Of the engine.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
@@ -198,14 +197,12 @@ def _engine(settings: dict[str, Any]) -> str:
         UsageError: another one was asked for and has not, either.
     """
     engine = settings["engine"]
-    has_all = settings["field"] in RATES and settings["optimiser"] == "adam" and settings["loss"] in LOSSES
+    has_all = settings["field"] in RATES and settings["optimiser"] == "adam"
     if has_all or engine == PLAIN:
         return engine
     if engine != "numba":
-        raise click.UsageError(
-            f"the engine {engine} fits {' and '.join(RATES)} by Adam, with the losses {' and '.join(LOSSES)}; "
-            f"for more there is --engine {PLAIN}"
-        )
+        fits = f"the engine {engine} fits {' and '.join(RATES)} by Adam"
+        raise click.UsageError(f"{fits}; for more there is --engine {PLAIN}")
     return PLAIN
 
 

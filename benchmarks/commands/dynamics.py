@@ -21,7 +21,7 @@ from benchmarks.paper.acceleration import PLAIN, RATES
 from benchmarks.paper.dynamics import Dynamics
 from benchmarks.paper.settings import Settings
 from benchmarks.plain.program import field_names
-from benchmarks.records.store import Job, Row, Store, read
+from benchmarks.records.store import Row, Store, read
 
 SETTINGS = tuple(field.name for field in fields(Settings))
 
@@ -68,19 +68,21 @@ def dynamics(
     """How fits go on their way: spectra, error variance, the line and planes between 30 and 50 dB (Tables 2 and 3)."""
     rows = [row for row in read(best) if row["study"] == "paper" and (row["field"], row["side"]) == (field, side)]
     jobs = watching(rows, chosen_pictures(sets, images, data), transforms, plane_side, pictures)
+    lacking = [chain for chain in transforms if all(job.transform != chain for job, _ in jobs)]
+    if lacking:
+        raise ValueError(f"of these pictures, the records hold no search that arrived for {', '.join(lacking)}")
     run_all(jobs, Store(path), executor(processes, ray))
 
 
 def watching(
     rows: Sequence[Row], found: Sequence[Picture], transforms: Sequence[str], plane_side: int, pictures: bool
-) -> list[tuple[Job, Picture]]:
+) -> list[tuple[Dynamics, Picture]]:
     """The jobs that watch the winners of these searches, for some pictures and transforms.
 
     Raises:
-        ValueError: there are none for one of the transforms.
+        ValueError: there are none.
     """
-    jobs: list[tuple[Job, Picture]] = []
-    lacking = set(transforms)
+    jobs: list[tuple[Dynamics, Picture]] = []
     for picture in found:
         for row in rows:
             if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
@@ -91,8 +93,6 @@ def watching(
                     plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same if key in row}, **more,
                 )  # fmt: skip
                 jobs.append((job, picture))
-                lacking.discard(row["transform"])
-    if lacking:
-        missing = ", ".join(sorted(lacking))
-        raise ValueError(f"of these pictures, the records hold no search that arrived for {missing}")
+    if not jobs:
+        raise ValueError("the records hold no search that arrived, for these pictures and transforms")
     return jobs

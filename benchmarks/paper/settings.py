@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from benchmarks.paper.losses import LOSSES, Seen
+from benchmarks.paper.losses import Seen, slopes_of
 from benchmarks.paper.pyramids import instant_ngp
+from benchmarks.plain.losses import LOSSES
 from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting import Adam, Objective
 
@@ -52,7 +53,7 @@ class Settings:
         precision: a key of `PRECISIONS`.
         adam: "field" for the constants that suit the field, "usual" for betas 0.9 and 0.999 and an eps of 1e-8 at the
             paper's 2^18 pixels (gradients of the mean are larger with fewer pixels, and eps with them).
-        loss: a key of `LOSSES`.
+        loss: a key of `benchmarks.plain.losses.LOSSES`.
         growth: of Instant-NGP's levels, each over the one before; 0 for the image default, by which the finest has as
             many vertices a side as half the picture.
         table: log2 of the most entries of a level of Instant-NGP; 24 is the largest table, which has no collisions.
@@ -92,7 +93,8 @@ class Settings:
         precision = PRECISIONS[self.precision]
         if self.loss == "l2" and not precision.outputs:
             return None
-        return Seen(LOSSES[self.loss], half=precision.outputs, quantum=QUANTUM if precision.gradients else 0.0)
+        slopes = slopes_of(LOSSES[self.loss])
+        return Seen(slopes, half=precision.outputs, quantum=QUANTUM if precision.gradients else 0.0)
 
 
 def unusual(row: Mapping[str, Any]) -> list[str]:

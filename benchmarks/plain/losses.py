@@ -1,6 +1,7 @@
 """What is minimised, as functions of a field's outputs (n,) and its targets (n,); the name is what `--loss` takes.
 
-A loss may look at all pixels together, as one of a spectrum does: it always gets the whole picture.
+A loss may look at all pixels together, as one of a spectrum does: it always gets the whole picture. The codec's engines
+minimise it, too (`benchmarks/paper/losses.py`).
 """
 
 from __future__ import annotations

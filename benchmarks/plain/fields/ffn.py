@@ -35,6 +35,11 @@ class Ffn(Field):
     def axis(side: int) -> Tensor:
         return torch.arange(side) / side
 
+    @staticmethod
+    def first_log2_rate(width: int) -> int:
+        """Many times the 1e-4 of the paper, which has no steps to save: full batches of a gray picture bear it."""
+        return -8
+
     def forward(self, places: Tensor) -> Tensor:
         phases = 2 * math.pi * places @ self.frequencies
         return self.network(torch.cat([phases.cos(), phases.sin()], 1))
