@@ -50,8 +50,9 @@ def _colours(chains: Sequence[str]) -> dict[str, str]:
 
 
 def curves(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
-    """Figure 4: PSNR against step."""
-    both, chains = watched(images, "curve")
+    """Figure 4: PSNR against step, of as many transforms as have a colour of their own."""
+    both, every = watched(images, "curve")
+    chains = _clearest(both, every)
     lines = {chain: [_curve(arms[chain]["curve"]) for arms in both.values()] for chain in chains}
     if not both or any(not len(steps) for group in lines.values() for steps, _ in group):
         return None
@@ -77,8 +78,20 @@ def curves(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
         f"{count(len(both), 'picture')} (thin) and their mean at each step (thick), to which a picture that has "
         "arrived counts with its last PSNR."
     )
+    if len(chains) < len(every):
+        caption += f" Of {len(every) - 1} transforms, RPP and those with the fewest steps on average."
     title = f"PSNR by step. {setup.title}"
     return drawn(f"psnr-by-step-{setup.name}", title, caption, draw, height_in=3.9)
+
+
+def _clearest(images: Mapping[ImageKey, Arms], chains: tuple[str, ...]) -> tuple[str, ...]:
+    """Of more transforms than there are colours, "none", RPP and those that take the fewest steps on average."""
+    if len(chains) <= len(COLOURS):
+        return chains
+    steps = {chain: np.mean([arms[chain]["steps"] for arms in images.values()]) for chain in chains}
+    first = [chain for chain in ("none", "rpp") if chain in steps]
+    others = sorted(steps.keys() - set(first), key=lambda chain: (steps[chain], chain))
+    return (*first, *others[: len(COLOURS) - len(first)])
 
 
 def _curve(points: Sequence[Sequence[float]]) -> tuple[Reals, Reals]:

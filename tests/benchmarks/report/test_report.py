@@ -220,6 +220,18 @@ def texts(plot: Plot) -> list[str]:
     ]
 
 
+def test_curves_of_many_transforms_are_those_of_the_fastest():
+    steps = {"none": 100, "rpp": 150, "inversion": 200, "zigzag": 10, "standardize": 50, "gamma:2": 120}
+    (plot,) = [
+        plot
+        for plot in plots([search("one", transform, n) for transform, n in steps.items()])
+        if plot.name.startswith("psnr-by-step")
+    ]
+    assert {"original", "RPP", "zigzag", "standardize"} <= set(texts(plot))
+    assert not {"inversion", "gamma:2"} & set(texts(plot))
+    assert "Of 5 transforms, RPP and those with the fewest steps on average." in plot.caption
+
+
 def test_best_rates_count_pictures(drawn):
     plot = drawn["best-rates-ngp-32-fp16-max1000"]
     assert sorted(text for text in texts(plot) if text.isdigit()) == ["4", "4", "5"]
