@@ -20,7 +20,7 @@ FEW = 3
 
 RPP = "rpp"
 
-FEWER = "fewer steps than the picture as it is"
+FEWER = "fewer steps on average than the picture as it is"
 
 COMBINED = "a field, its settings and a set of pictures"
 
@@ -120,7 +120,7 @@ def _near(each: Sequence[Nearness]) -> str:
         if len(each) > 1
         else f"{best.setting.title} is the only setting with all ten transforms of the paper"
     )
-    agreed = f"{len(best.same_side)} of {len(best.ours)} are on the same side of 1"
+    agreed = f"{len(best.same_side)} of {len(best.ours)} are on the same side of 1 as there"
     others = max(len(one.same_side) for one in each)
     more = f" (at most {others} in other settings)" if others > len(best.same_side) else ""
     return f"{start}: {agreed}{more}, and the means are off by a factor of {best.distance:.2f} (geometric mean){left}."

@@ -21,6 +21,12 @@ _GRID_POINTS = 200
 
 _MARKERS = "osD^vP"
 
+_MORE = ("#e69f00", "#56b4e9")
+"""Colours besides those that the page changes in the dark."""
+
+CURVES = len(COLOURS) + len(_MORE)
+"""Transforms whose curves one plot shows: each has a colour of its own."""
+
 
 def watched(images: Mapping[ImageKey, Arms], *keys: str) -> tuple[dict[ImageKey, Arms], tuple[str, ...]]:
     """The pictures and the transforms to be compared, by the results that records have.
@@ -44,13 +50,13 @@ def watched(images: Mapping[ImageKey, Arms], *keys: str) -> tuple[dict[ImageKey,
 
 def _colours(chains: Sequence[str]) -> dict[str, str]:
     """Of the transforms of one plot; where there are more than colours, some come again."""
-    others = [colour for chain, colour in COLOURS.items() if chain not in ("none", "rpp")]
+    others = [*(colour for chain, colour in COLOURS.items() if chain not in ("none", "rpp")), *_MORE]
     rest = [chain for chain in chains if chain not in COLOURS]
     return {**COLOURS, **{chain: others[i % len(others)] for i, chain in enumerate(rest)}}
 
 
 def curves(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
-    """Figure 4: PSNR against step, of as many transforms as have a colour of their own."""
+    """Figure 4: PSNR against step, of `CURVES` transforms at most."""
     both, every = watched(images, "curve")
     chains = _clearest(both, every)
     lines = {chain: [_curve(arms[chain]["curve"]) for arms in both.values()] for chain in chains}
@@ -85,13 +91,13 @@ def curves(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
 
 
 def _clearest(images: Mapping[ImageKey, Arms], chains: tuple[str, ...]) -> tuple[str, ...]:
-    """Of more transforms than there are colours, "none", RPP and those that take the fewest steps on average."""
-    if len(chains) <= len(COLOURS):
+    """Of more than `CURVES` transforms "none", RPP and those that take the fewest steps on average."""
+    if len(chains) <= CURVES:
         return chains
-    steps = {chain: np.mean([arms[chain]["steps"] for arms in images.values()]) for chain in chains}
+    steps = {chain: np.mean([arms[chain]["curve"][-1][0] for arms in images.values()]) for chain in chains}
     first = [chain for chain in ("none", "rpp") if chain in steps]
     others = sorted(steps.keys() - set(first), key=lambda chain: (steps[chain], chain))
-    return (*first, *others[: len(COLOURS) - len(first)])
+    return (*first, *others[: CURVES - len(first)])
 
 
 def _curve(points: Sequence[Sequence[float]]) -> tuple[Reals, Reals]:

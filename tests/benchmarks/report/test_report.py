@@ -222,14 +222,15 @@ def texts(plot: Plot) -> list[str]:
 
 def test_curves_of_many_transforms_are_those_of_the_fastest():
     steps = {"none": 100, "rpp": 150, "inversion": 200, "zigzag": 10, "standardize": 50, "gamma:2": 120}
+    steps |= {"scale:2": 60, "scale:0.5": 70, "center:1": 80}
     (plot,) = [
         plot
         for plot in plots([search("one", transform, n) for transform, n in steps.items()])
         if plot.name.startswith("psnr-by-step")
     ]
-    assert {"original", "RPP", "zigzag", "standardize"} <= set(texts(plot))
-    assert not {"inversion", "gamma:2"} & set(texts(plot))
-    assert "Of 5 transforms, RPP and those with the fewest steps on average." in plot.caption
+    assert {"original", "RPP", "zigzag", "standardize", "scale:2", "scale:0.5"} <= set(texts(plot))
+    assert not {"inversion", "gamma:2", "center:1"} & set(texts(plot))
+    assert "Of 8 transforms, RPP and those with the fewest steps on average." in plot.caption
 
 
 def test_best_rates_count_pictures(drawn):
