@@ -43,9 +43,15 @@ def results(rows: Sequence[Row], text: str | None = None) -> str:
         if found[1] == "answer":
             return "\n".join(f"{i}. {sentence}" for i, sentence in enumerate(said, 1))
         name, _, columns = found[1].partition(": ")
-        return "\n".join(chosen(made, name, columns)).rstrip("\n")
+        return unbroken("\n".join(chosen(made, name, columns)).rstrip("\n"))
 
     return _LINE.sub(replaced, TEXT.read_text(encoding="utf-8") if text is None else text)
+
+
+def unbroken(text: str) -> str:
+    """With spaces that do not end a line in intervals and sizes, which narrow columns would break."""
+    text = re.sub(r"\[([\d.+-]+), ([\d.+-]+)\]", "[\\1,\u00a0\\2]", text)
+    return re.sub(r"(?<=\d) x (?=\d)", "\u00a0x\u00a0", text)
 
 
 def chosen(made: Iterable[Table], name: str, columns: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.records.store import Row
 from benchmarks.report.kodak import tables
-from benchmarks.report.results import TEXT, narrowed, results
+from benchmarks.report.results import TEXT, narrowed, results, unbroken
 from benchmarks.report.table import Table
 from tests.benchmarks.report.test_tables import paper_row
 
@@ -34,9 +34,14 @@ def test_lines_in_braces_are_replaced() -> None:
     rows = [paper_row("a", "none", 100), paper_row("a", "rpp", 50)]
     text = results(rows, "Before.\n\n{{answer}}\n\n{{table-1-*: pict*; rpp}}\n\nAfter {{answer}}.\n")
     assert text.startswith("Before.\n\n1. On 1 picture of kodak with SIREN, 128 x 128, ")
-    assert "| pictures and setting | rpp |\n| --- | --- |\n| kodak, the paper, 512 x 512 | 1.26 |\n" in text
-    assert "| kodak, 128 x 128 | 2.00 |" in text
+    assert "| pictures and setting | rpp |\n| --- | --- |\n| kodak, the paper, 512\u00a0x\u00a0512 | 1.26 |\n" in text
+    assert "| kodak, 128\u00a0x\u00a0128 | 2.00 |" in text
     assert text.endswith("\n\nAfter {{answer}}.\n")
+
+
+def test_narrow_columns_break_no_interval_and_no_size() -> None:
+    text = "a, 8 x 8 | 0.5 [0.4, 0.6] | [-1.0, +2]"
+    assert unbroken(text) == "a, 8\u00a0x\u00a08 | 0.5 [0.4,\u00a00.6] | [-1.0,\u00a0+2]"
 
 
 def test_a_table_that_the_records_do_not_give_is_noticed() -> None:
