@@ -113,12 +113,12 @@ def _near(each: Sequence[Nearness]) -> str:
     left = (
         f"; more than a factor of {FAR:g} off {'are' if len(unlike) > 1 else 'is'} {_listed(unlike)}" if unlike else ""
     )
-    family = best.setting.setup.family
+    family, pictures = best.setting.setup.family, _pictures(best.setting, best.dataset)
     start = (
-        f"Of {len(each)} settings of {family} with all ten transforms of the paper, {best.setting.label} comes nearest"
-        f" to its figures for {best.dataset}"
+        f"Of {len(each)} settings of {family} with all ten transforms of the paper, {best.setting.label} ({pictures})"
+        " comes nearest to it"
         if len(each) > 1
-        else f"{best.setting.title} is the only setting with all ten transforms of the paper"
+        else f"{best.setting.title} ({pictures}) is the only setting with all ten transforms of the paper"
     )
     agreed = f"{len(best.same_side)} of {len(best.ours)} are on the same side of 1 as there"
     others = max(len(one.same_side) for one in each)

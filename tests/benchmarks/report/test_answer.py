@@ -89,6 +89,7 @@ def test_the_answer_says_what_the_records_say(rows: list[Row]) -> None:
     assert "the paper has 1.26 at 512 x 512, and sympower gains most, 1.60" in siren
     assert ngp.startswith("With Instant-NGP, the acceleration of RPP is 0.50")
     assert near.startswith("Of 2 settings of Instant-NGP with all ten transforms of the paper, 128 x 128, relative L2,")
+    assert "growth 1.5, usual Adam (6 pictures of kodak) comes nearest to it: " in near
     assert "10 of 10 are on the same side of 1 as there, and the means are off by a factor of 1.02" in near
     changed = [row | {"steps": 2 * row["steps"]} if row["transform"] == "rpp" else row for row in rows]
     assert "0.40 [0.40, 0.40] at 128 x 128 (6 pictures of kodak) and 0.62" in answer(changed)[1]
