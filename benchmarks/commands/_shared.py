@@ -61,12 +61,15 @@ place_options = (
 
 
 class FieldName(click.ParamType):
-    """What `nfcodec encode --field` takes: the name of a field, and perhaps sizes behind a colon."""
+    """What `nfcodec encode --field` takes: the name of a field, and perhaps sizes behind a colon; and other names."""
 
     name = "field"
 
+    def __init__(self, *others: str) -> None:
+        self._others = others
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value != "auto":
+        if value != "auto" and value not in self._others:
             try:
                 asked_for(value)
             except UsageError as error:

@@ -20,12 +20,14 @@ from benchmarks.commands._shared import (
     run_all,
 )
 from benchmarks.data.datasets import Picture
-from benchmarks.paper.acceleration import ARMS_ON_TRIAL, RATES, Encode, Search, first_rate
+from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PLAIN, RATES, Encode, Search, first_rate
 from benchmarks.paper.arms import ARMS
-from benchmarks.paper.losses import LOSSES
 from benchmarks.paper.pyramids import LARGEST
 from benchmarks.paper.settings import ADAMS, PRECISIONS, Settings
+from benchmarks.plain.losses import LOSSES
+from benchmarks.plain.program import field_names, first_log2_rate, log2_rates, optimiser_names, width_of
 from benchmarks.records.store import Job, Store
+from nfcodec.fields import asked_for
 from nfcodec.fitting.engines import engine_names
 from nfcodec.transforms import parse_chain
 
@@ -39,6 +41,7 @@ def _setting(name: str, kind: click.ParamType | type, default: object, text: str
 
 
 setting_options = (
+    _setting("optimiser", click.Choice(optimiser_names()), "adam", "Others than Adam are for --engine plain."),
     _setting("loss", click.Choice(list(LOSSES)), "l2",
              "relative-l2: the squared error over output^2 + 0.01, as in tiny-cuda-nn."),
     _setting("growth", click.FloatRange(0, 4), 0.0,
@@ -64,8 +67,9 @@ setting_options = (
 )
 @click.option(
     "--field",
-    type=FieldName(),
-    help="By default siren in the paper's protocol, which also knows ngp (Instant-NGP), and auto in the codec's.",
+    type=FieldName(*field_names()),
+    help=f"By default siren in the paper's protocol, which also knows ngp (Instant-NGP) and, in plain PyTorch, "
+    f"{', '.join(field_names())}; and auto in the codec's.",
 )
 @click.option(
     "--side",
@@ -74,7 +78,9 @@ setting_options = (
     show_default=True,
     help="Of the square that pictures become; 0, for --protocol codec only: pictures as they are.",
 )
-@click.option("--width", type=click.IntRange(1), help="Of a SIREN; by default the side, 3 parameters a pixel.")
+@click.option(
+    "--width", type=click.IntRange(1), help="Of a network; of a SIREN by default the side, 3 parameters a pixel."
+)
 @click.option(
     "--transform",
     "transforms",
@@ -109,10 +115,11 @@ setting_options = (
 )
 @click.option(
     "--engine",
-    type=click.Choice([*engine_names(), "stacked"]),
+    type=click.Choice([*engine_names(), "stacked", PLAIN]),
     default="numba",
     show_default=True,
-    help="One of the codec's; or stacked: all rates, and --batch pictures or transforms, in batched products (SIREN).",
+    help="One of the codec's; or stacked: all rates, and --batch pictures or transforms, in batched products (SIREN); "
+    "or plain: PyTorch, which is also taken where numba has no such field or optimiser.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Of the engine.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
@@ -132,6 +139,8 @@ def acceleration(
     if settings["protocol"] == "codec":
         if processes > 1 or ray:
             raise click.UsageError("whole encodes are timed one at a time: no --processes, no --ray")
+        if settings["field"] not in (None, "auto"):
+            asked_for(settings["field"])
         variants = [{"repeat": repeat} for repeat in range(settings["repeats"])]
         make = _encode
     else:
@@ -150,30 +159,53 @@ def acceleration(
 def _check_paper(settings: dict[str, Any]) -> None:
     """Complete the options of the paper's protocol. Raises UsageError for what it cannot do."""
     settings["field"] = settings["field"] or "siren"
-    if settings["field"] not in RATES:
-        raise click.UsageError(f"the paper's protocol is for {' and '.join(RATES)}")
+    if settings["field"] not in (*RATES, *field_names()):
+        others = ", ".join(field_names())
+        raise click.UsageError(f"the paper's protocol is for {' and '.join(RATES)}, and in plain PyTorch for {others}")
     if not settings["side"]:
         raise click.UsageError("the paper's protocol needs a --side")
     if settings["field"] != "ngp" and (any(settings["growth"]) or settings["table"] != (LARGEST,)):
         raise click.UsageError("--growth and --table are about Instant-NGP: they need --field ngp")
     if any(0 < growth <= 1 for growth in settings["growth"]):
         raise click.UsageError("a --growth is over 1, or 0 for the image default")
-    high, low = settings["rates"] or (RATES[settings["field"]][0], RATES[settings["field"]][-1])
-    if high < low:
-        raise click.UsageError(f"--rates takes the higher rate first, not {high} {low}")
-    settings["rates"] = (high, low)
+    if settings["rates"] and settings["rates"][0] < settings["rates"][1]:
+        raise click.UsageError("--rates takes the higher rate first, not {} {}".format(*settings["rates"]))
 
 
 def _search(picture: Picture, chain: str, settings: dict[str, Any]) -> Job:
-    field, side, (high, low) = settings["field"], settings["side"], settings["rates"]
-    keys = (*VARIED, "target_db", "max_steps", "engine", "device", "halvings")
-    first = settings["first"] if settings["first"] is not None else first_rate(field, settings["width"] or side)
+    field, side, engine = settings["field"], settings["side"], _engine(settings)
+    if engine == PLAIN:
+        width = width_of(field, side, settings["width"])
+        first = first_log2_rate(field, settings["optimiser"], width)
+        rates = log2_rates(first)
+    else:
+        width = (settings["width"] or side) if field == "siren" else 0
+        first, rates = first_rate(field, width or side), RATES[field]
+    if settings["rates"]:
+        rates = tuple(range(settings["rates"][0], settings["rates"][1] - 1, -1))
+    first = settings["first"] if settings["first"] is not None else first
+    keys = (*VARIED, "target_db", "max_steps", "device", "halvings")
     return Search(
-        picture.dataset, picture.name, picture.sha256, side=side, field=field, transform=chain,
-        width=(settings["width"] or side) if field == "siren" else 0, log2_rates=tuple(range(high, low - 1, -1)),
-        first_log2_rate=None if settings["whole"] else min(high, max(first, low)),
-        **{key: settings[key] for key in keys},
+        picture.dataset, picture.name, picture.sha256, side=side, field=field, transform=chain, width=width,
+        log2_rates=rates, first_log2_rate=None if settings["whole"] else min(rates[0], max(first, rates[-1])),
+        engine=engine, **{key: settings[key] for key in keys},
     )  # fmt: skip
+
+
+def _engine(settings: dict[str, Any]) -> str:
+    """The one that was asked for, but plain PyTorch for what the usual one has not.
+
+    Raises:
+        UsageError: another one was asked for and has not, either.
+    """
+    engine = settings["engine"]
+    has_all = settings["field"] in RATES and settings["optimiser"] == "adam"
+    if has_all or engine == PLAIN:
+        return engine
+    if engine != "numba":
+        fits = f"the engine {engine} fits {' and '.join(RATES)} by Adam"
+        raise click.UsageError(f"{fits}; for more there is --engine {PLAIN}")
+    return PLAIN
 
 
 def _encode(picture: Picture, chain: str, settings: dict[str, Any]) -> Job:

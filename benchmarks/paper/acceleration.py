@@ -25,6 +25,7 @@ from benchmarks.paper.programs import EngineProgram, Program, Run
 from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
 from benchmarks.paper.settings import Settings
 from benchmarks.paper.stacked import StackedSiren
+from benchmarks.plain.program import PlainProgram
 from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.progress import Heat, tell
 from benchmarks.records.store import Job, Row
@@ -44,6 +45,9 @@ def first_rate(field: str, width: int) -> int:
     return -6 if field == "ngp" else min(RATES["siren"][0], -round(math.log2(width)) - 2)
 
 
+PLAIN = "plain"
+"""The engine that is none of the codec's, but any field under any optimiser in PyTorch."""
+
 MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
 
 CURVE_POINTS = 40
@@ -58,10 +62,12 @@ class Fit(Settings, Job):
 
     Attributes:
         side: of the square that is fitted.
-        field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table).
-        width: of a SIREN; 0 for ngp.
+        field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table); or a field in plain
+            PyTorch.
+        width: of a SIREN, and of fields in plain PyTorch; 0 for ngp.
         log2_rates: learning rates.
-        engine: one of the codec's, or "stacked" for batched matrix products (torch).
+        engine: one of the codec's, or "stacked" for batched matrix products (torch), or `PLAIN` for fields and
+            optimisers in plain PyTorch.
     """
 
     side: int
@@ -84,11 +90,15 @@ class Fit(Settings, Job):
 
     def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
         """These runs, not yet begun; `ahead` as for `EngineProgram`."""
+        if self.engine in ("stacked", PLAIN) and self.device.startswith("cuda") and not engines.has_cuda_device():
+            raise EngineError("there is no CUDA device here")
+        if self.engine == PLAIN:
+            if (self.precision, self.adam) != ("fp32", "field"):
+                raise UsageError("fits in plain PyTorch are in fp32, with the constants of Adam that suit the field")
+            return PlainProgram(self.field, self.optimiser, self.loss, self.width, runs, self.seed, self.device)
         if self.engine == "stacked":
             if not isinstance(self.model, Siren) or not self.is_usual:
                 raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
-            if self.device.startswith("cuda") and not engines.has_cuda_device():
-                raise EngineError("there is no CUDA device here")
             return StackedSiren(self.model, self.side, runs, self.seed, self.device)
         return EngineProgram(
             self.model, self.side, runs, self.seed, objective=self.objective, seen=self.seen,

@@ -1,4 +1,4 @@
-"""Losses other than the squared error, for all engines: a loss is one function here, and no engine knows of it.
+"""Losses other than the squared error, for all engines: no engine knows of them.
 
 The gradient of an engine is that of the mean squared error between outputs and targets, 2 (output - target) / n at each
 output. With targets `output - slope` it becomes 2 slope / n, for slopes of any loss. So a step takes the outputs first,
@@ -12,26 +12,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from benchmarks.plain.losses import Loss
 from nfcodec.fitting import Engine, Halt, Objective, Problem, Rates, Stats
 
 Floats = npt.NDArray[np.float32]
 
-RELATIVE_FLOOR = np.float32(0.01)
 
+def slopes_of(loss: Loss) -> Callable[[Floats, Floats], Floats]:
+    """From outputs and targets (n, 1) to slopes (n, 1): the loss's derivative by each output, times n / 2."""
 
-def l2(outputs: Floats, targets: Floats) -> Floats:
-    """The squared error."""
-    return outputs - targets
+    def slopes(outputs: Floats, targets: Floats) -> Floats:
+        leaf = torch.from_numpy(outputs[:, 0].copy()).requires_grad_()
+        (gradient,) = torch.autograd.grad(loss(leaf, torch.from_numpy(targets[:, 0].copy())), leaf)
+        return (gradient * (len(outputs) / 2)).numpy()[:, None]
 
-
-def relative_l2(outputs: Floats, targets: Floats) -> Floats:
-    """tiny-cuda-nn's RelativeL2: the squared error over output^2 + 0.01, where the denominator counts as a constant."""
-    return ((outputs - targets) / (outputs * outputs + RELATIVE_FLOOR)).astype(np.float32)
-
-
-LOSSES: dict[str, Callable[[Floats, Floats], Floats]] = {"l2": l2, "relative-l2": relative_l2}
-"""By name: from outputs and targets (n, 1) to slopes, half the derivative of each output's loss."""
+    return slopes
 
 
 @dataclass(frozen=True)

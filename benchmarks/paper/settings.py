@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from benchmarks.paper.losses import LOSSES, Seen
+from benchmarks.paper.losses import Seen, slopes_of
 from benchmarks.paper.pyramids import instant_ngp
+from benchmarks.plain.losses import LOSSES
 from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting import Adam, Objective
 
@@ -52,10 +53,11 @@ class Settings:
         precision: a key of `PRECISIONS`.
         adam: "field" for the constants that suit the field, "usual" for betas 0.9 and 0.999 and an eps of 1e-8 at the
             paper's 2^18 pixels (gradients of the mean are larger with fewer pixels, and eps with them).
-        loss: a key of `LOSSES`.
+        loss: a key of `benchmarks.plain.losses.LOSSES`.
         growth: of Instant-NGP's levels, each over the one before; 0 for the image default, by which the finest has as
             many vertices a side as half the picture.
         table: log2 of the most entries of a level of Instant-NGP; 24 is the largest table, which has no collisions.
+        optimiser: what takes the steps; another one than "adam" is for fits in plain PyTorch (`benchmarks/plain`).
     """
 
     precision: str
@@ -63,6 +65,7 @@ class Settings:
     loss: str = "l2"
     growth: float = 0.0
     table: int = 24
+    optimiser: str = "adam"
 
     def field_of(self, name: str, side: int, width: int) -> Siren | Ngp:
         """ "siren" with this width, or "ngp", for a square of this side."""
@@ -71,7 +74,7 @@ class Settings:
     @property
     def is_usual(self) -> bool:
         """Whether this is the L2 loss in 32 bits, with the field's own Adam."""
-        return (self.precision, self.adam, self.loss) == ("fp32", "field", "l2")
+        return (self.precision, self.adam, self.optimiser, self.loss) == ("fp32", "field", "adam", "l2")
 
     def constants(self, side: int) -> Adam | None:
         """Of Adam, for a square of this side; None for those that suit the field."""
@@ -90,7 +93,8 @@ class Settings:
         precision = PRECISIONS[self.precision]
         if self.loss == "l2" and not precision.outputs:
             return None
-        return Seen(LOSSES[self.loss], half=precision.outputs, quantum=QUANTUM if precision.gradients else 0.0)
+        slopes = slopes_of(LOSSES[self.loss])
+        return Seen(slopes, half=precision.outputs, quantum=QUANTUM if precision.gradients else 0.0)
 
 
 def unusual(row: Mapping[str, Any]) -> list[str]:

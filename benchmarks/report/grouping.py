@@ -45,6 +45,7 @@ CHOICES = {
     "growth": Choice(0.0, {"{}": "growth {}"}),
     "table": Choice(24, {"{}": "table 2^{}"}),
     "adam": Choice("field", {"usual": "usual Adam", "{}": "Adam {}"}),
+    "optimiser": Choice("adam", {"muon": "Muon", "soap": "SOAP", "kfac": "K-FAC", "{}": "{}"}),
 }
 """By their keys in records. Most are of Instant-NGP."""
 
@@ -75,9 +76,16 @@ class Setup:
         )
 
     @property
+    def place(self) -> tuple[int, int, int, Setup]:
+        """To sort by: SIREN before Instant-NGP, small pictures before large ones, the usual before the unusual."""
+        known = list(FIELDS)
+        field = known.index(self.field) if self.field in known else len(known)
+        return field, self.side, len(self.chosen), self
+
+    @property
     def family(self) -> str:
         """The field for people, without its size."""
-        return FIELDS.get(self.field, self.field)
+        return family_of(self.field)
 
     @property
     def chosen(self) -> list[str]:
@@ -112,8 +120,16 @@ class Setup:
         return "-".join(part for part in parts if part).replace(".", "_")
 
 
-FIELDS = {"siren": "SIREN", "ngp": "Instant-NGP"}
+FIELDS = {
+    "siren": "SIREN", "ngp": "Instant-NGP", "ffn": "Fourier features", "finer": "FINER", "hash-grid": "hash grid",
+    "wire": "WIRE",
+}  # fmt: skip
 """What people call the fields of the paper's protocol."""
+
+
+def family_of(field: str) -> str:
+    """What people call a field of the paper's protocol."""
+    return FIELDS.get(field, field)
 
 
 def asked_field(row: Row) -> str:
@@ -134,7 +150,7 @@ def setups(rows: Iterable[Row], *studies: str) -> dict[Setup, list[Row]]:
     for row in rows:
         if row["study"] in (studies or ("paper",)):
             found.setdefault(Setup.of(row), []).append(row)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: item[0].place))
 
 
 def by_image(rows: Iterable[Row]) -> dict[ImageKey, Arms]:

@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 from benchmarks.commands import main
 from benchmarks.paper.acceleration import Search
 from benchmarks.records.store import read
+from benchmarks.report.grouping import Setup
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
 
@@ -75,14 +76,21 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--side", "0"], "needs a --side"),
         (["--field", "wavelet"], "is for siren and ngp"),
         (["--engine", "stacked", "--precision", "fp16"], "fp32"),
+        (["--protocol", "codec", "--field", "wire"], "wire"),
+        (["--field", "wire", "--engine", "stacked"], "fits siren and ngp by Adam"),
+        (["--optimiser", "muon", "--engine", "stacked"], "fits siren and ngp by Adam"),
+        (["--field", "ngp", "--optimiser", "soap"], "no 'ngp' in benchmarks.plain.fields"),
+        (["--field", "ffn", "--precision", "fp16"], "are in fp32"),
+        (["--field", "ffn", "--table", "15"], "need --field ngp"),
         (["--engine", "stacked", "--loss", "relative-l2"], "L2 loss"),
         (["--engine", "stacked", "--device", "cuda"], "no CUDA device"),
         (["--engine", "torch", "--device", "cuda"], "no CUDA device"),
+        (["--engine", "plain", "--device", "cuda"], "no CUDA device"),
         (["--rates", "-11", "-9"], "higher rate first"),
         (["--ray", "auto", "--device", "cuda:1"], "Ray chooses the GPU"),
         (["--growth", "1.5"], "need --field ngp"),
         (["--field", "ngp", "--growth", "0.9"], "over 1"),
-        (["--loss", "l1"], "'l1' is not one of"),
+        (["--loss", "frog"], "'frog' is not one of"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path: Path) -> None:
@@ -91,6 +99,43 @@ def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path:
     result = CliRunner().invoke(main, command)
     assert result.exit_code != 0
     assert message in result.output
+
+
+def test_fields_and_optimisers_in_plain_torch(tmp_path: Path) -> None:
+    Image.fromarray(np.linspace(20, 230, 256).astype(np.uint8).reshape(16, 16)).save(tmp_path / "a.png")
+    records = tmp_path / "r.jsonl"
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--transform", "sympower", "--psnr", "20"]
+    command += ["--max-steps", "60", "--records", str(records)]
+    features = ["--field", "ffn", "--width", "12", "--optimiser", "adam", "--optimiser", "kfac"]
+    for more in (features, ["--field", "siren", "--engine", "plain", "--loss", "l1"]):
+        result = CliRunner().invoke(main, [*command, *more])
+        assert result.exit_code == 0, result.output
+    rows = list(read(records))
+    found = {(row["field"], row["width"], row["optimiser"], row["loss"], row["transform"]) for row in rows}
+    assert found == {
+        (*setting, chain)
+        for setting in (("ffn", 12, "adam", "l2"), ("ffn", 12, "kfac", "l2"), ("siren", 16, "adam", "l1"))
+        for chain in ("none", "sympower")
+    }
+    assert {row["engine"] for row in rows} == {"plain"}
+    assert all(row["reached"] and max(run[1] for run in row["curve"]) >= 20 for row in rows)
+    titles = {Setup.of(row).title for row in rows}
+    assert titles == {
+        "Fourier features 12 wide, 16 x 16, fp32, to 20 dB, at most 60 steps",
+        "Fourier features 12 wide, 16 x 16, fp32, K-FAC, to 20 dB, at most 60 steps",
+        "SIREN 16 wide, 16 x 16, fp32, loss l1, to 20 dB, at most 60 steps",
+    }
+    watched = ["dynamics", "--best", str(records), "--set", str(tmp_path), "--side", "16", "--records", str(records)]
+    for field in ("ffn", "siren"):
+        result = CliRunner().invoke(main, [*watched, "--field", field, "--transform", "sympower"])
+        assert result.exit_code == 0, result.output
+    seen = [row for row in read(records) if row["study"] == "dynamics"]
+    assert {(row["field"], row["optimiser"], row["steps"]) for row in seen} == {
+        (row["field"], row["optimiser"], row["steps"]) for row in rows if row["transform"] == "sympower"
+    }
+    result = CliRunner().invoke(main, [*watched, "--field", "ffn", "--transform", "sympower", "--transform", "zigzag"])
+    assert result.exit_code == 1
+    assert "no search that arrived for zigzag" in result.output
 
 
 def test_the_codec_protocol_measures_whole_encodes(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ import torch
 
 from benchmarks.paper.acceleration import Search
 from benchmarks.paper.arms import arm
-from benchmarks.paper.losses import Seen, Steered, relative_l2
+from benchmarks.paper.losses import Seen, Steered, slopes_of
 from benchmarks.paper.programs import EngineProgram, RealProblem, Run
 from benchmarks.paper.pyramids import UsedLevel, instant_ngp
 from benchmarks.paper.settings import PRECISIONS, Settings, unusual
+from benchmarks.plain.losses import LOSSES, relative_l2
 from benchmarks.records.store import run_jobs
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields import Ngp
@@ -65,7 +66,7 @@ def test_the_gradient_of_another_loss_is_that_of_automatic_differentiation(name:
     problem = RealProblem.square(field, 16, made.targets)
     start = rough_start(field.layout(problem.geometry), 0)
     inner = engines.create(name, "cpu", problem, start, Objective(), 0)
-    steered = Steered(inner, problem, Objective(), Seen(relative_l2))
+    steered = Steered(inner, problem, Objective(), Seen(slopes_of(relative_l2)))
     stats, outputs = steered.gradient(), steered.outputs()
     assert stats.mse == pytest.approx(float(np.mean((outputs[:, 0] - made.targets) ** 2)), rel=1e-5)
 
@@ -178,3 +179,14 @@ def test_levels_of_the_vertices_touched_give_what_the_whole_table_gives() -> Non
 def _pairs(used: UsedLevel, fine: object, side: int) -> list[tuple[int, int]]:
     mine, its = used.axis(side, side), fine.axis(side, side)  # pyright: ignore[reportAttributeAccessIssue]
     return sorted(set(zip(mine.low, its.low, strict=True)) | set(zip(mine.high, its.high, strict=True)))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_slopes_are_half_the_derivative_of_each_outputs_loss(loss: str) -> None:
+    rng = np.random.default_rng(0)
+    outputs, targets = (rng.normal(size=(9, 1)).astype(np.float32) for _ in range(2))
+    expected = {
+        "l2": outputs - targets, "relative-l2": (outputs - targets) / (outputs**2 + 0.01),
+        "l1": np.sign(outputs - targets) / 2,
+    }  # fmt: skip
+    np.testing.assert_allclose(slopes_of(LOSSES[loss])(outputs, targets), expected[loss], rtol=1e-5)
