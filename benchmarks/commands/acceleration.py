@@ -166,6 +166,8 @@ def _check_paper(settings: dict[str, Any]) -> None:
         raise click.UsageError("the paper's protocol needs a --side")
     if settings["field"] != "ngp" and (any(settings["growth"]) or settings["table"] != (LARGEST,)):
         raise click.UsageError("--growth and --table are about Instant-NGP: they need --field ngp")
+    if any(0 < growth <= 1 for growth in settings["growth"]):
+        raise click.UsageError("a --growth is over 1, or 0 for the image default")
     if settings["rates"] and settings["rates"][0] < settings["rates"][1]:
         raise click.UsageError("--rates takes the higher rate first, not {} {}".format(*settings["rates"]))
 

@@ -7,18 +7,14 @@ from pathlib import Path
 
 import click
 
-from benchmarks.commands._shared import data_option, options
+from benchmarks.commands._shared import data_option, named_pictures, options, set_option
 from benchmarks.speed.gpu import SECONDS, lacking, plan, run
 from nfcodec.errors import EngineError
 from nfcodec.fitting import engines
 
-SAMPLE = Path(__file__).parents[1] / "data"
-
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for all results.")
-@click.option("--set", "name", default=str(SAMPLE), metavar="NAME", help="Pictures; by default the sample picture.")
-@click.option("--image", default="sample", show_default=True, metavar="NAME", help="Of the speed of engines.")
 @click.option(
     "--tinycudann",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -26,7 +22,8 @@ SAMPLE = Path(__file__).parents[1] / "data"
     help="A checkout of tiny-cuda-nn with its submodules, to be built meanwhile.",
 )
 @click.option("--dry-run", is_flag=True, help="List the steps and run none.")
-@options(data_option)
+@click.option("--image", default="kodim05", show_default=True, metavar="NAME", help="Speed: the picture of the set.")
+@options(data_option, set_option)
 def gpu(out: Path, name: str, image: str, tinycudann: Path | None, dry_run: bool, data: Path | None) -> None:
     """Everything that needs a GPU, in eight minutes at most: tests, Table 1 at the paper's size, and speed.
 
@@ -45,6 +42,7 @@ def gpu(out: Path, name: str, image: str, tinycudann: Path | None, dry_run: bool
         return
     if not engines.has_cuda_device():
         raise EngineError("there is no CUDA device here; --dry-run lists what would run")
+    named_pictures(name, data, image)
     done = run(steps, out, lambda line: click.echo(line, err=True), SECONDS)
     if any(each.status for each in done):
         raise click.ClickException(f"some steps failed; their logs are in {out}")

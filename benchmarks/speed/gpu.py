@@ -68,7 +68,7 @@ def plan(out: Path, pictures: Sequence[str], image: str, tinycudann: Path | None
         Step("tests", "the tests that need a GPU", ("-m", "pytest", "-q", "-m", "gpu", *TESTS), 120),
         Step(
             "ngp",
-            "Table 1 of Instant-NGP at 512 x 512, none and rpp, in the two settings that differ most",
+            "Table 1 of Instant-NGP at 512 x 512, none and rpp, with both losses and growths",
             (*searches, "--field", "ngp", "--loss", "relative-l2", "--loss", "l2", "--growth", "1.5", "--growth", "0",
              "--records", f"{out / 'acceleration-ngp-512.jsonl'}"),
             90,

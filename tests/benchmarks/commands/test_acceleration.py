@@ -89,6 +89,7 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--rates", "-11", "-9"], "higher rate first"),
         (["--ray", "auto", "--device", "cuda:1"], "Ray chooses the GPU"),
         (["--growth", "1.5"], "need --field ngp"),
+        (["--field", "ngp", "--growth", "0.9"], "over 1"),
         (["--loss", "frog"], "'frog' is not one of"),
     ],
 )
