@@ -184,10 +184,15 @@ def test_python_compiles(document):
             compile(block.text, str(document), "exec")
 
 
-@pytest.mark.parametrize("name", ["transform", "engine", pytest.param("benchmark", marks=pytest.mark.slow)])
+OF_BENCHMARKS = ("benchmark", "plain-torch")
+
+
+@pytest.mark.parametrize(
+    "name", ["transform", "engine", *(pytest.param(name, marks=pytest.mark.slow) for name in OF_BENCHMARKS)]
+)
 def test_examples_run(name):
     """The whole examples of docs/extend; that of field.md is tests/contract/toy_family.py."""
-    if name == "benchmark" and importlib.util.find_spec(NEEDS["benchmarks"]) is None:
+    if name in OF_BENCHMARKS and importlib.util.find_spec(NEEDS["benchmarks"]) is None:
         pytest.skip(f"the benchmarks need {NEEDS['benchmarks']}")
     text = (ROOT / "docs" / "extend" / f"{name}.md").read_text(encoding="utf-8")
     (example,) = [block.text for block in blocks(text) if block.language == "python"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -143,10 +144,19 @@ def test_fields_load_no_fitting():
     assert not loaded & {"torch", "numba", "PIL", "click", "rich", "nfcodec.fitting", "nfcodec.codec"}
 
 
+def code_of(path: Path) -> str:
+    """The text of a file of Python, or of the cells of a notebook."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
 def imported_names(path: Path) -> list[tuple[str, str]]:
     """(module, name) of all that a file imports from nfcodec, with an empty name for the module itself."""
     found: list[tuple[str, str]] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in ast.walk(ast.parse(code_of(path), str(path))):
         if isinstance(node, ast.Import):
             found += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -193,8 +203,9 @@ def test_what_is_not_public_is_noticed(code, strangers, tmp_path):
 
 
 def test_benchmarks_and_examples_use_public_names_only():
-    paths = [path for folder in ("benchmarks", "examples") for path in sorted((ROOT / folder).rglob("*.py"))]
-    assert paths
+    folders = [ROOT / "benchmarks", ROOT / "examples"]
+    paths = [path for folder in folders for end in ("py", "ipynb") for path in sorted(folder.rglob(f"*.{end}"))]
+    assert {path.suffix for path in paths} == {".py", ".ipynb"}
     strangers = {
         f"{path.relative_to(ROOT)}: {module} {name}".rstrip()
         for path in paths

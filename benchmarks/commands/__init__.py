@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from benchmarks.commands.acceleration import acceleration
+from benchmarks.commands.agreement import agreement
 from benchmarks.commands.analyze import analyze
 from benchmarks.commands.download import download
 from benchmarks.commands.dynamics import dynamics
 from benchmarks.commands.figures import figures
+from benchmarks.commands.gpu import gpu
 from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
 from benchmarks.commands.report import report
@@ -27,6 +29,7 @@ def main() -> None:
 
 
 for command in (
-    download, acceleration, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze, train, sample,
+    download, acceleration, agreement, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze,
+    train, sample, gpu,
 ):  # fmt: skip
     main.add_command(command)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -11,13 +10,26 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmarks.commands._progress import Show
 from benchmarks.data import datasets
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import RATES
+from benchmarks.paper.settings import unusual
 from benchmarks.records.executors import Executor, Processes, Ray, here
+from benchmarks.records.progress import listening
 from benchmarks.records.store import Job, Row, Store, commit, run_jobs
 from nfcodec.errors import NfcError, UsageError
 from nfcodec.fields import asked_for
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C, or a signal like it, in the middle of runs."""
+
+    exit_code = 130
+
+    def __init__(self, is_kept: bool) -> None:
+        super().__init__("interrupted" + ("; the same command goes on where this one stopped" if is_kept else ""))
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,12 +61,15 @@ place_options = (
 
 
 class FieldName(click.ParamType):
-    """What `nfcodec encode --field` takes: the name of a field, and perhaps sizes behind a colon."""
+    """What `nfcodec encode --field` takes: the name of a field, and perhaps sizes behind a colon; and other names."""
 
     name = "field"
 
+    def __init__(self, *others: str) -> None:
+        self._others = others
+
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value != "auto":
+        if value != "auto" and value not in self._others:
             try:
                 asked_for(value)
             except UsageError as error:
@@ -86,9 +101,15 @@ def options(*chosen: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-def executor(processes: int, ray: str | None) -> Executor:
-    """Where the options want jobs to run."""
-    return Ray(ray) if ray else Processes(processes) if processes > 1 else here
+def executor(processes: int, ray: str | None, device: str = "cpu") -> Executor:
+    """Where the options want jobs to run; on Ray with a GPU each if they use one.
+
+    Raises:
+        UsageError: ray is not installed, or a GPU is asked for by its number, which is Ray's to choose.
+    """
+    if ray and device.startswith("cuda:"):
+        raise UsageError(f"Ray chooses the GPU of each run: --device cuda, not {device}")
+    return Ray(ray, int(device == "cuda")) if ray else Processes(processes) if processes > 1 else here
 
 
 def chosen_pictures(
@@ -130,13 +151,15 @@ def run_all(
     """Run the jobs that the store lacks, up to `batch` companions in one program; `show` gets each new record."""
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
-    done, start = 0, time.monotonic()
-    for rows in where(run_jobs, _calls(missing, batch, commit())):
-        for row in rows:
-            store.append(row)
-            done += 1
-            click.echo(_line(row, f"{done}/{len(missing)} {time.monotonic() - start:.0f} s"), err=True)
-            show(row)
+    try:
+        with Show(len(missing)) as progress, listening(progress.heat):
+            for rows in where(run_jobs, _calls(missing, batch, commit())):
+                for row in rows:
+                    store.append(row)
+                    progress.done(_line(row))
+                    show(row)
+    except KeyboardInterrupt:
+        raise Interrupted(store.is_kept) from None
 
 
 def _calls(jobs: Sequence[tuple[Job, Picture]], batch: int, commit: str) -> Iterator[tuple[Any, ...]]:
@@ -151,7 +174,7 @@ def _parts(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield part
 
 
-def _line(row: dict[str, Any], progress: str) -> str:
+def _line(row: dict[str, Any]) -> str:
     """What a person wants to see of a record."""
     keys = (
         "codec",
@@ -170,5 +193,5 @@ def _line(row: dict[str, Any], progress: str) -> str:
         "over_peer",
         "encode_seconds",
     )
-    cells = (f"{key} {row[key]}" for key in keys if key in row)
-    return ", ".join((f"{progress}: {row['study']}, {row['dataset']} {row['image']}", *cells))
+    cells = [f"{key} {row[key]}" for key in keys if key in row] + unusual(row)
+    return ", ".join((f"{row['study']}, {row['dataset']} {row['image']}", *cells))

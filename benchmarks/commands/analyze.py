@@ -31,7 +31,7 @@ PLANE_SIDE = 13
     "transforms",
     multiple=True,
     metavar="CHAIN",
-    help="Besides none and rpp. Repeatable; by default those of the paper.",
+    help="Besides none and rpp. Repeatable; by default those of the paper, of which only none and rpp are watched.",
 )
 @click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB")
 @click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True)
@@ -59,7 +59,8 @@ def analyze(
     run_all([(search, picture) for search in searches], store, where)
     keys = {search.key for search in searches}
     rows = [row for row in read(out / "records.jsonl") if row["key"] in keys]
-    run_all(watching(rows, [picture], ("none", "rpp"), PLANE_SIDE, True), store, where)
+    watched = chains if transforms else ("none", "rpp")
+    run_all(watching(rows, [picture], watched, PLANE_SIDE, True), store, where)
     encodes = [
         Encode(*names, side=0, gray=False, field="auto", transform=chain, target_db=40.0) for chain in ("none", "rpp")
     ]

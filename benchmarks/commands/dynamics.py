@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -11,14 +12,18 @@ from benchmarks.commands._shared import (
     chosen_pictures,
     executor,
     options,
-    paper_field_option,
     picture_options,
     place_options,
     run_all,
 )
 from benchmarks.data.datasets import Picture
+from benchmarks.paper.acceleration import PLAIN, RATES
 from benchmarks.paper.dynamics import Dynamics
-from benchmarks.records.store import Job, Row, Store, read
+from benchmarks.paper.settings import Settings
+from benchmarks.plain.program import field_names
+from benchmarks.records.store import Row, Store, read
+
+SETTINGS = tuple(field.name for field in fields(Settings))
 
 
 @click.command()
@@ -28,9 +33,23 @@ from benchmarks.records.store import Job, Row, Store, read
     required=True,
     help="Records of `acceleration`: they say which learning rate is the best for each picture.",
 )
-@paper_field_option
+@click.option(
+    "--field",
+    type=click.Choice([*RATES, *(name for name in field_names() if name not in RATES)]),
+    default="siren",
+    show_default=True,
+    help="ngp: Instant-NGP.",
+)
 @click.option("--side", type=click.IntRange(1), default=512, show_default=True)
-@click.option("--transform", "transforms", multiple=True, default=["none", "rpp"], show_default=True, metavar="CHAIN")
+@click.option(
+    "--transform",
+    "transforms",
+    multiple=True,
+    default=["none", "rpp"],
+    show_default=True,
+    metavar="CHAIN",
+    help="Any that was searched. Repeatable.",
+)
 @click.option(
     "--planes",
     "plane_side",
@@ -49,25 +68,29 @@ def dynamics(
     """How fits go on their way: spectra, error variance, the line and planes between 30 and 50 dB (Tables 2 and 3)."""
     rows = [row for row in read(best) if row["study"] == "paper" and (row["field"], row["side"]) == (field, side)]
     jobs = watching(rows, chosen_pictures(sets, images, data), transforms, plane_side, pictures)
+    lacking = [chain for chain in transforms if all(job.transform != chain for job, _ in jobs)]
+    if lacking:
+        raise ValueError(f"of these pictures, the records hold no search that arrived for {', '.join(lacking)}")
     run_all(jobs, Store(path), executor(processes, ray))
 
 
 def watching(
     rows: Sequence[Row], found: Sequence[Picture], transforms: Sequence[str], plane_side: int, pictures: bool
-) -> list[tuple[Job, Picture]]:
+) -> list[tuple[Dynamics, Picture]]:
     """The jobs that watch the winners of these searches, for some pictures and transforms.
 
     Raises:
         ValueError: there are none.
     """
-    jobs: list[tuple[Job, Picture]] = []
+    jobs: list[tuple[Dynamics, Picture]] = []
     for picture in found:
         for row in rows:
             if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
-                same = ("side", "field", "width", "precision", "transform", "seed", "target_db", "max_steps", "adam")
+                same = ("side", "field", "width", "transform", "seed", "target_db", "max_steps", *SETTINGS)
+                more = {"engine": PLAIN} if row.get("engine") == PLAIN else {}
                 job = Dynamics(
                     picture.dataset, picture.name, picture.sha256, log2_rates=(row["log2_rate"],),
-                    plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same},
+                    plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same if key in row}, **more,
                 )  # fmt: skip
                 jobs.append((job, picture))
     if not jobs:

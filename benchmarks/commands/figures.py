@@ -12,6 +12,7 @@ from benchmarks.figures import figures as drawn
 from benchmarks.records.store import Row, read
 from benchmarks.report import as_text
 from benchmarks.report.encodes import overview
+from benchmarks.report.results import results
 from benchmarks.report.table import markdown
 from benchmarks.report.tables import tables
 
@@ -26,7 +27,7 @@ TITLE = "All tables of the recorded runs"
 )
 @options()
 def figures(out: Path) -> None:
-    """Draw the documents' figures and write results/tables.md again, from the committed records alone.
+    """Draw the documents' figures, and write docs/reference/results.md and results/tables.md, from committed records.
 
     Prints the table of README that says what transforms change.
     """
@@ -43,4 +44,5 @@ def figures(out: Path) -> None:
 def committed(rows: Sequence[Row]) -> dict[str, str]:
     """The files that are made of the committed records and committed with them, by their paths in a checkout."""
     pictures = {f"docs/figures/{name}": svg for name, svg in drawn(rows).items()}
-    return {**pictures, "benchmarks/results/tables.md": as_text(tables(rows), TITLE)}
+    written = {"docs/reference/results.md": results(rows), "benchmarks/results/tables.md": as_text(tables(rows), TITLE)}
+    return {**pictures, **written}

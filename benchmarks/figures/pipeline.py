@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.figures.svg import document, number, text
+from benchmarks.svg import document, number, text
 
 WIDTH = 700
 BOX, GAP, EDGE = 92, 23, 16

@@ -21,26 +21,20 @@ from PIL import Image
 from benchmarks.data.pictures import Bytes, prepared, square
 from benchmarks.paper.arms import arm
 from benchmarks.paper.candidates import CANDIDATES
-from benchmarks.paper.programs import EXACT, EngineProgram, Program, Run
+from benchmarks.paper.programs import EngineProgram, Program, Run
 from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
+from benchmarks.paper.settings import Settings
 from benchmarks.paper.stacked import StackedSiren
+from benchmarks.plain.program import PlainProgram
 from benchmarks.records.measured import nfcodec_process
+from benchmarks.records.progress import Heat, tell
 from benchmarks.records.store import Job, Row
-from nfcodec.errors import UsageError
+from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import Ngp, Siren
-from nfcodec.fitting import Adam, Objective
+from nfcodec.fitting import engines
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
-
-PRECISIONS = {
-    "fp32": EXACT,
-    "fp16": Objective(half=True),
-    "fp16-loss": Objective(half=True, error_quantum=2.0**-7),
-}
-"""fp16: the forward pass sees parameters in 16 bits. fp16-loss: also, the gradient of a mean over the paper's 2^18
-pixels meets an output in 16 bits unscaled: 2 error / 2^18 becomes a multiple of 2^-24, the smallest such number, and
-so the error one of 2^-7."""
 
 ARMS_ON_TRIAL = ("rpp", *CANDIDATES)
 """For the search for better transforms; importing them here lets every worker know them."""
@@ -51,59 +45,64 @@ def first_rate(field: str, width: int) -> int:
     return -6 if field == "ngp" else min(RATES["siren"][0], -round(math.log2(width)) - 2)
 
 
-PAPER_PIXELS = 2**18
+PLAIN = "plain"
+"""The engine that is none of the codec's, but any field under any optimiser in PyTorch."""
 
 MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
 
 CURVE_POINTS = 40
 
+SHOWN = 4
+"""Runs of a search whose PSNR a progress line has."""
+
 
 @dataclass(frozen=True)
-class Fit(Job):
+class Fit(Settings, Job):
     """The paper's protocol for one picture and one transform.
 
     Attributes:
         side: of the square that is fitted.
-        field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table).
-        width: of a SIREN; 0 for ngp.
-        precision: a key of `PRECISIONS`.
+        field: "siren" (3 hidden layers) or "ngp" (Instant-NGP's image default, largest table); or a field in plain
+            PyTorch.
+        width: of a SIREN, and of fields in plain PyTorch; 0 for ngp.
         log2_rates: learning rates.
-        adam: "field" for the constants that suit the field, "usual" for betas 0.9 and 0.999 and an eps of 1e-8 at the
-            paper's 2^18 pixels (gradients of the mean are larger with fewer pixels, and eps with them).
-        engine: one of the codec's, or "stacked" for batched matrix products (torch).
+        engine: one of the codec's, or "stacked" for batched matrix products (torch), or `PLAIN` for fields and
+            optimisers in plain PyTorch.
     """
 
     side: int
     field: str
     width: int
-    precision: str
     transform: str
     seed: int = 0
     target_db: float = 50.0
     max_steps: int = 10_000
-    log2_rates: tuple[int, ...] = ()
-    adam: str = "field"
+    log2_rates: tuple[float, ...] = ()
     engine: str = "numba"
     device: str = "cpu"
 
     @property
     def model(self) -> Siren | Ngp:
-        return Siren(self.width) if self.field == "siren" else Ngp.instant(self.side)
+        return self.field_of(self.field, self.side, self.width)
 
     def load(self, path: Path) -> Bytes:
         return square(path, self.side)
 
     def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
         """These runs, not yet begun; `ahead` as for `EngineProgram`."""
+        if self.engine in ("stacked", PLAIN) and self.device.startswith("cuda") and not engines.has_cuda_device():
+            raise EngineError("there is no CUDA device here")
+        if self.engine == PLAIN:
+            if (self.precision, self.adam) != ("fp32", "field"):
+                raise UsageError("fits in plain PyTorch are in fp32, with the constants of Adam that suit the field")
+            return PlainProgram(self.field, self.optimiser, self.loss, self.width, runs, self.seed, self.device)
         if self.engine == "stacked":
-            if not isinstance(self.model, Siren) or (self.precision, self.adam) != ("fp32", "field"):
-                raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam")
+            if not isinstance(self.model, Siren) or not self.is_usual:
+                raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
             return StackedSiren(self.model, self.side, runs, self.seed, self.device)
-        adam = Adam(eps=1e-8 * PAPER_PIXELS / self.side**2) if self.adam == "usual" else None
-        objective = PRECISIONS[self.precision]
         return EngineProgram(
-            self.model, self.side, runs, self.seed, objective=objective, adam=adam, engine=self.engine,
-            device=self.device, ahead=ahead,
+            self.model, self.side, runs, self.seed, objective=self.objective, seen=self.seen,
+            adam=self.constants(self.side), engine=self.engine, device=self.device, ahead=ahead,
         )  # fmt: skip
 
 
@@ -113,11 +112,19 @@ class Search(Fit):
 
     Attributes:
         first_log2_rate: where the bracket starts (this rate and the next lower one); None races the whole grid.
+        halvings: how often the distance between rates is halved around the best one.
     """
 
     first_log2_rate: int | None = None
+    halvings: int = 0
 
     study: ClassVar[str] = "paper"
+
+    @property
+    def grid(self) -> list[float]:
+        """log2 of all rates that may be tried: those of `log2_rates`, and those between them."""
+        places = np.arange((len(self.log2_rates) - 1) * 2**self.halvings + 1) / 2**self.halvings
+        return np.interp(places, np.arange(len(self.log2_rates)), self.log2_rates).tolist()
 
     @property
     def companions(self) -> object:
@@ -135,24 +142,34 @@ class Search(Fit):
         """One race for each job; all races in one program where the engine stacks runs."""
         if jobs[0].engine != "stacked" and len(jobs) > 1:
             return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
-        one, rates = jobs[0], jobs[0].log2_rates
+        one, grid = jobs[0], jobs[0].grid
         arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
+        name = one.name if len(jobs) == 1 else f"{one.name} and {len(jobs) - 1} more"
 
         def start(entries: Sequence[Entry]) -> Program:
-            return one.program([Run(arms[race], 2.0 ** rates[rate]) for race, rate in entries], ahead=True)
+            return one.program([Run(arms[race], 2.0 ** grid[rate]) for race, rate in entries], ahead=True)
+
+        def watch(step: int, most: int, psnrs: Mapping[Entry, float]) -> None:
+            runs = ", ".join(f"2^{grid[rate]:g} {psnr_db:.1f} dB" for (_, rate), psnr_db in list(psnrs.items())[:SHOWN])
+            tell(Heat(name, runs, step, most))
 
         if one.first_log2_rate is None:
-            found = whole(start, len(jobs), len(rates), one.target_db, one.max_steps)
+            found = whole(start, len(jobs), len(grid), one.target_db, one.max_steps, watch)
         else:
-            first = rates.index(one.first_log2_rate)
-            found = bracket(start, len(jobs), len(rates), first, one.target_db, one.max_steps)
+            first, stride = grid.index(one.first_log2_rate), 2**one.halvings
+            found = bracket(start, len(jobs), len(grid), first, one.target_db, one.max_steps, watch, stride)
         return [job.result(outcomes) for job, outcomes in zip(jobs, found, strict=True)]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.image} {self.transform}"
 
     def result(self, outcomes: Mapping[int, Outcome]) -> Row:
         """The results of a search, for a record."""
         runs = [
             {
-                "log2_rate": self.log2_rates[rate], "ending": each.ending, "steps": each.steps,
+                "log2_rate": whole_if_it_is(self.grid[rate]), "ending": each.ending, "steps": each.steps,
                 "psnr_db": rounded(each.psnr_db), "seconds": round(each.seconds, 3),
             }
             for rate, each in sorted(outcomes.items())
@@ -163,8 +180,14 @@ class Search(Fit):
         winner = outcomes[best]
         return {
             "reached": True, "runs": runs, "steps": winner.steps, "seconds": round(winner.seconds, 3),
-            "log2_rate": self.log2_rates[best], "milestones": milestones(winner.curve), "curve": thinned(winner.curve),
+            "log2_rate": whole_if_it_is(self.grid[best]), "milestones": milestones(winner.curve),
+            "curve": thinned(winner.curve),
         }  # fmt: skip
+
+
+def whole_if_it_is(number: float) -> float:
+    """A number as JSON has it, without the .0 of a whole one."""
+    return int(number) if number == int(number) else number
 
 
 def milestones(curve: list[float]) -> dict[str, int]:

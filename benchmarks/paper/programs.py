@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from benchmarks.data.problems import random_weights
 from benchmarks.paper.arms import Arm, psnr_of_mse
+from benchmarks.paper.losses import Seen, Steered
 from nfcodec.fields import Field, Parameters
-from nfcodec.fitting import Adam, Halt, Objective, Picture, Problem, Rates, Stats, engines
+from nfcodec.fitting import Adam, Engine, Halt, Objective, Picture, Problem, Rates, Stats, engines
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain
 
@@ -89,6 +90,7 @@ class EngineProgram(Program):
     """The codec's engines, in turn; each uses the threads that it would use in an encode.
 
     Args:
+        seen: what is minimised in place of the squared error; None for this.
         ahead: whether engines that like to take several steps at once may be ahead of what was asked for; parameters
             and outputs are not to be asked for then.
     """
@@ -101,6 +103,7 @@ class EngineProgram(Program):
         seed: int = 0,
         *,
         objective: Objective = EXACT,
+        seen: Seen | None = None,
         adam: Adam | None = None,
         engine: str = "numba",
         device: str = "cpu",
@@ -108,12 +111,16 @@ class EngineProgram(Program):
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
         problems = [RealProblem.square(field, side, run.arm.targets) for run in runs]
-        self._engines = [
+        made = [
             engines.create(engine, device, each, random_weights(field, each.geometry, seed), objective, seed)
             for each in problems
         ]
-        for each in self._engines:
+        for each in made:
             each.adam = adam or each.adam
+        self._engines: list[Engine | Steered] = [
+            each if seen is None else Steered(each, problem, objective, seen)
+            for each, problem in zip(made, problems, strict=True)
+        ]
         self._blocks = [
             each.block if ahead and run.arm.gain else 1 for each, run in zip(self._engines, runs, strict=True)
         ]

@@ -4,6 +4,25 @@ from __future__ import annotations
 
 from benchmarks.paper.arms import TABLE_1
 
+TARGET_DB = 50.0
+
+SIZE = "512 x 512"
+
+DATASETS = ("kodak", "div2k", "clic")
+
+PICTURES = {"kodak": 24, "div2k": 100, "clic": 100}
+"""In each set."""
+
+SETUP = {
+    "siren": (512, None, None, "squared error", "not said", "none", "-8 to -16", "10,000", "all"),
+    "ngp": (
+        None, "finest has half the side", "2^24", "squared error", "not said", "parameters", "-4 to -15", "10,000",
+        "all",
+    ),
+}  # fmt: skip
+"""What the figures were measured with, by field: width, levels, largest table, loss, Adam's constants, what has 16
+bits, log2 of the learning rates, most steps, and pictures."""
+
 _TABLE_1 = {
     ("siren", "kodak"): (1.26, 17.90, 0.72, 2.20, 0.79, 1.39, 0.76, 0.97, 0.36, 0.80),
     ("siren", "div2k"): (1.30, 21.74, 0.70, 2.36, 0.82, 1.45, 0.97, 1.22, 0.30, 0.90),
@@ -34,4 +53,4 @@ LOWEST_ON_LINE_DB = {"none": 15.3, "rpp": 28.3}
 
 def dataset(name: str) -> str | None:
     """The paper's dataset that a folder's name speaks of, if any."""
-    return next((known for known in ("kodak", "div2k", "clic") if name.lower().startswith(known)), None)
+    return next((known for known in DATASETS if name.lower().startswith(known)), None)

@@ -5,14 +5,22 @@ the answer is exact. A race of the whole grid is the paper's protocol (`whole`);
 that nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record,
 outwards, until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's
 steps were over, or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after
-s / LEAD. docs/why/rate-search.md says how brackets compare with whole grids.
+s / LEAD.
+
+While there is no record, a run that *stalls*, that is, gains less than STALL_DB from half its steps to all of them,
+makes way for its neighbours, so that a search does not wait for it. It may still have been the best: once there is a
+record it runs again from the start, unless it was dominated; and if no rate arrives, the best of those that stalled
+runs again to the end. So a stall costs time, and never an answer that would have been found without it, but where no
+rate arrives: there one run tells for all that stalled.
+
+docs/why/rate-search.md says how brackets compare with whole grids.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +32,10 @@ GRACE_STEPS = 20
 
 CLOSE_DB = 5.0
 
-Ending = Literal["reached", "beaten", "dominated", "diverged", "capped"]
+STALL_DB, PATIENCE_STEPS = 1.0, 300
+"""Nobody has stalled before so many steps."""
+
+Ending = Literal["reached", "beaten", "dominated", "stalled", "diverged", "capped"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +45,8 @@ class Outcome:
     Attributes:
         steps: updates taken; for "reached" the number after which the PSNR first was the target.
         psnr_db: the last PSNR seen.
-        ending: "reached"; "beaten": another rate of the race needs no more steps; "dominated"; "diverged": its error
-            was no number; "capped": it took all steps that were allowed.
+        ending: "reached"; "beaten": another rate of the race needs no more steps; "dominated"; "stalled"; "diverged":
+            its error was no number; "capped": it took all steps that were allowed.
         seconds: spent on this run.
         curve: PSNR before each update and after the last one.
     """
@@ -53,26 +64,58 @@ Entry = tuple[int, int]
 Start = Callable[[Sequence[Entry]], Runs]
 """Makes a program with these runs."""
 
+Watch = Callable[[int, int, Mapping[Entry, float]], object]
+"""Told of each step: its number, the most that there may be, and the PSNR of each run as it stands."""
 
-def whole(start: Start, n_races: int, n_rates: int, target_db: float, max_steps: int) -> list[dict[int, Outcome]]:
+
+def unwatched(step: int, most: int, psnrs: Mapping[Entry, float]) -> None:
+    """Nobody is told."""
+
+
+def whole(
+    start: Start, n_races: int, n_rates: int, target_db: float, max_steps: int, watch: Watch = unwatched
+) -> list[dict[int, Outcome]]:
     """Race all rates against each other: for each race, the outcomes by number of the rate."""
     entries = [(race, rate) for race in range(n_races) for rate in range(n_rates)]
-    return _by_race(n_races, run(start(entries), entries, target_db, max_steps, {}))
+    return _by_race(n_races, run(start(entries), entries, target_db, max_steps, {}, patient=True, watch=watch))
 
 
 def bracket(
-    start: Start, n_races: int, n_rates: int, first: int, target_db: float, max_steps: int
+    start: Start,
+    n_races: int,
+    n_rates: int,
+    first: int,
+    target_db: float,
+    max_steps: int,
+    watch: Watch = unwatched,
+    stride: int = 1,
 ) -> list[dict[int, Outcome]]:
-    """The same for `first`, the rate after it, and so on outwards as far as it takes."""
+    """The same for `first`, the rate `stride` after it, and so on outwards as far as it takes.
+
+    Args:
+        stride: between rates, a power of two. Then, over and over, it is halved and the neighbours of the best are run.
+    """
     outcomes: list[dict[int, Outcome]] = [{} for _ in range(n_races)]
-    first = max(0, min(first, n_rates - 2))
-    entries = [(race, rate) for race in range(n_races) for rate in range(first, min(first + 2, n_rates))]
-    while entries:
-        records = {race: _record(outcomes[race]) for race in range(n_races)}
-        known = {race: record for race, record in records.items() if record is not None}
-        for race, found in enumerate(_by_race(n_races, run(start(entries), entries, target_db, max_steps, known))):
-            outcomes[race] |= found
-        entries = [(race, rate) for race in range(n_races) for rate in _untested(outcomes[race], n_rates, target_db)]
+
+    def test(rates: Sequence[Iterable[int]], *, patient: bool = False) -> bool:
+        entries = [(race, rate) for race in range(n_races) for rate in rates[race]]
+        if not entries:
+            return False
+        records = {race: record for race in range(n_races) if (record := _record(outcomes[race])) is not None}
+        found = run(start(entries), entries, target_db, max_steps, records, patient=patient, watch=watch)
+        for race, of_race in enumerate(_by_race(n_races, found)):
+            outcomes[race] |= of_race
+        return True
+
+    first = max(0, min(first, n_rates - 1 - stride))
+    test([range(first, min(first + 2 * stride, n_rates), stride)] * n_races)
+    while test([_untested(each, n_rates, target_db, stride) for each in outcomes]) or test(
+        [_to_repeat(each) for each in outcomes], patient=True
+    ):
+        pass
+    while stride > 1:
+        stride //= 2
+        test([_between(each, n_rates, stride) for each in outcomes])
     return outcomes
 
 
@@ -83,15 +126,25 @@ def best_rate(outcomes: Mapping[int, Outcome]) -> int | None:
 
 
 def run(
-    program: Runs, entries: Sequence[Entry], target_db: float, max_steps: int, records: Mapping[int, Outcome]
+    program: Runs,
+    entries: Sequence[Entry],
+    target_db: float,
+    max_steps: int,
+    records: Mapping[int, Outcome],
+    *,
+    patient: bool,
+    watch: Watch = unwatched,
 ) -> dict[Entry, Outcome]:
     """Step all runs until each race has a winner or no runs left.
 
     Args:
         records: of races that have one: the outcome to beat. Its steps are the limit for the race's runs.
+        patient: whether runs that stall go on, also in races without a record.
     """
     curves: list[list[float]] = [[] for _ in entries]
-    bests = {race: list(itertools.accumulate(record.curve, max)) for race, record in records.items()}
+    tops: list[list[float]] = [[] for _ in entries]
+    to_beat = {race: _tops(record) for race, record in records.items()}
+    most = max((records[race].steps if race in records else max_steps for race, _ in entries), default=0)
     outcomes: dict[Entry, Outcome] = {}
     alive = list(range(len(entries)))
 
@@ -100,8 +153,12 @@ def run(
         outcomes[entries[i]] = Outcome(len(curve) - 1, curve[-1], ending, program.seconds[i], curve)
 
     for step in range(max_steps + 1):
+        if not alive:
+            break
         for i, psnr_db in zip(alive, program.psnrs(alive), strict=True):
             curves[i].append(psnr_db)
+            tops[i].append(max(psnr_db, tops[i][-1] if tops[i] else psnr_db))
+        watch(step, most, {entries[i]: curves[i][-1] for i in alive})
         won: set[int] = set()
         for i in alive:
             if curves[i][-1] >= target_db and entries[i][0] not in won:
@@ -117,13 +174,27 @@ def run(
                 end(i, "diverged")
             elif step == max_steps:
                 end(i, "capped")
-            elif race in bests and step >= GRACE_STEPS and max(curves[i]) < bests[race][int(step / LEAD)]:
+            elif race in to_beat and _lags(tops[i], to_beat[race], step):
                 end(i, "dominated")
+            elif race not in records and not patient and _stalls(tops[i], step):
+                end(i, "stalled")
         alive = [i for i in alive if entries[i] not in outcomes]
-        if not alive:
-            break
-        program.update(alive)
+        if alive:
+            program.update(alive)
     return outcomes
+
+
+def _tops(outcome: Outcome) -> list[float]:
+    """The best PSNR up to each step."""
+    return list(itertools.accumulate(outcome.curve, max))
+
+
+def _lags(tops: Sequence[float], to_beat: Sequence[float], step: int) -> bool:
+    return step >= GRACE_STEPS and tops[step] < to_beat[int(step / LEAD)]
+
+
+def _stalls(tops: Sequence[float], step: int) -> bool:
+    return step >= PATIENCE_STEPS and tops[step] < tops[step // 2] + STALL_DB
 
 
 def _by_race(n_races: int, outcomes: Mapping[Entry, Outcome]) -> list[dict[int, Outcome]]:
@@ -138,16 +209,51 @@ def _record(outcomes: Mapping[int, Outcome]) -> Outcome | None:
     return None if best is None else outcomes[best]
 
 
-def _untested(outcomes: Mapping[int, Outcome], n_rates: int, target_db: float) -> list[int]:
-    """The next rate on each side that has not clearly lost; on both sides of all rates while none has arrived."""
+def _untested(outcomes: Mapping[int, Outcome], n_rates: int, target_db: float, stride: int) -> list[int]:
+    """The next rate on each side that has not clearly lost.
+
+    While none has arrived, that is the next one beyond all others, unless the last one there took all steps allowed and
+    ended more than CLOSE_DB below the best.
+    """
     best = best_rate(outcomes)
     if best is None:
-        neighbours = [min(outcomes) - 1, max(outcomes) + 1]
+        top = max(max(outcome.curve) for outcome in outcomes.values())
+        ends = {min(outcomes): -stride, max(outcomes): stride}
+        lost = {rate for rate in ends if outcomes[rate].ending == "capped" and outcomes[rate].psnr_db < top - CLOSE_DB}
+        neighbours = [rate + side for rate, side in ends.items() if rate not in lost]
     else:
         neighbours: list[int] = []
-        for side in (-1, 1):
+        for side in (-stride, stride):
             rate = best + side
             while rate in outcomes and outcomes[rate].psnr_db >= target_db - CLOSE_DB:
                 rate += side
             neighbours.append(rate)
-    return [rate for rate in neighbours if 0 <= rate < n_rates and rate not in outcomes]
+    return _new(neighbours, outcomes, n_rates)
+
+
+def _between(outcomes: Mapping[int, Outcome], n_rates: int, stride: int) -> list[int]:
+    """The neighbours of the best rate, if there is one."""
+    best = best_rate(outcomes)
+    return [] if best is None else _new([best - stride, best + stride], outcomes, n_rates)
+
+
+def _new(rates: Iterable[int], outcomes: Mapping[int, Outcome], n_rates: int) -> list[int]:
+    return [rate for rate in rates if 0 <= rate < n_rates and rate not in outcomes]
+
+
+def _to_repeat(outcomes: Mapping[int, Outcome]) -> list[int]:
+    """The rates that stalled and may be the best all the same; see above."""
+    stalled = {rate: outcome for rate, outcome in outcomes.items() if outcome.ending == "stalled"}
+    record = _record(outcomes)
+    if record is None:
+        lasting = [rate for rate, outcome in outcomes.items() if outcome.ending in ("stalled", "capped")]
+        best = max(lasting, key=lambda rate: max(outcomes[rate].curve), default=None)
+        return [best] if best in stalled else []
+    to_beat = _tops(record)
+    return [rate for rate, outcome in stalled.items() if not _has_lost(outcome, to_beat)]
+
+
+def _has_lost(outcome: Outcome, to_beat: Sequence[float]) -> bool:
+    """Whether a run had lagged behind a record at one of its steps, or took no fewer steps."""
+    tops, steps = _tops(outcome), range(min(outcome.steps + 1, len(to_beat)))
+    return outcome.steps + 1 >= len(to_beat) - 1 or any(_lags(tops, to_beat, step) for step in steps)

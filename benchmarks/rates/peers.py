@@ -18,6 +18,7 @@ from PIL import Image
 
 from benchmarks.data.pictures import Bytes, prepared
 from benchmarks.rates.encode_table import ours_as_processes
+from benchmarks.rates.measures import measures
 from benchmarks.rates.qualities import like
 from benchmarks.records.store import Job, Row
 from nfcodec.errors import UsageError
@@ -105,8 +106,13 @@ class PeerPoint(Job):
             Image.fromarray(picture).save(source)
             files = ours_as_processes(source, Path(name), options)
             with Image.open(files.decoded) as image:
-                reached_db = psnr_db(picture, like(picture, image), 255)
-        measured = {"psnr_db": round(reached_db, 6), "reached": reached_db >= self.target_db}
+                decoded = like(picture, image)
+        reached_db = psnr_db(picture, decoded, 255)
+        measured = {
+            **measures(picture, decoded),
+            "psnr_db": round(reached_db, 6),
+            "reached": reached_db >= self.target_db,
+        }
         return {**files.row, **measured, "peer_bpp": peer_bpp, "over_peer": round(files.row["bpp"] / peer_bpp, 4)}
 
 

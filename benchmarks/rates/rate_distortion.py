@@ -1,7 +1,7 @@
 """Bytes against quality: nfcodec at several targets beside ordinary image codecs at several settings, same pictures.
 
-PSNR is over all RGB samples at 8 bits; MS-SSIM the mean over channels. Bits a pixel are those of whole files, as
-written by the encoder with no metadata.
+PSNR is over all RGB samples at 8 bits; MS-SSIM the mean over channels; SSIMULACRA2 that of `ssimulacra2`. Bits a pixel
+are those of whole files, as written by the encoder with no metadata.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 
 from benchmarks.data.pictures import Bytes, prepared
 from benchmarks.rates.codecs import LOSSY, OURS, Codec, Ours, there_and_back
+from benchmarks.rates.measures import measures
 from benchmarks.records.store import Job, Row
 from nfcodec.codec import bound_bytes
-from nfcodec.errors import UsageError
-from nfcodec.metrics import ms_ssim, psnr_db
 from nfcodec.raster import Raster
 
-TARGETS_DB = (28.0, 30.0, 32.0, 35.0, 40.0, 45.0, 50.0)
+TARGETS_DB = (25.0, 28.0, 30.0, 32.0, 35.0, 40.0, 45.0, 50.0)
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,7 @@ class RatePoint(Job):
 
     def run(self, picture: Bytes) -> Row:
         decoded, row = there_and_back(self._codec(), picture)
-        psnr = psnr_db(picture, decoded, 255)
-        more = {"psnr_db": round(min(psnr, 999.0), 4), "ms_ssim": _ms_ssim(picture, decoded)}
-        return {**row, **more, **self._bound(picture)}
+        return {**row, **measures(picture, decoded), **self._bound(picture)}
 
     def _bound(self, picture: Bytes) -> Row:
         """The least bytes for the target, where the transform leaves nothing but the colours."""
@@ -66,11 +63,3 @@ class RatePoint(Job):
             return LOSSY[self.codec].at(self.setting)
         given = {"effort": self.effort, "field": self.field, "transform": self.transform, "seed": self.seed}
         return Ours({self.target: self.setting, **given})
-
-
-def _ms_ssim(a: Bytes, b: Bytes) -> float | None:
-    """None for pictures too small for it."""
-    try:
-        return round(ms_ssim(a, b, 255), 6)
-    except UsageError:
-        return None

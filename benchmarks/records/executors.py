@@ -62,14 +62,20 @@ class Ray:
     """A Ray cluster: its address, "auto" for one that runs here, or "local" to start one for this run.
 
     Its machines need nfcodec's dependencies and its `bench` extra; nfcodec and this package are sent to them.
+
+    Args:
+        gpus: that each call asks for.
+
+    Raises:
+        UsageError: ray is not installed.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, gpus: int = 0) -> None:
         try:
             self._ray: Any = importlib.import_module("ray")
         except ImportError as error:
             raise UsageError("--ray needs the ray package: pip install 'nfcodec[ray]'") from error
-        self._address = address
+        self._address, self._gpus = address, gpus
 
     def _more(self) -> dict[str, Any]:
         """A cluster elsewhere gets both packages as they are here."""
@@ -78,6 +84,15 @@ class Ray:
         packages = [str(Path(module.__file__).parent) for module in (nfcodec, benchmarks) if module.__file__]
         return {"runtime_env": {"py_modules": packages}}
 
+    def _places(self, resources: dict[str, float]) -> int:
+        """Calls that run at a time. Raises UsageError where none ever would."""
+        n = int(resources.get("CPU", 1))
+        if not self._gpus:
+            return n
+        if resources.get("GPU", 0) < self._gpus:
+            raise UsageError(f"the Ray cluster at {self._address!r} has no GPU")
+        return min(n, int(resources["GPU"] / self._gpus))
+
     def __call__(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         ray = self._ray
         try:
@@ -85,8 +100,8 @@ class Ray:
         except ConnectionError as error:
             raise UsageError(f"no Ray cluster at {self._address!r}: {error}") from error
         try:
-            remote = ray.remote(num_cpus=1)(_one_thread)
-            limit = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+            remote = ray.remote(num_cpus=1, num_gpus=self._gpus)(_one_thread)
+            limit = 2 * max(1, self._places(ray.cluster_resources()))
             remaining, pending = iter(calls), list[Any]()
             while True:
                 pending += [remote.remote(function, *each) for each in islice(remaining, limit - len(pending))]

@@ -138,6 +138,11 @@ class Store:
         self._path = path
         self.keys = {row["key"] for row in read(path)} if path and path.exists() else set()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file."""
+        return self._path is not None
+
     def append(self, row: Row) -> None:
         """Write one record through to the disk."""
         if self._path:

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.records.store import Row
-from benchmarks.report.page import comparisons, page
+from benchmarks.report.answer import answer
+from benchmarks.report.comparisons import comparisons
+from benchmarks.report.evidence import settings
+from benchmarks.report.page import page
+from benchmarks.report.panels import panels
 from benchmarks.report.plots import plots
 from benchmarks.report.table import Table, markdown
 from benchmarks.report.tables import tables
@@ -14,7 +18,7 @@ from nfcodec.errors import UsageError
 
 NOTES = (
     "Every figure comes from a record; a record holds all settings of its run, and the versions and the machine.",
-    "Where the paper's figure stands beside ours, the set-ups differ as the notes of the table say.",
+    "Where the paper's figure stands beside ours, the set-ups differ as a table says.",
 )
 
 
@@ -31,7 +35,8 @@ def write(rows: Sequence[Row], out: Path, title: str) -> str:
     (out / "tables.md").write_text(as_text(made, title), encoding="utf-8")
     for plot in drawn:
         (out / "plots" / f"{plot.name}.svg").write_text(plot.svg, encoding="utf-8")
-    (out / "report.html").write_text(page(title, made, drawn, comparisons(rows), NOTES), encoding="utf-8")
+    html = page(title, made, drawn, comparisons(rows), NOTES, answer(rows), panels(settings(rows)))
+    (out / "report.html").write_text(html, encoding="utf-8")
     return f"{len(made)} tables and {len(drawn)} plots of {len(rows)} records: {out / 'report.html'}"
 
 

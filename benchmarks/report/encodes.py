@@ -198,7 +198,7 @@ def summary(rows: Iterable[Row]) -> Table | None:
     """What transforms change, in one table over all set-ups: the one for a reader in a hurry."""
     found = codec_setups(rows)
     lines: list[tuple[Cell, ...]] = [
-        (each.way.family, _goal(setup, each), each.way.transform, each.steps_shown, *each.ratios[:2],
+        (_fitted_as(setup, each), _goal(setup, each), each.way.transform, each.steps_shown, *each.ratios[:2],
          round(each.bytes), each.ratios[2])
         for setup, group in found.items()
         for each in compared(group)
@@ -242,9 +242,15 @@ def _in_a_cell(each: Against, usual: str) -> str:
     return f"{steps}, time x {each.seconds_ratio.value:.2f}, bytes x {each.bytes_ratio.value:.2f}"
 
 
+def _fitted_as(setup: CodecSetup, each: Against) -> str:
+    """The family, or the field as it was asked for where that says more."""
+    return setup.field if setup.field.startswith(f"{each.way.family}:") else each.way.family
+
+
 def _goal(setup: CodecSetup, each: Against) -> str:
+    effort = "" if setup.effort == DEFAULT_EFFORT else f", effort {setup.effort}"
     reached = "" if each.n_reached == each.n else f", reached on {each.n_reached} of {each.n}"
-    return f"{setup.target_db:g} dB{reached}"
+    return f"{setup.target_db:g} dB{effort}{reached}"
 
 
 def sentences(rows: Iterable[Row]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Means of ratios over pictures, with bootstrap confidence intervals and censored runs."""
+"""Ratios over pictures: means with bootstrap intervals, medians, sign tests, and runs that were cut off."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
 RESAMPLES = 10_000
 LEVEL = 0.95
+
+LEAST = 5
+"""Pictures that an interval takes: one of fewer looks surer than it is."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,21 @@ class Ratio:
         return cls(reference / max(arm, 1e-9), kinds.get((reference_reached, arm_reached), "unknown"))
 
 
+def mean_ratio(ratios: Sequence[Ratio]) -> Ratio:
+    """Of one picture with several seeds. Where some are bounds, so is the mean; bounds both ways say nothing."""
+    kinds = {ratio.kind for ratio in ratios} - {"exact"}
+    kind = "exact" if not kinds else kinds.pop() if len(kinds) == 1 else "unknown"
+    return Ratio(float(np.mean([ratio.value for ratio in ratios])), kind)
+
+
 @dataclass(frozen=True)
 class Mean:
     """A mean of ratios over pictures.
 
     Attributes:
         value: the mean; bounds count as if they were the ratios, unknown ones are left out.
-        low, high: percentile bootstrap interval over pictures, 95 %; nan for fewer than two.
+        low, high: percentile bootstrap interval over pictures, 95 %; nan for fewer than `LEAST`.
+        median, geometric: the median and the geometric mean of the same ratios.
         n: ratios in it; n_bounds: of them, those that are only bounds; n_unknown: those left out.
         sign: "" if all are exact, "<=" or ">=" if the mean is such a bound, "~" if bounds go both ways.
     """
@@ -43,6 +55,8 @@ class Mean:
     value: float
     low: float
     high: float
+    median: float
+    geometric: float
     n: int
     n_bounds: int
     n_unknown: int
@@ -58,16 +72,39 @@ class Mean:
         values = np.array([ratio.value for ratio in known])
         low, high = interval(values)
         n_bounds = sum(ratio.kind != "exact" for ratio in known)
-        return cls(float(values.mean()), low, high, len(known), n_bounds, len(ratios) - len(known), sign)
+        median, geometric = float(np.median(values)), float(np.exp(np.log(np.maximum(values, 1e-9)).mean()))
+        n_unknown = len(ratios) - len(known)
+        return cls(float(values.mean()), low, high, median, geometric, len(known), n_bounds, n_unknown, sign)
 
     def __str__(self) -> str:
-        spread = f" [{self.low:.2f}, {self.high:.2f}]" if self.n > 1 else ""
+        spread = f" [{self.low:.2f}, {self.high:.2f}]" if self.n >= LEAST else ""
         return f"{self.sign and self.sign + ' '}{self.value:.2f}{spread}"
 
 
+@dataclass(frozen=True)
+class Signs:
+    """On how many pictures a transform takes fewer steps, and more: each picture is a pair of runs.
+
+    Attributes:
+        p: of an exact two-sided sign test: how likely so many pictures on one side are by chance; 1 for no pictures.
+    """
+
+    faster: int
+    slower: int
+    p: float
+
+    @classmethod
+    def of(cls, ratios: Sequence[Ratio]) -> Signs:
+        """Of ratios that are known to be over 1 or under it; a bound may tell that, too."""
+        faster = sum(ratio.value > 1 and ratio.kind in ("exact", "at least") for ratio in ratios)
+        slower = sum(ratio.value < 1 and ratio.kind in ("exact", "at most") for ratio in ratios)
+        p = float(binomtest(faster, faster + slower).pvalue) if faster + slower else 1.0
+        return cls(faster, slower, p)
+
+
 def interval(values: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL) -> tuple[float, float]:
-    """The percentile bootstrap interval of a mean (Efron 1979), from a fixed seed; nan for fewer than two values."""
-    if len(values) < 2:
+    """The percentile bootstrap interval of a mean (Efron 1979), from a fixed seed; nan for under `LEAST` values."""
+    if len(values) < LEAST:
         return float("nan"), float("nan")
     rng = np.random.default_rng(0)
     means = values[rng.integers(0, len(values), (resamples, len(values)))].mean(1)

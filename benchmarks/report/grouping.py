@@ -8,18 +8,46 @@ from typing import NamedTuple
 
 from benchmarks.paper import published
 from benchmarks.records.store import Row
-from benchmarks.report.estimates import Ratio
+from benchmarks.report.estimates import Ratio, mean_ratio
 
 
 class ImageKey(NamedTuple):
-    """The picture that a run is of."""
+    """The picture that a run is of, and the seed of its weights and permutation."""
 
     dataset: str
     image: str
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """For people; the usual seed goes without saying."""
+        return f"{self.dataset} {self.image}" + (f", seed {self.seed}" if self.seed else "")
 
 
 Arms = dict[str, Row]
 """The runs of one picture by transform."""
+
+
+class Choice(NamedTuple):
+    """A setting that the paper leaves open.
+
+    Attributes:
+        usual: the value that goes without saying, and that records without this setting had.
+        words: for people, by value; `{}` stands for any other one.
+    """
+
+    usual: object
+    words: dict[object, str]
+
+
+CHOICES = {
+    "loss": Choice("l2", {"relative-l2": "relative L2", "{}": "loss {}"}),
+    "growth": Choice(0.0, {"{}": "growth {}"}),
+    "table": Choice(24, {"{}": "table 2^{}"}),
+    "adam": Choice("field", {"usual": "usual Adam", "{}": "Adam {}"}),
+    "optimiser": Choice("adam", {"muon": "Muon", "soap": "SOAP", "kfac": "K-FAC", "{}": "{}"}),
+}
+"""By their keys in records. Most are of Instant-NGP."""
 
 
 @dataclass(frozen=True, order=True)
@@ -28,6 +56,7 @@ class Setup:
 
     Attributes:
         width: of a SIREN; 0 for ngp.
+        choices: names and values of `CHOICES` that are not the usual ones, in that order.
     """
 
     field: str
@@ -36,39 +65,71 @@ class Setup:
     precision: str
     target_db: float
     max_steps: int
-    seed: int
-    adam: str
+    choices: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, row: Row) -> Setup:
+        chosen = ((name, row.get(name, choice.usual), choice.usual) for name, choice in CHOICES.items())
+        choices = tuple((name, f"{value}") for name, value, usual in chosen if value not in (usual, None))
         return cls(
-            row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], row["seed"],
-            row.get("adam", "field"),
-        )  # fmt: skip
+            row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], choices
+        )
+
+    @property
+    def place(self) -> tuple[int, int, int, Setup]:
+        """To sort by: SIREN before Instant-NGP, small pictures before large ones, the usual before the unusual."""
+        known = list(FIELDS)
+        field = known.index(self.field) if self.field in known else len(known)
+        return field, self.side, len(self.chosen), self
+
+    @property
+    def family(self) -> str:
+        """The field for people, without its size."""
+        return family_of(self.field)
+
+    @property
+    def chosen(self) -> list[str]:
+        """What is not usual, but for the PSNR and the limit of steps, for people."""
+        found = [words.get(value, words["{}"]).format(value) for words, value in self._worded]
+        return [*found, *([self.precision] if self.precision != "fp32" else [])]
+
+    @property
+    def _worded(self) -> list[tuple[dict[object, str], str]]:
+        return [(CHOICES[name].words, value) for name, value in self.choices]
 
     @property
     def title(self) -> str:
         """For people, with what is not the paper's protocol anyway."""
-        parts = [f"SIREN {self.width} wide" if self.field == "siren" else "Instant-NGP", f"{self.side} x {self.side}"]
-        parts.append(self.precision)
-        if self.target_db != 50:
-            parts.append(f"to {self.target_db:g} dB")
-        if self.max_steps != 10_000:
-            parts.append(f"at most {self.max_steps:,} steps")
-        if self.seed:
-            parts.append(f"seed {self.seed}")
-        if self.adam != "field":
-            parts.append(f"{self.adam} Adam")
-        return ", ".join(parts)
+        parts = [self.family + (f" {self.width} wide" if self.width else ""), f"{self.side} x {self.side}"]
+        parts += self.chosen if self.precision != "fp32" else [self.precision, *self.chosen]
+        return ", ".join([*parts, *self.limits])
+
+    @property
+    def limits(self) -> list[str]:
+        """The PSNR and the limit of steps, where they are not the paper's, for people."""
+        parts = [f"to {self.target_db:g} dB"] if self.target_db != 50 else []
+        return parts + ([f"at most {self.max_steps:,} steps"] if self.max_steps != 10_000 else [])
 
     @property
     def name(self) -> str:
         """For file names and links."""
         parts = [self.field, f"w{self.width}" if self.width else "", str(self.side), self.precision]
         parts += [f"{self.target_db:g}db" if self.target_db != 50 else ""]
-        parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else "", f"seed{self.seed}" if self.seed else ""]
-        parts += [self.adam if self.adam != "field" else ""]
+        parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else ""]
+        parts += [f"{name}-{value}" for name, value in self.choices]
         return "-".join(part for part in parts if part).replace(".", "_")
+
+
+FIELDS = {
+    "siren": "SIREN", "ngp": "Instant-NGP", "ffn": "Fourier features", "finer": "FINER", "hash-grid": "hash grid",
+    "wire": "WIRE",
+}  # fmt: skip
+"""What people call the fields of the paper's protocol."""
+
+
+def family_of(field: str) -> str:
+    """What people call a field of the paper's protocol."""
+    return FIELDS.get(field, field)
 
 
 def asked_field(row: Row) -> str:
@@ -89,14 +150,15 @@ def setups(rows: Iterable[Row], *studies: str) -> dict[Setup, list[Row]]:
     for row in rows:
         if row["study"] in (studies or ("paper",)):
             found.setdefault(Setup.of(row), []).append(row)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda item: item[0].place))
 
 
 def by_image(rows: Iterable[Row]) -> dict[ImageKey, Arms]:
-    """The rows of one set-up by picture and transform, sorted by picture; of several that are alike, the last one."""
+    """The rows of one set-up by picture, seed and transform, sorted; of several that are alike, the last one."""
     found: dict[ImageKey, Arms] = {}
     for row in rows:
-        found.setdefault(ImageKey(row["dataset"], row["image"]), {})[row["transform"]] = row
+        key = ImageKey(row["dataset"], row["image"], row.get("seed", 0))
+        found.setdefault(key, {})[row["transform"]] = row
     return dict(sorted(found.items()))
 
 
@@ -125,16 +187,17 @@ def having(images: dict[ImageKey, Arms], transforms: Iterable[str], *keys: str) 
 
 
 def accelerations(images: Iterable[Arms], transform: str) -> list[Ratio]:
-    """Steps with "none" over steps with a transform, of the pictures that have both runs.
+    """Steps with "none" over steps with a transform, of the pictures that have both runs; of several seeds the mean.
 
     A search in which no rate arrived counts with the cap, even if its runs ended earlier because they diverged.
     """
-    found: list[Ratio] = []
+    found: dict[tuple[str, str], list[Ratio]] = {}
     for arms in images:
         if "none" in arms and transform in arms:
             (reference, reference_reached), (arm, reached) = (_cost(arms[name]) for name in ("none", transform))
-            found.append(Ratio.of(reference, reference_reached, arm, reached))
-    return found
+            picture = arms["none"]["dataset"], arms["none"]["image"]
+            found.setdefault(picture, []).append(Ratio.of(reference, reference_reached, arm, reached))
+    return [mean_ratio(ratios) for ratios in found.values()]
 
 
 def _cost(row: Row) -> tuple[int, bool]:

@@ -32,11 +32,18 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 
-// Contents: open where they are a column of their own; after a click on a phone they fold again.
+// What is folded unfolds for a link to something in it, and for printing.
 
-const contents = document.querySelector("nav details");
-const column = window.matchMedia("(min-width: 70rem)");
-const unfold = () => { contents.open = column.matches; };
-column.addEventListener("change", unfold);
-contents.addEventListener("click", (event) => { if (event.target.closest("a") && !column.matches) contents.open = false; });
-unfold();
+function unfold() {
+  for (let at = document.getElementById(decodeURIComponent(location.hash.slice(1))); at; at = at.parentElement) {
+    if (at.tagName === "DETAILS") at.open = true;
+  }
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+}
+window.addEventListener("hashchange", unfold);
+window.addEventListener("beforeprint", () => { for (const each of document.querySelectorAll("details")) each.open = true; });
+if (location.hash) unfold();
+
+// What was folded can be measured only when it is open.
+
+for (const each of document.querySelectorAll("details")) each.addEventListener("toggle", fit);

@@ -1,192 +1,157 @@
-"""The report as one HTML page that needs nothing outside itself: sortable tables, plots, pictures to compare."""
+"""The report as one HTML page that needs nothing outside itself: the answer first, and the rest folded below it.
+
+The answer is five sentences and a figure. Then come Table 1, curves, and pictures to compare; all other tables and
+plots are in groups that unfold. Without records of the paper's question there are the groups alone, and they are open.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.records.store import Row
-from benchmarks.report.estimates import Mean
-from benchmarks.report.grouping import Setup, by_image, setups
-from benchmarks.report.plot import COLOURS, FAINT, INK, Plot
-from benchmarks.report.table import Cell, Table, order, shown
-from nfcodec.pages import Side, document, wipe
+from benchmarks.report.answer import MEANING, QUESTION
+from benchmarks.report.comparisons import Comparison
+from benchmarks.report.elements import Article, figure_html, plain, plot_html, sentence, signs, table_html
+from benchmarks.report.panels import Panel
+from benchmarks.report.plot import Plot, count
+from benchmarks.report.table import Table
+from nfcodec.pages import document, wipe
 
 _HERE = Path(__file__).parent
 
-_VARIABLES = {
-    INK: "var(--ink)", FAINT: "var(--line)",
-    **{colour: f"var(--{name})" for name, colour in COLOURS.items()},
-}  # fmt: skip
-"""What stands for the plots' colours on the page, so that they follow light and dark."""
+GROUPS = (
+    ("Bytes against quality", r"(table|plot)-(rate|bound|size|peer|lossless)"),
+    ("Whole encodes", r"(table|plot)-(encodes$|codec|table$)"),
+    ("Seconds and memory", r"(table|plot)-speed"),
+    ("More pictures", r"picture|plot-gallery"),
+)
+"""Headings of what is folded, and what ids it has. Everything else has the group of its subject."""
 
-IMAGES_PER_SETUP = 3
+REST = "Everything else"
 
+PICTURES = 4
+"""Shown in the beginning."""
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two pictures of one size to wipe between."""
-
-    title: str
-    left: Side
-    right: Side
-
-
-def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[Comparison]:
-    """Figures 7 and 8: reconstructions at 30 dB (SIREN) or 20 dB (NGP), of the first pictures of each set-up."""
-    found: list[Comparison] = []
-    for setup, group in setups(rows, "dynamics").items():
-        db = "20" if setup.field == "ngp" else "30"
-        fits = {
-            image: {chain: arms[chain] for chain in ("none", "rpp") if _has(arms.get(chain), db)}
-            for image, arms in by_image(group).items()
-        }
-        for image in [image for image, arms in fits.items() if arms][:n_images]:
-            found += _of_image(" ".join(image), setup, db, fits[image])
-    return found
-
-
-def _has(row: Row | None, db: str) -> bool:
-    return row is not None and "original" in row and db in row.get("reconstructions", {})
-
-
-def _of_image(image: str, setup: Setup, db: str, fits: dict[str, Row]) -> list[Comparison]:
-    names = {"none": "fitted as it is", "rpp": "fitted with RPP"}
-    at = {chain: row["reconstructions"][db] for chain, row in fits.items()}
-    where = f"{image}, {setup.title}"
-    found = [
-        Comparison(f"Original, and {names[chain]} to {db} dB. {where}", Side("original", fits[chain]["original"]),
-                   Side(f"{names[chain]}, {db} dB", at[chain]["picture"]))
-        for chain in fits
-    ]  # fmt: skip
-    if len(at) == 2:
-        for key, title in (("picture", f"Both at {db} dB"), ("error", f"Errors at {db} dB, white is 4 RMS")):
-            sides = (Side(f"{names[chain]}, {db} dB", at[chain][key]) for chain in ("none", "rpp"))
-            found.append(Comparison(f"{title}. {where}", *sides))
-    return found
+CAPTION = (
+    f"{MEANING} Mean over pictures, with 95 % bootstrap intervals over pictures where there are enough of them. Each"
+    " line is a setting in which the transform was tried; hollow marks are the paper's. ≤ and ≥: some searches took all"
+    " steps allowed, so the mean is a bound. zigzag sorts the pixels, and whoever decodes needs to know the order, so"
+    " what it saves in steps it costs in bytes."
+)
 
 
 @dataclass(frozen=True)
-class _Article:
-    """A table, plot or comparison.
-
-    Attributes:
-        heading, subject: what it shows, and of what: its title up to and from the first ". ".
+class _Section:
+    """Attributes:
+    html: what stands before the articles.
+    kind: a class of the element around the articles.
     """
 
-    id: str
     heading: str
-    subject: str
-    html: str
+    articles: list[Article] = field(default_factory=list)
+    html: str = ""
+    kind: str = ""
 
-    @classmethod
-    def of(cls, name: str, title: str, html: str) -> _Article:
-        heading, _, subject = title.partition(". ")
-        return cls(re.sub(r"[^A-Za-z0-9_-]+", "-", name), heading, subject, html)
-
-
-_Sections = dict[str, dict[str, list[_Article]]]
-"""Articles by section and subject."""
+    @property
+    def id(self) -> str:
+        return re.sub(r"[^a-z0-9]+", "-", self.heading.lower()).strip("-")
 
 
 def page(
-    title: str, tables: Sequence[Table], plots: Sequence[Plot], pictures: Sequence[Comparison], notes: Sequence[str]
-) -> str:
-    """The page as HTML. Titles are put under a common heading where they are the same after the first ". ".
+    title: str, tables: Sequence[Table], plots: Sequence[Plot], pictures: Sequence[Comparison], notes: Sequence[str],
+    sentences: Sequence[str] = (), panels: Sequence[Panel] = (),
+) -> str:  # fmt: skip
+    """The page as HTML.
 
     Args:
         notes: sentences under the title.
+        sentences, panels: the answer, if there is one.
     """
-    sections = {
-        "Tables": _by_subject(_Article.of(f"table-{each.name}", each.title, _table(each)) for each in tables),
-        "Plots": _by_subject(_Article.of(f"plot-{each.name}", each.title, _plot(each)) for each in plots),
-        "Pictures": _by_subject(
-            _Article.of(f"picture-{i}", each.title, wipe(each.left, each.right)) for i, each in enumerate(pictures, 1)
-        ),
-    }
-    filled = {name: subjects for name, subjects in sections.items() if subjects}
-    contents = f'<nav aria-label="Contents">\n{_contents(filled)}</nav>\n'
-    articles = "".join(_section(name, subjects) for name, subjects in filled.items())
-    body = f'<div class="columns">\n{contents}<main id="content">\n{articles}</main>\n</div>\n'
-    return document(title, map(_signs, notes), body, style=_file("page.css"), script=_file("page.js"))
+    rest = [Article.of(f"table-{each.name}", each.title, table_html(each)) for each in tables]
+    rest += [Article.of(f"plot-{each.name}", each.title, plot_html(each)) for each in plots]
+    rest += [Article.of(f"picture-{i}", each.title, wipe(each.left, each.right)) for i, each in enumerate(pictures, 1)]
+    front: list[_Section] = []
+    if sentences:
+        said = "".join(f"<li>{sentence(each)}</li>\n" for each in sentences)
+        figure = figure_html(panels, CAPTION) if panels else ""
+        front.append(_Section(QUESTION, html=f'<ol class="answer">\n{said}</ol>\n{figure}'))
+        front += _story(rest)
+    groups = _grouped(rest)
+    body = "".join(_shown(each) for each in front) + _folded(groups, opened=not sentences)
+    main = f'{_contents([*front, _Section(REST)] if sentences else groups)}<main id="content">\n{body}</main>\n'
+    return document(title, map(signs, notes), main, style=_file("page.css"), script=_file("page.js"))
 
 
 def _file(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-def _text(text: str) -> str:
-    return escape(_signs(text))
+def _story(rest: list[Article]) -> list[_Section]:
+    """What stands in the beginning besides the answer; it is taken from the rest."""
+
+    def take(pattern: str, choose: Callable[[list[Article]], list[Article]] = list) -> list[Article]:
+        chosen = choose([each for each in rest if re.match(pattern, each.id)])
+        rest[:] = [each for each in rest if each not in chosen]
+        return chosen
+
+    found = [
+        _Section("Table 1, cell by cell", take(r"table-(table-1|nearness|setups)")),
+        _Section("Curves", [*take(r"plot-psnr-by-step", _first_of_each_field), *take(r"plot-rate")], kind="plots"),
+        _Section("Pictures", take(r"picture", lambda each: each[:PICTURES]), kind="pictures"),
+    ]
+    return [section for section in found if section.articles]
 
 
-def _signs(text: str) -> str:
-    return text.replace("<=", "≤").replace(">=", "≥")
+def _first_of_each_field(articles: list[Article]) -> list[Article]:
+    first: dict[str, Article] = {}
+    for each in articles:
+        first.setdefault(each.id.split("-")[4], each)
+    return list(first.values())
 
 
-def _by_subject(articles: Iterable[_Article]) -> dict[str, list[_Article]]:
-    found: dict[str, list[_Article]] = {}
-    for article in articles:
-        found.setdefault(article.subject, []).append(article)
-    return found
+def _grouped(rest: Iterable[Article]) -> list[_Section]:
+    found: dict[str, _Section] = {}
+    for each in rest:
+        known = (heading for heading, pattern in GROUPS if re.match(pattern, each.id))
+        heading = next(known, each.subject or "More")
+        found.setdefault(heading, _Section(heading)).articles.append(each)
+    places = [heading for heading, _ in GROUPS]
+    return sorted(found.values(), key=lambda each: places.index(each.heading) if each.heading in places else -1)
 
 
-def _contents(sections: _Sections) -> str:
-    parts = ["<details open><summary>Contents</summary>\n"]
-    for name, subjects in sections.items():
-        parts.append(f"<h2>{name}</h2>\n")
-        for subject, articles in subjects.items():
-            parts.append((f"<h3>{_text(subject)}</h3>\n" if subject else "") + "<ul>\n")
-            parts += [f'<li><a href="#{each.id}">{_text(each.heading)}</a></li>\n' for each in articles]
-            parts.append("</ul>\n")
-    return "".join([*parts, "</details>\n"])
+def _contents(sections: Sequence[_Section]) -> str:
+    links = "".join(f'<li><a href="#{each.id}">{plain(each.heading)}</a></li>\n' for each in sections)
+    return f'<nav aria-label="Contents">\n<ul>\n{links}</ul>\n</nav>\n'
 
 
-def _section(name: str, subjects: dict[str, list[_Article]]) -> str:
-    key = name.lower()
-    parts = [f'<section id="{key}" aria-labelledby="{key}-heading">\n<h2 id="{key}-heading">{name}</h2>\n']
-    for subject, articles in subjects.items():
-        parts += [f"<h3>{_text(subject)}</h3>\n" if subject else "", f'<div class="{key}">\n']
-        for each in articles:
-            heading = f'<h4 id="{each.id}"><a href="#{each.id}">{_text(each.heading)}</a></h4>'
-            parts.append(f"<article>{heading}\n{each.html}</article>\n")
-        parts.append("</div>\n")
+def _shown(section: _Section) -> str:
+    heading = f'<h2 id="{section.id}">{plain(section.heading)}</h2>\n'
+    articles = "".join(_article(each, named=True) for each in section.articles)
+    inside = f'<div class="{section.kind}">\n{articles}</div>\n' if section.kind else articles
+    return f'<section aria-labelledby="{section.id}">\n{heading}{section.html}{inside}</section>\n'
+
+
+def _folded(groups: Sequence[_Section], *, opened: bool) -> str:
+    if not groups:
+        return ""
+    parts = [f'<section aria-label="{REST}">\n' + ("" if opened else f'<h2 id="{_Section(REST).id}">{REST}</h2>\n')]
+    for group in groups:
+        inside = {"tables": "", "plots": "", "pictures": ""}
+        for each in group.articles:
+            inside[f"{each.id.partition('-')[0]}s"] += _article(each, named=each.subject != group.heading)
+        articles = "".join(f'<div class="{kind}">\n{html}</div>\n' for kind, html in inside.items() if html)
+        parts.append(
+            f'<details id="{group.id}"{" open" if opened else ""}>\n<summary>{plain(group.heading)}'
+            f" <small>{count(len(group.articles), 'part')}</small></summary>\n"
+            f'<div class="folded">\n{articles}</div>\n</details>\n'
+        )
     return "".join([*parts, "</section>\n"])
 
 
-def _table(table: Table) -> str:
-    numeric = [any(isinstance(row[i], float | int | Mean) for row in table.rows) for i in range(len(table.columns))]
-    classes = [' class="number"' if is_number else "" for is_number in numeric]
-    head = "".join(
-        f'<th scope="col"{kind}>{_text(name)}</th>' for name, kind in zip(table.columns, classes, strict=True)
-    )
-    body = "".join(
-        "<tr>" + "".join(_cell(cell, kind, table.digits) for cell, kind in zip(row, classes, strict=True)) + "</tr>\n"
-        for row in table.rows
-    )
-    notes = "".join(f"<p>{_text(note)}</p>" for note in table.notes)
-    return (
-        f'<div class="scroll" role="region" aria-label="{escape(table.title)}">\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
-        + (f'<div class="notes">{notes}</div>\n' if notes else "")
-    )
-
-
-def _cell(cell: Cell, kind: str, digits: int) -> str:
-    text, value = _text(shown(cell, digits)), order(cell)
-    if isinstance(cell, Mean):
-        text = re.sub(r" (\[.*\])$", r" <small>\1</small>", text)
-    missing = cell is None or (isinstance(value, float) and math.isnan(value))
-    return f'<td{kind} data-order="{"" if missing else escape(str(value))}">{text}</td>'
-
-
-def _plot(plot: Plot) -> str:
-    svg = plot.svg
-    for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, variable)
-    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(plot.title)}" ', 1)
-    region = f'<div class="scroll" role="region" aria-label="{escape(plot.title)}">'
-    return f'<figure class="plot">{region}\n{svg}\n</div><figcaption>{_text(plot.caption)}</figcaption></figure>\n'
+def _article(each: Article, *, named: bool) -> str:
+    """Under its heading; `named` with its subject."""
+    subject = f" <small>{plain(each.subject)}</small>" if named and each.subject else ""
+    heading = f'<h3 id="{each.id}"><a href="#{each.id}">{plain(each.heading)}</a>{subject}</h3>'
+    return f"<article>{heading}\n{each.html}</article>\n"

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.rates.curves import Curve, bd_rate_within
 from benchmarks.rates.peers import LOWEST_DB, peers, points_of, settings_of
 from benchmarks.records.store import Row
+from benchmarks.report import peer_measures
 from benchmarks.report.machines import machines
 from benchmarks.report.peer_files import (
     Ours,
@@ -43,7 +44,7 @@ CURVES_NOTE = (
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """For each dataset and peer: by point, over AVIF, ways to encode over each other, and by picture."""
+    """For each dataset and peer: by point, over AVIF, by measure, ways to encode over each other, and by picture."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["study"] == "peer":
@@ -51,8 +52,10 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     found: list[Table | None] = []
     for (dataset, peer), group in sorted(groups.items()):
         ours = by_name(group)
-        avif = curves_of(datasets(rows).get(dataset, []), "psnr_db").get(REFERENCE, {})
+        rates = datasets(rows).get(dataset, [])
+        avif = curves_of(rates, "psnr_db").get(REFERENCE, {})
         found += [_by_point(dataset, peer, ours, avif), _over_avif(dataset, peer, ours, avif)]
+        found += [peer_measures.table(dataset, peer, ours, rates)]
         found += [_over_each_other(dataset, peer, ours), _by_picture(dataset, peer, ours, avif)]
     return [table for table in found if table is not None]
 
@@ -126,7 +129,7 @@ def _abouts(ours: Sequence[Ours], n_pictures: int) -> list[str]:
     for each in ours:
         names = "all pictures" if len(each.files) == n_pictures else f"only {', '.join(each.files)}"
         commits = ", ".join(sorted({row["commit"] or "unknown" for row in each.rows}))
-        found.append(f"`{each.name}`: {len(each.rows)} recorded, of {names}; commits {commits}.")
+        found.append(f"{each.name}: {len(each.rows)} recorded, of {names}; commits {commits}.")
     return found
 
 

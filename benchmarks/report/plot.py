@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from benchmarks.data.pictures import Reals
 
 INK = "#22262b"
 """Of text and axes. The page gives it, FAINT and COLOURS other values on a dark ground."""
@@ -24,8 +27,11 @@ COLOURS = {"none": "#0072b2", "rpp": "#d55e00", "third": "#009e73", "fourth": "#
 LABELS = {"none": "original", "rpp": "RPP"}
 """What the plots call transforms; all others by their own names."""
 
-WIDE_IN = 7.4
-"""The usual width. The page shows plots at their size or smaller."""
+WIDE_IN = 4.6
+"""The usual width. The page shows plots at their size or smaller; on a phone they are hardly smaller."""
+
+NARROW = 3.0
+"""Ends of an axis that are less than so many times apart."""
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -110,11 +116,19 @@ def label(transform: str) -> str:
     return LABELS.get(transform, transform)
 
 
+class _Ticks(LogLocator):
+    """Few of them also where an axis spans so little that no multiples of powers of ten are on it."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Reals:
+        narrow = vmax < NARROW * vmin
+        return np.asarray(MaxNLocator(3).tick_values(vmin, vmax) if narrow else super().tick_values(vmin, vmax))
+
+
 def plain_log(axes: Axes, which: str, subs: Sequence[float] = (1.0,)) -> None:
     """A logarithmic axis ("x" or "y") with ticks at subs times powers of ten, and plain numbers on them."""
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(LogLocator(subs=list(subs)))
+    axis.set_major_locator(_Ticks(subs=list(subs)))
     axis.set_minor_locator(LogLocator(subs=[]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axis.set_minor_formatter(NullFormatter())

@@ -10,7 +10,7 @@ from benchmarks.report import plots_rates
 from benchmarks.report.encodes import codec_setups
 from benchmarks.report.grouping import by_image, setups
 from benchmarks.report.plot import Plot
-from benchmarks.report.plots_acceleration import acceleration, best_rates, codec
+from benchmarks.report.plots_acceleration import best_rates, codec
 from benchmarks.report.plots_dynamics import barrier, curves, error_variance
 from benchmarks.report.plots_maps import galleries, planes, spectrum
 
@@ -22,7 +22,7 @@ def plots(rows: Sequence[Row]) -> list[Plot]:
     found: list[Plot | None] = []
     for setup, group in setups(rows, "paper", "dynamics").items():
         searches, watched = (by_image(row for row in group if row["study"] == study) for study in ("paper", "dynamics"))
-        found += [acceleration(setup, searches), best_rates(setup, searches), curves(setup, by_image(group))]
+        found += [best_rates(setup, searches), curves(setup, by_image(group))]
         found += [error_variance(setup, watched), barrier(setup, watched)]
         found += [planes(setup, watched), spectrum(setup, watched)]
     found += galleries(rows)

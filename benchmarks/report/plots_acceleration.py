@@ -1,110 +1,26 @@
-"""Plots of what transforms buy: acceleration, best learning rates, and the codec's bytes and seconds."""
+"""Plots of what transforms take: best learning rates, and the codec's bytes and seconds."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from benchmarks.paper import published
 from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
 from benchmarks.report.encodes import CodecSetup, Way
-from benchmarks.report.estimates import Mean
-from benchmarks.report.grouping import Arms, ImageKey, Setup, accelerations, by_dataset, used_family
+from benchmarks.report.grouping import Arms, ImageKey, Setup, used_family
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot, count, drawn, label, plain_log
-
-_MARKS = tuple(zip(("o", "s", "D", "^"), (COLOURS[key] for key in ("none", "rpp", "third", "fourth")), strict=True))
-"""Of datasets; from the fifth on they come again."""
-
-
-def acceleration(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
-    """Table 1 as a picture: mean acceleration by transform and dataset."""
-    means = {
-        dataset: {chain: Mean.of(accelerations(arms, chain)) for chain in known_first(arms) if chain != "none"}
-        for dataset, arms in by_dataset(images).items()
-    }
-    found = {
-        dataset: {chain: mean for chain, mean in values.items() if mean is not None}
-        for dataset, values in means.items()
-    }
-    found = {dataset: values for dataset, values in found.items() if values}
-    chains = known_first(found.values())
-    if not chains:
-        return None
-
-    def draw(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        plain_log(axes, "x", (1, 2, 5))
-        axes.axvline(1, color=INK, linewidth=1)
-        for i, (dataset, values) in enumerate(found.items()):
-            marker, colour = _MARKS[i % len(_MARKS)]
-            for row, chain in enumerate(chains):
-                y = row + (i - (len(found) - 1) / 2) * 0.24
-                _paper_mark(axes, setup, dataset, chain, y, marker, colour)
-                if chain in values:
-                    _mean_mark(axes, values[chain], y, marker, colour)
-        _name_rows(axes, [label(chain) for chain in chains])
-        axes.set_xlabel("mean acceleration: steps without the transform / steps with it")
-        axes.set_xlim(min(0.5, axes.get_xlim()[0]), max(2.0, axes.get_xlim()[1]))
-        figure.legend(handles=_handles(setup, list(found)), loc="outside upper left", ncols=5)
-
-    sizes = ", ".join(f"{dataset} {max(mean.n for mean in values.values())}" for dataset, values in found.items())
-    caption = (
-        f"Steps to {setup.target_db:g} dB with the picture as it is over steps with the transform, each at its own "
-        f"best learning rate; mean of the ratios over pictures ({sizes}). {setup.title}. To the right of 1, the "
-        "transform accelerates. Bars: 95 % bootstrap intervals over pictures. ≤ and ≥: searches that hit the cap make "
-        "the mean a bound; ~: bounds both ways."
-    )
-    if any(_papers(setup, dataset) for dataset in found):
-        caption += " Hollow: the paper, at 512 x 512" + (", SIREN 512 wide." if setup.field == "siren" else ", fp16.")
-    height = 1.1 + len(chains) * (0.3 + 0.09 * len(found))
-    title = f"Acceleration. {setup.title}"
-    return drawn(f"acceleration-{setup.name}", title, caption, draw, height_in=height)
 
 
 def known_first(groups: Iterable[Iterable[str]]) -> list[str]:
     """The transforms in any of the groups: those of the paper in its order, then others."""
     names = {name for group in groups for name in group}
     return [name for name in ARMS if name in names] + sorted(names - set(ARMS))
-
-
-def _papers(setup: Setup, dataset: str) -> dict[str, float]:
-    known = published.dataset(dataset) if setup.target_db == 50 else None
-    return published.ACCELERATION.get((setup.field, known), {}) if known else {}
-
-
-def _paper_mark(axes: Axes, setup: Setup, dataset: str, chain: str, y: float, marker: str, colour: str) -> None:
-    value = _papers(setup, dataset).get(chain)
-    if value is not None:
-        axes.plot(value, y, marker, markersize=6.5, markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.1)
-
-
-def _mean_mark(axes: Axes, mean: Mean, y: float, marker: str, colour: str) -> None:
-    if math.isfinite(mean.low):
-        axes.plot([mean.low, mean.high], [y, y], color=colour, linewidth=1.6, solid_capstyle="round")
-    axes.plot(mean.value, y, marker, markersize=5, color=colour, markeredgewidth=0)
-    if mean.sign:
-        sign = {"<=": "≤", ">=": "≥"}.get(mean.sign, mean.sign)
-        left = mean.low if math.isfinite(mean.low) else mean.value
-        axes.annotate(sign, (left, y), (-5, 0), textcoords="offset points", ha="right", va="center", fontsize=8.5)
-
-
-def _handles(setup: Setup, datasets: Sequence[str]) -> list[Line2D]:
-    handles = [
-        Line2D([], [], marker=marker, color=colour, linewidth=1.6, markersize=5, label=dataset)
-        for dataset, (marker, colour) in zip(datasets, (_MARKS * len(datasets))[: len(datasets)], strict=True)
-    ]
-    if any(_papers(setup, dataset) for dataset in datasets):
-        hollow = Line2D([], [], marker="o", linestyle="", markerfacecolor="none", markeredgecolor=INK, label="paper")
-        handles.append(hollow)
-    return handles
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -119,9 +35,11 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
-    """How often each learning rate was the best, by transform."""
+    """How often each learning rate, to the nearest power of two, was the best, by transform."""
     counts = {
-        chain: Counter(arms[chain]["log2_rate"] for arms in images.values() if "log2_rate" in arms.get(chain, {}))
+        chain: Counter(
+            round(arms[chain]["log2_rate"]) for arms in images.values() if "log2_rate" in arms.get(chain, {})
+        )
         for chain in known_first(images.values())
     }
     counts = {chain: counter for chain, counter in counts.items() if counter}
@@ -146,9 +64,10 @@ def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
         axes.set_xlabel("log₂ of the best learning rate")
 
     n_reached, n_runs = sum(map(Counter.total, counts.values())), sum(len(arms) for arms in images.values())
+    n_images = len({key[:2] for key in images})
     caption = (
         f"With which learning rate each picture reached {setup.target_db:g} dB in the fewest steps: number of "
-        f"pictures. {setup.title}, {count(len(images), 'picture')}; {n_reached} of {n_runs} searches arrived."
+        f"pictures. {setup.title}, {count(n_images, 'picture')}; {n_reached} of {n_runs} searches arrived."
     )
     height = 0.8 + 0.29 * len(counts)
     return drawn(f"best-rates-{setup.name}", f"Best learning rates. {setup.title}", caption, draw, height_in=height)

@@ -15,10 +15,10 @@ from PIL import Image
 
 from benchmarks.data.pictures import Bytes, Reals
 from benchmarks.records.store import Row
-from benchmarks.report.grouping import Arms, ImageKey, Setup, having
+from benchmarks.report.grouping import Arms, ImageKey, Setup
 from benchmarks.report.plot import COLOURS, Plot, count, drawn, label
 from benchmarks.report.plots_acceleration import known_first
-from benchmarks.report.plots_dynamics import PAIR
+from benchmarks.report.plots_dynamics import watched
 
 POWER = 0.03
 """To which the paper raises magnitudes of the DCT, to show them."""
@@ -32,19 +32,19 @@ _COLUMNS = 4
 def planes(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
     """Figure 5: the loss around the start, and the points at 30 and at 50 dB, of one picture."""
     keys = [key for key, _, _ in _PLANES]
-    both = having(images, PAIR, *keys)
+    both, chains = watched(images, *keys)
     if not both:
         return None
-    (dataset, image), arms = next(iter(both.items()))
+    image, arms = next(iter(both.items()))
 
     def draw(figure: Figure) -> None:
-        grid = figure.subplots(2, 2, sharex=True, sharey=True)
+        grid = figure.subplots(len(chains), 2, sharex=True, sharey=True)
         for column, (key, a, b) in enumerate(_PLANES):
-            values = [np.maximum(np.array(arms[chain][key]["psnr_db"]), 0.0) for chain in PAIR]
+            values = [np.maximum(np.array(arms[chain][key]["psnr_db"]), 0.0) for chain in chains]
             levels = _levels(values)
             filled = [
                 _plane(grid[row, column], arms[chain][key], values[row], levels, (a, b))
-                for row, chain in enumerate(PAIR)
+                for row, chain in enumerate(chains)
             ]
             bar = figure.colorbar(
                 filled[0], ax=list(grid[:, column]), location="bottom", shrink=0.9, aspect=30, pad=0.02
@@ -53,15 +53,16 @@ def planes(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
             bar.outline.set_visible(False)
             bar.set_ticks(levels[::2].tolist())
             grid[0, column].set_title(f"{a} to {b}")
-        for row, chain in enumerate(PAIR):
+        for row, chain in enumerate(chains):
             grid[row, 0].set_ylabel(f"{label(chain)}\nrandom direction")
 
     caption = (
-        f"PSNR on planes through the weights of one fit ({dataset} {image}): to the right the way between the two "
+        f"PSNR on planes through the weights of one fit ({image.title}): to the right the way between the two "
         "marked points, upwards a random direction of the same length, filter-normalised. Below 0 dB shown as 0. "
         f"{setup.title}."
     )
-    return drawn(f"loss-planes-{setup.name}", f"Loss planes. {setup.title}", caption, draw, height_in=6.6)
+    title, height_in = f"Loss planes. {setup.title}", 0.6 + 3 * len(chains)
+    return drawn(f"loss-planes-{setup.name}", title, caption, draw, height_in=height_in)
 
 
 def _levels(values: Sequence[Reals]) -> Reals:
@@ -90,21 +91,26 @@ def _plane(axes: Axes, plane: Row, values: Reals, levels: Reals, names: tuple[st
 
 def spectrum(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
     """Figure 3: the mean magnitude of the DCT."""
-    both = having(images, PAIR, "spectrum")
-    shapes = {np.shape(arms[chain]["spectrum"]) for arms in both.values() for chain in PAIR}
+    both, chains = watched(images, "spectrum")
+    shapes = {np.shape(arms[chain]["spectrum"]) for arms in both.values() for chain in chains}
     if len(shapes) != 1:
         return None
-    means = {chain: np.mean([arms[chain]["spectrum"] for arms in both.values()], axis=0) ** POWER for chain in PAIR}
+    means = {chain: np.mean([arms[chain]["spectrum"] for arms in both.values()], axis=0) ** POWER for chain in chains}
     bands = np.concatenate([mean.ravel()[1:] for mean in means.values()])  # the lowest would outshine the others
     positive = bands[bands > 0]
     if not positive.size:
         return None
     low, high = float(positive.min()), float(positive.max())
 
+    columns = min(_COLUMNS, len(chains))
+    rows = -(-len(chains) // columns)
+
     def draw(figure: Figure) -> None:
-        grid = figure.subplots(1, 2, sharey=True)
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         shown: list[AxesImage] = []
-        for axes, chain in zip(grid, PAIR, strict=True):
+        for axes in grid.flat[len(chains) :]:
+            axes.set_axis_off()
+        for axes, chain in zip(grid.flat, chains, strict=False):
             axes.grid(visible=False)
             image = axes.imshow(
                 means[chain], cmap="viridis", vmin=low, vmax=high, extent=(0, 1, 1, 0), interpolation="none"
@@ -113,9 +119,9 @@ def spectrum(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
             axes.set_title(label(chain))
             axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
             axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
-            axes.set_xlabel("horizontal frequency")
-        grid[0].set_ylabel("vertical frequency")
-        bar = figure.colorbar(shown[0], ax=list(grid), shrink=0.8, aspect=22, pad=0.02, extend="max")
+            axes.set_xlabel("horizontal frequency" if columns < 3 else "horizontal")
+        grid[0, 0].set_ylabel("vertical frequency")
+        bar = figure.colorbar(shown[0], ax=list(grid.flat), shrink=0.8, aspect=22, pad=0.02, extend="max")
         bar.outline.set_visible(False)
         bar.set_label(f"magnitude to the power of {POWER:g}")
 
@@ -123,7 +129,8 @@ def spectrum(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
         f"Magnitude of the orthonormal DCT-II of what is fitted, in bands, mean over {count(len(both), 'picture')}, "
         f"raised to the power of {POWER:g}. Frequencies as parts of the highest. {setup.title}."
     )
-    return drawn(f"spectrum-{setup.name}", f"DCT spectrum. {setup.title}", caption, draw, height_in=3.7)
+    height_in = 3.7 if columns < 3 else 0.6 + 2 * rows
+    return drawn(f"spectrum-{setup.name}", f"DCT spectrum. {setup.title}", caption, draw, height_in=height_in)
 
 
 def galleries(rows: Iterable[Row]) -> list[Plot]:

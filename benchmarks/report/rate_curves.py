@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 
 from benchmarks.rates.codecs import OURS
-from benchmarks.rates.curves import Curve, mean_at_settings, mean_bpp_at
+from benchmarks.rates.curves import CLOSE, Curve, mean_at_settings, mean_bpp_at
 from benchmarks.rates.rate_distortion import TARGETS_DB
 from benchmarks.records.store import Row
 from benchmarks.report.grouping import asked_field, used_family
+from benchmarks.report.table import Cell
 
 Curves = dict[str, dict[str, Curve]]
 """By codec and picture."""
 
 
 def datasets(rows: Sequence[Row], target: str = "psnr") -> dict[str, list[Row]]:
-    """The rows of the study by dataset, of ours those made for this kind of target."""
-    found: dict[str, list[Row]] = {}
+    """The rows of the study by dataset, of ours those made for this kind of target.
+
+    Of several records of one codec, picture and setting the last one counts, such as that of the newest encoder.
+    """
+    found: dict[str, dict[tuple[str, str, float], Row]] = {}
     for row in rows:
         if row["study"] == "rate" and row.get("target", "psnr") == target:
-            found.setdefault(row["dataset"], []).append(row)
-    return dict(sorted(found.items()))
+            found.setdefault(row["dataset"], {})[name_of(row), row["image"], row["setting"]] = row
+    return {dataset: list(files.values()) for dataset, files in sorted(found.items())}
 
 
 def name_of(row: Row) -> str:
-    """The codec, and what is not usual about it. Records of studies of ours alone name no codec."""
+    """The codec, and what is not usual about it. Records of studies of ours alone name no codec.
+
+    Records without a seed are older than grids: `auto` led to one family then, whose name they bear.
+    """
     codec = row.get("codec", OURS)
     if codec != OURS:
         return codec
     field = asked_field(row)
+    if field == "auto" and "seed" not in row:
+        field = used_family(row)
     more = [field] if field not in ("", "auto") else []
     more += [row["transform"]] if row["transform"] != "none" else []
     more += [f"-e {row['effort']}", *([f"--seed {row['seed']}"] if row.get("seed") else [])]
     return " ".join([codec, *more])
 
 
+def ours_first(named: tuple[str, object]) -> tuple[bool, int]:
+    """What to sort codecs by: ours before others, the usual before the unusual."""
+    ours = named[0].startswith(OURS)
+    return not ours, len(named[0]) if ours else 0
+
+
+def seconds(rows: Sequence[Row], what: str) -> float:
+    """The median of seconds to "encode" or "decode": of processors where a record has them, else by the clock."""
+    return statistics.median(row.get(f"{what}_cpu_seconds", row[f"{what}_seconds"]) for row in rows)
+
+
+def rate_cell(curves: Sequence[Curve], quality: float, *, targets: bool = False) -> Cell:
+    """The mean rate at a quality, or why there is none.
+
+    Args:
+        targets: whether the files were made for qualities, such as ours, and not at settings of a codec.
+    """
+    mean = mean_bpp_at(curves, quality)
+    if mean is not None:
+        return mean
+    below = sum(quality < curve.quality[0] - CLOSE for curve in curves)
+    above = sum(quality > curve.quality[-1] for curve in curves)
+    if targets:
+        n, what = below + above, "not run"
+    else:
+        n, what = (below, "below the lowest setting tried") if below else (above, "above the highest setting tried")
+    return what + (f" on {n} of {len(curves)}" if n < len(curves) else "")
+
+
 def curves_of(rows: Sequence[Row], quality: str) -> Curves:
-    """Curves over a measure: "psnr_db" or "ms_ssim"."""
+    """Curves over one of `MEASURES`, of the pictures whose records have it."""
     points: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
-        if row[quality] is not None:
+        if row.get(quality) is not None:
             points.setdefault(name_of(row), {}).setdefault(row["image"], []).append((row["bpp"], row[quality]))
     return {codec: {image: Curve.of(each) for image, each in images.items()} for codec, images in points.items()}
 

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from benchmarks.paper import published
-from benchmarks.paper.arms import TABLE_1
+from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
-from benchmarks.report import encodes, lossless, peers, processes, rates, speed
-from benchmarks.report.estimates import Mean, Ratio
+from benchmarks.report import encodes, lossless, peers, processes, rates, speed, table_one
+from benchmarks.report.estimates import Mean, Ratio, Signs
 from benchmarks.report.grouping import (
     Arms,
-    ImageKey,
     Setup,
     accelerations,
     by_dataset,
@@ -25,8 +24,6 @@ from benchmarks.report.grouping import (
 from benchmarks.report.table import Cell, Table
 
 BOTH = ("none", "rpp")
-MANY = 5
-
 PAPER_SETUP = "the paper: 512 x 512, SIREN 512 wide, NGP with 16-bit parameters, all pictures of each set"
 
 
@@ -34,54 +31,13 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     """All tables for which there are records: of the codec, then of the paper's question."""
     found: list[Table | None] = [encodes.summary(rows), *encodes.tables(rows), *processes.tables(rows)]
     found += [*rates.tables(rows), *peers.tables(rows), *lossless.tables(rows), *speed.tables(rows)]
+    found += table_one.tables(rows)
     for setup, group in setups(rows).items():
         images = by_image(group)
-        found += [table_1(setup, images), all_transforms(setup, images), table_2(setup, images), steps(setup, images)]
+        found += [all_transforms(setup, images), table_2(setup, images), steps(setup, images)]
     for setup, group in setups(rows, "dynamics").items():
         found += [table_3(setup, by_image(group)), barrier(setup, by_image(group))]
     return [table for table in found if table is not None]
-
-
-def table_1(setup: Setup, images: dict) -> Table | None:
-    """Mean acceleration by dataset and transform, ours above the paper's."""
-    rows: list[tuple[Cell, ...]] = []
-    for dataset, arms in by_dataset(images).items():
-        ours = [Mean.of(accelerations(arms, transform)) for transform in TABLE_1]
-        if all(mean is None for mean in ours):
-            continue
-        rows.append((dataset, "ours", max(mean.n for mean in ours if mean is not None), *ours))
-        known = published.ACCELERATION.get((setup.field, published.dataset(dataset) or ""))
-        if known:
-            rows.append((dataset, "paper", None, *(known[transform] for transform in TABLE_1)))
-    if not rows:
-        return None
-    notes = (
-        f"Steps to {setup.target_db:g} dB without transform over steps with it, each at the best of its learning"
-        " rates; mean over pictures of the ratios [95 % bootstrap interval over pictures].",
-        "<= or >=: some runs took all steps allowed, so the mean is a bound.",
-        f"Ours: {setup.title}; {PAPER_SETUP}. Pictures: {_names(images)}.",
-        *_fewer_rates(images),
-    )
-    columns = ("pictures", "source", "n", *TABLE_1)
-    return Table(f"table-1-{setup.name}", f"Table 1: acceleration. {setup.title}", columns, tuple(rows), notes)
-
-
-def _names(images: dict[ImageKey, Arms]) -> str:
-    """Those that were run with a transform and without: few by name, many by the first and the last."""
-    found: list[str] = []
-    both = [key for key, arms in images.items() if "none" in arms and len(arms) > 1]
-    for dataset in sorted({key.dataset for key in both}):
-        names = sorted(key.image for key in both if key.dataset == dataset)
-        many = f"{len(names)} from {names[0]} to {names[-1]}"
-        found.append(f"{dataset}: {', '.join(names) if len(names) < MANY else many}")
-    return "; ".join(found)
-
-
-def _fewer_rates(images: dict[ImageKey, Arms]) -> list[str]:
-    """A sentence on searches that were allowed fewer learning rates than others."""
-    counts = [len(row["log2_rates"]) for arms in images.values() for row in arms.values() if "log2_rates" in row]
-    fewer = sum(count < max(counts) for count in counts)
-    return [f"{fewer} of {len(counts)} searches could choose between fewer rates than the others."] if fewer else []
 
 
 def all_transforms(setup: Setup, images: dict) -> Table | None:
@@ -99,16 +55,21 @@ def all_transforms(setup: Setup, images: dict) -> Table | None:
         seconds = Mean.of([Ratio(each["none"]["seconds"] / each[transform]["seconds"], "exact") for each in reached])
         faster = sum(each["none"]["steps"] > each[transform]["steps"] for each in reached)
         row = (transform, mean, seconds, against(arms, transform, "rpp"), len(both), f"{faster} of {len(reached)}")
-        rows.append((*row, float(statistics.median(rates)) if rates else None))
+        signs = Signs.of(accelerations(arms, transform))
+        rows.append(
+            (*row, float(statistics.median(rates)) if rates else None, mean.median, mean.geometric, f"{signs.p:.2g}")
+        )
     if not rows:
         return None
     rows.sort(key=lambda row: -row[1].value)  # pyright: ignore
     columns = ("transform", "times fewer steps than without", "times fewer seconds than without",
                "times fewer steps than with rpp", "n", "pictures with fewer steps than without",
-               "median log2 of the best rate")  # fmt: skip
+               "median log2 of the best rate", "median times fewer steps", "geometric mean",
+               "p of a sign test")  # fmt: skip
     notes = (
         "Over all pictures of all sets. Below 1, the transform costs steps or seconds. Seconds are those of the winning"
-        " run, and noisy.",
+        " run, and noisy. The sign test is two-sided and asks whether as many pictures gain as lose steps; over so many"
+        " transforms, one in twenty is below 0.05 by chance.",
     )
     return Table(f"transforms-{setup.name}", f"All transforms. {setup.title}", columns, tuple(rows), notes)
 
@@ -148,9 +109,11 @@ def table_2(setup: Setup, images: dict) -> Table | None:
 
 def steps(setup: Setup, images: dict) -> Table | None:
     """Steps of every picture with every transform."""
-    names = list(dict.fromkeys(transform for each in images.values() for transform in each))
+    found = {transform for each in images.values() for transform in each}
+    names = [name for name in ARMS if name in found] + sorted(found - set(ARMS))
     rows = [
-        (key.dataset, key.image, *(_steps(arms.get(transform)) for transform in names)) for key, arms in images.items()
+        (key.dataset, key.title.removeprefix(f"{key.dataset} "), *(_steps(arms.get(transform)) for transform in names))
+        for key, arms in images.items()
     ]
     title = f"Steps to {setup.target_db:g} dB of every picture. {setup.title}"
     return Table(f"steps-{setup.name}", title, ("pictures", "picture", *names), tuple(rows)) if rows else None

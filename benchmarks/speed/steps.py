@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import torch
+
 from benchmarks.data.pictures import Bytes
 from benchmarks.data.problems import problem, random_weights
+from benchmarks.plain.fields.hash_grid import HashGrid
+from benchmarks.plain.losses import l2
+from benchmarks.plain.optimisers.adam import Adam
 from benchmarks.records.store import Row
-from benchmarks.speed.plain_hash_grid import PlainHashGrid
 from benchmarks.speed.workloads import fp32_rate, matrix_flops, picture, seconds
 from nfcodec.fields import Geometry, Ngp, Parameters, Siren
 from nfcodec.fields.table import default_pyramid, start
@@ -85,8 +89,7 @@ def _row(work: Work, rounds: int, *, plain: bool = False) -> Row:
         engine = engines.create(engine_name, "cpu", each, work.parameters, work.objective, 0)
         contestants[engine_name] = lambda engine=engine: _one_step(engine, rates)
     if plain:
-        assert isinstance(each.field, Ngp)
-        contestants["plain"] = PlainHashGrid(each.field, each.geometry, each.targets).step
+        contestants["plain"] = _plain_steps(each, rates.network)
     for contestant in contestants.values():
         contestant()
     flops = matrix_flops(each.field, each.geometry)
@@ -112,3 +115,18 @@ def _row(work: Work, rounds: int, *, plain: bool = False) -> Row:
 def _one_step(engine: Engine, rates: Rates) -> None:
     engine.gradient()
     engine.update(rates)
+
+
+def _plain_steps(problem: Problem, rate: float) -> Callable[[], object]:
+    """A step of Instant-NGP in plain PyTorch, for a square."""
+    side = problem.geometry.width
+    grid = HashGrid(side, HashGrid.default_width(side))
+    optimiser, targets = Adam(grid, rate), torch.from_numpy(problem.targets[:, 0])
+
+    def step() -> None:
+        grid.zero_grad()
+        loss = l2(grid(grid.places)[:, 0], targets)
+        loss.backward()
+        optimiser.step(loss.item())
+
+    return step

@@ -5,6 +5,7 @@ from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, left_shuffled,
 from nfcodec.transforms.orders import seeded_permutation
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
 from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
+from nfcodec.transforms.real_map import RealMap
 from nfcodec.transforms.value_map import ValueMap, samples_themselves
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Permutation",
     "Pointwise",
     "RandomPermutation",
+    "RealMap",
     "Scale",
     "Spec",
     "Standardize",

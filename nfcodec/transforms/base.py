@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from nfcodec.errors import FormatError, UnsupportedError, UsageError
 from nfcodec.raster import Samples
-from nfcodec.transforms.curves import Step
+from nfcodec.transforms.curves import FloatArray, Step
 from nfcodec.transforms.orders import Int64Array
 
 if TYPE_CHECKING:
@@ -113,6 +113,15 @@ class Pointwise(Transform):
     @abstractmethod
     def steps(self, channel: int) -> tuple[Step, ...]:
         """The curve for one channel, as steps one after the other."""
+
+    def measured(self, values: FloatArray) -> Self:
+        """This transform for a picture of real numbers (n,), of one channel, in place of the one it was prepared for.
+
+        Only experiments fit real numbers (see `RealMap`). A transform that measures nothing in the picture is the same
+        for all; one that does measures these numbers and keeps what it finds in the units of its parameters, but does
+        not round it, so that the result cannot be packed.
+        """
+        return self
 
     @property
     def channels(self) -> int | None:

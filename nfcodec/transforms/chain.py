@@ -20,8 +20,10 @@ from nfcodec.errors import FormatError, UsageError
 from nfcodec.limits import Cost
 from nfcodec.raster import Samples
 from nfcodec.transforms.base import NONE, Permutation, Pointwise, Transform, by_name, by_wire_id
+from nfcodec.transforms.curves import FloatArray
 from nfcodec.transforms.orders import Int64Array
 from nfcodec.transforms.permute import RandomPermutation, intensities
+from nfcodec.transforms.real_map import RealMap
 from nfcodec.transforms.value_map import ValueMap, compile_value_map
 
 if TYPE_CHECKING:
@@ -169,6 +171,13 @@ class Chain:
         sign = -1 if sum(transform.decreasing for transform in maps) % 2 else 1
         curves = [[step for each in maps for step in each.steps(channel)] for channel in range(channels)]
         return compile_value_map(curves, sign, depth, fraction_bits)
+
+    def real_map(self, values: FloatArray) -> RealMap:
+        """The chain's value transforms for a picture of real numbers (n,), of one channel.
+
+        What they measure is measured in these numbers, wherever in the chain a transform stands.
+        """
+        return RealMap.of([step for each in self.pointwise for step in each.measured(values).steps(0)], values)
 
     @property
     def permutations(self) -> tuple[Permutation, ...]:

@@ -3,7 +3,9 @@
 A curve is a sequence of steps applied to a number z, each either
 
     Affine(a, b, c)     z -> (a z + b) / c           a, b, c integers, a != 0, c > 0
-    Power(gamma)        z -> sign(z) |z|^(1/gamma)   gamma in units of 10^-6, > 0
+    Power(gamma)        z -> sign(z) |z|^(1/gamma)   gamma in units of 10^-6, an integer > 0
+
+In files these numbers are integers. `RealMap` also has steps with other real numbers, which are never made exact.
 
 After every step the value saturates: |z| over 10^100 becomes 10^100, under 10^-100 becomes 0.
 
@@ -45,9 +47,9 @@ _MARGIN = 2.0**-48  # a float64 operation is trusted to this relative error, 16 
 class Affine:
     """z -> (a z + b) / c."""
 
-    a: int
-    b: int
-    c: int
+    a: float
+    b: float
+    c: float
 
     def exact(self, z: Decimal) -> Decimal:
         """The step to 50 significant digits."""
@@ -57,6 +59,15 @@ class Affine:
     def approximate(self, z: FloatArray) -> FloatArray:
         """The step in plain float64."""
         return (self.a * z + self.b) / self.c
+
+    def undo(self, values: FloatArray) -> FloatArray:
+        """The inverse of `approximate`."""
+        return (self.c * values - self.b) / self.a
+
+    @property
+    def slope(self) -> float:
+        """The same everywhere."""
+        return self.a / self.c
 
     def interval(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Bounds of the step over low <= z <= high."""
@@ -71,7 +82,7 @@ class Affine:
 class Power:
     """z -> sign(z) |z|^(1/gamma); `gamma` in units of 10^-6."""
 
-    gamma: int
+    gamma: float
 
     def exact(self, z: Decimal) -> Decimal:
         """The step to 50 significant digits."""
@@ -83,6 +94,15 @@ class Power:
     def approximate(self, z: FloatArray) -> FloatArray:
         """The step in plain float64."""
         return self._power(z, MICRO / self.gamma)
+
+    def undo(self, values: FloatArray) -> FloatArray:
+        """The inverse of `approximate`."""
+        return self._power(values, self.gamma / MICRO)
+
+    @property
+    def slope(self) -> None:
+        """It is not one number."""
+        return None
 
     def interval(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Bounds of the step over low <= z <= high."""

@@ -16,7 +16,7 @@ import numpy as np
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.raster import Samples
 from nfcodec.transforms.base import Pointwise, check_size, register
-from nfcodec.transforms.curves import MICRO, Affine, Power, Step
+from nfcodec.transforms.curves import MICRO, Affine, FloatArray, Power, Step
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,12 +49,16 @@ class Standardize(Pointwise):
     and sigma u32; mean 0 .. 10^6, sigma 1 .. 10^6.
     """
 
-    statistics: tuple[tuple[int, int], ...]
+    statistics: tuple[tuple[float, float], ...]
 
     @classmethod
     def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> Self:
         """Measure every channel of the source."""
         return cls(tuple(mean_and_sigma(samples[:, :, channel]) for channel in range(samples.shape[2])))
+
+    def measured(self, values: FloatArray) -> Self:
+        """With the mean and the standard deviation of these numbers; that of a constant counts as 1."""
+        return type(self)(((MICRO * float(values.mean()), MICRO * (float(values.std()) or 1.0)),))
 
     @classmethod
     def packed_size(cls, channels: int) -> int:
@@ -192,7 +196,7 @@ class SymmetricPower(Pointwise):
     0.2 .. 5.
     """
 
-    curves: tuple[tuple[int, int, int], ...]
+    curves: tuple[tuple[float, float, float], ...]
 
     minimum: ClassVar[int] = MICRO // 5
     maximum: ClassVar[int] = MICRO * 5
@@ -201,6 +205,14 @@ class SymmetricPower(Pointwise):
     def prepare(cls, parameter: int | None, samples: Samples, seed: int) -> Self:
         """Measure every channel of the source."""
         return cls(tuple(_range_and_gamma(samples[:, :, channel], cls) for channel in range(samples.shape[2])))
+
+    def measured(self, values: FloatArray) -> Self:
+        """With the range of these numbers, and the gamma that takes their median to the middle of it."""
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            low, high = 0.0, 1.0
+        gamma = _centring((float(np.median(values)) - low) / (high - low), type(self))
+        return type(self)(((MICRO * low, MICRO * high, MICRO * gamma),))
 
     @classmethod
     def packed_size(cls, channels: int) -> int:
@@ -239,9 +251,13 @@ def _range_and_gamma(channel: Samples, limits: type[SymmetricPower]) -> tuple[in
     if channel.min() < channel.max():  # the range of a constant would be so narrow that values near it overflow
         low, high = MICRO * int(channel.min()) // peak, -(-MICRO * int(channel.max()) // peak)
     middle = int(np.partition(channel, channel.size // 2, axis=None)[channel.size // 2])
-    share = (MICRO * middle / peak - low) / (high - low)
+    return low, high, round(MICRO * _centring((MICRO * middle / peak - low) / (high - low), limits))
+
+
+def _centring(share: float, limits: type[SymmetricPower]) -> float:
+    """The gamma that takes this share of a range to its middle, within the limits."""
     gamma = math.log(min(max(share, 1e-6), 1 - 1e-6)) / math.log(0.5)
-    return low, high, min(max(round(MICRO * gamma), limits.minimum), limits.maximum)
+    return min(max(gamma, limits.minimum / MICRO), limits.maximum / MICRO)
 
 
 def mean_and_sigma(channel: Samples) -> tuple[int, int]:

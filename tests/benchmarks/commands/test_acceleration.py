@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from PIL import Image
 pytest.importorskip("torch")
 
 from benchmarks.commands import main
+from benchmarks.paper.acceleration import Search
 from benchmarks.records.store import read
+from benchmarks.report.grouping import Setup
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
 
@@ -32,6 +35,38 @@ def test_the_command_resumes(tmp_path: Path) -> None:
     assert "4 runs, 4 of them recorded already" in CliRunner().invoke(main, options).output
 
 
+def test_all_combinations_of_settings_are_run_picture_by_picture(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.fromarray(PICTURE + ord(name)).save(tmp_path / f"{name}.png")
+    records = tmp_path / "r.jsonl"
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--field", "ngp", "--psnr", "20"]
+    command += ["--transform", "rpp", "--max-steps", "40", "--records", str(records), "--halvings", "1"]
+    command += ["--loss", "l2", "--loss", "relative-l2", "--growth", "1.5", "--seed", "0", "--seed", "3"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    assert [row["image"] for row in rows] == ["a"] * 8 + ["b"] * 8
+    assert {(row["loss"], row["seed"], row["growth"]) for row in rows[:8]} == {
+        (loss, seed, 1.5) for loss in ("l2", "relative-l2") for seed in (0, 3)
+    }
+    assert any(run["log2_rate"] % 1 for row in rows for run in row["runs"])
+    assert all(isinstance(run["log2_rate"], int) or run["log2_rate"] % 1 for row in rows for run in row["runs"])
+    assert "loss relative-l2, growth 1.5" in result.output
+
+
+def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+
+    def interrupted(self: Search, outcomes: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "result", interrupted)
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--width", "8", "--max-steps", "2"]
+    result = CliRunner().invoke(main, [*command, "--records", str(tmp_path / "r.jsonl")])
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -41,6 +76,21 @@ def test_the_command_resumes(tmp_path: Path) -> None:
         (["--side", "0"], "needs a --side"),
         (["--field", "wavelet"], "is for siren and ngp"),
         (["--engine", "stacked", "--precision", "fp16"], "fp32"),
+        (["--protocol", "codec", "--field", "wire"], "wire"),
+        (["--field", "wire", "--engine", "stacked"], "fits siren and ngp by Adam"),
+        (["--optimiser", "muon", "--engine", "stacked"], "fits siren and ngp by Adam"),
+        (["--field", "ngp", "--optimiser", "soap"], "no 'ngp' in benchmarks.plain.fields"),
+        (["--field", "ffn", "--precision", "fp16"], "are in fp32"),
+        (["--field", "ffn", "--table", "15"], "need --field ngp"),
+        (["--engine", "stacked", "--loss", "relative-l2"], "L2 loss"),
+        (["--engine", "stacked", "--device", "cuda"], "no CUDA device"),
+        (["--engine", "torch", "--device", "cuda"], "no CUDA device"),
+        (["--engine", "plain", "--device", "cuda"], "no CUDA device"),
+        (["--rates", "-11", "-9"], "higher rate first"),
+        (["--ray", "auto", "--device", "cuda:1"], "Ray chooses the GPU"),
+        (["--growth", "1.5"], "need --field ngp"),
+        (["--field", "ngp", "--growth", "0.9"], "over 1"),
+        (["--loss", "frog"], "'frog' is not one of"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path: Path) -> None:
@@ -49,6 +99,43 @@ def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path:
     result = CliRunner().invoke(main, command)
     assert result.exit_code != 0
     assert message in result.output
+
+
+def test_fields_and_optimisers_in_plain_torch(tmp_path: Path) -> None:
+    Image.fromarray(np.linspace(20, 230, 256).astype(np.uint8).reshape(16, 16)).save(tmp_path / "a.png")
+    records = tmp_path / "r.jsonl"
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--transform", "sympower", "--psnr", "20"]
+    command += ["--max-steps", "60", "--records", str(records)]
+    features = ["--field", "ffn", "--width", "12", "--optimiser", "adam", "--optimiser", "kfac"]
+    for more in (features, ["--field", "siren", "--engine", "plain", "--loss", "l1"]):
+        result = CliRunner().invoke(main, [*command, *more])
+        assert result.exit_code == 0, result.output
+    rows = list(read(records))
+    found = {(row["field"], row["width"], row["optimiser"], row["loss"], row["transform"]) for row in rows}
+    assert found == {
+        (*setting, chain)
+        for setting in (("ffn", 12, "adam", "l2"), ("ffn", 12, "kfac", "l2"), ("siren", 16, "adam", "l1"))
+        for chain in ("none", "sympower")
+    }
+    assert {row["engine"] for row in rows} == {"plain"}
+    assert all(row["reached"] and max(run[1] for run in row["curve"]) >= 20 for row in rows)
+    titles = {Setup.of(row).title for row in rows}
+    assert titles == {
+        "Fourier features 12 wide, 16 x 16, fp32, to 20 dB, at most 60 steps",
+        "Fourier features 12 wide, 16 x 16, fp32, K-FAC, to 20 dB, at most 60 steps",
+        "SIREN 16 wide, 16 x 16, fp32, loss l1, to 20 dB, at most 60 steps",
+    }
+    watched = ["dynamics", "--best", str(records), "--set", str(tmp_path), "--side", "16", "--records", str(records)]
+    for field in ("ffn", "siren"):
+        result = CliRunner().invoke(main, [*watched, "--field", field, "--transform", "sympower"])
+        assert result.exit_code == 0, result.output
+    seen = [row for row in read(records) if row["study"] == "dynamics"]
+    assert {(row["field"], row["optimiser"], row["steps"]) for row in seen} == {
+        (row["field"], row["optimiser"], row["steps"]) for row in rows if row["transform"] == "sympower"
+    }
+    result = CliRunner().invoke(main, [*watched, "--field", "ffn", "--transform", "sympower", "--transform", "zigzag"])
+    assert result.exit_code == 1
+    assert "no search that arrived for zigzag" in result.output
 
 
 def test_the_codec_protocol_measures_whole_encodes(tmp_path: Path) -> None:

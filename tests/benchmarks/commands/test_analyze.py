@@ -28,7 +28,7 @@ def test_analyze_goes_from_a_picture_to_a_page_and_resumes(tmp_path: Path) -> No
     first = CliRunner().invoke(main, command)
     assert first.exit_code == 0, first.output
     rows = list(read(tmp_path / "out" / "records.jsonl"))
-    assert sorted(row["study"] for row in rows) == ["codec"] * 2 + ["dynamics"] * 2 + ["gallery"] + ["paper"] * 3
+    assert sorted(row["study"] for row in rows) == ["codec"] * 2 + ["dynamics"] * 3 + ["gallery"] + ["paper"] * 3
     assert "At 40 dB, rpp took " in first.output
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Table 1" in page

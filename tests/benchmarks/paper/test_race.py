@@ -90,6 +90,65 @@ def test_what_does_not_arrive_is_capped_and_what_is_no_number_has_diverged() -> 
     }  # fmt: skip
 
 
+def stalling(at: float, steps: int, then: Curve = ()) -> Curve:
+    """A curve that rises fast to a PSNR, stays there for so many steps, and then goes on as given."""
+    return [*towards(50, at), *[at] * steps, *then]
+
+
+def test_rates_that_stall_make_way_for_their_neighbours() -> None:
+    """The two first rates stall for good: the third is found without waiting for the last step allowed."""
+    steps = []
+
+    def start(entries: Sequence[Entry]) -> Runs:
+        steps.append(program := Scripted([curves[rate] for _, rate in entries]))
+        return program
+
+    curves = [stalling(23.0, 10), stalling(22.0, 10), towards(595), towards(700)]
+    found = bracket(start, 1, 4, 0, 50.0, 10_000)[0]
+    assert best_rate(found) == 2
+    assert found[2].steps == 595
+    assert {found[0].ending, found[1].ending} == {"dominated"}  # run again, as they had been ahead of the record
+    assert sum(sum(program.seconds) for program in steps) < 3500
+
+
+def test_a_rate_that_stalls_for_a_while_is_found_all_the_same() -> None:
+    """Once alone on its side, as nobody else arrives; once better than the record that others set meanwhile."""
+    slow = stalling(30.0, 400, [30.0 + i for i in range(21)])
+    assert best_rate(bracket(starting([[slow, [5.0], [4.0]]]), 1, 3, 0, 50.0, 1000)[0]) == 0
+    found = bracket(starting([[slow, slow, towards(900), [4.0]]]), 1, 4, 0, 50.0, 1000)[0]
+    assert best_rate(found) in (0, 1)
+    assert found[0].steps == len(slow) - 1
+    assert found[2].ending == "reached"
+
+
+def test_a_search_in_which_no_rate_arrives_runs_one_of_those_that_stall_to_the_end() -> None:
+    found = bracket(starting([[[10.0 + rate] for rate in range(6)]]), 1, 6, 0, 50.0, 5000)[0]
+    assert {rate: outcome.ending for rate, outcome in found.items()} == {
+        **dict.fromkeys(range(5), "stalled"), 5: "capped",
+    }  # fmt: skip
+
+
+def test_where_no_rate_arrives_a_side_is_given_up_that_ends_far_below_the_best() -> None:
+    slow = [[psnr_db * (1 - 1 / (1 + i / 40)) for i in range(1001)] for psnr_db in (20.0, 30.0, 45.0, 44.0, 30.0, 20.0)]
+    found = bracket(starting([slow]), 1, 6, 2, 50.0, 1000)[0]
+    assert set(found) == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(("stride", "best"), [(2, 3), (2, 4), (4, 5), (4, 2), (4, 0), (4, 12)])
+def test_rates_between_the_powers_of_two_are_tried_around_the_best(stride: int, best: int) -> None:
+    curves = [[towards(100 + 10 * abs(rate - best)) for rate in range(13)]]
+    found = bracket(starting(curves), 1, 13, 4, 50.0, 1000, stride=stride)[0]
+    assert best_rate(found) == best
+    assert found[best].steps == 100
+
+
+def test_whoever_watches_is_told_of_every_step() -> None:
+    told = []
+    bracket(starting([[towards(40), towards(30)]]), 1, 2, 0, 50.0, 99, lambda *each: told.append(each))
+    assert [step for step, _, _ in told] == list(range(31))
+    assert told[-1] == (30, 99, {(0, 0): 37.5, (0, 1): 50.0})
+
+
 def test_the_number_of_steps_is_that_of_updates() -> None:
     found = whole(starting([[[0.0, 10.0, 51.0]]]), 1, 1, 50.0, 10)[0][0]
     assert found.steps == 2

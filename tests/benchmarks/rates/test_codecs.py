@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.rates import codecs
-from benchmarks.rates.codecs import LOSSLESS, LOSSY, there_and_back
+from benchmarks.rates.codecs import AVIF_THREADS, LOSSLESS, LOSSY, Rival, there_and_back
 from benchmarks.rates.encode_table import AS_GOOD
 from benchmarks.rates.qualities import lowest_quality, nearest_quality
 from nfcodec.errors import UsageError
@@ -62,6 +65,31 @@ def test_the_quality_that_is_nearest(near: int | None) -> None:
     for target_db in (30.0, 33.3, 90.0):
         nearest = min(range(101), key=lambda quality: abs(found[quality] - target_db))
         assert abs(found[nearest_quality(small, target_db, rival, near)] - found[nearest]) < 0.2
+
+
+def test_avif_is_tuned_for_how_pictures_look_unless_it_is_told_otherwise() -> None:
+    small = PICTURE[:32, :32]
+    options = LOSSY["avif"].at(60).options
+    usual, told, other = (
+        Rival({**options, **more}, "avif").encode(small)[0]
+        for more in ({}, {"advanced": {"tune": "iq"}}, {"advanced": {"tune": "psnr"}})
+    )
+    assert usual == told != other
+
+
+def test_the_threads_of_avif_are_given_where_bytes_are_compared() -> None:
+    found = {name: codec.at(50).options.get("max_threads") for name, codec in LOSSY.items() if name.startswith("avif")}
+    assert found == dict.fromkeys(("avif", "avif-psnr", "avif-iq"), AVIF_THREADS)
+
+
+def test_seconds_of_processors_leave_out_waiting() -> None:
+    class Slow(Rival):
+        def decode(self, data: bytes) -> Image.Image:
+            time.sleep(0.1)
+            return super().decode(data)
+
+    _, row = there_and_back(Slow(LOSSY["webp"].at(50).options, "webp"), PICTURE)
+    assert row["decode_seconds"] >= 0.1 > row["decode_cpu_seconds"] >= 0
 
 
 def test_a_codec_that_pillow_has_not(monkeypatch: pytest.MonkeyPatch) -> None:

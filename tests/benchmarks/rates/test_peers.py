@@ -81,6 +81,7 @@ def test_from_pictures_to_records(pictures: Path, tmp_path: Path) -> None:
     assert 32.129582 <= row["psnr_db"] < 33
     assert row["bpp"] == 8 * row["bytes"] / (16 * 24)
     assert row["over_peer"] == pytest.approx(row["bpp"] / row["peer_bpp"], abs=1e-4)
+    assert (row["ms_ssim"] is not None, row["ssimulacra2"] is not None) == (True, True)
     assert all(row[key] > 0 for key in ("encode_seconds", "encode_cpu_seconds", "decode_seconds", "MB", "decode_MB"))
 
     assert "2 runs, 1 of them recorded already" in invoke(*command, "--processes", "2")
@@ -123,9 +124,9 @@ def avif(image: str, ratio: float, first: int = 1) -> list[Row]:
         "transform": "none",
         "effort": 0,
     }
-    more = {"field": "", "setting": 1, "encode_seconds": 1.0, "decode_seconds": 1.0, "ms_ssim": None}
+    more = {"field": "", "encode_seconds": 1.0, "decode_seconds": 1.0, "ms_ssim": None}
     return [
-        {**usual, **more, "bpp": ratio * point.bpp, "psnr_db": point.psnr_db + 0.02}
+        {**usual, **more, "setting": point.number, "bpp": ratio * point.bpp, "psnr_db": point.psnr_db + 0.02}
         for point in points_of(PEER)[image][first - 1 :]
     ]
 
@@ -150,20 +151,20 @@ def test_means_are_geometric_by_point_and_over_complete_pictures() -> None:
     ]  # fmt: skip
     second = cells(found, "2, lambda 0.004")
     assert second["pictures"] == "2 of 23"  # of kodim13 it is below 27 dB
-    assert second["bits over Cool-chic 5"] == "+0.0 % [-50.0, +100.0]"
+    assert second["bits over Cool-chic 5"] == "+0.0 %"  # two pictures are too few for an interval
     assert (second["least"], second["most"]) == ("-50.0 % (kodim03)", "+100.0 % (kodim15)")
     whole = cells(found, "1, 2, 3, 4, 5 together")
     assert (whole["pictures"], whole["files"]) == ("1 of 24", 5)
     assert whole["bits over Cool-chic 5"] == "+0.0 %"
     text = markdown(found)
-    assert "`nfcodec grid -e 5`: 7 recorded, of only kodim03, kodim13, kodim15; commits c0ffee." in text
+    assert "nfcodec grid -e 5: 7 recorded, of only kodim03, kodim13, kodim15; commits c0ffee." in text
     assert "| 5 of 5 | 0.020 |" in text
 
 
 def test_one_point_of_some_pictures_gives_no_row_of_all_points() -> None:
     found = table(f"peer-{PEER}", [record(image, 3, 1.1) for image in ("kodim03", "kodim15")])
     (line,) = found.rows
-    assert (line[2], line[3], line[5]) == ("3, lambda 0.001", "2 of 24", "+10.0 % [+10.0, +10.0]")
+    assert (line[2], line[3], line[5]) == ("3, lambda 0.001", "2 of 24", "+10.0 %")
 
 
 def test_points_that_were_run_on_every_picture_stand_together() -> None:
@@ -197,6 +198,17 @@ def test_without_avif_there_is_no_table_of_it() -> None:
     rows = [record("kodim03", 3, 1.0)]
     assert not [each for each in report.tables(rows) if each.name.startswith("peer-avif")]
     assert table(f"peer-{PEER}", rows).rows[0][8] is None
+
+
+def test_by_measure_over_other_codecs() -> None:
+    ours = [record("kodim03", point, 1.0, ms_ssim=0.9, ssimulacra2=20.0 * point) for point in (2, 3)]
+    ours += [record("kodim15", 3, 1.0, ms_ssim=0.9), record("kodim15", 4, 1.0, ssimulacra2=10.0)]
+    others = [{**row, "ssimulacra2": 20.0 * point} for point, row in enumerate(avif("kodim03", 1.25), 1)]
+    others += [{**row, "ssimulacra2": 20.0 * point} for point, row in enumerate(avif("kodim15", 2.0), 1)]
+    found = table("peer-measures", ours + others)
+    assert {line[1:4] for line in found.rows} == {("avif-psnr", "PSNR", 2), ("avif-psnr", "SSIMULACRA2", 1)}
+    (line,) = (line for line in found.rows if line[2] == "SSIMULACRA2")
+    assert line[4:] == ("-20.0 %", "-20.0 % (kodim03)", "-20.0 % (kodim03)")  # the score of 10 is below all of AVIF's
 
 
 def test_our_own_files_over_each_other_where_both_are() -> None:

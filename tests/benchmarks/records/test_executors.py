@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -55,3 +58,41 @@ def test_a_failing_job_ends_the_run() -> None:
 def test_without_ray_there_is_a_clear_error() -> None:
     with pytest.raises(UsageError, match="ray"):
         Ray("auto")
+
+
+class FakeRay:
+    """What the executor asks of ray, done here."""
+
+    def __init__(self, **resources: float) -> None:
+        self.resources, self.asked = resources, {}
+
+    def init(self, **options: Any) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+    def cluster_resources(self) -> dict[str, float]:
+        return self.resources
+
+    def remote(self, **asked: Any) -> Any:
+        self.asked = asked
+        return lambda function: SimpleNamespace(remote=lambda *arguments: (function, arguments))
+
+    def wait(self, pending: list[Any]) -> tuple[list[Any], list[Any]]:
+        return pending[:1], pending[1:]
+
+    def get(self, done: list[Any]) -> list[Any]:
+        return [arguments[0](*arguments[1:]) for _, arguments in done]
+
+
+@pytest.mark.parametrize(("gpus", "asked"), [(0, 0), (1, 1)])
+def test_ray_is_asked_for_a_gpu_where_a_device_is(gpus: int, asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(CPU=4, GPU=2)
+    monkeypatch.setattr(importlib, "import_module", lambda name: ray)
+    assert list(Ray("auto", gpus)(abs, [(-1,), (-2,), (-3,)])) == [1, 2, 3]
+    assert ray.asked == {"num_cpus": 1, "num_gpus": asked}
+
+
+def test_a_ray_cluster_without_a_gpu_is_an_error_and_not_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib, "import_module", lambda name: FakeRay(CPU=4))
+    with pytest.raises(UsageError, match="no GPU"):
+        list(Ray("auto", 1)(abs, [(-1,)]))

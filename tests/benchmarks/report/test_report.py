@@ -9,16 +9,22 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.report.answer import QUESTION, answer
+from benchmarks.report.comparisons import Comparison, comparisons
 from benchmarks.report.encodes import codec_setups
 from benchmarks.report.estimates import Mean, Ratio
-from benchmarks.report.grouping import ImageKey, accelerations, by_dataset, by_image, having, setups
-from benchmarks.report.page import Comparison, comparisons, page
-from benchmarks.report.plot import number
+from benchmarks.report.evidence import settings
+from benchmarks.report.grouping import ImageKey, Setup, accelerations, by_dataset, by_image, having, setups
+from benchmarks.report.page import REST, page
+from benchmarks.report.panels import panels
+from benchmarks.report.plot import number, plain_log
 from benchmarks.report.plots import Plot, plots
 from benchmarks.report.plots_maps import thumbnail
 from benchmarks.report.table import Table
+from benchmarks.report.tables import tables
 from nfcodec.pages import Side
 from tests.browsing import requests
 from tests.pages.elements import Elements, assert_stands_alone
@@ -70,7 +76,13 @@ def watched(image: str, transform: str, shape=SIREN):
 
 def encode(image: str, transform: str, repeat: int, n_bytes: int):
     settings = {"field": "siren", "side": 0, "gray": False, "target_db": 40.0, "effort": 5, "repeat": repeat}
-    results = {"bytes": n_bytes, "encode_seconds": 1.5 + repeat, "reached": transform == "none"}
+    results = {
+        "bytes": n_bytes,
+        "encode_seconds": 1.5 + repeat,
+        "reached": transform == "none",
+        "steps": 9,
+        "fit_steps": 8,
+    }
     names = {"study": "codec", "dataset": "kodak", "image": image, "transform": transform}
     return {
         "key": f"c-{image}-{transform}-{repeat}",
@@ -117,7 +129,8 @@ def drawn(rows) -> dict[str, Plot]:
 
 
 def test_set_ups_are_what_can_be_compared():
-    others = [{**search("one", "none", 9), key: value} for key, value in (("width", 64), ("seed", 1), ("max_steps", 9))]
+    different = (("width", 64), ("loss", "frog"), ("max_steps", 9))
+    others = [{**search("one", "none", 9), key: value} for key, value in different]
     found = setups([search("one", "none", 9), search("one", "rpp", 9), watched("one", "none"), *others])
     assert [len(group) for group in found.values()] == [1, 2, 1, 1]
     assert len({setup.name for setup in found}) == len({setup.title for setup in found}) == 4
@@ -130,8 +143,8 @@ def test_pictures_and_their_runs():
     again = search("one", "none", 70)
     images = by_image([search("two", "rpp", 5), search("one", "none", 80), again, search("one", "rpp", None)])
     assert list(images) == [ImageKey("kodak", "one"), ImageKey("kodak", "two")]
-    assert images["kodak", "one"]["none"] is again
-    assert list(having(images, ("none", "rpp"))) == [("kodak", "one")]
+    assert images[ImageKey("kodak", "one")]["none"] is again
+    assert list(having(images, ("none", "rpp"))) == [ImageKey("kodak", "one")]
     assert not having(images, ("none", "rpp"), "curve")
 
 
@@ -140,6 +153,25 @@ def test_the_papers_datasets_come_first_and_in_its_order():
     assert list(by_dataset(by_image(search("one", "none", 1, dataset=name) for name in names))) == [
         "kodak", "div2k_valid", "clic", "art", "zoo",
     ]  # fmt: skip
+
+
+def test_settings_at_their_defaults_go_without_saying():
+    row = search("one", "none", 9)
+    assert Setup.of(row | {"loss": "l2", "growth": 0.0, "table": 24, "adam": "field"}) == Setup.of(row)
+    setup = Setup.of(row | {"loss": "relative-l2", "growth": 1.5, "table": 15, "adam": "usual", "precision": "fp16"})
+    assert setup.chosen == ["relative L2", "growth 1.5", "table 2^15", "usual Adam", "fp16"]
+    assert setup.name == "siren-w32-32-fp16-max1000-loss-relative-l2-growth-1_5-table-15-adam-usual"
+
+
+def test_seeds_are_runs_of_one_picture():
+    again = [{**search("a", chain, steps), "seed": 1} for chain, steps in (("none", 100), ("rpp", 25))]
+    rows = [search("a", "none", 100), search("a", "rpp", 50), *again]
+    assert len(setups(rows)) == 1
+    images = by_image(rows)
+    assert [key.title for key in images] == ["kodak a", "kodak a, seed 1"]
+    assert accelerations(images.values(), "rpp") == [Ratio(3.0, "exact")]
+    rows[-1] |= {"reached": False}
+    assert accelerations(by_image(rows).values(), "rpp") == [Ratio((2 + 0.1) / 2, "at most")]
 
 
 def test_a_search_that_never_arrived_counts_with_the_cap():
@@ -152,7 +184,7 @@ def test_a_search_that_never_arrived_counts_with_the_cap():
 
 def test_one_plot_each_of_what_there_is(drawn):
     siren, ngp = "siren-w32-32-fp32-max1000", "ngp-32-fp16-max1000"
-    kinds = ("acceleration", "best-rates", "psnr-by-step")
+    kinds = ("best-rates", "psnr-by-step")
     more = ("error-variance", "barrier", "loss-planes", "spectrum")
     assert set(drawn) == {
         *(f"{kind}-{ngp}" for kind in kinds), *(f"{kind}-{siren}" for kind in (*kinds, *more)), "gallery-32",
@@ -188,11 +220,17 @@ def texts(plot: Plot) -> list[str]:
     ]
 
 
-def test_acceleration_names_datasets_transforms_and_bounds(drawn):
-    assert {"RPP", "zigzag", "kodak", "holiday", "paper"} <= set(texts(drawn["acceleration-siren-w32-32-fp32-max1000"]))
-    assert "≤" not in texts(drawn["acceleration-siren-w32-32-fp32-max1000"])
-    assert "≤" in texts(drawn["acceleration-ngp-32-fp16-max1000"])
-    assert "(kodak 3, holiday 2)" in drawn["acceleration-ngp-32-fp16-max1000"].caption
+def test_curves_of_many_transforms_are_those_of_the_fastest():
+    steps = {"none": 100, "rpp": 150, "inversion": 200, "zigzag": 10, "standardize": 50, "gamma:2": 120}
+    steps |= {"scale:2": 60, "scale:0.5": 70, "center:1": 80}
+    (plot,) = [
+        plot
+        for plot in plots([search("one", transform, n) for transform, n in steps.items()])
+        if plot.name.startswith("psnr-by-step")
+    ]
+    assert {"original", "RPP", "zigzag", "standardize", "scale:2", "scale:0.5"} <= set(texts(plot))
+    assert not {"inversion", "gamma:2", "center:1"} & set(texts(plot))
+    assert "Of 8 transforms, RPP and those with the fewest steps on average." in plot.caption
 
 
 def test_best_rates_count_pictures(drawn):
@@ -221,6 +259,14 @@ def test_numbers_on_axes():
     assert [number(value) for value in values] == list(values.values())
 
 
+@pytest.mark.parametrize(("low", "high"), [(45_000, 55_000), (1, 2.9), (0.05, 20), (1, 1e5)])
+def test_logarithmic_axes_have_a_few_ticks(low, high):
+    axes = Figure().add_subplot()
+    plain_log(axes, "x", (1, 2, 5))
+    axes.set_xlim(low, high)
+    assert 2 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= 16
+
+
 def test_thumbnails_leave_out_pixels_instead_of_mixing_them():
     small = thumbnail(png(RNG.choice(np.array([0, 255], np.uint8), (300, 200))))
     assert small.shape == (100, 67)
@@ -232,7 +278,7 @@ def test_thumbnails_leave_out_pixels_instead_of_mixing_them():
 TABLE = Table(
     "Steps & co.", "Steps", ("name", "steps", "acceleration"),
     (
-        ("b", 20, Mean.of([Ratio(2.0, "exact"), Ratio(3.0, "exact")])),
+        ("b", 20, Mean.of([Ratio(2.0, "exact"), Ratio(3.0, "exact")] * 3)),
         ("a", 100, None),
         ("c", 3, Mean.of([Ratio(0.5, "at most")])),
         ("d", 20, float("nan")),
@@ -246,12 +292,36 @@ def html(rows, drawn) -> str:
     return page("A report", [TABLE], list(drawn.values()), comparisons(rows), ["One note."])
 
 
+@pytest.fixture(scope="module")
+def story(rows, drawn) -> str:
+    made = [TABLE, *tables(rows)]
+    return page("A", made, list(drawn.values()), comparisons(rows), [], answer(rows), panels(settings(rows)))
+
+
+def headings(html: str) -> list[str]:
+    return re.findall(r"<h2[^>]*>(.*?)</h2>", html)
+
+
 def test_the_page_needs_nothing_else(html):
     assert_stands_alone(html)
 
 
-def test_links_lead_somewhere(html):
-    elements = Elements(html)
+def test_the_answer_comes_first_and_the_rest_is_folded(story, html):
+    assert headings(story) == [QUESTION, "Table 1, cell by cell", "Curves", "Pictures", REST]
+    shown, _, folded = story.partition("<details")
+    assert {"table-table-1-siren", "plot-psnr-by-step-siren-w32-32-fp32-max1000", "picture-4"} <= set(
+        Elements(shown).values("id")
+    )
+    assert {"table-Steps-co-", "plot-gallery-32", "picture-5"} <= set(Elements(folded).values("id"))
+    assert not [values for values in Elements(story).tags("details") if "open" in values]
+    assert not headings(html)
+    assert all("open" in values for values in Elements(html).tags("details"))
+    assert_stands_alone(story)
+
+
+@pytest.mark.parametrize("which", ["html", "story"])
+def test_links_lead_somewhere(which, request):
+    elements = Elements(request.getfixturevalue(which))
     ids = elements.values("id")
     links = {values["href"] or "" for tag, values in elements.found if tag == "a"}
     assert {link[1:] for link in links} <= set(ids)
@@ -283,10 +353,9 @@ def test_plots_follow_light_and_dark(html):
 
 
 def test_sections_that_have_nothing_are_left_out():
-    html = page("T", [TABLE], [], [], [])
-    assert 'id="tables"' in html
-    assert 'id="plots"' not in html
-    assert 'id="pictures"' not in html
+    assert headings(page("T", [], [], [], [], ["One sentence."])) == [QUESTION]
+    assert headings(page("T", [TABLE], [], [], [], ["One `sentence`."])) == [QUESTION, REST]
+    assert "<code>sentence</code>" in page("T", [TABLE], [], [], [], ["One `sentence`."])
 
 
 def test_comparisons(rows):
@@ -298,12 +367,34 @@ def test_comparisons(rows):
     ]  # fmt: skip
     assert len(comparisons(rows, n_images=1)) == 4
     assert len(comparisons([watched("one", "rpp")])) == 1
+    again = {key: value for key, value in watched("one", "rpp").items() if key not in ("original", "reconstructions")}
+    assert len(comparisons([watched("one", "rpp"), again])) == 1
     ngp = watched("one", "none", NGP)
     assert comparisons([ngp])[0].right.label == "fitted as it is, 20 dB"
     assert not comparisons([{**ngp, "reconstructions": {}}])
 
 
 # ---------------------------------------------------------------------------------------------------------- browser
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_answer_in_a_browser(browser, story, tmp_path, width):
+    path = tmp_path / "report.html"
+    path.write_text(story, encoding="utf-8")
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(path.as_uri())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    for element in browser.find_elements("css selector", ".panel, .plots svg, .pictures .stage"):
+        if element.is_displayed():
+            assert min(240, width - 40) < element.size["width"] <= width
+    hidden = browser.find_element("id", "plot-gallery-32")
+    assert not hidden.is_displayed()
+    browser.execute_script("location.hash = 'plot-gallery-32'")
+    wait = pytest.importorskip("selenium.webdriver.support.wait")
+    wait.WebDriverWait(browser, 5).until(lambda _: hidden.is_displayed())
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ COLOURS = {
     "soft": ("#505a64", "#b4bec8"), "grid": ("#e3e8ed", "#2c333b"), "box": ("#f3f6f9", "#212830"),
     "ours": ("#c4420a", "#ff9a5c"), "avif": ("#0a5cc2", "#6cb6ff"), "webp": ("#187a35", "#56d364"),
     "jxl": ("#7a45d6", "#c8a1ff"),
+    "kodak": ("#0a5cc2", "#6cb6ff"), "div2k": ("#c4420a", "#ff9a5c"), "clic": ("#187a35", "#56d364"),
 }  # fmt: skip
 """By name: on a light ground, and on a dark one."""
 
@@ -53,6 +54,9 @@ def _style() -> str:
             ".title { font-size: 19px; font-weight: 600 }",
             ".soft { fill: var(--soft); font-size: 15px }",
             ".tick { fill: var(--soft); font-size: 16px }",
+            ".fine { font-size: 14px }",
+            ".panel-title { font-size: 17px; font-weight: 600 }",
+            ".one { stroke: var(--soft); stroke-width: 1.2 }",
             ".bold { font-weight: 600 }",
             ".label { paint-order: stroke; stroke: var(--ground); stroke-width: 4px; stroke-linejoin: round }",
             ".grid { stroke: var(--grid) }",
@@ -62,7 +66,18 @@ def _style() -> str:
             ".arrow { stroke: var(--ink); stroke-width: 1.6 }",
             ".wire { stroke: var(--soft); stroke-width: 1.2 }",
             "path, polyline { fill: none; stroke-linejoin: round; stroke-linecap: round }",
+            ".hollow { fill: var(--ground); stroke: var(--ink); stroke-width: 1.5 }",
+            *(rule for name in ("kodak", "div2k", "clic") for rule in _of_marks(name)),
+            "text.label { stroke: var(--ground); stroke-width: 4px }",
         ]
+    )
+
+
+def _of_marks(name: str) -> tuple[str, ...]:
+    """Of the lines, marks and figures of a dataset; a hollow mark is the paper's."""
+    return (
+        f".{name} {{ stroke: var(--{name}); stroke-width: 2 }}",
+        f".{name}.mark, text.{name} {{ fill: var(--{name}) }}",
     )
 
 

@@ -1,0 +1,1 @@
+"""Fields, one a file: the name of the file is what `--field` takes."""

@@ -1,0 +1,163 @@
+"""The answer to the paper's question in five sentences, made of records; what they say nothing on is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.paper import published
+from benchmarks.records.store import Row
+from benchmarks.report.encodes import DEFAULT_EFFORT, SOLVED, Against, codec_setups, compared
+from benchmarks.report.evidence import FAR, Nearness, Setting, Wins, nearness, settings, transforms, wins
+from benchmarks.report.grouping import family_of
+from benchmarks.report.plot import count
+
+QUESTION = "Does a transform speed up fitting?"
+
+MEANING = "Acceleration is the number of steps without a transform over the number with it: over 1 is faster."
+
+FEW = 3
+"""Settings that a sentence names one by one; of more it names the lowest and the highest."""
+
+RPP = "rpp"
+
+FEWER = "fewer steps on average than the picture as it is"
+
+COMBINED = "a field, its settings and a set of pictures"
+
+
+def answer(rows: Sequence[Row]) -> list[str]:
+    """Five sentences at most: how often transforms help, RPP with each field, how near the paper that is, and files."""
+    found = settings(rows)
+    said = [
+        _verdict(found),
+        *(_field(found, field) for field in published.SETUP),
+        _near(nearness(found, "ngp")),
+        _files(rows),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _verdict(found: Sequence[Setting]) -> str:
+    cases = [(setting, dataset) for setting in found for dataset in setting.means]
+    if len(cases) < 2:
+        return _single(*cases[0]) if cases else ""
+    counts = {name: wins(found, name) for name in transforms(found)}
+    rpp = counts.pop(RPP, None)
+    often = [each for each in counts.values() if 2 * each.n_of >= len(cases)]
+    best = max(often, key=lambda each: (each.n / each.n_of, each.n_of), default=None)
+    parts: list[str] = []
+    if best:
+        named = _listed([each.transform for each in often if each[1:] == best[1:]])
+        start = "Some do" if best.n == best.n_of else "None does everywhere"
+        parts.append(f"{start}: {named} took {FEWER} in {_so_many(best)} combinations of {COMBINED} that were tried")
+    if rpp:
+        parts.append(f"RPP, which shuffles the pixels, {'' if best else f'took {FEWER} '}in {_so_many(rpp)}")
+        theirs = [means[RPP] for means in published.ACCELERATION.values()]
+        parts.append(f"in the paper RPP does so in {_so_many(Wins(RPP, sum(x > 1 for x in theirs), len(theirs)))}")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def _so_many(each: Wins) -> str:
+    return f"all {each.n}" if each.n == each.n_of else f"{each.n} of {each.n_of}"
+
+
+def _single(setting: Setting, dataset: str) -> str:
+    means = setting.means[dataset]
+    faster = sum(mean.value > 1 and mean.sign in ("", ">=") for mean in means.values())
+    best = max(means, key=lambda name: means[name].value)
+    return (
+        f"On {_pictures(setting, dataset)} with {setting.title}, {faster} of {count(len(means), 'transform')} took"
+        f" {FEWER}; the best is {best}, with an acceleration of {means[best]}."
+    )
+
+
+def _field(found: Sequence[Setting], field: str) -> str:
+    """The acceleration of RPP in the settings of a field, what the paper has, and which transform gains most."""
+    each = [(setting, next(iter(setting.means))) for setting in found if setting.setup.field == field]
+    known = [(setting, dataset) for setting, dataset in each if RPP in setting.means[dataset]]
+    if not known:
+        return ""
+    values = [
+        (setting.means[dataset][RPP].value, f"{setting.means[dataset][RPP]} {_where(setting, dataset)}")
+        for setting, dataset in known
+    ]
+    said = _listed([text for _, text in values])
+    if len(values) > FEW:
+        said = f"between {min(values)[1]} and {max(values)[1]}, depending on which of {len(values)} settings is taken"
+    papers = next((setting.papers(dataset)[RPP] for setting, dataset in known if setting.papers(dataset)), None)
+    paper = f"; the paper has {papers:.2f} at {published.SIZE}" if papers else ""
+    return f"With {family_of(field)}, the acceleration of RPP is {said}{paper}{_best(each)}."
+
+
+def _best(each: Sequence[tuple[Setting, str]]) -> str:
+    """The transform that gains most, of those with half of the pictures or more, unless it is RPP."""
+    names = transforms([setting for setting, _ in each])
+    found = [
+        (mean, name, f"{mean} at {setting.label}")
+        for setting, dataset in each
+        for name, mean in setting.means[dataset].items()
+        if name in names
+    ]
+    most = max(mean.n for mean, _, _ in found)
+    value, name, text = max((mean.value, name, text) for mean, name, text in found if 2 * mean.n >= most)
+    return f", and {name} gains most, {text}" if name != RPP and value > 1 else ""
+
+
+def _near(each: Sequence[Nearness]) -> str:
+    """Which setting comes nearest to the paper's row, and what it does not explain."""
+    if not each:
+        return ""
+    best = each[0]
+    unlike = [name for name, factor in best.factors.items() if factor > FAR]
+    unlike = [f"{name} ({best.ours[name].value:.2f} here, {best.theirs[name]:.2f} there)" for name in unlike]
+    left = (
+        f"; more than a factor of {FAR:g} off {'are' if len(unlike) > 1 else 'is'} {_listed(unlike)}" if unlike else ""
+    )
+    family, pictures = best.setting.setup.family, _pictures(best.setting, best.dataset)
+    start = (
+        f"Of {len(each)} settings of {family} with all ten transforms of the paper, {best.setting.label} ({pictures})"
+        " comes nearest to it"
+        if len(each) > 1
+        else f"{best.setting.title} ({pictures}) is the only setting with all ten transforms of the paper"
+    )
+    agreed = f"{len(best.same_side)} of {len(best.ours)} are on the same side of 1 as there"
+    others = max(len(one.same_side) for one in each)
+    more = f" (at most {others} in other settings)" if others > len(best.same_side) else ""
+    return f"{start}: {agreed}{more}, and the means are off by a factor of {best.distance:.2f} (geometric mean){left}."
+
+
+def _files(rows: Sequence[Row]) -> str:
+    """What RPP changes in whole encodes of the usual effort, at the highest PSNR of them."""
+    found = {setup: group for setup, group in codec_setups(rows).items() if setup.effort == DEFAULT_EFFORT}
+    target_db = max((setup.target_db for setup in found), default=0)
+    chosen = {setup: compared(group) for setup, group in found.items() if setup.target_db == target_db}
+    said = [text for setup, ways in chosen.items() if (text := _of_encodes(ways))]
+    if not said:
+        return ""
+    n = max(each.n for ways in chosen.values() for each in ways)
+    where = "; ".join(sorted({setup.shape for setup in chosen}))
+    return f"In whole encodes to {target_db:g} dB ({count(n, 'picture')}, {where}), with RPP {_listed(said)}."
+
+
+def _of_encodes(ways: Sequence[Against]) -> str:
+    rpp = next((each for each in ways if each.way.transform == RPP), None)
+    plain = next((each for each in ways if each.is_reference), None)
+    if not rpp or not plain:
+        return ""
+    size = f"{rpp.bytes_ratio.value:.2f} times the bytes"
+    if not rpp.fit_steps_ratio:
+        return f"`{rpp.way.family}`, {SOLVED}, takes {size} of `{plain.way.family}`"
+    return f"`{rpp.way.family}` takes {rpp.fit_steps_ratio.value:.2f} times the steps and {size}"
+
+
+def _where(setting: Setting, dataset: str) -> str:
+    return f"at {setting.label} ({_pictures(setting, dataset)})"
+
+
+def _pictures(setting: Setting, dataset: str) -> str:
+    return f"{count(setting.n(dataset), 'picture')} of {dataset}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """a, b and c."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

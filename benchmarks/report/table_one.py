@@ -1,0 +1,126 @@
+"""The paper's Table 1 beside ours, how the set-ups differ, and which setting comes nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.paper import published
+from benchmarks.records.store import Row
+from benchmarks.report.evidence import FAR, Setting, nearness, settings, transforms
+from benchmarks.report.grouping import CHOICES, Setup, family_of
+from benchmarks.report.table import Cell, Table
+
+MANY = 5
+"""From so many pictures on they are counted, not named."""
+
+LOSSES = {"l2": "squared error", "relative-l2": "relative squared error"}
+
+NOTES = (
+    "Steps to the PSNR without a transform over steps with it, each at the best of its learning rates; mean over"
+    " pictures of the ratios [95 % bootstrap interval over pictures]. Over 1 is faster.",
+    "<= or >=: some runs took all steps allowed, so the mean is a bound. The paper names no intervals.",
+)
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """Table 1 for each field, the set-ups, and how near each setting comes to the paper; those that there are."""
+    found, searches = settings(rows), [row for row in rows if row["study"] == "paper"]
+    fields = list(dict.fromkeys(setting.setup.field for setting in found))
+    made = [_table_1(found, field) for field in fields]
+    made += [_setups(found, searches), *(_nearness(found, field) for field in fields)]
+    return [table for table in made if table is not None]
+
+
+def _table_1(found: Sequence[Setting], field: str) -> Table | None:
+    """Set by set the paper's row and below it ours."""
+    mine = [setting for setting in found if setting.setup.field == field]
+    names = transforms(mine)
+    lines: list[tuple[Cell, ...]] = []
+    for dataset in dict.fromkeys(name for setting in mine for name in setting.means):
+        known = next((setting.papers(dataset) for setting in mine if setting.papers(dataset)), {})
+        if known:
+            n = published.PICTURES[published.dataset(dataset) or ""]
+            lines.append((f"{dataset}, the paper, {published.SIZE}", n, *(known.get(name) for name in names)))
+        for setting in mine:
+            means = setting.means.get(dataset, {})
+            if any(name in means for name in names):
+                lines.append((f"{dataset}, {setting.label}", setting.n(dataset), *(means.get(name) for name in names)))
+    title = f"Table 1, {family_of(field)}: acceleration, ours and the paper's"
+    return (
+        Table(f"table-1-{field}", title, ("pictures and setting", "n", *names), tuple(lines), NOTES) if lines else None
+    )
+
+
+def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
+    """What differs between the paper's set-up and ours."""
+    if not found:
+        return None
+    lines: list[tuple[Cell, ...]] = []
+    for field in dict.fromkeys(setting.setup.field for setting in found):
+        mine = [setting for setting in found if setting.setup.field == field]
+        if field in published.SETUP:
+            lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
+        lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
+    columns = ("setting", "SIREN's width", "levels", "largest table", "loss", "Adam", "16 bits", "log2 of rates",
+               "steps at most", "pictures")  # fmt: skip
+    commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
+    notes = (
+        "Levels and tables are Instant-NGP's. Adam's constants are the usual ones, or those that suit the field.",
+        "Pictures are the first ones of a set by name where they are not named. Where a set of ours has another name"
+        " than kodak, div2k or clic, its pictures are not quite the paper's.",
+        f"Commits of the records: {commits}.",
+    )
+    return Table("setups", "How the set-ups differ", columns, tuple(lines), notes)
+
+
+def _setup(setting: Setting, rows: Sequence[Row]) -> tuple[Cell, ...]:
+    setup, chosen = setting.setup, dict(setting.setup.choices)
+    ngp = setup.field == "ngp"
+    growth, table = chosen.get("growth"), chosen.get("table", CHOICES["table"].usual)
+    rates = [rate for row in rows for rate in row.get("log2_rates", ())]
+    counts = {len(row["log2_rates"]) for row in rows if "log2_rates" in row}
+    fewer = " (fewer for some)" if len(counts) > 1 else ""
+    return (
+        setting.title, setup.width or None,
+        (f"each {growth} times the one before" if growth else "finest has half the side") if ngp else None,
+        f"2^{table}" if ngp else None,
+        LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
+        {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
+        {"fp32": "none", "fp16": "parameters"}.get(setup.precision, setup.precision),
+        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, f"{setup.max_steps:,}", _pictures(rows),
+    )  # fmt: skip
+
+
+def _pictures(rows: Sequence[Row]) -> str:
+    """Those of each set that were run with a transform and without: few by name, of many how many."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        found.setdefault((row["dataset"], row["image"]), set()).add(row["transform"])
+    both = [key for key, names in found.items() if "none" in names and len(names) > 1]
+    said: list[str] = []
+    for dataset in dict.fromkeys(dataset for dataset, _ in both):
+        names = sorted(image for each, image in both if each == dataset)
+        said.append(f"{dataset}: {', '.join(names) if len(names) < MANY else len(names)}")
+    return "; ".join(said)
+
+
+def _nearness(found: Sequence[Setting], field: str) -> Table | None:
+    """Settings with all of the paper's transforms, the nearest first."""
+    lines: list[tuple[Cell, ...]] = []
+    for each in nearness(found, field):
+        other = [name for name in each.ours if name not in each.same_side]
+        far = [f"{name} ({factor:.1f})" for name, factor in each.factors.items() if factor > FAR]
+        same = f"{len(each.same_side)} of {len(each.ours)}"
+        n = each.setting.n(each.dataset)
+        lines.append((each.setting.label, n, same, each.distance, ", ".join(other), ", ".join(far)))
+    columns = ("setting", "n", "on the same side of 1", "off by a factor of", "on the other side of 1",
+               f"off by more than {FAR:g}")  # fmt: skip
+    first = next(iter(nearness(found, field)), None)
+    if first is None:
+        return None
+    notes = (
+        f"Mean accelerations over pictures of {first.dataset} beside the paper's row for it, over all ten transforms."
+        " The factor is the geometric mean of ours over the paper's, or the paper's over ours where that is more.",
+    )
+    title = f"How near {family_of(field)} comes to the paper, by setting"
+    return Table(f"nearness-{field}", title, columns, tuple(lines), notes)

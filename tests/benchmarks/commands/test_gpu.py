@@ -1,0 +1,59 @@
+"""The steps for a GPU, as far as a CPU can tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("torch")
+
+from benchmarks.commands import main
+from benchmarks.speed.gpu import SECONDS, Step, plan, run
+
+
+def test_a_dry_run_lists_the_steps_and_runs_none(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["gpu", "--out", str(tmp_path / "out"), "--dry-run"])
+    assert result.exit_code == 0, result.output
+    names = ["doctor", "tests", "ngp", "siren", "speed"]
+    assert [line.split(":")[0] for line in result.output.splitlines() if "at most" in line] == names
+    assert "without tiny-cuda-nn" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_verbs_of_the_steps_take_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    steps = plan(tmp_path, ["--set", str(tmp_path)], "sample", tmp_path)
+    for step in steps:
+        if step.command[:2] == ("-m", "benchmarks"):
+            verb, *options = step.command[2:]
+            assert main.commands[verb].make_context(verb, options).params
+    assert [step.name for step in steps if step.background] == ["tinycudann-build"]
+    assert sum(step.limit for step in steps if not step.background) < SECONDS + 180
+
+
+def test_steps_are_stopped_at_their_limits_and_say_how_they_ended(tmp_path: Path) -> None:
+    sleep = ("-c", "import time; print('here', flush=True); time.sleep(60)")
+    steps = [
+        Step("beside", "", ("-c", "print('beside')"), 60, background=True),
+        Step("good", "", ("-c", "print('fine')"), 20),
+        Step("bad", "", ("-c", "raise SystemExit(3)"), 20),
+        Step("long", "", sleep, 1),
+    ]
+    told: list[str] = []
+    done = run(steps, tmp_path, told.append, seconds=60.0)
+    assert [(each.name, each.status) for each in done] == [("good", 0), ("bad", 3), ("long", None), ("beside", 0)]
+    assert (tmp_path / "good.log").read_text() == "fine\n"
+    assert [each["name"] for each in json.loads((tmp_path / "steps.json").read_text())] == [each.name for each in done]
+    assert "stopped" in told[2]
+    late = run([Step("late", "", sleep, 60)], tmp_path, told.append, seconds=0.0)
+    assert "not begun" in late[0].reason
+
+
+def test_without_a_device_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nfcodec.fitting.engines.has_cuda_device", lambda: False)
+    result = CliRunner().invoke(main, ["gpu", "--out", str(tmp_path / "out")])
+    assert result.exit_code != 0
+    assert "no CUDA device" in result.output
