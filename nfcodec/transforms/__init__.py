@@ -2,6 +2,7 @@
 
 from nfcodec.transforms.base import Permutation, Pointwise, Transform, register, registered, usages
 from nfcodec.transforms.chain import MAX_TRANSFORMS, Chain, Spec, left_shuffled, parse_chain, parse_permutations
+from nfcodec.transforms.curves import MICRO, Affine, Power
 from nfcodec.transforms.orders import seeded_permutation
 from nfcodec.transforms.permute import RandomPermutation, Zigzag, intensities
 from nfcodec.transforms.pointwise import Center, Gamma, Inversion, Scale, Standardize, SymmetricPower
@@ -10,12 +11,15 @@ from nfcodec.transforms.value_map import ValueMap, samples_themselves
 
 __all__ = [
     "MAX_TRANSFORMS",
+    "MICRO",
+    "Affine",
     "Center",
     "Chain",
     "Gamma",
     "Inversion",
     "Permutation",
     "Pointwise",
+    "Power",
     "RandomPermutation",
     "RealMap",
     "Scale",
