@@ -41,7 +41,7 @@ def search(**settings: object) -> Search:
 
 def test_the_keys_of_recorded_searches_are_those_of_the_same_settings_today() -> None:
     names = {field.name for field in fields(Search)} - {"log2_rate"}
-    for name in ("acceleration-ngp-256", "acceleration-siren-128"):
+    for name in ("acceleration-ngp-256", "acceleration-ngp-settings", "acceleration-siren-128"):
         for line in (RESULTS / f"{name}.jsonl").read_text().splitlines():
             row = json.loads(line)
             settings = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items() if k in names}
