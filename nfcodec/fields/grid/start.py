@@ -20,8 +20,8 @@ START_LOG_SCALE = -4 * math.log2(math.e)
 LEAST_RANGE = 1e-6
 """Of a channel's targets."""
 
-SEEDS, GRAY_SEEDS = (15, 23, 27, 14), (10, 8, 5, 6)
-"""Of random starts, those that ended low on crops of photographs: of 28 in colour on ten crops, of 16 in gray on three.
+SEEDS, GRAY_SEEDS = (0, 27, 26, 8), (11, 7, 3, 2)
+"""Of random starts, those that ended low on crops of photographs: of 28 in colour on ten crops, of 16 in gray on four.
 `python -m benchmarks train starts` ranks them; on other crops the order is another one."""
 
 
