@@ -32,8 +32,9 @@ from nfcodec.fields.grid.start import start, start_rng
 from nfcodec.fitting.problem import Problem, Weights
 from nfcodec.fitting.request import Request
 
-TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.12)
-"""Of soft rounding, at the start and at the end."""
+TEMPERATURE, NOISE = (0.35, 0.06), (0.22, 0.15)
+"""Of soft rounding, at the start and at the end: softer, or with less noise, latents learn to say more than integers
+can."""
 
 START_NOISE = 0.25
 """While starts are tried."""

@@ -50,7 +50,7 @@ RECIPES: Mapping[int, Recipe] = MappingProxyType(
         2: Recipe(400),
         3: Recipe(800),
         4: Recipe(1800, n_starts=3),
-        5: Recipe(3600, n_starts=3),
+        5: Recipe(3400, n_starts=3),
         6: Recipe(6000, n_starts=4),
         7: Recipe(10_000, n_starts=4, n_trial_steps=200),
         8: Recipe(18_000, n_starts=5, n_trial_steps=200),

@@ -24,7 +24,7 @@ MOST_ROUNDS = 8
 FIRST_RATE, LAST_RATE, BETAS = 3e-4, 1e-5, (0.725, 0.97)
 """Of Adam, which goes on from what it knows: 1e-3 would shake loose more than a round can mend."""
 
-TEMPERATURE, NOISE = 0.08, 0.12
+TEMPERATURE, NOISE = 0.06, 0.15
 
 DB_PER_OCTAVE, MOST_TIMES, LEAST_OCTAVES = 0.6, 2.0, 0.02
 """How much lower a round ends for twice the lambda, about; that is at most so many times more or less, which two rounds
