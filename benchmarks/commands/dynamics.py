@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,10 +88,12 @@ def watching(
         for row in rows:
             if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
                 same = ("side", "field", "width", "transform", "seed", "target_db", "max_steps", *SETTINGS)
-                more = {"engine": PLAIN} if row.get("engine") == PLAIN else {}
+                known: dict[str, Any] = {key: row[key] for key in same if key in row}
+                if row.get("engine") == PLAIN:
+                    known["engine"] = PLAIN
                 job = Dynamics(
                     picture.dataset, picture.name, picture.sha256, log2_rates=(row["log2_rate"],),
-                    plane_side=plane_side, pictures=pictures, **{key: row[key] for key in same if key in row}, **more,
+                    plane_side=plane_side, pictures=pictures, **known,
                 )  # fmt: skip
                 jobs.append((job, picture))
     if not jobs:

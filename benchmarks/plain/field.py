@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -48,6 +49,6 @@ class Field(nn.Module, ABC):
         return -10
 
     @property
-    def matrices(self) -> list[nn.Parameter]:
+    def matrices(self) -> Sequence[Tensor]:
         """Weights (out, in) of all linear layers, in the order in which they were made."""
         return [each.weight for each in self.modules() if isinstance(each, nn.Linear)]

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-
-from benchmarks.data.pictures import Reals
 
 INK = "#22262b"
 """Of text and axes. The page gives it, FAINT and COLOURS other values on a dark ground."""
@@ -119,9 +116,9 @@ def label(transform: str) -> str:
 class _Ticks(LogLocator):
     """Few of them also where an axis spans so little that no multiples of powers of ten are on it."""
 
-    def tick_values(self, vmin: float, vmax: float) -> Reals:
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
         narrow = vmax < NARROW * vmin
-        return np.asarray(MaxNLocator(3).tick_values(vmin, vmax) if narrow else super().tick_values(vmin, vmax))
+        return MaxNLocator(3).tick_values(vmin, vmax) if narrow else super().tick_values(vmin, vmax)
 
 
 def plain_log(axes: Axes, which: str, subs: Sequence[float] = (1.0,)) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -45,7 +46,7 @@ class Siren(Field):
 
 
 @torch.no_grad()
-def sine_weights(matrices: list[nn.Parameter], omega_0: float) -> None:
+def sine_weights(matrices: Sequence[Tensor], omega_0: float) -> None:
     """Draw the weights of a network of sines."""
     for i, weight in enumerate(matrices):
         n = weight.shape[1]

@@ -75,9 +75,9 @@ class Kfac(Optimiser):
         self._moves = moves
         with torch.no_grad():
             for layer, move in zip(self._layers, moves, strict=True):
-                layer.weight += move[:, : layer.in_features]
+                layer.weight.add_(move[:, : layer.in_features])
                 if layer.bias is not None:
-                    layer.bias += move[:, -1]
+                    layer.bias.add_(move[:, -1])
         if self._rest:
             self._rest.step()
 
@@ -117,8 +117,8 @@ class Kfac(Optimiser):
 
 def _gradient(layer: nn.Linear) -> Tensor:
     """(out, in), with the bias as one more column."""
-    parts = [layer.weight.grad, *([] if layer.bias is None else [layer.bias.grad[:, None]])]
-    return torch.cat(parts, 1)  # pyright: ignore[reportArgumentType]
+    slopes = [each.grad for each in layer.parameters()]
+    return torch.cat([each if each.ndim == 2 else each[:, None] for each in slopes if each is not None], 1)
 
 
 def solved(gradient: Tensor, a: Tensor, g: Tensor, damping: float) -> Tensor:

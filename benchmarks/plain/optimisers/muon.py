@@ -6,7 +6,7 @@ kellerjordan.github.io/posts/muon. torch has it since version 2.9.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from benchmarks.plain.field import Field
 from benchmarks.plain.optimiser import Optimiser, adam, all_but
@@ -31,6 +31,6 @@ class Muon(Optimiser):
             part.step()
 
 
-def hidden_matrices(field: Field) -> list[nn.Parameter]:
+def hidden_matrices(field: Field) -> list[Tensor]:
     """Of all linear layers but the first and those with one output."""
     return [weight for weight in field.matrices[1:] if len(weight) > 1]
