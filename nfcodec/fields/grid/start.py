@@ -17,6 +17,9 @@ CUBIC = (-0.03515625, -0.10546875, 0.26171875, 0.87890625)
 START_LOG_SCALE = -4 * math.log2(math.e)
 """Of the distributions: narrow, as all latents are 0."""
 
+COMMON_LEVELS = 6
+"""Those that tell whether a neuron is turned, so that starts do not depend on how many more levels there are."""
+
 LEAST_RANGE = 1e-6
 """Of a channel's targets."""
 
@@ -62,12 +65,13 @@ def _of_levels(rng: np.random.Generator, n_out: int, n_levels: int) -> FloatArra
 
 
 def _active(neurons: FloatArray) -> FloatArray:
-    """Turned so that each has a positive sum.
+    """Turned so that each has a positive sum over the first levels, which all but the smallest fields have.
 
     What they see grows from 0 to values that are mostly positive, as outputs begin at the lower end of the targets.
     With negative weights a rectified neuron would see none of the picture.
     """
-    return neurons * np.where(neurons.sum(axis=1, keepdims=True) < 0, np.float32(-1), np.float32(1))
+    sums = neurons[:, :COMMON_LEVELS].sum(axis=1, keepdims=True)
+    return neurons * np.where(sums < 0, np.float32(-1), np.float32(1))
 
 
 def _uniform(rng: np.random.Generator, n_out: int, n_in: int) -> FloatArray:
