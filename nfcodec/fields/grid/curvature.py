@@ -32,7 +32,7 @@ AT_A_TIME = 1 << 12
 """Places whose slopes by all weights are in memory together, where rows are no longer than that."""
 
 LEAST = 3e-4
-"""Of the eigenvalues of H, over their mean: what a few places say of a weight is not to be trusted fully."""
+"""What is added to the diagonal of H, over its mean: what a few places say of a weight is not to be trusted fully."""
 
 LEAST_PROBABILITY = 2.0**-16
 """Entries that are less likely have no slope."""
@@ -123,7 +123,7 @@ def curvatures(
 
 
 def _summed(some: Iterable[Products]) -> Doubles:
-    """H of weights, in the order of the products, from some places after the other."""
+    """H of weights, in the order of the products, added up over batches of places."""
     found = np.zeros((0, 0))
     for products in some:
         n_places = products[0][0].shape[1]
