@@ -61,10 +61,14 @@ LOOKS, FIRST_LOOK = 40, 0.1
 STEERED, LARGEST_EXCESS_DB = 0.3, 1.0
 """log2(lambda) moves by so much per dB, each look; and what counts at most."""
 
+FARTHEST = 3.0
+"""log2(lambda) stays so near to where steering began. Where it is iterations that are missing, a lower lambda gains no
+PSNR, and the repeated iterations would begin far from the right one."""
+
 MARGIN_DB = 0.02
 """Over the target at the end, for what the rounding of networks takes."""
 
-FAR_DB, LEAST_FAR, MOST_ROUNDS = 0.7, 200, 6
+FAR_DB, LEAST_FAR, MOST_ROUNDS = 0.15, 200, 6
 """Further below the target all iterations are repeated, or so many; and how often."""
 
 LOST_DB = 0.2
@@ -121,7 +125,7 @@ class _Fit:
         self._program = self._program_of(field, self.normalised.targets)
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
-        self.rate_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
+        self.rate_weight = self._middle = PRICE * bits_a_pixel**PRICE_POWER * allowed
         self._has_coarser = has_coarser(field, problem.geometry)
         times = HALF_SIZE_STEPS if self._has_coarser else 1
         self._n_trials = trial_steps(recipe, times * n_steps)
@@ -178,7 +182,8 @@ class _Fit:
             short_db = self._request.psnr_db - self.psnr_db(descent)
             if short_db < FAR_DB or self._left() <= 0 or self._request.steps_expired():
                 break
-            self.rate_weight *= 2 ** (-short_db / DB_PER_OCTAVE)
+            self._middle *= 2 ** (-short_db / DB_PER_OCTAVE)
+            self._multiply(2 ** (-short_db / DB_PER_OCTAVE))
             self._soften(descent, min(self._left(), max(LEAST_FAR, self._n_soft)))
         if self._good is not None and self.psnr_db(descent) < self._request.psnr_db - FAR_DB:
             descent.restore(self._good[1])
@@ -245,7 +250,12 @@ class _Fit:
         goal_db = self._request.psnr_db + MARGIN_DB
         growth = GROWTH_DB * (GROWTH_STEPS / self._n_soft) ** GROWTH_POWER * (1 - share) ** 2
         excess = found_db - (goal_db - growth)
-        self.rate_weight *= 2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess)))
+        self._multiply(2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess))))
+
+    def _multiply(self, factor: float) -> None:
+        """Change lambda, not too far from the middle."""
+        least, most = self._middle / 2**FARTHEST, self._middle * 2**FARTHEST
+        self.rate_weight = max(least, min(most, self.rate_weight * factor))
 
 
 def _loss(descent: Descent, price: float) -> float:
