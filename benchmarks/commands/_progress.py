@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from benchmarks.records.progress import Heat
+from benchmarks.records.progress import SearchState
 
 LINE_SECONDS = 60
 """Between two lines about one search, where there is no terminal."""
@@ -27,7 +27,7 @@ class Show:
 
     def __init__(self, n_runs: int) -> None:
         self._n, self._done, self._began = n_runs, 0, time.monotonic()
-        self._heat_began = self._shown = self._began
+        self._search_began = self._shown = self._began
         self._bars: Progress | None = None
         if sys.stderr.isatty():
             columns = (BarColumn(30), TaskProgressColumn(), TextColumn("{task.description}", markup=False))
@@ -58,18 +58,18 @@ class Show:
             self._bars.update(self._search, visible=False)
             self._bars.update(self._runs, completed=self._done, description=f"{in_words(left)} left of {self._n} runs")
 
-    def heat(self, heat: Heat) -> None:
+    def search(self, state: SearchState) -> None:
         """Where a search stands."""
         now = time.monotonic()
-        if heat.step == 0:
-            self._heat_began = now
+        if state.step == 0:
+            self._search_began = now
         if now - self._shown < (REDRAW_SECONDS if self._bars else LINE_SECONDS):
             return
         self._shown = now
-        left = (now - self._heat_began) / max(1, heat.step) * (heat.most - heat.step)
-        text = f"{heat.name}: {heat.runs}; step {heat.step} of at most {heat.most}, {in_words(left)} at most"
+        left = (now - self._search_began) / max(1, state.step) * (state.most - state.step)
+        text = f"{state.name}: {state.runs}; step {state.step} of at most {state.most}, {in_words(left)} at most"
         if self._bars:
-            self._bars.update(self._search, completed=heat.step, total=heat.most, description=text, visible=True)
+            self._bars.update(self._search, completed=state.step, total=state.most, description=text, visible=True)
         else:
             self._print(text)
 

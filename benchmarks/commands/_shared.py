@@ -136,7 +136,7 @@ def chosen_pictures(
 
 
 def named_pictures(name: str, data: Path | None, *wanted: str) -> dict[str, Picture]:
-    """The pictures of a set by their names, in this order.
+    """The pictures of a set by their names, in the order of the set; all if none are named.
 
     Raises:
         UsageError: one of the pictures wanted is not there.
@@ -148,11 +148,16 @@ def run_all(
     jobs: Sequence[tuple[Job, Picture]], store: Store, where: Executor = here, batch: int = 1,
     show: Callable[[Row], object] = lambda row: None,
 ) -> None:  # fmt: skip
-    """Run the jobs that the store lacks, up to `batch` companions in one program; `show` gets each new record."""
+    """Run the jobs that the store lacks, each once, up to `batch` companions in one program.
+
+    Args:
+        show: gets each new record.
+    """
+    jobs = list({job.key: (job, picture) for job, picture in jobs}.values())
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
     try:
-        with Show(len(missing)) as progress, listening(progress.heat):
+        with Show(len(missing)) as progress, listening(progress.search):
             for rows in where(run_jobs, _calls(missing, batch, commit())):
                 for row in rows:
                     store.append(row)

@@ -50,7 +50,7 @@ setting_options = (
     _setting("table", click.IntRange(1, LARGEST), LARGEST,
              "log2 of Instant-NGP's largest table; below that of the largest, vertices share entries.", "LOG2"),
     _setting("adam", click.Choice(ADAMS), "field",
-             "Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8."),
+             "Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8 (at 512 x 512, else scaled)."),
     _setting("precision", click.Choice(list(PRECISIONS)), "fp32",
              "16 bits for parameters (fp16), the gradient of a mean loss as well (-loss), outputs as well (-outputs),"
              " or all three (-all)."),

@@ -78,11 +78,7 @@ def dynamics(
 def watching(
     rows: Sequence[Row], found: Sequence[Picture], transforms: Sequence[str], plane_side: int, pictures: bool
 ) -> list[tuple[Dynamics, Picture]]:
-    """The jobs that watch the winners of these searches, for some pictures and transforms.
-
-    Raises:
-        ValueError: there are none.
-    """
+    """The jobs that watch the winners of these searches, for some pictures and transforms; none where none arrived."""
     jobs: list[tuple[Dynamics, Picture]] = []
     for picture in found:
         for row in rows:
@@ -96,6 +92,4 @@ def watching(
                     plane_side=plane_side, pictures=pictures, **known,
                 )  # fmt: skip
                 jobs.append((job, picture))
-    if not jobs:
-        raise ValueError("the records hold no search that arrived, for these pictures and transforms")
     return jobs

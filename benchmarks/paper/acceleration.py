@@ -27,7 +27,7 @@ from benchmarks.paper.settings import Settings
 from benchmarks.paper.stacked import StackedSiren
 from benchmarks.plain.program import PlainProgram
 from benchmarks.records.measured import nfcodec_process
-from benchmarks.records.progress import Heat, tell
+from benchmarks.records.progress import SearchState, tell
 from benchmarks.records.store import Job, Row
 from nfcodec.errors import EngineError, UsageError
 from nfcodec.fields import Ngp, Siren
@@ -101,7 +101,7 @@ class Fit(Settings, Job):
                 raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
             return StackedSiren(self.model, self.side, runs, self.seed, self.device)
         return EngineProgram(
-            self.model, self.side, runs, self.seed, objective=self.objective, seen=self.seen,
+            self.model, self.side, runs, self.seed, objective=self.objective, loss=self.rounded_loss,
             adam=self.constants(self.side), engine=self.engine, device=self.device, ahead=ahead,
         )  # fmt: skip
 
@@ -151,7 +151,7 @@ class Search(Fit):
 
         def watch(step: int, most: int, psnrs: Mapping[Entry, float]) -> None:
             runs = ", ".join(f"2^{grid[rate]:g} {psnr_db:.1f} dB" for (_, rate), psnr_db in list(psnrs.items())[:SHOWN])
-            tell(Heat(name, runs, step, most))
+            tell(SearchState(name, runs, step, most))
 
         if one.first_log2_rate is None:
             found = whole(start, len(jobs), len(grid), one.target_db, one.max_steps, watch)

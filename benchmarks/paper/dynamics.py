@@ -105,8 +105,9 @@ def plane(
 ) -> dict[str, list[float] | list[list[float]]]:
     """The PSNR on the plane through a, along b - a and along a random direction.
 
-    The random direction is filter-normalised (Li et al. 2018): each row of a matrix, each table and each bias vector is
-    scaled to the length that b - a has there.
+    The random direction is filter-normalised, after Li et al. (2018): each row of a matrix or table, and each vector of
+    biases, is scaled to the length that b - a has there. (Li et al. take the length of the weights themselves; here a
+    step of 1 is as long in both directions.)
 
     Returns:
         "along", from -0.5 (a is at 0, b at 1) to 1.5; "across" -1 to 1; "psnr_db", a row for each `across`.

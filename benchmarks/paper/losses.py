@@ -32,10 +32,11 @@ def slopes_of(loss: Loss) -> Callable[[Floats, Floats], Floats]:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RoundedLoss:
     """A loss, and how outputs and slopes are rounded.
 
     Attributes:
+        slopes: of the loss, as `slopes_of` gives them.
         half: outputs have 16 bits.
         quantum: slopes are rounded to multiples of it; 0 for none.
     """
@@ -56,17 +57,18 @@ class Seen:
         return outputs - slopes
 
 
-class Steered:
-    """An engine with another loss: what `EngineProgram` asks of engines, and nothing more.
+class EngineWithLoss:
+    """An engine that minimises another loss: what `EngineProgram` asks of engines, and nothing more.
 
     Args:
         objective: of the engine; its targets are replaced.
+        loss: what is minimised in place of the squared error.
     """
 
     block = 1
 
-    def __init__(self, engine: Engine, problem: Problem, objective: Objective, seen: Seen) -> None:
-        self._engine, self._objective, self._seen = engine, objective, seen
+    def __init__(self, engine: Engine, problem: Problem, objective: Objective, loss: RoundedLoss) -> None:
+        self._engine, self._objective, self._loss = engine, objective, loss
         self._targets = problem.targets.copy()  # an engine may write its objective's targets over the problem's
         self._outputs: Floats | None = None
 
@@ -75,9 +77,9 @@ class Steered:
         outputs = self._raw_outputs()
         with np.errstate(all="ignore"):  # a run that has diverged says so by its error
             self._engine.set_objective(
-                replace(self._objective, targets=self._seen.moved_targets(outputs, self._targets))
+                replace(self._objective, targets=self._loss.moved_targets(outputs, self._targets))
             )
-            errors = self._seen.outputs(outputs) - self._targets
+            errors = self._loss.outputs(outputs) - self._targets
             mse = float(np.mean(np.square(errors, dtype=np.float64)))
         return replace(self._engine.gradient(), mse=mse)
 
@@ -86,16 +88,16 @@ class Steered:
         self._engine.update(rates)
 
     def advance(self, rates: Sequence[Rates], halt: Halt) -> list[Stats]:
-        seen: list[Stats] = []
+        found: list[Stats] = []
         for each in rates:
             self.update(each)
-            seen.append(self.gradient())
-            if halt.at(seen[-1]):
+            found.append(self.gradient())
+            if halt.at(found[-1]):
                 break
-        return seen
+        return found
 
     def outputs(self) -> Floats:
-        return self._seen.outputs(self._raw_outputs())
+        return self._loss.outputs(self._raw_outputs())
 
     def parameters(self) -> dict[str, npt.NDArray[np.float32]]:
         return self._engine.parameters()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from benchmarks.data.problems import random_weights
 from benchmarks.paper.arms import Arm, psnr_of_mse
-from benchmarks.paper.losses import Seen, Steered
+from benchmarks.paper.losses import EngineWithLoss, RoundedLoss
 from nfcodec.fields import Field, Parameters
 from nfcodec.fitting import Adam, Engine, Halt, Objective, Picture, Problem, Rates, Stats, engines
 from nfcodec.raster import Raster
@@ -90,7 +90,7 @@ class EngineProgram(Program):
     """The codec's engines, in turn; each uses the threads that it would use in an encode.
 
     Args:
-        seen: what is minimised in place of the squared error; None for this.
+        loss: what is minimised in place of the squared error; None for this.
         ahead: whether engines that like to take several steps at once may be ahead of what was asked for; parameters
             and outputs are not to be asked for then.
     """
@@ -103,7 +103,7 @@ class EngineProgram(Program):
         seed: int = 0,
         *,
         objective: Objective = EXACT,
-        seen: Seen | None = None,
+        loss: RoundedLoss | None = None,
         adam: Adam | None = None,
         engine: str = "numba",
         device: str = "cpu",
@@ -117,8 +117,8 @@ class EngineProgram(Program):
         ]
         for each in made:
             each.adam = adam or each.adam
-        self._engines: list[Engine | Steered] = [
-            each if seen is None else Steered(each, problem, objective, seen)
+        self._engines: list[Engine | EngineWithLoss] = [
+            each if loss is None else EngineWithLoss(each, problem, objective, loss)
             for each, problem in zip(made, problems, strict=True)
         ]
         self._blocks = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from benchmarks.paper.losses import Seen, slopes_of
+from benchmarks.paper.losses import RoundedLoss, slopes_of
 from benchmarks.paper.pyramids import instant_ngp
 from benchmarks.plain.losses import LOSSES
 from nfcodec.fields import Ngp, Siren
@@ -84,17 +84,17 @@ class Settings:
     def objective(self) -> Objective:
         """What engines do themselves: parameters in 16 bits, and the squared error with its gradient in 16 bits."""
         precision = PRECISIONS[self.precision]
-        engine_rounds = precision.gradients and self.seen is None
+        engine_rounds = precision.gradients and self.rounded_loss is None
         return Objective(half=precision.parameters, error_quantum=QUANTUM if engine_rounds else 0.0)
 
     @property
-    def seen(self) -> Seen | None:
-        """What is to be done around an engine: other losses, and outputs in 16 bits; None for nothing."""
+    def rounded_loss(self) -> RoundedLoss | None:
+        """What is minimised, where an engine cannot do that itself: other losses, and outputs in 16 bits; else None."""
         precision = PRECISIONS[self.precision]
         if self.loss == "l2" and not precision.outputs:
             return None
         slopes = slopes_of(LOSSES[self.loss])
-        return Seen(slopes, half=precision.outputs, quantum=QUANTUM if precision.gradients else 0.0)
+        return RoundedLoss(slopes, half=precision.outputs, quantum=QUANTUM if precision.gradients else 0.0)
 
 
 def unusual(row: Mapping[str, Any]) -> list[str]:

@@ -30,13 +30,15 @@ def here(function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterat
 
 
 class Processes:
-    """Local processes, each with its share of the processors."""
+    """Local processes, each with its share of the processors that this one may use."""
 
     def __init__(self, n: int) -> None:
         self._n = n
 
     def __call__(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        threads = max(1, (os.cpu_count() or 1) // self._n)
+        from nfcodec.workers import n_threads  # not above: it loads numpy, and workers must limit its threads before
+
+        threads = max(1, n_threads() // self._n)
         spawn = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(self._n, spawn, initializer=_limit_threads, initargs=(threads,)) as pool:
             remaining, pending = iter(calls), set[Future[T]]()
@@ -47,8 +49,8 @@ class Processes:
                     if not pending:
                         return
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield future.result()
+                    for future in sorted(done, key=lambda each: each.exception() is not None):
+                        yield future.result()  # what is done is kept before a failure ends the run
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 

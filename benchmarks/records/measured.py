@@ -19,6 +19,8 @@ class Measured(NamedTuple):
     """What a process printed, how long it took, the most memory that it held, and what processors spent on it.
 
     Attributes:
+        seconds: by the clock.
+        megabytes: of 2^20 bytes; the largest resident set.
         cpu_seconds: of all its threads and of its own child processes, in the system, too.
     """
 
@@ -50,7 +52,8 @@ def _measure(command: list[str]) -> dict[str, object]:
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        row = {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "MB": usage.ru_maxrss / 1024}
+        maxrss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        row = {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "MB": maxrss / 2**20}
         return {**row, "status": child.returncode, "out": out.read()}
 
 

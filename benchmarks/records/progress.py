@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Heat:
-    """Some fits of one search that run side by side.
+class SearchState:
+    """Where a search stands: fits of it that run side by side.
 
     Attributes:
-        name: of what is searched for.
-        runs: the fits, and where they stand.
-        step: which they have come to; most: that there may be.
+        name: of the search, for people.
+        runs: the fits and the PSNR of each, for people.
+        step: how many steps they have taken; most: how many they may take.
     """
 
     name: str
@@ -27,16 +27,16 @@ class Heat:
     most: int
 
 
-Listener = Callable[[Heat], object]
+Listener = Callable[[SearchState], object]
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
-def tell(heat: Heat) -> None:
+def tell(state: SearchState) -> None:
     """Tell the listener, if there is one."""
     listener = _listener.get()
     if listener is not None:
-        listener(heat)
+        listener(state)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 from threadpoolctl import threadpool_info
 
 from benchmarks.data.pictures import Bytes
+from nfcodec.version import __version__
 from nfcodec.workers import n_threads
 
 try:
@@ -94,7 +95,8 @@ def surroundings() -> Mapping[str, Any]:
     return {
         "processor": model, "system": platform.system(), "threads": n_threads(), "python": platform.python_version(),
         "blas": _blas(),
-        **{name: version(name) for name in ("nfcodec", "numpy", "torch", "numba")},
+        "nfcodec": __version__,  # a Ray cluster has the package alone, which is no installed distribution
+        **{name: version(name) for name in ("numpy", "torch", "numba")},
     }  # fmt: skip
 
 
@@ -109,7 +111,7 @@ def _blas() -> str:
 def load() -> float | None:
     """Threads that wanted to run on this machine, mean over the last minute, ours among them; None if unknown.
 
-    More of them than a run had itself says that other work slowed it down: its seconds mean little.
+    More of them than a run had itself says that the machine did other work, too: its seconds mean little.
     """
     return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 

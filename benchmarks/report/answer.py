@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.paper import published
 from benchmarks.records.store import Row
-from benchmarks.report.encodes import DEFAULT_EFFORT, SOLVED, Against, codec_setups, compared
+from benchmarks.report.encode_groups import DEFAULT_EFFORT, SOLVED, Against, codec_setups, compared
 from benchmarks.report.evidence import FAR, Nearness, Setting, Wins, nearness, settings, transforms, wins
 from benchmarks.report.grouping import family_of
 from benchmarks.report.plot import count
@@ -63,7 +63,7 @@ def _so_many(each: Wins) -> str:
 
 def _single(setting: Setting, dataset: str) -> str:
     means = setting.means[dataset]
-    faster = sum(mean.value > 1 and mean.sign in ("", ">=") for mean in means.values())
+    faster = sum(mean.is_over_1 for mean in means.values())
     best = max(means, key=lambda name: means[name].value)
     return (
         f"On {_pictures(setting, dataset)} with {setting.title}, {faster} of {count(len(means), 'transform')} took"
@@ -99,8 +99,9 @@ def _best(each: Sequence[tuple[Setting, str]]) -> str:
         if name in names
     ]
     most = max(mean.n for mean, _, _ in found)
-    value, name, text = max((mean.value, name, text) for mean, name, text in found if 2 * mean.n >= most)
-    return f", and {name} gains most, {text}" if name != RPP and value > 1 else ""
+    often = [each for each in found if 2 * each[0].n >= most and each[0].is_over_1]
+    _, name, text = max(((mean.value, name, text) for mean, name, text in often), default=(0.0, RPP, ""))
+    return f", and {name} gains most, {text}" if name != RPP else ""
 
 
 def _near(each: Sequence[Nearness]) -> str:
@@ -113,7 +114,7 @@ def _near(each: Sequence[Nearness]) -> str:
     left = (
         f"; more than a factor of {FAR:g} off {'are' if len(unlike) > 1 else 'is'} {_listed(unlike)}" if unlike else ""
     )
-    family, pictures = best.setting.setup.family, _pictures(best.setting, best.dataset)
+    family, pictures = best.setting.setup.family, f"{count(best.n, 'picture')} of {best.dataset}"
     start = (
         f"Of {len(each)} settings of {family} with all ten transforms of the paper, {best.setting.label} ({pictures})"
         " comes nearest to it"

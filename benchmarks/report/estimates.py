@@ -62,8 +62,19 @@ class Mean:
     n_unknown: int
     sign: str
 
+    @property
+    def n_pictures(self) -> int:
+        """That were fitted, whether or not their ratio is known."""
+        return self.n + self.n_unknown
+
+    @property
+    def is_over_1(self) -> bool:
+        """Whether it is known to be, by the mean itself or as a lower bound."""
+        return self.value > 1 and self.sign in ("", ">=")
+
     @classmethod
     def of(cls, ratios: Sequence[Ratio]) -> Mean | None:
+        """None where nothing is known."""
         known = [ratio for ratio in ratios if ratio.kind != "unknown"]
         if not known:
             return None

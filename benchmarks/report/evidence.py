@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.paper import published
-from benchmarks.paper.agreement import Agreement
-from benchmarks.paper.arms import TABLE_1
+from benchmarks.paper.arms import ARMS, TABLE_1
 from benchmarks.records.store import Row
 from benchmarks.report.estimates import Mean
 from benchmarks.report.grouping import Arms, Setup, accelerations, by_dataset, by_image, setups
@@ -26,11 +25,13 @@ class Setting:
     Attributes:
         label: for people, without the field; no other setting of the field has it.
         means: the acceleration by dataset and transform, datasets in the paper's order.
+        complete: the same over those pictures alone that were fitted with all transforms of the paper.
     """
 
     setup: Setup
     label: str
     means: dict[str, dict[str, Mean]]
+    complete: dict[str, dict[str, Mean]]
 
     @property
     def title(self) -> str:
@@ -39,7 +40,7 @@ class Setting:
 
     def n(self, dataset: str) -> int:
         """Pictures of a dataset, of the transform that has most."""
-        return max(mean.n + mean.n_unknown for mean in self.means[dataset].values())
+        return max(mean.n_pictures for mean in self.means[dataset].values())
 
     def papers(self, dataset: str) -> dict[str, float]:
         """The paper's figures for this field and dataset, by transform; none for another PSNR than its own."""
@@ -49,11 +50,11 @@ class Setting:
 
 def settings(rows: Iterable[Row]) -> list[Setting]:
     """All settings with an acceleration: SIREN before Instant-NGP, small pictures before large ones, usual first."""
-    found = {setup: _means(by_dataset(by_image(group))) for setup, group in setups(rows).items()}
-    found = {setup: means for setup, means in found.items() if means}
+    groups = {setup: by_dataset(by_image(group)) for setup, group in setups(rows).items()}
+    found = {setup: means for setup, images in groups.items() if (means := _means(images))}
     labels = Counter((setup.field, _label(setup)) for setup in found)
     return [
-        Setting(setup, _label(setup, limits=labels[setup.field, _label(setup)] > 1), means)
+        Setting(setup, _label(setup, limits=labels[setup.field, _label(setup)] > 1), means, _means(groups[setup], ARMS))
         for setup, means in found.items()
     ]
 
@@ -65,9 +66,11 @@ def _label(setup: Setup, *, limits: bool = False) -> str:
     return ", ".join([size, *wide, *setup.chosen, *(setup.limits if limits else target)])
 
 
-def _means(images: dict[str, list[Arms]]) -> dict[str, dict[str, Mean]]:
+def _means(images: dict[str, list[Arms]], needed: Sequence[str] = ()) -> dict[str, dict[str, Mean]]:
+    """By dataset and transform, over the pictures that were fitted with all that are needed."""
     found: dict[str, dict[str, Mean]] = {}
-    for dataset, arms in images.items():
+    for dataset, every in images.items():
+        arms = [each for each in every if set(needed) <= set(each)]
         names = dict.fromkeys(name for each in arms for name in each if name != "none")
         means = {name: Mean.of(accelerations(arms, name)) for name in names}
         known = {name: mean for name, mean in means.items() if mean is not None}
@@ -84,7 +87,7 @@ def transforms(found: Sequence[Setting]) -> list[str]:
         n = sum(map(setting.n, setting.means))
         counts: Counter[str] = Counter()
         for means in setting.means.values():
-            counts.update({name: mean.n + mean.n_unknown for name, mean in means.items()})
+            counts.update({name: mean.n_pictures for name, mean in means.items()})
         every |= set(counts)
         usual |= {name for name, n_of in counts.items() if 2 * n_of >= n}
     return [name for name in TABLE_1 if name in every] + sorted(usual - set(TABLE_1))
@@ -101,21 +104,26 @@ class Wins(NamedTuple):
 def wins(found: Sequence[Setting], transform: str) -> Wins:
     """A mean that is only an upper bound does not count as fewer steps."""
     means = [means[transform] for each in found for means in each.means.values() if transform in means]
-    return Wins(transform, sum(mean.value > 1 and mean.sign in ("", ">=") for mean in means), len(means))
+    return Wins(transform, sum(mean.is_over_1 for mean in means), len(means))
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near the accelerations of a setting come to the paper's.
+    """How near a setting comes to the paper's row of Table 1, over the pictures fitted with all of its transforms.
 
     Attributes:
-        ours, theirs: by transform, those that both have; ours may be bounds.
+        ours, theirs: accelerations by transform, all ten; ours may be bounds.
     """
 
     setting: Setting
     dataset: str
     ours: dict[str, Mean]
     theirs: dict[str, float]
+
+    @property
+    def n(self) -> int:
+        """Pictures."""
+        return max(mean.n_pictures for mean in self.ours.values())
 
     @property
     def same_side(self) -> list[str]:
@@ -131,20 +139,21 @@ class Nearness:
     @property
     def distance(self) -> float:
         """The geometric mean of these factors."""
-        return Agreement.of({name: mean.value for name, mean in self.ours.items()}, self.theirs).factor
+        return math.exp(sum(map(math.log, self.factors.values())) / len(self.factors))
+
+
+def nearness_by_dataset(found: Iterable[Setting]) -> dict[tuple[str, str], list[Nearness]]:
+    """By field and dataset of the paper, in its order: the settings with all ten transforms, the nearest first."""
+    each: dict[tuple[str, str], list[Nearness]] = {key: [] for key in published.ACCELERATION}
+    for setting in found:
+        for dataset, means in setting.complete.items():
+            if (papers := setting.papers(dataset)) and set(TABLE_1) <= set(means):
+                ours = {name: means[name] for name in TABLE_1}
+                key = setting.setup.field, published.dataset(dataset) or ""
+                each[key].append(Nearness(setting, dataset, ours, papers))
+    return {key: sorted(group, key=lambda one: one.distance) for key, group in each.items() if group}
 
 
 def nearness(found: Iterable[Setting], field: str) -> list[Nearness]:
-    """The settings of a field that were run with all of the paper's transforms on a dataset of its; the nearest first.
-
-    Only the first dataset, in the paper's order, that any of them has.
-    """
-    each = [
-        Nearness(setting, dataset, {name: means[name] for name in TABLE_1}, setting.papers(dataset))
-        for setting in found
-        for dataset, means in setting.means.items()
-        if setting.setup.field == field and setting.papers(dataset) and set(TABLE_1) <= set(means)
-    ]
-    places = [name for name in published.DATASETS if any(published.dataset(one.dataset) == name for one in each)]
-    first = [one for one in each if published.dataset(one.dataset) == places[0]] if places else []
-    return sorted(first, key=lambda one: one.distance)
+    """Of a field, for the first of the paper's datasets that any of its settings has."""
+    return next((group for key, group in nearness_by_dataset(found).items() if key[0] == field), [])

@@ -46,8 +46,9 @@ CHOICES = {
     "table": Choice(24, {"{}": "table 2^{}"}),
     "adam": Choice("field", {"usual": "usual Adam", "{}": "Adam {}"}),
     "optimiser": Choice("adam", {"muon": "Muon", "soap": "SOAP", "kfac": "K-FAC", "{}": "{}"}),
+    "halvings": Choice(0, {"{}": "rates halved {} times"}),
 }
-"""By their keys in records. Most are of Instant-NGP."""
+"""By their keys in records. Most are of Instant-NGP; the last one is of the search for the best rate."""
 
 
 @dataclass(frozen=True, order=True)
@@ -191,13 +192,16 @@ def accelerations(images: Iterable[Arms], transform: str) -> list[Ratio]:
 
     A search in which no rate arrived counts with the cap, even if its runs ended earlier because they diverged.
     """
+    both = [each for each in images if "none" in each and transform in each]
+    return mean_by_picture((each, Ratio.of(*_cost(each["none"]), *_cost(each[transform]))) for each in both)
+
+
+def mean_by_picture(ratios: Iterable[tuple[Arms, Ratio]]) -> list[Ratio]:
+    """One ratio for each picture: of several seeds the mean."""
     found: dict[tuple[str, str], list[Ratio]] = {}
-    for arms in images:
-        if "none" in arms and transform in arms:
-            (reference, reference_reached), (arm, reached) = (_cost(arms[name]) for name in ("none", transform))
-            picture = arms["none"]["dataset"], arms["none"]["image"]
-            found.setdefault(picture, []).append(Ratio.of(reference, reference_reached, arm, reached))
-    return [mean_ratio(ratios) for ratios in found.values()]
+    for arms, ratio in ratios:
+        found.setdefault((arms["none"]["dataset"], arms["none"]["image"]), []).append(ratio)
+    return [mean_ratio(each) for each in found.values()]
 
 
 def _cost(row: Row) -> tuple[int, bool]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.rates.codecs import OURS
 from benchmarks.records.store import Row
-from benchmarks.report.encodes import DEFAULT_EFFORT
+from benchmarks.report.encode_groups import DEFAULT_EFFORT
 from benchmarks.report.grouping import asked_field, used_family
 from benchmarks.report.rate_curves import curves_of, datasets, seconds
 from benchmarks.report.table import Cell, Table

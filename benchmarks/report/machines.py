@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.records.store import Row
 
 BUSY = 1.5
-"""Times the threads of a run: a machine with more load than that did other work, too."""
+"""Times the threads of a run: a machine with more load than that did other work, too, such as other runs."""
 
 
 def machines(rows: Sequence[Row]) -> str:
@@ -18,7 +18,7 @@ def machines(rows: Sequence[Row]) -> str:
     parts = [f"Taken on {'; '.join(kinds)}; commits {', '.join(commits)}."]
     if loads:
         parts.append(
-            f"On {sum(load > BUSY for load in loads)} of {len(loads)} runs other work slowed the machine down."
+            f"On {sum(load > BUSY for load in loads)} of {len(loads)} runs the machine did other work meanwhile."
         )
     if len(loads) < len(rows):
         parts.append(

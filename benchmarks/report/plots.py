@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.records.store import Row
 from benchmarks.report import plots_rates
-from benchmarks.report.encodes import codec_setups
+from benchmarks.report.encode_groups import codec_setups
 from benchmarks.report.grouping import by_image, setups
 from benchmarks.report.plot import Plot
 from benchmarks.report.plots_acceleration import best_rates, codec

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
-from benchmarks.report.encodes import CodecSetup, Way
+from benchmarks.report.encode_groups import CodecSetup, Way
 from benchmarks.report.grouping import Arms, ImageKey, Setup, used_family
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot, count, drawn, label, plain_log
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.rates.codecs import OURS
 from benchmarks.records.store import Row
-from benchmarks.report.encodes import SOLVED
+from benchmarks.report.encode_groups import SOLVED
 from benchmarks.report.grouping import used_family
 from benchmarks.report.machines import machines
 from benchmarks.report.table import Cell, Table

@@ -18,7 +18,8 @@ LOSSES = {"l2": "squared error", "relative-l2": "relative squared error"}
 NOTES = (
     "Steps to the PSNR without a transform over steps with it, each at the best of its learning rates; mean over"
     " pictures of the ratios [95 % bootstrap interval over pictures]. Over 1 is faster.",
-    "<= or >=: some runs took all steps allowed, so the mean is a bound. The paper names no intervals.",
+    "<= or >=: some runs took all steps allowed, so the mean is a bound. Pictures on which neither run arrived are left"
+    " out. The paper names no intervals.",
 )
 
 
@@ -32,10 +33,11 @@ def tables(rows: Sequence[Row]) -> list[Table]:
 
 
 def _table_1(found: Sequence[Setting], field: str) -> Table | None:
-    """Set by set the paper's row and below it ours."""
+    """Set by set the paper's row and below it ours; a note has the means over fewer pictures than their row says."""
     mine = [setting for setting in found if setting.setup.field == field]
     names = transforms(mine)
     lines: list[tuple[Cell, ...]] = []
+    fewer: list[str] = []
     for dataset in dict.fromkeys(name for setting in mine for name in setting.means):
         known = next((setting.papers(dataset) for setting in mine if setting.papers(dataset)), {})
         if known:
@@ -44,11 +46,18 @@ def _table_1(found: Sequence[Setting], field: str) -> Table | None:
         for setting in mine:
             means = setting.means.get(dataset, {})
             if any(name in means for name in names):
-                lines.append((f"{dataset}, {setting.label}", setting.n(dataset), *(means.get(name) for name in names)))
+                where, n = f"{dataset}, {setting.label}", setting.n(dataset)
+                lines.append((where, n, *(means.get(name) for name in names)))
+                few: dict[int, list[str]] = {}
+                for name in names:
+                    if name in means and means[name].n_pictures < n:
+                        few.setdefault(means[name].n_pictures, []).append(name)
+                fewer += [f"{where}: {count} for {', '.join(those)}" for count, those in few.items()]
+    if not lines:
+        return None
+    notes = (*NOTES, *([f"Means over fewer pictures than n: {'; '.join(fewer)}."] if fewer else []))
     title = f"Table 1, {family_of(field)}: acceleration, ours and the paper's"
-    return (
-        Table(f"table-1-{field}", title, ("pictures and setting", "n", *names), tuple(lines), NOTES) if lines else None
-    )
+    return Table(f"table-1-{field}", title, ("pictures and setting", "n", *names), tuple(lines), notes)
 
 
 def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
@@ -61,7 +70,7 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
         if field in published.SETUP:
             lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
         lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
-    columns = ("setting", "SIREN's width", "levels", "largest table", "loss", "Adam", "16 bits", "log2 of rates",
+    columns = ("setting", "width", "levels", "largest table", "loss", "Adam", "16 bits", "log2 of rates",
                "steps at most", "pictures")  # fmt: skip
     commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
     notes = (
@@ -111,16 +120,16 @@ def _nearness(found: Sequence[Setting], field: str) -> Table | None:
         other = [name for name in each.ours if name not in each.same_side]
         far = [f"{name} ({factor:.1f})" for name, factor in each.factors.items() if factor > FAR]
         same = f"{len(each.same_side)} of {len(each.ours)}"
-        n = each.setting.n(each.dataset)
-        lines.append((each.setting.label, n, same, each.distance, ", ".join(other), ", ".join(far)))
+        lines.append((each.setting.label, each.n, same, each.distance, ", ".join(other), ", ".join(far)))
     columns = ("setting", "n", "on the same side of 1", "off by a factor of", "on the other side of 1",
                f"off by more than {FAR:g}")  # fmt: skip
     first = next(iter(nearness(found, field)), None)
     if first is None:
         return None
     notes = (
-        f"Mean accelerations over pictures of {first.dataset} beside the paper's row for it, over all ten transforms."
-        " The factor is the geometric mean of ours over the paper's, or the paper's over ours where that is more.",
+        f"Mean accelerations over those pictures of {first.dataset} that were fitted with all ten transforms, beside"
+        " the paper's row for it. The factor is the geometric mean of ours over the paper's, or the paper's over ours"
+        " where that is more.",
     )
     title = f"How near {family_of(field)} comes to the paper, by setting"
     return Table(f"nearness-{field}", title, columns, tuple(lines), notes)

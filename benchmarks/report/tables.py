@@ -19,6 +19,7 @@ from benchmarks.report.grouping import (
     by_dataset,
     by_image,
     having,
+    mean_by_picture,
     setups,
 )
 from benchmarks.report.table import Cell, Table
@@ -46,19 +47,20 @@ def all_transforms(setup: Setup, images: dict) -> Table | None:
     names = sorted({transform for each in arms for transform in each} - {"none"})
     rows: list[tuple[Cell, ...]] = []
     for transform in names:
-        mean = Mean.of(accelerations(arms, transform))
+        ratios = accelerations(arms, transform)
+        mean, exact = Mean.of(ratios), [ratio.value for ratio in ratios if ratio.kind == "exact"]
         if mean is None:
             continue
         both = [each for each in arms if "none" in each and transform in each]
         rates = [each[transform]["log2_rate"] for each in both if each[transform]["reached"]]
         reached = [each for each in both if each["none"]["reached"] and each[transform]["reached"]]
-        seconds = Mean.of([Ratio(each["none"]["seconds"] / each[transform]["seconds"], "exact") for each in reached])
-        faster = sum(each["none"]["steps"] > each[transform]["steps"] for each in reached)
-        row = (transform, mean, seconds, against(arms, transform, "rpp"), len(both), f"{faster} of {len(reached)}")
-        signs = Signs.of(accelerations(arms, transform))
-        rows.append(
-            (*row, float(statistics.median(rates)) if rates else None, mean.median, mean.geometric, f"{signs.p:.2g}")
-        )
+        seconds = Mean.of(mean_by_picture(
+            (each, Ratio(each["none"]["seconds"] / each[transform]["seconds"], "exact")) for each in reached
+        ))  # fmt: skip
+        faster = f"{sum(value > 1 for value in exact)} of {len(exact)}"
+        row = (transform, mean, seconds, against(arms, transform, "rpp"), mean.n_pictures, faster)
+        rate, p = float(statistics.median(rates)) if rates else None, f"{Signs.of(ratios).p:.2g}"
+        rows.append((*row, rate, mean.median, mean.geometric, p))
     if not rows:
         return None
     rows.sort(key=lambda row: -row[1].value)  # pyright: ignore

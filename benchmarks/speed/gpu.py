@@ -119,9 +119,12 @@ def run(steps: Sequence[Step], out: Path, tell: Callable[[str], object], seconds
                 _wait(beside[0][1], left - step.limit)
             began = time.monotonic()
             note(_ended(step, _begin(step, out), began, min(step.limit, end - time.monotonic())))
-    finally:
-        for step, process, began in beside:
-            note(_ended(step, process, began, max(0.0, end - time.monotonic())))
+    except BaseException:
+        for _, process, _ in beside:
+            _stop(process)
+        raise
+    for step, process, began in beside:
+        note(_ended(step, process, began, max(0.0, end - time.monotonic())))
     return done
 
 
@@ -131,12 +134,20 @@ def _begin(step: Step, out: Path) -> subprocess.Popen[bytes]:
 
 
 def _ended(step: Step, process: subprocess.Popen[bytes], began: float, limit: float) -> Done:
-    """Wait for a step's end, and stop it with all that it has started when its time is over."""
-    if _wait(process, limit):
-        return Done(step.name, process.returncode, round(time.monotonic() - began, 1))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Wait for a step's end, and stop it when its time is over, or when this program is interrupted."""
+    try:
+        if _wait(process, limit):
+            return Done(step.name, process.returncode, round(time.monotonic() - began, 1))
+    finally:
+        _stop(process)
     return Done(step.name, None, round(time.monotonic() - began, 1), "stopped, its time was over")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a step that runs, with all that it has started: its session is its own, so Ctrl-C does not reach it."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:

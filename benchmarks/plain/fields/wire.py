@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from benchmarks.plain.field import HIDDEN_LAYERS, Field
 
 OMEGA_0, SCALE_0 = 10.0, 10.0
-"""Frequency and inverse width of the wavelets: the defaults of the authors' class (github.com/vishwa91/wire).
+"""Frequency and inverse width of the wavelets, in all layers.
 
-Their script suggests 20 and 30 for images, with layers of 256. The narrower the layers, the fewer of such narrow
-wavelets are not 0 everywhere at the start.
+The authors' code (github.com/vishwa91/wire) has several: 10 is the default frequency of a layer, with an inverse width
+of 40, and 10 the default inverse width of a network, with a frequency of 30. Its script for images suggests 20 and 30
+with layers of 256. The narrower the wavelets and the layers are, the fewer neurons are not 0 everywhere at the start.
 """
 
 

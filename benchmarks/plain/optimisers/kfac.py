@@ -29,10 +29,11 @@ class Kfac(Optimiser):
 
     Momentum, damping and its schedule are those of the codec's own K-FAC for SIRENs (docs/why/siren.md): Martens and
     Grosse's division of the damping among the factors, a damping that shrinks after steps that made the loss smaller
-    and grows after others, and factors that remember. The curvature is that of the squared error whatever the loss.
+    and grows after others, and factors that are averaged over steps. The codec's damping also follows the slope of the
+    transform, which an optimiser here does not know. The curvature is that of the squared error whatever the loss.
 
     Attributes:
-        damping, least_damping: times the width, at a rate of 1/4: at the start, and at least.
+        damping, least_damping: at the start, and at least; at a rate of 1/4 they are divided by the width.
         easing, tightening: factors on the damping after a step that made the loss smaller, and after one that did not.
         keep: share of the old factors in the new ones.
         share, least: one pixel in so many is looked at for the factors; at least so many for each neuron.

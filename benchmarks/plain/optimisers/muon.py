@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.plain.field import Field
 from benchmarks.plain.optimiser import Optimiser, adam, all_but
+from nfcodec.errors import UsageError
 
 
 class Muon(Optimiser):
@@ -17,10 +18,16 @@ class Muon(Optimiser):
 
     The division and the constants are the author's: a momentum of 0.95 as Nesterov has it, five iterations. Steps are
     scaled to the length of Adam's (Liu et al. 2025, arXiv 2502.16982), so that the same rates suit both; weights do not
-    decay, as they do not under the other optimisers here.
+    decay, as they do not under the other optimisers here. The real and the imaginary part of a complex map
+    are a matrix each.
+
+    Raises:
+        UsageError: this torch is older than 2.9.
     """
 
     def __init__(self, field: Field, rate: float) -> None:
+        if not hasattr(torch.optim, "Muon"):
+            raise UsageError(f"Muon needs torch 2.9 or later; this is {torch.__version__}")
         hidden = hidden_matrices(field)
         self._parts: list[torch.optim.Optimizer] = [adam(field, all_but(field, hidden), rate)]
         if hidden:

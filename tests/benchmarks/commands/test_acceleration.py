@@ -33,6 +33,8 @@ def test_the_command_resumes(tmp_path: Path) -> None:
     assert "4 runs, 2 of them recorded already" in second.output
     assert len(list(read(records))) == 4
     assert "4 runs, 4 of them recorded already" in CliRunner().invoke(main, options).output
+    twice = CliRunner().invoke(main, [*options, "--images", "1", "--seed", "1", "--seed", "1"])
+    assert "2 runs, 0 of them recorded already" in twice.output  # what is asked for twice is run once
 
 
 def test_all_combinations_of_settings_are_run_picture_by_picture(tmp_path: Path) -> None:

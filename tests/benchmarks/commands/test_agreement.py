@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ pytest.importorskip("torch")
 
 from benchmarks.commands import main
 from benchmarks.commands.agreement import rows
-from benchmarks.paper.agreement import Agreement
-from benchmarks.paper.arms import TABLE_1
 from benchmarks.paper.published import ACCELERATION
 from benchmarks.records.store import Row
 
@@ -27,18 +24,6 @@ def runs(accelerations: dict[str, float], image: str = "kodim01", **settings: ob
     usual |= {"seed": 0, "reached": True, **settings}
     steps = {"none": 10_000.0, **{name: 10_000 / value for name, value in accelerations.items()}}
     return [{**usual, "key": f"{name}{image}{settings}", "transform": name, "steps": n} for name, n in steps.items()]
-
-
-def test_agreement_is_by_sign_and_by_distance() -> None:
-    assert Agreement.of(PAPERS, PAPERS).factor == 1
-    assert Agreement.of(PAPERS, PAPERS).same == 10
-    twice = Agreement.of({name: 2 * value for name, value in PAPERS.items()}, PAPERS)
-    assert twice.factor == pytest.approx(2)
-    assert twice.same == 10 - sum(0.5 < value < 1 for value in PAPERS.values())
-    one = Agreement.of({**PAPERS, "gamma:0.5": 0.29 * math.e**3}, PAPERS)
-    assert (one.factor, one.farthest) == (pytest.approx(math.exp(0.3)), "gamma:0.5")
-    with pytest.raises(ValueError, match="zigzag"):
-        Agreement.of({name: 1.0 for name in TABLE_1 if name != "zigzag"}, PAPERS)
 
 
 def test_settings_are_listed_the_nearest_first_and_incomplete_pictures_are_left_out(tmp_path: Path) -> None:

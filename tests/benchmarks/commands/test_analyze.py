@@ -41,6 +41,17 @@ def test_analyze_goes_from_a_picture_to_a_page_and_resumes(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_where_no_fit_arrives_the_page_is_about_the_rest(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "picture.png")
+    command = ["analyze", str(tmp_path / "picture.png"), "--out", str(tmp_path / "out"), "--side", "8"]
+    result = CliRunner().invoke(main, [*command, "--transform", "rpp", "--max-steps", "1"])
+    assert result.exit_code == 0, result.output
+    rows = list(read(tmp_path / "out" / "records.jsonl"))
+    assert sorted(row["study"] for row in rows) == ["codec"] * 2 + ["gallery"] + ["paper"] * 2
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.slow
 def test_a_report_of_all_that_is_recorded(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["report", str(RECORDS), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 pytest.importorskip("torch")
 
 from benchmarks.commands import main
+from benchmarks.speed import gpu
 from benchmarks.speed.gpu import SECONDS, Step, plan, run
 
 
@@ -50,6 +53,21 @@ def test_steps_are_stopped_at_their_limits_and_say_how_they_ended(tmp_path: Path
     assert "stopped" in told[2]
     late = run([Step("late", "", sleep, 60)], tmp_path, told.append, seconds=0.0)
     assert "not begun" in late[0].reason
+
+
+def test_an_interruption_ends_the_steps_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[subprocess.Popen[bytes]] = []
+    begin = gpu._begin
+
+    def interrupted(process: subprocess.Popen[bytes], seconds: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu, "_begin", lambda step, out: begun.append(begin(step, out)) or begun[-1])
+    monkeypatch.setattr(gpu, "_wait", interrupted)
+    sleep = ("-c", "import time; time.sleep(60)")
+    with pytest.raises(KeyboardInterrupt):
+        run([Step("beside", "", sleep, 60, background=True), Step("long", "", sleep, 60)], tmp_path, print)
+    assert [process.returncode for process in begun] == [-signal.SIGKILL] * 2
 
 
 def test_without_a_device_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

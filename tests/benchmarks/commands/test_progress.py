@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from benchmarks.commands import _progress
 from benchmarks.commands._progress import Show, in_words
-from benchmarks.records.progress import Heat, listening, tell
+from benchmarks.records.progress import SearchState, listening, tell
 
 
 def test_without_a_terminal_long_searches_get_a_line_now_and_then(
@@ -16,12 +16,12 @@ def test_without_a_terminal_long_searches_get_a_line_now_and_then(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(_progress.time, "monotonic", lambda: clock[0])
-    with Show(3) as show, listening(show.heat):
+    with Show(3) as show, listening(show.search):
         for step in range(101):
             clock[0] = 2.0 * step
-            tell(Heat("kodim02 standardize", "2^-8 23.0 dB", step, 1000))
+            tell(SearchState("kodim02 standardize", "2^-8 23.0 dB", step, 1000))
         show.done("found")
-    tell(Heat("nobody listens", "", 0, 1))
+    tell(SearchState("nobody listens", "", 0, 1))
     assert capsys.readouterr().err.splitlines() == [
         "kodim02 standardize: 2^-8 23.0 dB; step 30 of at most 1000, 32 min at most",
         "kodim02 standardize: 2^-8 23.0 dB; step 60 of at most 1000, 31 min at most",
@@ -34,7 +34,7 @@ def test_on_a_terminal_there_are_bars(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setattr(_progress.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(_progress, "REDRAW_SECONDS", 0.0)
     with Show(2) as show:
-        show.heat(Heat("kodim02 rpp", "2^-9 30.0 dB", 50, 100))
+        show.search(SearchState("kodim02 rpp", "2^-9 30.0 dB", 50, 100))
         show.done("[found]")
         show.done("the last one")
     assert "[found]" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.paper.acceleration import Search
 from benchmarks.paper.arms import arm
-from benchmarks.paper.losses import Seen, Steered, slopes_of
+from benchmarks.paper.losses import EngineWithLoss, RoundedLoss, slopes_of
 from benchmarks.paper.programs import EngineProgram, RealProblem, Run
 from benchmarks.paper.pyramids import UsedLevel, instant_ngp
 from benchmarks.paper.settings import PRECISIONS, Settings, unusual
@@ -66,8 +66,8 @@ def test_the_gradient_of_another_loss_is_that_of_automatic_differentiation(name:
     problem = RealProblem.square(field, 16, made.targets)
     start = rough_start(field.layout(problem.geometry), 0)
     inner = engines.create(name, "cpu", problem, start, Objective(), 0)
-    steered = Steered(inner, problem, Objective(), Seen(slopes_of(relative_l2)))
-    stats, outputs = steered.gradient(), steered.outputs()
+    with_loss = EngineWithLoss(inner, problem, Objective(), RoundedLoss(slopes_of(relative_l2)))
+    stats, outputs = with_loss.gradient(), with_loss.outputs()
     assert stats.mse == pytest.approx(float(np.mean((outputs[:, 0] - made.targets) ** 2)), rel=1e-5)
 
     plain = engines.create("torch", "cpu", problem, start, Objective(), 0)
@@ -91,8 +91,8 @@ def _hidden(engine: engines.Engine, start: dict) -> torch.Tensor:
 
 def test_the_squared_error_by_moved_targets_takes_the_steps_of_the_engine() -> None:
     made = arm("gamma:2", PICTURE)
-    slopes = Seen(lambda outputs, targets: outputs - targets)
-    usual, moved = (EngineProgram(Ngp.instant(16), 16, [Run(made, 2.0**-6)], seen=seen) for seen in (None, slopes))
+    slopes = RoundedLoss(lambda outputs, targets: outputs - targets)
+    usual, moved = (EngineProgram(Ngp.instant(16), 16, [Run(made, 2.0**-6)], loss=loss) for loss in (None, slopes))
     for _ in range(6):
         assert moved.psnrs([0])[0] == pytest.approx(usual.psnrs([0])[0], abs=2e-3)
         for each in (usual, moved):
@@ -102,7 +102,7 @@ def test_the_squared_error_by_moved_targets_takes_the_steps_of_the_engine() -> N
 def test_outputs_in_16_bits_are_those_that_are_judged() -> None:
     made = arm("none", PICTURE)
     program = EngineProgram(
-        Ngp.instant(16), 16, [Run(made, 2.0**-6)], seen=replace(SETTINGS, precision="fp16-outputs").seen
+        Ngp.instant(16), 16, [Run(made, 2.0**-6)], loss=replace(SETTINGS, precision="fp16-outputs").rounded_loss
     )
     for _ in range(5):
         psnr_db = program.psnrs([0])[0]
@@ -118,13 +118,13 @@ def test_outputs_in_16_bits_are_those_that_are_judged() -> None:
 @pytest.mark.parametrize("loss", ["l2", "relative-l2"])
 def test_slopes_in_16_bits_are_rounded_once(precision: str, loss: str) -> None:
     settings = replace(SETTINGS, precision=precision, loss=loss)
-    wanted = PRECISIONS[precision]
+    wanted, rounded_loss = PRECISIONS[precision], settings.rounded_loss
     assert settings.objective.half == wanted.parameters
-    rounded = [bool(settings.objective.error_quantum), settings.seen is not None and settings.seen.quantum > 0]
+    rounded = [bool(settings.objective.error_quantum), rounded_loss is not None and rounded_loss.quantum > 0]
     assert sum(rounded) == wanted.gradients
     outputs, targets = np.float32([[0.30], [0.299]]), np.float32([[0.3], [0.3]])
-    if settings.seen is not None and wanted.gradients and loss == "l2":
-        np.testing.assert_array_equal(settings.seen.moved_targets(outputs, targets), outputs)
+    if rounded_loss is not None and wanted.gradients and loss == "l2":
+        np.testing.assert_array_equal(rounded_loss.moved_targets(outputs, targets), outputs)
 
 
 def test_the_largest_table_holds_what_a_picture_touches_alone() -> None:

@@ -18,6 +18,7 @@ from benchmarks.plain.optimisers.adam import Adam
 from benchmarks.plain.optimisers.kfac import Kfac
 from benchmarks.plain.optimisers.muon import Muon
 from benchmarks.plain.optimisers.soap import BETAS, EPS, RENEWED, Soap
+from nfcodec.errors import UsageError
 from nfcodec.fields.grid.soap import Part
 from nfcodec.fields.grid.soap import Soap as CodecSoap
 
@@ -58,6 +59,12 @@ def test_muon_moves_hidden_matrices_as_far_in_all_directions() -> None:
         assert lengths.median() > 0.6
     for name in ("layers.0.weight", "layers.4.weight", "layers.2.bias"):
         torch.testing.assert_close(moves[name].abs(), torch.full_like(moves[name], RATE), atol=1e-5, rtol=0)
+
+
+def test_an_old_torch_has_no_muon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(UsageError, match=r"torch 2\.9"):
+        Muon(Siren(8, 12), RATE)
 
 
 class Quadratic(Field):

@@ -30,9 +30,11 @@ def test_here() -> None:
 
 
 def test_processes_share_the_processors() -> None:
+    from nfcodec.workers import n_threads
+
     found = list(Processes(2)(square_and_threads, CALLS))
     assert sorted(value for value, _ in found) == [i * i for i in range(7)]
-    assert {threads for _, threads in found} == {str(max(1, (os.cpu_count() or 1) // 2))}
+    assert {threads for _, threads in found} == {str(max(1, n_threads() // 2))}
 
 
 def test_processes_read_calls_as_they_need_them() -> None:

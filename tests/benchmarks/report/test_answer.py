@@ -81,6 +81,27 @@ def test_nearness_is_by_sides_and_by_the_geometric_mean(rows: list[Row]) -> None
     assert not nearness(settings(rows), "siren")
 
 
+def test_nearness_is_about_pictures_with_all_of_the_papers_transforms() -> None:
+    paper = ACCELERATION["ngp", "kodak"]
+    twice = {name: 2 * value for name, value in paper.items()}
+    mixed = [*rows_of("ngp", twice, images="ab"), *rows_of("ngp", {"rpp": 9.0}, images="c")]
+    (near,) = nearness(settings(mixed), "ngp")
+    assert near.n == 2
+    assert near.distance == pytest.approx(2, rel=1e-2)
+    assert near.ours["rpp"].value == pytest.approx(twice["rpp"], rel=1e-2)
+    assert len(near.same_side) == 10 - sum(0.5 < value < 1 for value in paper.values())
+    fewer = {name: value for name, value in paper.items() if name != "zigzag"}
+    assert not nearness(settings(rows_of("ngp", fewer)), "ngp")
+    assert not nearness(settings(rows_of("ngp", paper, target_db=40.0)), "ngp")
+
+
+def test_a_bound_from_above_does_not_gain_most() -> None:
+    bound = [row | {"reached": row["transform"] != "scale:2"} for row in rows_of("siren", {"rpp": 0.8, "scale:2": 2.0})]
+    bound = [row | {"max_steps": 500} for row in bound]
+    assert settings(bound)[0].means["kodak"]["scale:2"].sign == "<="
+    assert not any("gains most" in sentence for sentence in answer(bound))
+
+
 def test_the_answer_says_what_the_records_say(rows: list[Row]) -> None:
     verdict, siren, ngp, near = answer(rows)
     assert verdict.startswith("None does everywhere: ")
@@ -146,3 +167,15 @@ def test_table_1_and_what_stands_beside_it(rows: list[Row]) -> None:
         markdown(named["setups"])
     )
     assert tables([]) == []
+
+
+def test_table_1_says_which_means_are_over_fewer_pictures() -> None:
+    fewer = [*rows_of("siren", {"rpp": 0.8, "zigzag": 1.6}, images="ab"), *rows_of("siren", {"rpp": 0.9}, images="c")]
+    (table,) = [table for table in tables(fewer) if table.name == "table-1-siren"]
+    assert table.notes[-1] == "Means over fewer pictures than n: kodak, 128 x 128: 2 for zigzag."
+
+
+def test_rates_between_powers_of_two_are_a_setting_of_their_own(rows: list[Row]) -> None:
+    finer = settings([*rows, *rows_of("siren", {"rpp": 0.9}, images="a", halvings=2)])
+    assert [each.label for each in finer][:2] == ["128 x 128", "128 x 128, rates halved 2 times"]
+    assert finer[0].means["kodak"]["rpp"].value == pytest.approx(0.8)

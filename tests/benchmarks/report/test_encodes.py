@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.records.store import Row
 from benchmarks.report import encodes
-from benchmarks.report.encodes import SOLVED
+from benchmarks.report.encode_groups import SOLVED
 from benchmarks.report.grouping import used_family
 from benchmarks.report.table import markdown
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.report.answer import QUESTION, answer
 from benchmarks.report.comparisons import Comparison, comparisons
-from benchmarks.report.encodes import codec_setups
+from benchmarks.report.encode_groups import codec_setups
 from benchmarks.report.estimates import Mean, Ratio
 from benchmarks.report.evidence import settings
 from benchmarks.report.grouping import ImageKey, Setup, accelerations, by_dataset, by_image, having, setups

@@ -101,6 +101,17 @@ def test_all_transforms_are_ranked_and_held_against_rpp() -> None:
     assert [row[5] for row in table.rows] == ["1 of 1", "1 of 1", "0 of 1"]
 
 
+def test_several_seeds_of_a_picture_count_as_one() -> None:
+    first = [paper_row("a", "none", 100), paper_row("a", "rpp", 50), paper_row("b", "none", 100)]
+    second = [row | {"seed": 1} for row in (paper_row("a", "none", 100), paper_row("a", "rpp", 100))]
+    table = of("transforms", [*first, paper_row("b", "rpp", 200), *second])
+    (row,) = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert (row["n"], row["pictures with fewer steps than without"]) == (2, "1 of 2")
+    for column in ("times fewer steps than without", "times fewer seconds than without"):
+        assert isinstance(row[column], Mean)
+        assert (row[column].value, row[column].n) == (1.0, 2)
+
+
 def test_table_2_has_the_paper_beside_ours() -> None:
     rows = [
         paper_row("a", "none", 100),
