@@ -1,4 +1,4 @@
-"""nfcodec: images as the weights of small neural fields, to a promised PSNR, decoded exactly.
+"""nfcodec: pictures as the weights of small neural fields, to a promised PSNR, decoded exactly.
 
     data = nfcodec.encode(image, psnr=40, transform="none")    # PIL image or array -> bytes
     image = nfcodec.decode(data)                                # bytes -> PIL image

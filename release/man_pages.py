@@ -15,7 +15,7 @@ from nfcodec.version import __version__
 
 FOLDER = Path(__file__).parent / "man"
 PROGRAM = "nfcodec"
-TAGLINE = "images as the weights of small neural fields"
+TAGLINE = "pictures as the weights of small neural fields"
 
 
 def pages() -> dict[str, str]:

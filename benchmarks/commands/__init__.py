@@ -20,16 +20,31 @@ from benchmarks.commands.table import table
 from benchmarks.commands.train import train
 
 
-@click.group(context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
-def main() -> None:
-    """Benchmarks of nfcodec. Most verbs append records to JSONL files; `report` makes tables, plots and a page of them.
+class InOrder(click.Group):
+    """Lists its verbs in the order in which they were added."""
 
-    A record has a key: started again with the same options, a verb runs what its --records file lacks.
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the verbs."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Measure what transforms change about fits of neural fields, and what files of nfcodec take beside other codecs.
+
+    \b
+    python -m benchmarks analyze photo.png
+    python -m benchmarks acceleration --field wire --side 128 --set photos --records wire.jsonl
+    python -m benchmarks rate-distortion --set photos --records rates.jsonl
+    python -m benchmarks report wire.jsonl rates.jsonl --out report
+
+    Here photos is a folder of pictures. Most verbs append records to JSONL files, and `report` makes a page of them.
+    Started again with the same options, a verb runs what its --records file lacks.
     """
 
 
 for command in (
-    download, acceleration, agreement, dynamics, rate_distortion, lossless, table, speed, report, figures, analyze,
+    analyze, download, acceleration, dynamics, agreement, rate_distortion, lossless, table, speed, report, figures,
     train, sample, gpu,
 ):  # fmt: skip
     main.add_command(command)

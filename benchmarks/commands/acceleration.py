@@ -89,8 +89,9 @@ setting_options = (
     help="Besides none, the reference. Repeatable; by default the ten of the paper.",
 )
 @click.option("--candidates", is_flag=True, help="Run the transforms on trial, and rpp.")
-@click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB")
-@click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB",
+              help="The PSNR to which steps and seconds are counted.")  # fmt: skip
+@click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True, help="Of a fit, at most.")
 @click.option(
     "--rates", nargs=2, type=int, metavar="HIGH LOW", help="log2 of the learning rates; by default the paper's."
 )
@@ -131,7 +132,7 @@ def acceleration(
     data: Path | None, sets: Sequence[str], images: int | None, path: Path, processes: int, ray: str | None, batch: int,
     **settings: Any,
 ) -> None:  # fmt: skip
-    """Steps and seconds to a PSNR with each transform, against the picture as it is (the paper's Table 1)."""
+    """Steps and seconds to a PSNR with each transform and without any (the paper's Table 1)."""
     trial = ARMS_ON_TRIAL if settings["candidates"] else ()
     arms = tuple(dict.fromkeys(("none", *settings["transforms"], *trial))) if settings["transforms"] or trial else ARMS
     for chain in arms:

@@ -19,9 +19,10 @@ from benchmarks.report.table import Cell, Table, markdown
 @click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @options()
 def agreement(records: Sequence[Path]) -> None:
-    """Which setting's accelerations come nearest to the paper's Table 1, from records of `acceleration`.
+    """Which setting's accelerations come nearest to the paper's Table 1.
 
-    Of each setting and dataset it takes the pictures that were fitted with all ten transforms.
+    RECORDS are those of `acceleration`. Of each setting and dataset it takes the pictures that were fitted with all
+    ten transforms.
     """
     found = rows(read(*records))
     if not found:

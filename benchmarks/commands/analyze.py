@@ -22,7 +22,8 @@ PLANE_SIDE = 13
 
 @click.command()
 @click.argument("image", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("analysis"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("analysis"), show_default=True,
+              help="Folder to write to.")  # fmt: skip
 @paper_field_option
 @click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Of the square that is fitted.")
 @click.option("--width", type=click.IntRange(1), help="Of a SIREN; by default the side.")
@@ -33,16 +34,19 @@ PLANE_SIDE = 13
     metavar="CHAIN",
     help="Besides none and rpp. Repeatable; by default those of the paper, of which only none and rpp are watched.",
 )
-@click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB")
-@click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True)
+@click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB",
+              help="The PSNR to which steps and seconds are counted.")  # fmt: skip
+@click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True, help="Of a fit, at most.")
 @options(*place_options)
 def analyze(
     image: Path, out: Path, field: str, side: int, width: int | None, transforms: Sequence[str], target_db: float,
     max_steps: int, processes: int, ray: str | None,
 ) -> None:  # fmt: skip
-    """Everything that the suite measures, for one picture: what each transform does to it, and what that buys.
+    """What transforms change for one picture: steps, seconds and bytes, as a page.
 
-    Writes records.jsonl and the report to --out; interrupted, it goes on where it stopped.
+    The centre square of IMAGE is fitted at the best learning rate with each transform; some fits are watched on their
+    way, and the whole picture is encoded with and without rpp. Writes records.jsonl, tables, plots and report.html to
+    --out; interrupted, it goes on where it stopped.
     """
     picture, where = Picture(image.parent.name or "picture", image), executor(processes, ray)
     store, names = Store(out / "records.jsonl"), (picture.dataset, picture.name, picture.sha256)

@@ -66,7 +66,11 @@ def dynamics(
     best: Path, field: str, side: int, transforms: Sequence[str], plane_side: int, pictures: bool, data: Path | None,
     sets: Sequence[str], images: int | None, path: Path, processes: int, ray: str | None,
 ) -> None:  # fmt: skip
-    """How fits go on their way: spectra, error variance, the line and planes between 30 and 50 dB (Tables 2 and 3)."""
+    """How fits go on their way (the paper's Tables 2 and 3).
+
+    For the fits that `acceleration` found best: spectra, the variance of the error, and the line and planes between
+    the weights at 30 and 50 dB.
+    """
     rows = [row for row in read(best) if row["study"] == "paper" and (row["field"], row["side"]) == (field, side)]
     jobs = watching(rows, chosen_pictures(sets, images, data), transforms, plane_side, pictures)
     lacking = [chain for chain in transforms if all(job.transform != chain for job, _ in jobs)]

@@ -27,9 +27,10 @@ TITLE = "All tables of the recorded runs"
 )
 @options()
 def figures(out: Path) -> None:
-    """Draw the documents' figures, and write docs/reference/results.md and results/tables.md, from committed records.
+    """Draw the documents' figures and write their tables anew, from committed records.
 
-    Prints the table of README that says what transforms change.
+    The tables are docs/reference/results.md and benchmarks/results/tables.md. Prints the table of README that says
+    what transforms change.
     """
     rows = list(read(RECORDS))
     for name, content in committed(rows).items():

@@ -25,10 +25,11 @@ from nfcodec.fitting import engines
 @click.option("--image", default="kodim05", show_default=True, metavar="NAME", help="Speed: the picture of the set.")
 @options(data_option, set_option)
 def gpu(out: Path, name: str, image: str, tinycudann: Path | None, dry_run: bool, data: Path | None) -> None:
-    """Everything that needs a GPU, in eight minutes at most: tests, Table 1 at the paper's size, and speed.
+    """Everything that needs a GPU, in eight minutes at most.
 
-    Each step has a limit. Its output is in a log of its name, and how it ended in steps.json. Records that a step wrote
-    before it was stopped are kept, and a second run goes on from there.
+    These are tests, Table 1 at the paper's size, and speed. Each step has a limit. Its output is in a log of its name,
+    and how it ended in steps.json. Records that a step wrote before it was stopped are kept, and a second run goes on
+    from there.
     """
     pictures = ["--set", name, *(["--data", str(data)] if data else [])]
     reason = lacking(tinycudann)

@@ -65,7 +65,7 @@ def rate_distortion(
     targets_db: Sequence[float], sizes: Sequence[float], peer: str | None, points: Sequence[int], lowest_db: float,
     effort: int, field: str, transform: str, seed: int, names: Sequence[str], processes: int,
 ) -> None:  # fmt: skip
-    """Bytes against PSNR and MS-SSIM, nfcodec beside ordinary codecs on the same pictures.
+    """Bytes against PSNR and MS-SSIM, nfcodec beside other codecs on the same pictures.
 
     With --targets: the bits of nfcodec over those that a codec published for each picture, at equal PSNR.
     """

@@ -19,7 +19,7 @@ from benchmarks.report import write
 @click.option("--title", default="nfcodec benchmarks", show_default=True)
 @options()
 def report(paths: Sequence[Path], out: Path, title: str) -> None:
-    """Make tables (tables.md), plots (plots/*.svg) and one self-contained page (report.html) of records.
+    """Make one self-contained page (report.html), tables (tables.md) and plots of records.
 
     RECORDS are files, or folders of them, such as benchmarks/results.
     """

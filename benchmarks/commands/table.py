@@ -55,11 +55,12 @@ def table(
     data: Path | None, name: str, images: Sequence[str], fields: Sequence[str], transforms: Sequence[str],
     targets_db: Sequence[float], crop: int, side: int, gray: bool, path: Path | None, more: str,
 ) -> None:  # fmt: skip
-    """Encode and decode pictures of a set as whole processes, beside files of other codecs that are as good.
+    """Bytes, seconds and memory of single pictures, nfcodec beside other codecs.
 
-    IMAGE is a name without suffix. Seconds and peak memory (MB) are of whole processes; png_bytes and webp_bytes are
-    without loss; bound_bytes is the rate-distortion bound of a permuted picture's colours. The last three columns are
-    sizes of other codecs at the lowest quality that reaches the PSNR; a record has their seconds and memory, too.
+    Encodes and decodes pictures of a set as whole processes, beside files of other codecs that are as good. IMAGE is a
+    name without suffix. Seconds and peak memory (MB) are of whole processes; png_bytes and webp_bytes are without
+    loss; bound_bytes is the rate-distortion bound of a permuted picture's colours. The last three columns are sizes of
+    other codecs at the lowest quality that reaches the PSNR; a record has their seconds and memory, too.
     """
     pictures = named_pictures(name, data, *images)
     jobs = [

@@ -22,7 +22,10 @@ folder_arguments = (
 
 @click.group()
 def train() -> None:
-    """Train what ships with the package, on random crops of the PNG files in some folders (never Kodak)."""
+    """Train what ships with the package.
+
+    It is trained on random crops of the PNG files in some folders (never Kodak).
+    """
 
 
 @train.command()

@@ -44,16 +44,20 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Version.")
 def command() -> None:
-    """Turn an image into the weights of a small neural field (.nfc), and back.
+    """Store pictures as neural fields, in .nfc files that decode to the PSNR that was asked for.
+
+    A neural field is a small function, often a neural network, that takes the place of a pixel and gives its colour.
+    It is fitted to the picture, and the file holds its numbers, the weights, rounded and compressed.
 
     \b
-    nfcodec encode photo.png photo.nfc --psnr 40 --transform rpp
-    nfcodec decode photo.nfc photo-again.png
+    nfcodec encode photo.png photo.nfc --psnr 40
+    nfcodec decode photo.nfc back.png
+    nfcodec encode photo.png permuted.nfc --field ngp --transform rpp
     nfcodec encode *.png -o small
 
-    `-` stands for standard input or output. Exit codes: 0 ok, 1 unexpected, 2 usage, 3 cannot read the input, 4 not
-    an .nfc file or corrupt, 5 PSNR target not reached, 6 limit exceeded, 7 cannot write, 129 hung up, 130 interrupted,
-    143 terminated.
+    `nfcodec VERB --help` has the options of a verb. `-` stands for standard input or output. Exit codes: 0 ok,
+    1 unexpected, 2 usage, 3 cannot read the input, 4 not an .nfc file or corrupt, 5 PSNR target not reached, 6 limit
+    exceeded, 7 cannot write, 129 hung up, 130 interrupted, 143 terminated.
     """
 
 

@@ -51,7 +51,7 @@ def command(
     as_json: bool,
     limits: Limits,
 ) -> None:
-    """Print PSNR and MS-SSIM of two images or .nfc files, over the colour samples, turned as their EXIF says."""
+    """Print PSNR and MS-SSIM of two pictures or .nfc files, over the colour samples, turned as their EXIF says."""
     from nfcodec.errors import UsageError
     from nfcodec.metrics import ms_ssim, psnr_db
 

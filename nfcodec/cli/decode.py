@@ -128,7 +128,9 @@ def command(
     many: Many,
     view: View,
 ) -> int:
-    """Decode the .nfc file IN to the image OUT, by default IN with the suffix of the format; or many files.
+    """Decode the .nfc file IN to the picture OUT; or many files.
+
+    OUT is by default IN with the suffix of the format.
 
     Several IN, or one and -o with a directory, go each to a picture of their own. Those that exist are skipped.
 

@@ -35,7 +35,7 @@ from nfcodec.cli._pictures import frame_option, metadata_options, treated
 from nfcodec.cli._verb import Verb
 from nfcodec.cli._work import Job, Made, Work
 from nfcodec.errors import ImageReadError
-from nfcodec.fields.registry import field_names
+from nfcodec.fields.registry import field_names, field_usages
 from nfcodec.images.names import NFC_SUFFIX, READ_SUFFIXES, is_nfc_name, is_picture_name
 from nfcodec.limits import MAX_EFFORT, MAX_PSNR_DB
 
@@ -152,39 +152,44 @@ class Encode(Work):
     "encode",
     cls=Verb,
     lists={
+        "Fields": field_usages,
         "Transforms, joined by +, of pixels and of their samples z, from 0 to 1": _transforms,
         "Keys of --json": lambda: _JSON_KEYS,
     },
-    epilog="Example: nfcodec encode photo.png --psnr 38 --transform rpp, or: nfcodec encode *.png -o small -j 4",
+    epilog="Example: nfcodec encode photo.png photo.nfc --psnr 40, or: nfcodec encode *.png -o small -j 4",
 )
 @click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True, type=FilePath(0))
 @output_option
 @click.option("--psnr", "psnr_db", type=float, callback=positive(MAX_PSNR_DB), metavar="DB",
-              help="The PSNR that the decoded file is guaranteed to reach.  [default: 40]")  # fmt: skip
+              help="The PSNR that the decoded picture has at least, in decibels: at 30 it looks rough, at 40 it is"
+                   " hard to tell from the original.  [default: 40]")  # fmt: skip
 @click.option("--size", "size_bytes", type=click.IntRange(1), metavar="BYTES",
               help="Instead: the best PSNR in a file of at most so many bytes.")  # fmt: skip
 @click.option("--bpp", type=float, callback=positive(), metavar="BITS",
               help="The same in bits a pixel.")  # fmt: skip
 @click.option("--lossless", is_flag=True, help="Instead: decode to the very samples of IN.")
 @click.option("--field", type=FieldChoice(field_names()), default="auto", show_default=True,
-              help="What is fitted: wavelets (auto, where pixels keep their places), a table of the pixels (auto, where"
-                   " the chain moves them), a SIREN, Instant-NGP, grids (auto, from effort 4 on, where they make the"
-                   " smaller file), or nothing: the samples are packed (auto, where that is smaller). Of ngp all or"
-                   " some sizes may be given: ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a level's"
-                   " entries).")  # fmt: skip
+              help="What is fitted to the picture; the fields are listed below.")  # fmt: skip
 @click.option("--transform", type=Transforms(), default="none", show_default=True, metavar="CHAIN",
-              help="Applied before the fit, undone by the decoder: none, or transforms joined by + (rpp,"
-                   " standardize+rpp, gamma:2); see below.")  # fmt: skip
+              help="Changes the picture before the fit, and is undone by the decoder: none, or transforms joined by +"
+                   " (rpp, standardize+rpp, gamma:2), which are listed below.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, metavar="N",
               help="Seed of the random order (rpp), and of initial weights and noise where gradient steps are"
                    " taken; where there is neither it changes nothing.")  # fmt: skip
 @click.option(
-    "-e", "--effort", type=click.IntRange(1, MAX_EFFORT), default=5, show_default=True, help="1 fast, 9 small."
+    "-e",
+    "--effort",
+    type=click.IntRange(1, MAX_EFFORT),
+    default=5,
+    show_default=True,
+    help="How hard to try: 1 is fast, 9 makes the smallest files.",
 )
 @click.option("--fast", is_flag=True, help="The same as -e 1.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--engine", default="auto", show_default=True, metavar="NAME", help="See `nfcodec doctor`.")
-@click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Stop the fit after N steps.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+              help="Where gradient steps are taken.")  # fmt: skip
+@click.option("--engine", default="auto", show_default=True, metavar="NAME",
+              help="What takes the gradient steps; `nfcodec doctor` lists what there is.")  # fmt: skip
+@click.option("--max-steps", type=click.IntRange(1), metavar="N", help="Stop the fit after N gradient steps.")
 @click.option("--time-limit", "time_limit_s", type=float, callback=positive(), metavar="S",
               help="Spend as much effort, up to -e, as S seconds allow on this machine, beside the time to load and"
                    " compile. Where even the least takes longer, steps and searches are cut short.")  # fmt: skip
@@ -215,7 +220,10 @@ def command(
     page: str | None,
     **options: Any,
 ) -> int:
-    """Encode the image IN (PNG, JPEG, ... or .npy) as OUT, by default IN with the suffix .nfc; or many images.
+    """Encode the picture IN as the .nfc file OUT, by fitting a field to it; or many pictures.
+
+    IN is a PNG, a JPEG, a picture of another common format, or a NumPy array in .npy. OUT is by default IN with the
+    suffix .nfc.
 
     Several IN, or one and -o with a directory, go each to a file of their own. Those that exist are skipped.
 

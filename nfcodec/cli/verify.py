@@ -86,7 +86,7 @@ class Verify(Work):
 
 @click.command("verify", cls=Verb)
 @click.argument("paths", metavar="IN...", nargs=-1, required=True, type=FilePath(0))
-@click.option("--reference", type=FilePath(0), metavar="IMG", help="Also measure the PSNR of IN against this image.")
+@click.option("--reference", type=FilePath(0), metavar="IMG", help="Also measure the PSNR of IN against this picture.")
 @frame_option("IMG")
 @recursive_option
 @many_options

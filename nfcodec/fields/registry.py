@@ -25,43 +25,68 @@ class Entry:
         family: the class, made without arguments.
         fields: by wire id; these never change and are never used again once a release has them.
         words: what is fitted, for people.
+        usage: what `--field` with the family's name asks for, in a sentence or two.
         is_network: whether that is a neural network rather than coefficients that stand for themselves.
     """
 
     family: str
     fields: Mapping[int, str]
     words: str
+    usage: str = ""
     is_network: bool = False
 
 
 FAMILIES: dict[str, Entry] = {
     "wavelet": Entry(
-        "nfcodec.fields.wavelet.family:WaveletFamily", {4: "nfcodec.fields.wavelet.field:Wavelet"}, "wavelets"
+        "nfcodec.fields.wavelet.family:WaveletFamily",
+        {4: "nfcodec.fields.wavelet.field:Wavelet"},
+        "wavelets",
+        "A sum of small waves: the strength of each is computed, then improved by gradient steps.",
     ),
     "table": Entry(
         "nfcodec.fields.table.family:TableFamily",
         {5: "nfcodec.fields.table.field:Table", 6: "nfcodec.fields.table.field:Pyramid"},
         "a table of the pixels' colours",
+        "One entry a pixel, computed directly; or a pyramid of tables, where that promises a smaller file.",
     ),
     "siren": Entry(
         "nfcodec.fields.siren.family:SirenFamily",
         {1: "nfcodec.fields.siren.field:Siren", 2: "nfcodec.fields.siren.tiled:TiledSiren"},
         "a SIREN",
+        "A network whose neurons are sines (SIREN), or one for each tile at low quality, fitted by gradient steps.",
         is_network=True,
     ),
     "ngp": Entry(
-        "nfcodec.fields.ngp.family:NgpFamily", {3: "nfcodec.fields.ngp.field:Ngp"}, "Instant-NGP", is_network=True
+        "nfcodec.fields.ngp.family:NgpFamily",
+        {3: "nfcodec.fields.ngp.field:Ngp"},
+        "Instant-NGP",
+        "Instant-NGP: grids of several sizes with numbers at their corners and a small network, fitted by gradient"
+        " steps. All or some sizes may be given: ngp:levels=8,table=18,features=2,hidden=64x64 (table: log2 of a"
+        " level's entries).",
+        is_network=True,
     ),
     "grid": Entry(
-        "nfcodec.fields.grid.family:GridFamily", {8: "nfcodec.fields.grid.field:Grid"}, "grids", is_network=True
+        "nfcodec.fields.grid.family:GridFamily",
+        {8: "nfcodec.fields.grid.field:Grid"},
+        "grids",
+        "Grids of integers and two networks that read and predict them, fitted to the picture and its bits by gradient"
+        " steps.",
+        is_network=True,
     ),
     "samples": Entry(
         "nfcodec.fields.samples.family:SamplesFamily",
         {7: "nfcodec.fields.samples.field:Samples"},
         "the samples themselves",
+        "The pixels as they are, packed without loss.",
     ),
 }
 """In the order in which `auto` asks them."""
+
+AUTO_USAGE = (
+    "wavelet, and from effort 4 on grid, too, where that may pay: the smaller file is kept. table, where the chain"
+    " moves pixels. samples, where that makes the smaller file."
+)
+"""Which families `auto` leads to."""
 
 ESTIMATOR = "nfcodec.fields.wavelet.estimate:WaveletBytes"
 """What tells families, before any fit, how much there is to a picture and where; no family imports another."""
@@ -70,6 +95,11 @@ ESTIMATOR = "nfcodec.fields.wavelet.estimate:WaveletBytes"
 def field_names() -> list[str]:
     """What `--field` may be, "auto" first."""
     return ["auto", *FAMILIES]
+
+
+def field_usages() -> dict[str, str]:
+    """What each name that `--field` may be asks for, as the help says it."""
+    return {"auto": AUTO_USAGE, **{name: entry.usage for name, entry in FAMILIES.items()}}
 
 
 def family(name: str) -> Family:

@@ -9,6 +9,7 @@ import pytest
 
 import nfcodec.codec
 import nfcodec.errors
+from nfcodec.fields import registry
 from nfcodec.images.files import image_bytes
 from nfcodec.raster import Raster
 from nfcodec.transforms import usages
@@ -164,6 +165,15 @@ def test_help_lists_transforms_with_their_ranges(run):
     for usage, what in usages().items():
         assert f"{usage} {what}" in text
     assert "scale:T T z. T is between 0.001 and 1000; 2 by default." in text
+
+
+def test_help_lists_fields_and_what_they_are(run):
+    text = " ".join(run("encode", "--help").out.decode().partition("\nFields:\n")[2].split())
+    found = registry.field_usages()
+    assert list(found) == registry.field_names()
+    for name, what in found.items():
+        assert what
+        assert f"{name} {what}" in text
 
 
 def test_errors_name_the_range_of_a_transform(run):
