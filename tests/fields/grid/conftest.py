@@ -7,7 +7,9 @@ import pytest
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.start import start
+from nfcodec.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -35,5 +37,27 @@ def grid_problem():
         return GridProblem(
             field, geometry, parameters, target, rng.uniform(0.5, 2, shape).astype(np.float32) if weighted else None
         )
+
+    return make
+
+
+@pytest.fixture
+def noisy_fit(grid_problem):
+    """A program that sees integers, these (n_entries,), real networks, and targets, (C, H, W), met up to noise."""
+    pytest.importorskip("numba")
+    from nfcodec.fields.grid.numba import GridProgram
+
+    def make(field: Grid, height: int, width: int, channels: int):
+        problem = grid_problem(field, height, width, channels)
+        latents = np.round(problem.parameters[LATENTS]).astype(np.float32).reshape(-1)
+        networks = {name: each for name, each in problem.parameters.items() if name != LATENTS}
+        picture = np.zeros_like(problem.target)
+        program = GridProgram(field, problem.geometry, problem.target, None, Workers(1))
+        program.see(latents)
+        program.measure(networks, picture)
+        targets = picture + np.random.default_rng(1).normal(0, 0.01, picture.shape).astype(np.float32)
+        program = GridProgram(field, problem.geometry, targets, None, Workers(1))
+        program.see(latents)
+        return program, latents, networks, targets
 
     return make

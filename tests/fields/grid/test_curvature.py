@@ -13,29 +13,17 @@ from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.rounding import as_entries
 from nfcodec.fitting.problem import quantized
-from nfcodec.workers import Workers
 
 SMALL = Grid(n_levels=4, n_hyper=1, n_neighbours=6, n_mapped=2, n_hidden=8)
 FINE = 2.0**-14
 
 
 @pytest.fixture
-def fitted(grid_problem):
+def fitted(noisy_fit):
     """A program, the weights of a file and real networks, whose samples are the targets but for noise."""
-    pytest.importorskip("numba")
-    from nfcodec.fields.grid.numba import GridProgram
 
     def make(field=SMALL, channels=3):
-        problem = grid_problem(field, 40, 50, channels)
-        latents = np.round(problem.parameters[LATENTS]).astype(np.float32).reshape(-1)
-        networks = {name: each for name, each in problem.parameters.items() if name != LATENTS}
-        picture = np.zeros_like(problem.target)
-        program = GridProgram(field, problem.geometry, problem.target, None, Workers(1))
-        program.see(latents)
-        program.measure(networks, picture)
-        noise = np.random.default_rng(1).normal(0, 0.01, picture.shape).astype(np.float32)
-        program = GridProgram(field, problem.geometry, picture + noise, None, Workers(1))
-        program.see(latents)
+        program, latents, networks, _ = noisy_fit(field, 40, 50, channels)
         weights = {LATENTS: as_entries(latents), **{name: quantized(each, FINE) for name, each in networks.items()}}
         return program, weights, networks
 

@@ -9,27 +9,15 @@ from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.rounding import as_networks, parameter_bits, rounded
-from nfcodec.workers import Workers
 
 SMALL = Grid(n_levels=4, n_hyper=1, n_neighbours=6, n_mapped=2, n_hidden=8)
 
 
 @pytest.fixture
-def fitted(grid_problem):
+def fitted(noisy_fit):
     """A program, latents, networks, and targets that the real networks meet up to noise."""
-    pytest.importorskip("numba")
-    from nfcodec.fields.grid.numba import GridProgram
-
-    problem = grid_problem(SMALL, 24, 30, 3)
-    latents = np.round(problem.parameters[LATENTS]).astype(np.float32).reshape(-1)
-    networks = {name: each for name, each in problem.parameters.items() if name != LATENTS}
-    picture = np.zeros_like(problem.target)
-    program = GridProgram(SMALL, problem.geometry, problem.target, None, Workers(1))
-    program.see(latents)
-    program.measure(networks, picture)
-    noisy = picture + np.random.default_rng(1).normal(0, 0.01, picture.shape).astype(np.float32)
-    program = GridProgram(SMALL, problem.geometry, noisy, None, Workers(1))
-    return program, latents, networks, Normalised(noisy, 0.0, 1.0)
+    program, latents, networks, targets = noisy_fit(SMALL, 24, 30, 3)
+    return program, latents, networks, Normalised(targets, 0.0, 1.0)
 
 
 def bits_of(weights):
