@@ -68,8 +68,9 @@ PSNR, and the repeated iterations would begin far from the right one."""
 MARGIN_DB = 0.02
 """Over the target at the end, for what the rounding of networks takes."""
 
-FAR_DB, LEAST_FAR, MOST_ROUNDS = 0.15, 200, 6
-"""Further below the target all iterations are repeated, or so many; and how often."""
+FAR_DB, FAR_WITH_LEAST_DB, LEAST_FAR, MOST_ROUNDS = 0.7, 0.15, 200, 6
+"""Further below the target all iterations are repeated, or so many, and how often; below the second where lambda is as
+low as it may be, so that rounds cannot make up for what is missing."""
 
 LOST_DB = 0.2
 """That networks may lose below the target, as latents make up for it."""
@@ -180,7 +181,8 @@ class _Fit:
         self._soften(descent, self._n_soft)
         for _ in range(MOST_ROUNDS):
             short_db = self._request.psnr_db - self.psnr_db(descent)
-            if short_db < FAR_DB or self._left() <= 0 or self._request.steps_expired():
+            far_db = FAR_WITH_LEAST_DB if self.rate_weight == self._least_weight else FAR_DB
+            if short_db < far_db or self._left() <= 0 or self._request.steps_expired():
                 break
             self._middle *= 2 ** (-short_db / DB_PER_OCTAVE)
             self._multiply(2 ** (-short_db / DB_PER_OCTAVE))
@@ -252,10 +254,14 @@ class _Fit:
         excess = found_db - (goal_db - growth)
         self._multiply(2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess))))
 
+    @property
+    def _least_weight(self) -> float:
+        return self._middle / 2**FARTHEST
+
     def _multiply(self, factor: float) -> None:
         """Change lambda, not too far from the middle."""
-        least, most = self._middle / 2**FARTHEST, self._middle * 2**FARTHEST
-        self.rate_weight = max(least, min(most, self.rate_weight * factor))
+        most = self._middle * 2**FARTHEST
+        self.rate_weight = max(self._least_weight, min(most, self.rate_weight * factor))
 
 
 def _loss(descent: Descent, price: float) -> float:
