@@ -37,9 +37,10 @@ OVER_WAVELETS, NETWORK_BYTES = 0.83, 1600
 LEAST_EFFORT = 4
 """From which on `auto` tries the field. Fits of fewer steps hardly make smaller files than wavelets (docs/why)."""
 
-LEAST_PIXELS, MOST_PIXELS = 64 * 64, 16_000_000
-"""Of pictures that `auto` tries the field on. The networks of smaller ones weigh too much, and fits of larger ones take
-over ten minutes at the default effort."""
+LEAST_PIXELS, MOST_PIXELS = 64 * 64, 3_000_000
+"""Of pictures that `auto` tries the field on. The networks of smaller ones weigh too much. With wavelets beside, an
+encode of larger ones takes over ten minutes at the default effort, and the fewer iterations they get, the less is
+gained (docs/why/grid.md)."""
 
 
 class GridFamily(Family):

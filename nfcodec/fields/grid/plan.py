@@ -30,9 +30,9 @@ UNLUCKY = 1.25
 """A fit that takes so many times its iterations had an unlucky start, and repeated itself to reach its target."""
 
 FULL_PIXELS, FEWER, MORE, MOST_MORE = 0.4e6, 0.57, 0.4, 4.0
-"""Of larger pictures iterations fall with the first power of the pixels, so that 12 megapixels take less than ten
-minutes at the default effort; of smaller ones they grow with the second, up to so many times, as their iterations take
-little time and their networks are what most bytes are spent on."""
+"""Of larger pictures iterations fall with the power FEWER of the pixels, so that an encode takes minutes. Of smaller
+ones they grow with the power MORE, up to so many times, as their iterations take little time and their networks are
+what most bytes are spent on."""
 
 ROUND_SHARE, LEAST_ROUND, LARGEST_ROUND_SHARE = 0.02, 60, 0.1
 """Of the iterations, those of a round with which latents end; how many they are at least, as far as they are no larger

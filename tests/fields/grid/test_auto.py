@@ -25,7 +25,7 @@ def suits(goal=Psnr(40.0), effort=5, shape=(64, 64, 3), dtype=np.uint8, transfor
     "wishes",
     [
         {}, {"effort": 4}, {"effort": 9}, {"goal": Psnr(20.0)}, {"goal": Psnr(50.0)},
-        {"shape": (64, 64, 1)}, {"shape": (LEAST_PIXELS, 1, 3)}, {"shape": (2000, 2000, 1)}, {"transform": "gamma:2"},
+        {"shape": (64, 64, 1)}, {"shape": (LEAST_PIXELS, 1, 3)}, {"shape": (1500, 2000, 1)}, {"transform": "gamma:2"},
     ],
     ids=str,
 )  # fmt: skip
