@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 from threadpoolctl import threadpool_info
 
 from benchmarks.data.pictures import Bytes
-from nfcodec.version import __version__
+from nfcodec import __version__
 from nfcodec.workers import n_threads
 
 try:
