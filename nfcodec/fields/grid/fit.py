@@ -126,7 +126,7 @@ class _Fit:
         self._program = self._program_of(field, self.normalised.targets)
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
-        self.rate_weight = self._middle = PRICE * bits_a_pixel**PRICE_POWER * allowed
+        self.rate_weight = self._expected_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
         self._has_coarser = has_coarser(field, problem.geometry)
         times = HALF_SIZE_STEPS if self._has_coarser else 1
         self._n_trials = trial_steps(recipe, times * n_steps)
@@ -184,7 +184,7 @@ class _Fit:
             far_db = FAR_WITH_LEAST_DB if self.rate_weight == self._least_weight else FAR_DB
             if short_db < far_db or self._left() <= 0 or self._request.steps_expired():
                 break
-            self._middle *= 2 ** (-short_db / DB_PER_OCTAVE)
+            self._expected_weight *= 2 ** (-short_db / DB_PER_OCTAVE)
             self._multiply(2 ** (-short_db / DB_PER_OCTAVE))
             self._soften(descent, min(self._left(), max(LEAST_FAR, self._n_soft)))
         if self._good is not None and self.psnr_db(descent) < self._request.psnr_db - FAR_DB:
@@ -256,11 +256,11 @@ class _Fit:
 
     @property
     def _least_weight(self) -> float:
-        return self._middle / 2**FARTHEST
+        return self._expected_weight / 2**FARTHEST
 
     def _multiply(self, factor: float) -> None:
-        """Change lambda, not too far from the middle."""
-        most = self._middle * 2**FARTHEST
+        """Change lambda, within FARTHEST of what is expected."""
+        most = self._expected_weight * 2**FARTHEST
         self.rate_weight = max(self._least_weight, min(most, self.rate_weight * factor))
 
 
