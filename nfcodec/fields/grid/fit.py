@@ -33,8 +33,12 @@ from nfcodec.fitting.problem import Problem, Weights
 from nfcodec.fitting.request import Request
 
 TEMPERATURE, NOISE = (0.35, 0.06), (0.22, 0.15)
-"""Of soft rounding, at the start and at the end: softer, or with less noise, latents learn to say more than integers
-can."""
+"""Of soft rounding, at the start and at the end: softer at the end, or with less noise, latents learn to say more than
+integers can."""
+
+FINE_WEIGHT, SOFTER, SOFTEST = 4e-4, 0.085, 0.65
+"""For each octave that lambda is expected below FINE_WEIGHT, rounding begins softer by so much, up to a temperature.
+Where most integers are not 0, harder rounding holds them where they first came to lie."""
 
 START_NOISE = 0.25
 """While starts are tried."""
@@ -85,16 +89,19 @@ GROWTH_DB, GROWTH_STEPS, GROWTH_POWER = 2.0, 1000, 0.55
 """What is gained of the PSNR from the beginning to the end of GROWTH_STEPS iterations with the same lambda, about, as a
 parabola; the more iterations the less."""
 
+MORE_GROWTH_DB, MOST_GROWTH_DB = 3.4, 8.0
+"""So much more for each octave that lambda is expected below FINE_WEIGHT, and what it is at most."""
+
 
 def gain_of(rate_weight: float) -> float:
     """What latents are multiplied with before rounding, so that one rate suits them and networks (Cool-chic 5)."""
     return 16.0 if rate_weight >= 5e-4 else 20.0 if rate_weight >= 2e-4 else 24.0
 
 
-def soft_iteration(rate_weight: float, share: float) -> Iteration:
-    """One of the soft phase, when so large a share of it is over, 0 .. 1."""
+def soft_iteration(rate_weight: float, share: float, first_temperature: float = TEMPERATURE[0]) -> Iteration:
+    """One of the soft phase, when so large a share of it is over, 0 .. 1; its rounding begins at a temperature."""
     rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
-    temperature, noise = (a + (b - a) * share for a, b in (TEMPERATURE, NOISE))
+    temperature, noise = (a + (b - a) * share for a, b in ((first_temperature, TEMPERATURE[1]), NOISE))
     return Iteration(rate_weight, temperature, noise, rate, rate, BETAS)
 
 
@@ -209,6 +216,7 @@ class _Fit:
 
     def _soften(self, descent: Descent, n: int) -> None:
         clock, between, found_db, bits = self._request.clock("fit"), max(1, n // LOOKS), -math.inf, math.nan
+        temperature = min(SOFTEST, TEMPERATURE[0] + SOFTER * self._octaves_finer)
         for i in range(n):
             if self._request.steps_expired():
                 break
@@ -219,7 +227,7 @@ class _Fit:
                 self._keep(descent, found_db, bits)
                 if share >= FIRST_LOOK:
                     self._steer(found_db, share)
-            self._step(descent, soft_iteration(self.rate_weight, share))
+            self._step(descent, soft_iteration(self.rate_weight, share, temperature))
             clock.tell(i + 1, n, found_db, bits_per_pixel=bits / self._problem.geometry.n_pixels)
 
     def _start(self, field: Grid, geometry: Geometry, targets: FloatArray, i: int) -> Parameters:
@@ -250,9 +258,15 @@ class _Fit:
     def _steer(self, found_db: float, share: float) -> None:
         """Move lambda by how far the rounded field is from where it would be on its way to the target."""
         goal_db = self._request.psnr_db + MARGIN_DB
-        growth = GROWTH_DB * (GROWTH_STEPS / self._n_soft) ** GROWTH_POWER * (1 - share) ** 2
-        excess = found_db - (goal_db - growth)
+        growth_db = min(MOST_GROWTH_DB, GROWTH_DB + MORE_GROWTH_DB * self._octaves_finer)
+        growth_db *= (GROWTH_STEPS / self._n_soft) ** GROWTH_POWER * (1 - share) ** 2
+        excess = found_db - (goal_db - growth_db)
         self._multiply(2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess))))
+
+    @property
+    def _octaves_finer(self) -> float:
+        """How far lambda is expected below FINE_WEIGHT."""
+        return max(0.0, math.log2(FINE_WEIGHT / self._expected_weight))
 
     @property
     def _least_weight(self) -> float:
