@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,10 +39,23 @@ def nfcodec_process(arguments: list[str]) -> Measured:
 def process(module: str, arguments: list[str]) -> Measured:
     """Run `python -m MODULE` with these arguments; its failure ends this program with a message."""
     command = [sys.executable, "-m", __name__, sys.executable, "-m", module, *arguments]
-    row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    row = json.loads(_output_of(command))
     if row["status"]:
         raise SystemExit(f"{module} {' '.join(arguments)} ended with {row['status']}")
     return Measured(row["out"], row["seconds"], row["MB"], row["cpu_seconds"])
+
+
+def _output_of(command: list[str]) -> str:
+    """What a command prints. If this program is interrupted, the command and all that it has started end with it."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as helper:
+        try:
+            out, _ = helper.communicate()
+        except BaseException:
+            os.killpg(helper.pid, signal.SIGKILL)
+            raise
+    if helper.returncode:
+        raise subprocess.CalledProcessError(helper.returncode, command)
+    return out
 
 
 def _measure(command: list[str]) -> dict[str, object]:
