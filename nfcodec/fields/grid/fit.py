@@ -38,7 +38,7 @@ integers can."""
 
 FINE_WEIGHT, SOFTER, SOFTEST = 4e-4, 0.085, 0.65
 """For each octave that lambda is expected below FINE_WEIGHT, rounding begins softer by so much, up to a temperature.
-Where most integers are not 0, harder rounding holds them where they first came to lie."""
+Harder rounding seems to hold integers where they first came to lie; where few are 0, that costs many bits."""
 
 START_NOISE = 0.25
 """While starts are tried."""
