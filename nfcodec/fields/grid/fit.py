@@ -98,10 +98,26 @@ def gain_of(rate_weight: float) -> float:
     return 16.0 if rate_weight >= 5e-4 else 20.0 if rate_weight >= 2e-4 else 24.0
 
 
-def soft_iteration(rate_weight: float, share: float, first_temperature: float = TEMPERATURE[0]) -> Iteration:
-    """One of the soft phase, when so large a share of it is over, 0 .. 1; its rounding begins at a temperature."""
+def first_temperature(expected_weight: float) -> float:
+    """Of soft rounding at the start of the soft phase, for the lambda that it is expected to end with."""
+    return min(SOFTEST, TEMPERATURE[0] + SOFTER * _octaves_finer(expected_weight))
+
+
+def growth_db(expected_weight: float, n_steps: int, share: float) -> float:
+    """What is still gained of the PSNR when so large a share of so many iterations is over, about."""
+    most = min(MOST_GROWTH_DB, GROWTH_DB + MORE_GROWTH_DB * _octaves_finer(expected_weight))
+    return most * (GROWTH_STEPS / n_steps) ** GROWTH_POWER * (1 - share) ** 2
+
+
+def _octaves_finer(expected_weight: float) -> float:
+    """How far a lambda is below FINE_WEIGHT."""
+    return max(0.0, math.log2(FINE_WEIGHT / expected_weight))
+
+
+def soft_iteration(rate_weight: float, share: float, first: float = TEMPERATURE[0]) -> Iteration:
+    """One of the soft phase, when so large a share of it is over, 0 .. 1; `first` is the temperature at its start."""
     rate = LAST_RATE + (RATE - LAST_RATE) * (0.5 + 0.5 * math.cos(math.pi * share))
-    temperature, noise = (a + (b - a) * share for a, b in ((first_temperature, TEMPERATURE[1]), NOISE))
+    temperature, noise = (a + (b - a) * share for a, b in ((first, TEMPERATURE[1]), NOISE))
     return Iteration(rate_weight, temperature, noise, rate, rate, BETAS)
 
 
@@ -216,7 +232,7 @@ class _Fit:
 
     def _soften(self, descent: Descent, n: int) -> None:
         clock, between, found_db, bits = self._request.clock("fit"), max(1, n // LOOKS), -math.inf, math.nan
-        temperature = min(SOFTEST, TEMPERATURE[0] + SOFTER * self._octaves_finer)
+        temperature = first_temperature(self._expected_weight)
         for i in range(n):
             if self._request.steps_expired():
                 break
@@ -258,15 +274,8 @@ class _Fit:
     def _steer(self, found_db: float, share: float) -> None:
         """Move lambda by how far the rounded field is from where it would be on its way to the target."""
         goal_db = self._request.psnr_db + MARGIN_DB
-        growth_db = min(MOST_GROWTH_DB, GROWTH_DB + MORE_GROWTH_DB * self._octaves_finer)
-        growth_db *= (GROWTH_STEPS / self._n_soft) ** GROWTH_POWER * (1 - share) ** 2
-        excess = found_db - (goal_db - growth_db)
+        excess = found_db - (goal_db - growth_db(self._expected_weight, self._n_soft, share))
         self._multiply(2 ** (STEERED * max(-LARGEST_EXCESS_DB, min(LARGEST_EXCESS_DB, excess))))
-
-    @property
-    def _octaves_finer(self) -> float:
-        """How far lambda is expected below FINE_WEIGHT."""
-        return max(0.0, math.log2(FINE_WEIGHT / self._expected_weight))
 
     @property
     def _least_weight(self) -> float:
