@@ -48,8 +48,10 @@ def test_an_interruption_ends_what_is_measured(tmp_path: Path, number: signal.Si
     ]
     program = f"""
 import runpy
+import signal
 from benchmarks import commands
 from benchmarks.records.measured import process
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where a shell runs tests in the background
 commands.main = lambda: process("timeit", {arguments!r})
 runpy.run_module("benchmarks", run_name="__main__")
 """
