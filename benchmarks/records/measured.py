@@ -13,7 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+PATIENCE = 5.0
+"""Seconds that a process has to end before it is killed."""
 
 
 class Measured(NamedTuple):
@@ -45,13 +48,27 @@ def process(module: str, arguments: list[str]) -> Measured:
     return Measured(row["out"], row["seconds"], row["MB"], row["cpu_seconds"])
 
 
+def stop(process: subprocess.Popen[Any]) -> None:
+    """End a process that runs in a session of its own, with all that it has started: Ctrl-C does not reach it.
+
+    It is asked to end first, so that it can end sessions that it has begun itself.
+    """
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
 def _output_of(command: list[str]) -> str:
     """What a command prints. If this program is interrupted, the command and all that it has started end with it."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as helper:
         try:
             out, _ = helper.communicate()
         except BaseException:
-            os.killpg(helper.pid, signal.SIGKILL)
+            stop(helper)
             raise
     if helper.returncode:
         raise subprocess.CalledProcessError(helper.returncode, command)

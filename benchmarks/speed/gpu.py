@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from benchmarks.records.measured import stop
 
 SECONDS = 480
 """All steps together: a device that is lent for a quarter of an hour leaves room for its start and for a second try."""
@@ -121,7 +121,7 @@ def run(steps: Sequence[Step], out: Path, tell: Callable[[str], object], seconds
             note(_ended(step, _begin(step, out), began, min(step.limit, end - time.monotonic())))
     except BaseException:
         for _, process, _ in beside:
-            _stop(process)
+            stop(process)
         raise
     for step, process, began in beside:
         note(_ended(step, process, began, max(0.0, end - time.monotonic())))
@@ -139,15 +139,8 @@ def _ended(step: Step, process: subprocess.Popen[bytes], began: float, limit: fl
         if _wait(process, limit):
             return Done(step.name, process.returncode, round(time.monotonic() - began, 1))
     finally:
-        _stop(process)
+        stop(process)
     return Done(step.name, None, round(time.monotonic() - began, 1), "stopped, its time was over")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a step that runs, with all that it has started: its session is its own, so Ctrl-C does not reach it."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -90,7 +90,8 @@ GROWTH_DB, GROWTH_STEPS, GROWTH_POWER = 2.0, 1000, 0.55
 parabola; the more iterations the less."""
 
 MORE_GROWTH_DB, MOST_GROWTH_DB = 3.4, 8.0
-"""So much more for each octave that lambda is expected below FINE_WEIGHT, and what it is at most."""
+"""So much more is reckoned with for each octave that lambda is expected below FINE_WEIGHT, and what it is at most: more
+than is gained, so that lambda begins higher, and fewer bits are spent that have to be taken away again."""
 
 
 def gain_of(rate_weight: float) -> float:
@@ -104,7 +105,7 @@ def first_temperature(expected_weight: float) -> float:
 
 
 def growth_db(expected_weight: float, n_steps: int, share: float) -> float:
-    """What is still gained of the PSNR when so large a share of so many iterations is over, about."""
+    """How far below the target the PSNR is to be when so large a share of so many iterations is over."""
     most = min(MOST_GROWTH_DB, GROWTH_DB + MORE_GROWTH_DB * _octaves_finer(expected_weight))
     return most * (GROWTH_STEPS / n_steps) ** GROWTH_POWER * (1 - share) ** 2
 
