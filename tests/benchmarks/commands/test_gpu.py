@@ -67,7 +67,7 @@ def test_an_interruption_ends_the_steps_that_run(tmp_path: Path, monkeypatch: py
     sleep = ("-c", "import time; time.sleep(60)")
     with pytest.raises(KeyboardInterrupt):
         run([Step("beside", "", sleep, 60, background=True), Step("long", "", sleep, 60)], tmp_path, print)
-    assert [process.returncode for process in begun] == [-signal.SIGKILL] * 2
+    assert [process.returncode for process in begun] == [-signal.SIGTERM] * 2
 
 
 def test_without_a_device_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
