@@ -9,7 +9,7 @@ from dataclasses import replace
 from benchmarks.figures.curves import BOTTOM, Axes, Drawn, Look, Place, Point, figure
 from benchmarks.figures.rates import AUTO, GRID, MEASURED, REFERENCE, WAVELET
 from benchmarks.rates.curves import Curve
-from benchmarks.rates.peers import peers, points_of, settings_of
+from benchmarks.rates.peers import counted_points, peers, points_of, settings_of
 from benchmarks.records.store import Row
 from benchmarks.report.peer_files import Ours, by_name
 from benchmarks.report.rate_curves import curves_of, datasets
@@ -27,14 +27,17 @@ TICKS = {1.0: "equal", 1.2: "x 1.2", 1.5: "x 1.5", 2.0: "x 2", 2.5: "x 2.5", 3.0
 def over_peer(rows: Sequence[Row]) -> str:
     """A curve for each codec, times the bits of the peer, at each of its points that grids were run at.
 
-    At a point the pictures are those of which a grid was made there, and a codec is drawn there if it has all of them.
+    The pictures are those of which grids were made at all of these points, as far as a picture's points count: so a
+    curve is about the same pictures wherever it can be. A codec is drawn at a point if it has all pictures there.
 
     Raises:
-        ValueError: no files of grids were made at points of the peer.
+        ValueError: no picture has all these files of grids.
     """
     files = {ours.name: ours.counted() for ours in by_name(_of_peer(rows))}
+    if GRID in files:
+        files[GRID] = files[GRID].complete(counted_points(PEER))
     if GRID not in files or not files[GRID].files:
-        raise ValueError(f"the records have no files of {GRID} at the PSNRs of {peers()[PEER]}")
+        raise ValueError(f"no picture has files of {GRID} at all PSNRs of {peers()[PEER]} at which there are any")
     curves = curves_of(datasets(rows).get(DATASET, []), "psnr_db")
     pictures = {number: _pictures(files[GRID], number) for number in range(1, len(settings_of(PEER)) + 1)}
     pictures = {number: names for number, names in pictures.items() if names}
@@ -92,15 +95,22 @@ def _figure(
     curves = [Drawn(points, looks[codec], marks=points) for codec, points in drawn.items()]
     curves.append(Drawn(base := tuple((place, 1.0) for place in places.values()), published, marks=base))
     names = sorted({image for images in pictures.values() for image in images})
-    numbers = [f"{int(name.removeprefix('kodim'))}" for name in names]
-    listed = " and ".join(filter(None, (", ".join(numbers[:-1]), numbers[-1])))
+    listed = _listed(names, len(points_of(PEER)))
     return figure(
         f"Bits over those of {title} at its own PSNRs: less is better", axes, _labelled(axes, curves),
-        (f"Kodak {listed}. At each point every picture has the very PSNR that",
+        (f"{listed}. At each point every picture has the very PSNR that",
          f"{title} published for it, with every codec. The mean PSNR and the number of",
          "pictures stand below it. Geometric means. AVIF, WebP and JPEG XL are read",
          "between their many settings; so is wavelet where it was not run at that PSNR."),
     )  # fmt: skip
+
+
+def _listed(images: Sequence[str], n_all: int) -> str:
+    """Which pictures these are: "Kodak 2, 5 and 13"."""
+    if len(images) == n_all:
+        return f"All {n_all} Kodak pictures"
+    numbers = [f"{int(name.removeprefix('kodim'))}" for name in images]
+    return "Kodak " + " and ".join(filter(None, (", ".join(numbers[:-1]), numbers[-1])))
 
 
 def _labelled(axes: Axes, curves: Sequence[Drawn]) -> list[Drawn]:

@@ -72,6 +72,14 @@ def points_of(peer: str) -> dict[str, tuple[Point, ...]]:
     return found
 
 
+def counted_points(peer: str) -> dict[str, set[int]]:
+    """The numbers of the points of each picture that count, as their PSNR is not too low."""
+    return {
+        image: {point.number for point in points if point.psnr_db >= LOWEST_DB}
+        for image, points in points_of(peer).items()
+    }
+
+
 @dataclass(frozen=True)
 class PeerPoint(Job):
     """One picture through `nfcodec encode` and `decode` as whole processes, at the PSNR of a peer's point.

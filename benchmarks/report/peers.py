@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks.rates.curves import Curve, bd_rate_within
-from benchmarks.rates.peers import LOWEST_DB, peers, points_of, settings_of
+from benchmarks.rates.peers import LOWEST_DB, counted_points, peers, points_of, settings_of
 from benchmarks.records.store import Row
 from benchmarks.report import peer_measures
 from benchmarks.report.machines import machines
@@ -60,17 +60,9 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     return [table for table in found if table is not None]
 
 
-def _points(peer: str) -> dict[str, set[int]]:
-    """The points of each picture that count."""
-    return {
-        image: {point.number for point in points if point.psnr_db >= LOWEST_DB}
-        for image, points in points_of(peer).items()
-    }
-
-
 def _by_point(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str, Curve]) -> Table | None:
     """Bits over the peer's at each of its settings that was run, and at all of these together."""
-    title, published = peers()[peer], _points(peer)
+    title, published = peers()[peer], counted_points(peer)
     lines: list[tuple[Cell, ...]] = []
     for each in (each.counted() for each in ours):
         for number, setting in enumerate(settings_of(peer), 1):
@@ -198,7 +190,7 @@ def _over_each_other(dataset: str, peer: str, ours: Sequence[Ours]) -> Table | N
 
 def _by_picture(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str, Curve]) -> Table | None:
     """Every picture."""
-    published, numbers = _points(peer), range(1, len(settings_of(peer)) + 1)
+    published, numbers = counted_points(peer), range(1, len(settings_of(peer)) + 1)
     lines: list[tuple[Cell, ...]] = []
     for each in ours:
         rates, at, counted = _bd_rates(each, avif), _at_quality(each, avif), each.counted()

@@ -127,20 +127,21 @@ def marks(svg: str, kind: str, colour: str) -> int:
     return len(re.findall(rf'<{kind} [^>]*style="fill: var\(--ground\); stroke: var\(--{colour}\)"', svg))
 
 
-def test_over_a_peer_a_point_shows_the_pictures_that_grids_have_there(rows: list[Row]) -> None:
+def test_over_a_peer_only_pictures_with_grids_at_all_its_points_are_shown(rows: list[Row]) -> None:
     rates = [row for row in rows if row["study"] == "rate"]
     some = grids_of("kodim05", {2: 1.1, 3: 1.2, 4: 1.1}) + grids_of("kodim23", {3: 1.2})
+    some += grids_of("kodim13", {2: 1.1, 3: 1.2, 4: 1.1})  # its second point is too low to count
     svg = over_peer([*rates, *some])
-    assert "Kodak 5 and 23. At each point" in svg
-    assert re.findall(r'class="soft" text-anchor="middle">([^<]*)', svg) == ["1", "2", "1"]
+    assert "Kodak 5 and 13. At each point" in svg
+    assert re.findall(r'class="soft" text-anchor="middle">([^<]*)', svg) == ["1", "2", "2"]
     assert marks(svg, "rect", "ours") == 3  # grids
     assert marks(svg, "circle", "soft") == 3  # the peer itself
     assert "nfcodec, wavelet" in svg  # read between its files
     assert "nfcodec, auto" not in svg
     with_auto = over_peer([*rates, *some, *grids_of("kodim05", {2: 1.0, 3: 1.0}, "auto")])
     assert "nfcodec, auto" in with_auto  # at the second point, where it has all pictures
-    low = over_peer([*rates, *grids_of("kodim13", {2: 1.1, 3: 1.2})])
-    assert marks(low, "rect", "ours") == 1  # the second point of this picture is too low to count
+    every = [row for image in points_of(PEER) for row in grids_of(image, {4: 1.1})]
+    assert "All 24 Kodak pictures. At each point" in over_peer([*rates, *every])
 
 
 def test_labels_over_a_peer_stand_apart_and_above_the_ticks(rows: list[Row]) -> None:
@@ -170,7 +171,7 @@ def test_over_a_peer_the_mean_is_geometric() -> None:
 
 
 def test_without_grids_there_is_no_figure_over_a_peer(rows: list[Row]) -> None:
-    with pytest.raises(ValueError, match="no files of nfcodec grid -e 5"):
+    with pytest.raises(ValueError, match="no picture has files of nfcodec grid -e 5"):
         over_peer([row for row in rows if row["study"] != "peer"])
 
 
