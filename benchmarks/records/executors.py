@@ -51,6 +51,10 @@ class Processes:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     for future in sorted(done, key=lambda each: each.exception() is not None):
                         yield future.result()  # what is done is kept before a failure ends the run
+            except (KeyboardInterrupt, GeneratorExit):
+                for worker in multiprocessing.active_children():
+                    worker.terminate()  # it would end what it runs, and a search takes minutes
+                raise
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 

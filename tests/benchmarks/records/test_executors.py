@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import multiprocessing
 import os
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from benchmarks.records import executors
 from benchmarks.records.executors import Processes, Ray, here
 from nfcodec.errors import UsageError
 
@@ -23,6 +27,11 @@ def square_and_threads(i: int) -> tuple[int, str | None]:
 
 def fail(i: int) -> int:
     raise ValueError(f"job {i}")
+
+
+def work_for_long(begun: Path) -> None:
+    begun.touch()
+    time.sleep(60)
 
 
 def test_here() -> None:
@@ -54,6 +63,22 @@ def test_processes_read_calls_as_they_need_them() -> None:
 def test_a_failing_job_ends_the_run() -> None:
     with pytest.raises(ValueError, match="job"):
         list(Processes(2)(fail, CALLS))
+
+
+def test_an_interruption_ends_what_processes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = [tmp_path / name for name in ("one", "two")]
+
+    def interrupted(pending: object, return_when: str) -> None:
+        while not all(path.exists() for path in begun):
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(executors, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(Processes(2)(work_for_long, [(path,) for path in begun]))
+    for worker in multiprocessing.active_children():
+        worker.join(20)
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
