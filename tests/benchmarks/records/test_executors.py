@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator
@@ -30,8 +29,16 @@ def fail(i: int) -> int:
 
 
 def work_for_long(begun: Path) -> None:
-    begun.touch()
+    begun.write_text(str(os.getpid()))
     time.sleep(60)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_here() -> None:
@@ -69,16 +76,18 @@ def test_an_interruption_ends_what_processes_run(tmp_path: Path, monkeypatch: py
     begun = [tmp_path / name for name in ("one", "two")]
 
     def interrupted(pending: object, return_when: str) -> None:
-        while not all(path.exists() for path in begun):
+        while not all(path.exists() and path.read_text() for path in begun):
             time.sleep(0.05)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(executors, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(Processes(2)(work_for_long, [(path,) for path in begun]))
-    for worker in multiprocessing.active_children():
-        worker.join(20)
-    assert not multiprocessing.active_children()
+    workers = [int(path.read_text()) for path in begun]
+    end = time.monotonic() + 20
+    while any(map(is_alive, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(is_alive, workers))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is not None, reason="ray is installed")
