@@ -53,7 +53,7 @@ class Processes:
                         yield future.result()  # what is done is kept before a failure ends the run
             except (KeyboardInterrupt, GeneratorExit):
                 for worker in multiprocessing.active_children():
-                    worker.terminate()  # it would end what it runs, and a search takes minutes
+                    worker.terminate()  # else it finishes its search first, which may take minutes
                 raise
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
