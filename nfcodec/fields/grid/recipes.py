@@ -53,8 +53,8 @@ RECIPES: Mapping[int, Recipe] = MappingProxyType(
         5: Recipe(3400, n_starts=3),
         6: Recipe(6000, n_starts=4),
         7: Recipe(10_000, n_starts=4, n_trial_steps=200),
-        8: Recipe(18_000, n_starts=5, n_trial_steps=200),
-        9: Recipe(28_000, n_starts=5, n_trial_steps=200),
+        8: Recipe(14_000, n_starts=5, n_trial_steps=200),
+        9: Recipe(20_000, n_starts=5, n_trial_steps=200),
     }
 )
 """By effort, 1 .. 9."""
