@@ -75,7 +75,7 @@ def relative(rows: Sequence[Row]) -> str:
         "VTM": Place(12, 0), "C3": Place(4, -12, 30.5), "Cool-chic 5": Place(0, 27, 30),
     }  # fmt: skip
     means = _means(rows)
-    base, at_settings = means[REFERENCE], mean_at_settings(points_by_setting(rows, REFERENCE))
+    base, at_settings = means[REFERENCE], mean_at_settings(points_by_setting(_of_kodak(rows), REFERENCE))
     curves: list[Drawn] = []
     for name, look in PUBLISHED.items():
         qualities = [quality for quality in published()[name].quality if LOW_DB <= quality <= HIGH_DB]
@@ -106,13 +106,17 @@ def _against(curve: Curve, base: Curve, qualities: Sequence[float]) -> tuple[Poi
     return tuple((q, 100 * (bpp / other - 1)) for q, bpp, other in pairs if bpp is not None and other is not None)
 
 
+def _of_kodak(rows: Sequence[Row]) -> list[Row]:
+    return datasets(rows).get("kodak", [])
+
+
 def _means(rows: Sequence[Row]) -> dict[str, dict[float, float]]:
     """Mean rate by codec and PSNR, where all pictures get there.
 
     Raises:
         ValueError: a codec that has to be there is not there with all pictures.
     """
-    by_codec = curves_of(datasets(rows).get("kodak", []), "psnr_db")
+    by_codec = curves_of(_of_kodak(rows), "psnr_db")
     found: dict[str, dict[float, float]] = {}
     for name in MEASURED:
         curves = list(by_codec.get(name, {}).values())

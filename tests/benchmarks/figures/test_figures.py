@@ -6,6 +6,7 @@ import itertools
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -125,6 +126,13 @@ def grids_of(image: str, ratios: dict[int, float], field: str = "grid") -> list[
 
 def marks(svg: str, kind: str, colour: str) -> int:
     return len(re.findall(rf'<{kind} [^>]*style="fill: var\(--ground\); stroke: var\(--{colour}\)"', svg))
+
+
+@pytest.mark.parametrize("figure", [absolute, relative])
+def test_rates_are_of_kodak_alone(figure: Callable[[Sequence[Row]], str], rows: list[Row]) -> None:
+    of_kodak = [row for row in rows if row["dataset"] == "kodak"]
+    elsewhere = [{**row, "dataset": "elsewhere", "bpp": 2 * row["bpp"]} for row in of_kodak if row["study"] == "rate"]
+    assert figure([*of_kodak, *elsewhere]) == figure(of_kodak)
 
 
 def test_over_a_peer_only_pictures_with_grids_at_all_its_points_are_shown(rows: list[Row]) -> None:
