@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.figures.curves import BOTTOM, Axes, Drawn, Look, Place, Point, figure
-from benchmarks.figures.rates import AUTO, GRID, MEASURED, REFERENCE, WAVELET
+from benchmarks.figures.rates import AUTO, DATASET, GRID, MEASURED, REFERENCE, WAVELET, of_kodak
 from benchmarks.rates.curves import Curve
 from benchmarks.rates.peers import counted_points, peers, points_of, settings_of
 from benchmarks.records.store import Row
 from benchmarks.report.peer_files import Ours, by_name
-from benchmarks.report.rate_curves import curves_of, datasets
+from benchmarks.report.rate_curves import curves_of
 
 PEER = "cool-chic-5"
-DATASET = "kodak"
 SHOWN = ("jxl", "webp", REFERENCE, WAVELET, AUTO, GRID)
 DENSE = 4
 """Files of a picture without which no rate is read between them."""
@@ -38,7 +37,7 @@ def over_peer(rows: Sequence[Row]) -> str:
         files[GRID] = files[GRID].complete(counted_points(PEER))
     if GRID not in files or not files[GRID].files:
         raise ValueError(f"no picture has files of {GRID} at all PSNRs of {peers()[PEER]} at which there are any")
-    curves = curves_of(datasets(rows).get(DATASET, []), "psnr_db")
+    curves = curves_of(of_kodak(rows), "psnr_db")
     pictures = {number: _pictures(files[GRID], number) for number in range(1, len(settings_of(PEER)) + 1)}
     pictures = {number: names for number, names in pictures.items() if names}
     places = {number: _mean_db(number, names) for number, names in pictures.items()}

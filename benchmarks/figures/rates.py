@@ -14,7 +14,7 @@ from benchmarks.records.store import Row
 from benchmarks.report.rate_curves import curves_of, datasets, points_by_setting
 from benchmarks.svg import text
 
-N_PICTURES = 24
+DATASET, N_PICTURES = "kodak", 24
 WAVELET, GRID, AUTO = f"{OURS} wavelet -e 5", f"{OURS} grid -e 5", f"{OURS} -e 5"
 REFERENCE = "avif-psnr"
 LOW_DB, HIGH_DB = 28, 46
@@ -75,7 +75,7 @@ def relative(rows: Sequence[Row]) -> str:
         "VTM": Place(12, 0), "C3": Place(4, -12, 30.5), "Cool-chic 5": Place(0, 27, 30),
     }  # fmt: skip
     means = _means(rows)
-    base, at_settings = means[REFERENCE], mean_at_settings(points_by_setting(_of_kodak(rows), REFERENCE))
+    base, at_settings = means[REFERENCE], mean_at_settings(points_by_setting(of_kodak(rows), REFERENCE))
     curves: list[Drawn] = []
     for name, look in PUBLISHED.items():
         qualities = [quality for quality in published()[name].quality if LOW_DB <= quality <= HIGH_DB]
@@ -106,8 +106,9 @@ def _against(curve: Curve, base: Curve, qualities: Sequence[float]) -> tuple[Poi
     return tuple((q, 100 * (bpp / other - 1)) for q, bpp, other in pairs if bpp is not None and other is not None)
 
 
-def _of_kodak(rows: Sequence[Row]) -> list[Row]:
-    return datasets(rows).get("kodak", [])
+def of_kodak(rows: Sequence[Row]) -> list[Row]:
+    """Files at given qualities, of the pictures that the figures are about."""
+    return datasets(rows).get(DATASET, [])
 
 
 def _means(rows: Sequence[Row]) -> dict[str, dict[float, float]]:
@@ -116,7 +117,7 @@ def _means(rows: Sequence[Row]) -> dict[str, dict[float, float]]:
     Raises:
         ValueError: a codec that has to be there is not there with all pictures.
     """
-    by_codec = curves_of(_of_kodak(rows), "psnr_db")
+    by_codec = curves_of(of_kodak(rows), "psnr_db")
     found: dict[str, dict[float, float]] = {}
     for name in MEASURED:
         curves = list(by_codec.get(name, {}).values())
