@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 PATIENCE = 5.0
 """Seconds that a process has to end before it is killed."""
@@ -63,10 +64,12 @@ def stop(process: subprocess.Popen[Any]) -> None:
 
 
 def _output_of(command: list[str]) -> str:
-    """What a command prints. If this program is interrupted, the command and all that it has started end with it."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as helper:
+    """What a command prints. However this program ends, the command and all that it has started end with it."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True) as helper:
         try:
-            out, _ = helper.communicate()
+            out = cast("IO[str]", helper.stdout).read()  # `communicate` would close the other pipe, which tells the end
+            helper.wait()
         except BaseException:
             stop(helper)
             raise
@@ -75,10 +78,17 @@ def _output_of(command: list[str]) -> str:
     return out
 
 
+def _end_with_the_program_that_measures() -> None:
+    """Its end of the pipe closes however it ends, even where it is killed and cannot do anything about it."""
+    os.read(sys.stdin.fileno(), 1)
+    os.killpg(os.getpid(), signal.SIGTERM)
+
+
 def _measure(command: list[str]) -> dict[str, object]:
+    threading.Thread(target=_end_with_the_program_that_measures, daemon=True).start()
     with tempfile.TemporaryFile("w+") as out:
         start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=out)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out)
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -202,6 +202,16 @@ def mean_by_picture(ratios: Iterable[tuple[Arms, Ratio]]) -> list[Ratio]:
     for arms, ratio in ratios:
         found.setdefault((arms["none"]["dataset"], arms["none"]["image"]), []).append(ratio)
     return [mean_ratio(each) for each in found.values()]
+
+
+def picture_means(images: Iterable[Arms], value: Callable[[Arms], float | None]) -> list[float]:
+    """A value for each picture: of several seeds the mean. Pictures for which it is None are left out."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for arms in images:
+        known, any_row = value(arms), next(iter(arms.values()))
+        if known is not None:
+            found.setdefault((any_row["dataset"], any_row["image"]), []).append(known)
+    return [sum(each) / len(each) for each in found.values()]
 
 
 def _cost(row: Row) -> tuple[int, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from benchmarks.report.grouping import (
     by_image,
     having,
     mean_by_picture,
+    picture_means,
     setups,
 )
 from benchmarks.report.table import Cell, Table
@@ -91,14 +92,12 @@ def table_2(setup: Setup, images: dict) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
     for dataset, arms in by_dataset(having(images, BOTH, "milestones")).items():
         for transform in BOTH:
-            marks = [each[transform]["milestones"] for each in arms]
-            marks = [each for each in marks if "30" in each and "50" in each]
-            if not marks:
+            both = [each for each in arms if {"30", "50"} <= each[transform]["milestones"].keys()]
+            if not both:
                 continue
-            row = tuple(float(np.mean([each[db] for each in marks])) for db in ("30", "50"))
-            rows.append(
-                (dataset, transform, "ours", len(marks), *row, _mean(each["30"] / each["50"] for each in marks))
-            )
+            to_30, to_50 = (_at("milestones", transform, db) for db in ("30", "50"))
+            means = (_mean(picture_means(both, value)) for value in (to_30, to_50, _ratio(to_30, to_50)))
+            rows.append((dataset, transform, "ours", _n_pictures(both), *means))
             if setup.field == "siren" and published.dataset(dataset) == "kodak":
                 known = published.STEPS[transform]
                 rows.append((dataset, transform, "paper", 24, known["30"], known["50"], known["ratio"]))
@@ -133,15 +132,15 @@ def table_3(setup: Setup, images: dict) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
     for dataset, arms in by_dataset(having(images, BOTH, "squared_error_variance")).items():
         is_paper_s = setup.field == "siren" and published.dataset(dataset) == "kodak"
-        n = len(arms)
-        values = {t: [each[t]["squared_error_variance"] for each in arms] for t in BOTH}
+        n = _n_pictures(arms)
+        values = {t: [_at("squared_error_variance", t, db) for db in levels] for t in BOTH}
         for transform in BOTH:
-            means = (_mean(each[db] for each in values[transform] if db in each) for db in levels)
+            means = (_mean(picture_means(arms, value)) for value in values[transform])
             rows.append((dataset, transform, "ours", n, *means))
             if is_paper_s:
                 rows.append((dataset, transform, "paper", 24, *published.VARIANCE[transform].values()))
-        pairs = list(zip(*values.values(), strict=True))
-        ratios = (_mean(a[db] / b[db] for a, b in pairs if db in a and db in b) for db in levels)
+        pairs = zip(*values.values(), strict=True)
+        ratios = (_mean(picture_means(arms, _ratio(none, rpp))) for none, rpp in pairs)
         rows.append((dataset, "none / rpp, mean of the ratios", "ours", n, *ratios))
         if is_paper_s:
             rows.append((dataset, "none / rpp, mean of the ratios", "paper", 24, *published.VARIANCE["ratio"].values()))
@@ -158,8 +157,9 @@ def barrier(setup: Setup, images: dict) -> Table | None:
     rows: list[tuple[Cell, ...]] = []
     for dataset, arms in by_dataset(having(images, BOTH, "line")).items():
         for transform in BOTH:
-            lowest = [min(each[transform]["line"]) for each in arms]
-            rows.append((dataset, transform, "ours", len(arms), _mean(lowest), min(lowest)))
+            lowest = picture_means(arms, lambda each, transform=transform: min(each[transform]["line"]))
+            lowest_of_all = min(min(each[transform]["line"]) for each in arms)
+            rows.append((dataset, transform, "ours", len(lowest), _mean(lowest), lowest_of_all))
             if setup.field == "siren" and published.dataset(dataset) == "kodak":
                 rows.append((dataset, transform, "paper", 24, published.LOWEST_ON_LINE_DB[transform], None))
     if not rows:
@@ -167,6 +167,27 @@ def barrier(setup: Setup, images: dict) -> Table | None:
     columns = ("pictures", "transform", "source", "n", "lowest PSNR in dB, mean", "lowest of all")
     title = f"Figure 6: the straight line from the weights at 30 dB to those at 50 dB. {setup.title}"
     return Table(f"barrier-{setup.name}", title, columns, tuple(rows), (f"Ours: {setup.title}; {PAPER_SETUP}.",))
+
+
+def _at(key: str, transform: str, db: str) -> Callable[[Arms], float | None]:
+    """What a run with a transform has at a PSNR; None where it did not get there."""
+    return lambda arms: arms[transform][key].get(db)
+
+
+def _ratio(
+    numerator: Callable[[Arms], float | None], denominator: Callable[[Arms], float | None]
+) -> Callable[[Arms], float | None]:
+    """None where one of the two is."""
+
+    def ratio(arms: Arms) -> float | None:
+        above, below = numerator(arms), denominator(arms)
+        return None if above is None or below is None else above / below
+
+    return ratio
+
+
+def _n_pictures(arms: Iterable[Arms]) -> int:
+    return len(picture_means(arms, lambda _: 1.0))
 
 
 def _mean(values: Iterable[float]) -> float | None:

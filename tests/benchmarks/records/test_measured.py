@@ -34,18 +34,21 @@ def test_a_failure_is_told() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_what_is_measured(tmp_path: Path, number: signal.Signals) -> None:
-    lock = tmp_path / "held by what is measured"
+    said = _end_while_it_measures(tmp_path, number)
+    assert b"KeyboardInterrupt" in said
+
+
+def test_a_kill_ends_what_is_measured(tmp_path: Path) -> None:
+    _end_while_it_measures(tmp_path, signal.SIGKILL)
+
+
+def _end_while_it_measures(folder: Path, number: signal.Signals) -> bytes:
+    """Send a signal to a suite that measures a sleep, and see that the sleep ends; what the suite said."""
+    lock = folder / "held by what is measured"
     lock.touch()
     hold = f"import fcntl; file = open({str(lock)!r}, 'r+'); fcntl.flock(file, fcntl.LOCK_EX)"
-    arguments = [
-        "-n",
-        "1",
-        "-r",
-        "1",
-        "-s",
-        f"{hold}; print(file=file, flush=True)",
-        f"import time; time.sleep({10 * SECONDS})",
-    ]
+    setup = f"{hold}; print(file=file, flush=True)"
+    arguments = ["-n", "1", "-r", "1", "-s", setup, f"import time; time.sleep({10 * SECONDS})"]
     program = f"""
 import runpy
 import signal
@@ -60,9 +63,9 @@ runpy.run_module("benchmarks", run_name="__main__")
         os.kill(suite.pid, number)
         _, said = suite.communicate(timeout=SECONDS)
     assert suite.returncode != 0
-    assert b"KeyboardInterrupt" in said
     with lock.open("r+") as file:
         _wait(lambda: _locked(file.fileno()))
+    return said
 
 
 def _locked(file: int) -> bool:

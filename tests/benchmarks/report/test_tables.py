@@ -127,6 +127,26 @@ def test_table_2_has_the_paper_beside_ours() -> None:
     )
 
 
+def test_tables_2_and_3_count_several_seeds_of_a_picture_as_one() -> None:
+    of_a = [paper_row("a", transform, 100) for transform in ("none", "rpp")]
+    of_b = [paper_row("b", transform, 300) for transform in ("none", "rpp")]
+    rows = [*of_a, *of_b, *(row | {"seed": 1, "milestones": {"30": 100, "50": 300}} for row in of_a)]
+    ours = [row for row in of("table-2", rows).rows if row[2] == "ours"]
+    ratio = pytest.approx((5 / 12 + 1 / 2) / 2)
+    assert ours == [("kodak", name, "ours", 2, 112.5, 250.0, ratio) for name in ("none", "rpp")]
+
+    watched = [row | {"study": "dynamics", "line": [20.0 + row["seed"], 50.0]} for row in rows]
+    for row in watched:
+        variance = {"20": 4.0, "30": 2.0 + 4.0 * row["seed"]} if row["image"] == "a" else {"20": 8.0}
+        row["squared_error_variance"] = variance if row["transform"] == "none" else {"20": 2.0, "30": 1.0}
+    none, rpp, ratio = (row[3:] for row in of("table-3", watched).rows if row[2] == "ours")
+    assert none == (2, 6.0, 4.0, None, None)
+    assert rpp == (2, 2.0, 1.0, None, None)
+    assert ratio == (2, 3.0, 4.0, None, None)
+    lowest = next(row for row in of("barrier", watched).rows if row[2] == "ours")
+    assert lowest == ("kodak", "none", "ours", 2, (20.5 + 20.0) / 2, 20.0)
+
+
 def test_the_paper_s_datasets_are_known_by_the_folder() -> None:
     assert [dataset(name) for name in ("kodak", "clic-512", "div2k-lr-x2", "mine")] == ["kodak", "clic", "div2k", None]
 
