@@ -56,7 +56,7 @@ def command() -> None:
     nfcodec encode *.png -o small
 
     `nfcodec VERB --help` has the options of a verb. `-` stands for standard input or output. Exit codes: 0 ok,
-    1 unexpected, 2 usage, 3 cannot read the input, 4 not an .nfc file or corrupt, 5 PSNR target not reached, 6 limit
+    1 unexpected, 2 usage, 3 cannot read the input, 4 not an .nfc file or corrupt, 5 PSNR or size not reached, 6 limit
     exceeded, 7 cannot write, 129 hung up, 130 interrupted, 143 terminated.
     """
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HTML, DIFF = "--html", "--diff"
 
 
-@click.command("compare", cls=Verb)
+@click.command("compare", cls=Verb, short_help="Measure how close two pictures are.")
 @click.argument("first", metavar="A", type=FilePath(0))
 @click.argument("second", metavar="B", type=FilePath(0))
 @click.option(HTML, type=FilePath(1), metavar="OUT",

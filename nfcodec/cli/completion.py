@@ -18,8 +18,13 @@ _INTO = {
 }
 
 
-@click.command("completion", cls=Verb, lists={"Where it goes": lambda: _INTO},
-               epilog="Example: nfcodec completion fish > ~/.config/fish/completions/nfcodec.fish")  # fmt: skip
+@click.command(
+    "completion",
+    cls=Verb,
+    short_help="Print a script for the shell's completion.",
+    lists={"Where it goes": lambda: _INTO},
+    epilog="Example: nfcodec completion fish > ~/.config/fish/completions/nfcodec.fish",
+)
 @click.argument("shell", type=click.Choice(list(_INTO)))
 def command(shell: str) -> None:
     """Print a script for SHELL, by which it completes verbs, options, files, chains and fields."""

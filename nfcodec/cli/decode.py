@@ -100,6 +100,7 @@ class Decode(Work):
 @click.command(
     "decode",
     cls=Verb,
+    short_help="Decode .nfc files to pictures.",
     epilog="Example: nfcodec decode photo.nfc - --format ppm | display -, or: nfcodec decode *.nfc -o pictures",
 )
 @click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True, type=FilePath(0))

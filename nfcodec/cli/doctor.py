@@ -28,7 +28,7 @@ NOT_AVAILABLE = "not available: "
 """How the status of an engine begins that cannot be used."""
 
 
-@click.command("doctor", cls=Verb)
+@click.command("doctor", cls=Verb, short_help="Show what is installed and what is missing.")
 @json_option
 @verbose_option
 def command(as_json: bool) -> None:

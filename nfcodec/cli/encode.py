@@ -151,6 +151,7 @@ class Encode(Work):
 @click.command(
     "encode",
     cls=Verb,
+    short_help="Encode pictures as .nfc files.",
     lists={
         "Fields": field_usages,
         "Transforms, joined by +, of pixels and of their samples z, from 0 to 1": _transforms,
@@ -193,7 +194,7 @@ class Encode(Work):
 @click.option("--time-limit", "time_limit_s", type=float, callback=positive(), metavar="S",
               help="Spend as much effort, up to -e, as S seconds allow on this machine, beside the time to load and"
                    " compile. Where even the least takes longer, steps and searches are cut short.")  # fmt: skip
-@click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR.")
+@click.option("--best-effort", is_flag=True, help="Write the best file even if it misses the PSNR or the size.")
 @click.option(REPORT, "page", type=FilePath(1), metavar="HTML",
               help="Also write a page for a browser: how the fit went, where the bits are, what was lost.")  # fmt: skip
 @frame_option("IN")

@@ -48,7 +48,7 @@ class Inspect(Work):
         return Made({"path": job.source, **info}, text=text)
 
 
-@click.command("info", cls=Verb)
+@click.command("info", cls=Verb, short_help="Show what .nfc files say of themselves.")
 @click.argument("paths", metavar="IN...", nargs=-1, required=True, type=FilePath(0))
 @recursive_option
 @limit_options

@@ -84,7 +84,7 @@ class Verify(Work):
         return Made(report, summary=_summary(source, report))
 
 
-@click.command("verify", cls=Verb)
+@click.command("verify", cls=Verb, short_help="Check that .nfc files decode as they should.")
 @click.argument("paths", metavar="IN...", nargs=-1, required=True, type=FilePath(0))
 @click.option("--reference", type=FilePath(0), metavar="IMG", help="Also measure the PSNR of IN against this picture.")
 @frame_option("IMG")
