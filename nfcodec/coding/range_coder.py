@@ -18,6 +18,9 @@ from nfcodec.errors import FormatError
 WORD_BITS, STATE_BITS = 32, 64
 WORD_BYTES = WORD_BITS // 8
 
+FIRST_WORDS = STATE_BITS // WORD_BITS
+"""That a decoder begins with. Each symbol, and each group of bits, takes one more at most."""
+
 Words = npt.NDArray[np.uint32]
 
 BAD_SYMBOL = -1
@@ -51,7 +54,7 @@ class RangeDecoder:
     """Reads symbols. Any words decode to something; `check_end` tells whether there were too many."""
 
     def __init__(self, words: Words) -> None:
-        self._words, self.n_read = [*words.tolist(), 0, 0], 2
+        self._words, self.n_read = [*words.tolist(), 0, 0], FIRST_WORDS
         self._difference = self._words[0] << WORD_BITS | self._words[1]
         self._range = _STATE
 

@@ -9,6 +9,7 @@ from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import OUTPUT_UNIT, Quantized, Step
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.payload import LATENTS
+from nfcodec.fields.grid.synthesis import UNIT_STEP
 from nfcodec.fields.grid.tables import SMALLEST_LOG2
 from nfcodec.fitting.problem import Problem, Trial, Weights, quantized
 from nfcodec.metrics import squared_error
@@ -58,11 +59,10 @@ def _exact(offset: Quantized) -> npt.NDArray[np.int64]:
 
 def _weights(problem: Problem, offset: Quantized) -> Weights:
     """All of a field: 0, narrow distributions of the latents, and the offsets."""
-    one = Step(128, -7)
     layout = problem.field.layout(problem.geometry)
-    weights = {tensor.name: Quantized(np.zeros(tensor.shape, np.int64), one) for tensor in layout}
+    weights = {tensor.name: Quantized(np.zeros(tensor.shape, np.int64), UNIT_STEP) for tensor in layout}
     narrow = weights["entropy_bias"].symbols
     narrow[-1] = -1
     weights["entropy_bias"] = Quantized(narrow, Step.nearest(-SMALLEST_LOG2))
-    weights[LATENTS] = Quantized(weights[LATENTS].symbols.astype(np.int32), one)
+    weights[LATENTS] = Quantized(weights[LATENTS].symbols.astype(np.int32), UNIT_STEP)
     return {**weights, "offset": offset}

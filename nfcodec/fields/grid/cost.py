@@ -48,10 +48,14 @@ def stages(field: Grid, geometry: Geometry, n_steps: int, times: float = 1.0) ->
     return [fit, Stage(SEARCH, PASSES * step), rounds, Stage(WRITING, writing)]
 
 
-def memory_bytes(geometry: Geometry, engine: str) -> float:
-    """At the peak, on the CPU."""
+def memory_bytes(geometry: Geometry, engine: str, n_fits: int = 1) -> float:
+    """At the peak, on the CPU.
+
+    Args:
+        n_fits: that are in memory together.
+    """
     n_pixels = geometry.n_pixels
     if engine != "torch":
-        return BASE_BYTES + KERNEL_BYTES + PIXEL_BYTES * n_pixels
+        return BASE_BYTES + KERNEL_BYTES + n_fits * PIXEL_BYTES * n_pixels
     piece = TORCH_PIECE_BYTES * min(PIECE, n_pixels)
-    return BASE_BYTES + KERNEL_BYTES + TORCH_BYTES + TORCH_PIXEL_BYTES * n_pixels + piece
+    return BASE_BYTES + KERNEL_BYTES + TORCH_BYTES + n_fits * TORCH_PIXEL_BYTES * n_pixels + piece

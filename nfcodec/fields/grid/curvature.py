@@ -22,8 +22,8 @@ from nfcodec.exact.geometry import Geometry, whole
 from nfcodec.fields.grid.entropy import EntropyModel
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.payload import LATENTS, limit_of
+from nfcodec.fields.grid.program import LARGEST_LOG_SCALE, LEAST_PROBABILITY, SMALLEST_LOG_SCALE
 from nfcodec.fields.grid.synthesis import Synthesis
-from nfcodec.workers import single_threaded_blas
 
 MOST_ENTRIES, MOST_PIXELS, BAND_ROWS = 1 << 17, 1 << 17, 8
 """So many are looked at, evenly spread; pixels in bands of rows."""
@@ -33,9 +33,6 @@ AT_A_TIME = 1 << 12
 
 LEAST = 3e-4
 """What is added to the diagonal of H, over its mean: what a few places say of a weight is not to be trusted fully."""
-
-LEAST_PROBABILITY = 2.0**-16
-"""Entries that are less likely have no slope."""
 
 UNIT = 2.0**-ACTIVATION_BITS
 
@@ -113,9 +110,8 @@ def curvatures(
     Raises:
         FormatError: the weights would overflow.
     """
-    with single_threaded_blas():
-        of_entropy = _summed(_entropy_products(field, networks, each) for each in _entries(field, geometry, weights))
-        of_synthesis = _summed(_synthesis_products(field, networks, each) for each in _levels(field, geometry, weights))
+    of_entropy = _summed(_entropy_products(field, networks, each) for each in _entries(field, geometry, weights))
+    of_synthesis = _summed(_synthesis_products(field, networks, each) for each in _levels(field, geometry, weights))
     return [
         Curvature(("entropy", "entropy_bias", "maps", "map_bias"), of_entropy),
         Curvature(("synthesis", "out", "near", "synthesis_bias"), of_synthesis),
@@ -124,15 +120,16 @@ def curvatures(
 
 def _summed(some: Iterable[Products]) -> Doubles:
     """H of weights, in the order of the products, added up over batches of places."""
-    found = np.zeros((0, 0))
+    found: Doubles = np.zeros((0, 0))
     for products in some:
         n_places = products[0][0].shape[1]
         ends = np.cumsum([0, *(len(by) * len(seen) for by, seen in products)])
+        found = found if found.size else np.zeros((ends[-1], ends[-1]))
         slopes = np.empty((ends[-1], n_places), np.float32)
         for (by, seen), first, end in zip(products, ends[:-1], ends[1:], strict=True):
             out = slopes[first:end].reshape(len(by), len(seen), n_places)
             np.multiply(by[:, None], seen[None], out=out)
-        found = np.inner(slopes, slopes) + (found if found.size else 0.0)
+        found += np.inner(slopes, slopes)
     return found
 
 
@@ -199,11 +196,13 @@ def _through(matrix: FloatArray, slopes: FloatArray) -> FloatArray:
 
 def bits_slopes(values: FloatArray, locations: FloatArray, log_scales: FloatArray) -> FloatArray:
     """Slopes (2, n) of the bits of values, as `torch.laplace_bits` defines them, by locations and log2 of scales."""
-    rate = np.exp2(-log_scales)
+    limited = np.clip(log_scales, SMALLEST_LOG_SCALE, LARGEST_LOG_SCALE)
+    rate = np.exp2(-limited)
     above, below = (values - locations + 0.5) * rate, (values - locations - 0.5) * rate
     tails = 0.5 * np.exp(-np.abs(above)), 0.5 * np.exp(-np.abs(below))
     share = 0.5 * (np.sign(below) * np.expm1(-np.abs(below)) - np.sign(above) * np.expm1(-np.abs(above)))
     by_location, by_log_scale = (tails[0] - tails[1]) * rate / math.log(2), tails[0] * above - tails[1] * below
+    by_log_scale = np.where(limited == log_scales, by_log_scale, 0)
     of_share = np.stack([by_location, by_log_scale]) / np.maximum(share, LEAST_PROBABILITY)
     return np.where(share > LEAST_PROBABILITY, of_share, 0).astype(np.float32)
 

@@ -10,6 +10,7 @@ from nfcodec.exact.field import Parameters
 from nfcodec.fields.grid.program import Measured, Program
 from nfcodec.fields.grid.soap import Soap, parts
 from nfcodec.kernels.arguments import Floats
+from nfcodec.workers import single_threaded_blas
 
 LARGEST_NORM = 0.03
 """Of the gradients of all networks' tensors together."""
@@ -108,7 +109,8 @@ class Descent:
         norm = float(sum(np.square(each, dtype=np.float64).sum() for each in gradients.values())) ** 0.5
         factor = np.float32(min(1, LARGEST_NORM / (norm + 1e-6)))
         scaled = {name: each * factor for name, each in gradients.items()}
-        self._soap.step(self.networks, scaled, how.network_rate, how.renewed)
+        with single_threaded_blas():
+            self._soap.step(self.networks, scaled, how.network_rate, how.renewed)
         self._revive(gradients["out"])
 
     def _revive(self, slopes: Floats) -> None:

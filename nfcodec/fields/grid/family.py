@@ -87,9 +87,13 @@ class _Fitted(NamedTuple):
     trial: Trial
 
     @property
-    def size(self) -> int:
-        """Of the payload, in bytes."""
-        return len(self.problem.payload(self.trial.weights))
+    def reaches(self) -> bool:
+        return self.trial.psnr_db >= self.psnr_db
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Smaller where it is better: by bytes of the payload, or by the PSNR where that was not reached."""
+        return not self.reaches, len(self.problem.payload(self.trial.weights)) if self.reaches else -self.trial.psnr_db
 
 
 class GridSession(Session):
@@ -116,49 +120,59 @@ class GridSession(Session):
                 whole = self._given or field_for(geometry, recipe)
                 field = self._given or field_for(geometry, recipe, n_bytes)
                 n_steps = n_fits(n_bytes) * steps_for(geometry, recipe, request.max_steps)
-                spent, memory = stages(field, geometry, n_steps, times), memory_bytes(geometry, engine)
+                n_kept = 1 if n_bytes >= SMALLER[-1][0] else 2
+                spent, memory = stages(field, geometry, n_steps, times), memory_bytes(geometry, engine, n_kept)
                 found.append(Plan(field, recipe, effort, spent, memory, () if whole == field else (whole,)))
         return found
 
     def fit(self, plan: Plan, request: Request) -> Solution:
-        began, before = time.monotonic(), self._fitted
+        began = time.monotonic()
         smallest = Problem.of(self._picture, self._given or SMALLEST)
         colour = one_colour(smallest, request.psnr_db)
         if colour is not None:
             return Solution.closed_form(smallest, colour, time.monotonic() - began)
-        if before is None or before.effort != plan.effort or abs(request.psnr_db - before.psnr_db) > NEAR_DB:
-            found = self._fits(plan, request)
-            reaching = [each for each in found if each.trial.psnr_db >= request.psnr_db]
-            best = max(found, key=lambda each: each.trial.psnr_db)
-            best = self._fitted = min(reaching, key=lambda each: each.size) if reaching else best
-            trial, others = best.trial, sum(each.settling.taken for each in found if each is not best)
+        fitted = self._fitted
+        if fitted and fitted.effort == plan.effort and abs(request.psnr_db - fitted.psnr_db) <= NEAR_DB:
+            trial, steps = fitted.settling.reach(request), fitted.settling.taken
         else:
-            best, trial, others = before, before.settling.reach(request), 0
-        steps, program, seconds = best.settling.taken + others, best.settling.program, time.monotonic() - began
-        return Solution(best.problem, trial, steps, steps, seconds, program.engine, program.device)
+            fitted = self._fitted = None  # its memory is needed
+            fitted, steps = self._best_fit(plan, request)
+            self._fitted, trial = fitted, fitted.trial
+        program, seconds = fitted.settling.program, time.monotonic() - began
+        return Solution(fitted.problem, trial, steps, steps, seconds, program.engine, program.device)
 
-    def _fits(self, plan: Plan, request: Request) -> list[_Fitted]:
-        """One after the other, each with a seed of its own, as long as there is time; other fields if none will do."""
-        from nfcodec.fields.grid.fit import fit_grid
+    def _best_fit(self, plan: Plan, request: Request) -> tuple[_Fitted, int]:
+        """Of several, each with a seed of its own, as long as there is time, and other fields if none will do.
 
-        n_bytes, found = self._wavelet_bytes(request), list[_Fitted]()
+        Returns:
+            The best, and the iterations of all.
+        """
         to_suit = self._bytes_to_suit(plan.recipe, request)
         fields = [plan.field] * n_fits(to_suit) + [*plan.others]
+        best, n_fitted, taken = None, 0, 0
         while fields:
             field = fields.pop(0)
-            enough = any(each.trial.psnr_db >= request.psnr_db for each in found)
-            if found and (request.steps_expired() or request.max_steps == 0 or (enough and field != plan.field)):
+            if best and (request.steps_expired() or request.max_steps == 0 or (best.reaches and field != plan.field)):
                 break
-            assert isinstance(field, Grid)
             n_steps = steps_for(self._picture.geometry, plan.recipe, request.max_steps)
-            problem, own = Problem.of(self._picture, field), replace(request, seed=request.seed + len(found) * SEEDS)
-            settling = fit_grid(field, problem, own, plan.recipe, n_steps, n_bytes)
-            found.append(_Fitted(plan.effort, request.psnr_db, problem, settling, settling.reach(own)))
-            if field == plan.field and len(found) < FITS and is_unlucky(settling.taken, n_steps, to_suit):
+            fitted = self._fit_with(field, plan, replace(request, seed=request.seed + n_fitted * SEEDS), n_steps)
+            best = fitted if best is None else min(best, fitted, key=lambda each: each.rank)
+            n_fitted, taken = n_fitted + 1, taken + fitted.settling.taken
+            others_follow = field == plan.field and is_unlucky(fitted.settling.n_before, n_steps, to_suit)
+            if others_follow and n_fitted + fields.count(field) < FITS:
                 fields.insert(0, field)
             if request.max_steps is not None:
-                request = replace(request, max_steps=max(0, request.max_steps - settling.taken))
-        return found
+                request = replace(request, max_steps=max(0, request.max_steps - fitted.settling.taken))
+        assert best is not None  # there is a field at first
+        return best, taken
+
+    def _fit_with(self, field: object, plan: Plan, request: Request, n_steps: int) -> _Fitted:
+        from nfcodec.fields.grid.fit import fit_grid
+
+        assert isinstance(field, Grid)
+        problem = Problem.of(self._picture, field)
+        settling = fit_grid(field, problem, request, plan.recipe, n_steps, self._wavelet_bytes(request))
+        return _Fitted(plan.effort, request.psnr_db, problem, settling, settling.reach(request))
 
     def estimated_bytes(self, request: Request) -> float | None:
         """See `Session.estimated_bytes`. Of small files only fits tell: they take 0.2 to 1.3 times what wavelets do."""

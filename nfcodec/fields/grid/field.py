@@ -79,13 +79,16 @@ class Grid(Field):
         n_grids = self.n_levels + self.n_hyper
         return [n_grids - 1 - i for i in range(min(MOST_MAPPED_GRIDS, self.n_levels - 1))]
 
+    def n_entries(self, geometry: Geometry) -> int:
+        """Of all grids."""
+        return sum(lattice.size for lattice in self.lattices(geometry))
+
     def layout(self, geometry: Geometry) -> list[Tensor]:
         """The tensors; `docs/reference/format.md` says what each row is."""
         n, channels, n_maps = self.n_inputs, geometry.channels, len(self.n_coarser)
-        n_entries = sum(lattice.size for lattice in self.lattices(geometry))
         matrix, bias = Role.MATRIX, Role.BIAS
         return [
-            Tensor("latents", (n_entries, 1), Role.TABLE),
+            Tensor("latents", (self.n_entries(geometry), 1), Role.TABLE),
             Tensor("entropy", (2 * n + 4, n), matrix),
             Tensor("entropy_bias", (2 * n + 2,), bias),
             Tensor("maps", (self.n_mapped, sum(self.n_coarser)), matrix),

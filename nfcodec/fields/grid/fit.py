@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,8 +67,8 @@ STEERED, LARGEST_EXCESS_DB = 0.3, 1.0
 """log2(lambda) moves by so much per dB, each look; and what counts at most."""
 
 FARTHEST = 3.0
-"""log2(lambda) stays so near to where steering began. Where it is iterations that are missing, a lower lambda gains no
-PSNR, and the repeated iterations would begin far from the right one."""
+"""log2(lambda) stays so near to what is expected, which is less after each repetition. Where it is iterations that are
+missing, a lower lambda gains no PSNR, and the repeated iterations would begin far from the right one."""
 
 MARGIN_DB = 0.02
 """Over the target at the end, for what the rounding of networks takes."""
@@ -135,6 +136,14 @@ def fit_grid(field: Grid, problem: Problem, request: Request, recipe: Recipe, n_
     return Settling(problem, descent, fit.rounded(descent), fit.normalised, fit.rate_weight, fit.taken)
 
 
+class _Good(NamedTuple):
+    """A state of a fit that is over the target when it is rounded, its bits, and the lambda that led there."""
+
+    bits: float
+    rate_weight: float
+    state: Parameters
+
+
 class _Fit:
     """The iterations.
 
@@ -158,7 +167,7 @@ class _Fit:
         n_before = recipe.n_starts * self._n_trials + self._n_coarse
         self._n_soft = max(0, soft_steps(n_steps) - n_before // times)
         self._spent = 0.0
-        self._good: tuple[float, Parameters] | None = None
+        self._good: _Good | None = None
 
     @property
     def taken(self) -> int:
@@ -195,6 +204,8 @@ class _Fit:
         how = Iteration(price, TEMPERATURE[0], START_NOISE, RATE, RATE, BETAS, renewed=1)
         for each in descents:
             for _ in range(self._n_trials):
+                if self._request.steps_expired():
+                    break
                 self._step(each, how)
         best = min(numbers, key=lambda i: _loss(descents[i], price))
         descents[best].restart()
@@ -212,7 +223,8 @@ class _Fit:
             self._multiply(2 ** (-short_db / DB_PER_OCTAVE))
             self._soften(descent, min(self._left(), max(LEAST_FAR, self._n_soft)))
         if self._good is not None and self.psnr_db(descent) < self._request.psnr_db - FAR_DB:
-            descent.restore(self._good[1])
+            descent.restore(self._good.state)
+            self.rate_weight = self._good.rate_weight
 
     def rounded(self, descent: Descent) -> Weights:
         """What a file holds; with finer steps than are worth their bits where those take the field below the target."""
@@ -269,8 +281,8 @@ class _Fit:
     def _keep(self, descent: Descent, found_db: float, bits: float) -> None:
         """Remember the field with the fewest bits of those over the target: fits of a few pixels may collapse."""
         enough = found_db >= self._request.psnr_db
-        if enough and (self._good is None or bits < self._good[0]):
-            self._good = bits, descent.state()
+        if enough and (self._good is None or bits < self._good.bits):
+            self._good = _Good(bits, self.rate_weight, descent.state())
 
     def _steer(self, found_db: float, share: float) -> None:
         """Move lambda by how far the rounded field is from where it would be on its way to the target."""

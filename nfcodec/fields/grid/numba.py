@@ -50,6 +50,10 @@ class GridProgram(Program):
         )
 
     @classmethod
+    def require(cls, device: str) -> None:
+        """See `Program.require`. The CPU is always there, and `engine_for` refuses any other device."""
+
+    @classmethod
     def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> GridProgram:
         return cls(field, geometry, target, None, Workers(n_threads()))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nfcodec.coding.range_coder import WORD_BYTES, Words
+from nfcodec.coding.range_coder import FIRST_WORDS, WORD_BYTES, Words, check_end
 from nfcodec.exact.arithmetic import MAX_SYMBOL, Quantized, Step, SymbolArray
 from nfcodec.exact.geometry import Geometry
 from nfcodec.exact.part import Part, SymbolCoder, Symbols, every
@@ -33,8 +33,12 @@ ENTRY, WAVEFRONT, MULTIPLICATION = 0.09e-6, 4e-6, 0.12e-9
 PLAIN_ENTRY = 1.5e-6
 """Work of an entry without them."""
 
-ENTRY_BYTES, KERNELS = 24, Cost(160e6, 2.0, 160e6)
-"""Memory of each entry, and what loading compiled loops takes; the memory also where they are compiled at first."""
+KERNELS = Cost(160e6, 2.0, 160e6)
+"""What loading compiled loops takes; the memory also where they are compiled at first."""
+
+MOST_WORDS, PLAIN_WORD_BYTES = 4, 48
+"""Words of the stream that an entry may take, one for each of its parts (symbol, low bits, an escape in two), and the
+memory of a word without compiled loops."""
 
 
 class LatentsPart(Part):
@@ -55,11 +59,13 @@ class LatentsPart(Part):
 
     def read_head(self, reader: ByteReader) -> None:
         """The stream is decoded with the symbols, so that limits can come before."""
-        self._limit = reader.varint(MAX_SYMBOL)
-        self._words = reader.take(WORD_BYTES * reader.varint())
+        self._limit, n_words = reader.varint(MAX_SYMBOL), reader.varint()
+        check_end(FIRST_WORDS + MOST_WORDS * self._field.n_entries(self._geometry), n_words)
+        self._words = reader.take(WORD_BYTES * n_words)
 
     def cost(self, stream_bytes: int) -> Cost:
-        return latents_cost(self._field, self._geometry).then(Cost(len(self._words)))
+        words = Cost(len(self._words) * (1 + PLAIN_WORD_BYTES / WORD_BYTES))
+        return latents_cost(self._field, self._geometry).then(words)
 
     def code(self, coder: SymbolCoder, symbols: Symbols | None, known: Symbols) -> Symbols:
         if symbols is not None:
@@ -123,7 +129,7 @@ def _grids(model: EntropyModel, latents: SymbolArray) -> list[Int32Array]:
 def latents_cost(field: Grid, geometry: Geometry) -> Cost:
     """What decoding the entries takes at most, which are kept."""
     lattices, n = field.lattices(geometry), field.n_inputs
-    n_entries = sum(lattice.size for lattice in lattices)
+    n_entries = field.n_entries(geometry)
     n_wavefronts = sum(lattice.n_wavefronts for lattice in lattices)
     half = sum(lattice.size for lattice in field.lattices(geometry)[1:2])
     memory = 8 * n_entries + 8 * field.n_mapped * half + 8 * BAND * (n + len(lattices))

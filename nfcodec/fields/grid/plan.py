@@ -27,7 +27,8 @@ FEW_BYTES, FITS = 600, 3
 """Where wavelets take less, the smallest file of so many fits counts: they differ by a factor of up to two."""
 
 UNLUCKY = 1.25
-"""A fit that takes so many times its iterations had an unlucky start, and repeated itself to reach its target."""
+"""A fit that takes so many times the iterations that were to come before the rounds had an unlucky start, and repeated
+itself to reach its target."""
 
 FULL_PIXELS, FEWER, MORE, MOST_MORE = 0.4e6, 0.57, 0.4, 4.0
 """Of larger pictures iterations fall with the power FEWER of the pixels, so that an encode takes minutes. Of smaller
@@ -98,6 +99,11 @@ def n_fits(n_bytes: float) -> int:
     return FITS if n_bytes < FEW_BYTES else 1
 
 
-def is_unlucky(taken: int, n_steps: int, n_bytes: float) -> bool:
-    """Whether a fit that has taken so many iterations is followed by another one: of small files only."""
-    return n_bytes < SMALLER[-1][0] and taken > UNLUCKY * n_steps
+def is_unlucky(n_before: int, n_steps: int, n_bytes: float) -> bool:
+    """Whether a fit is followed by another one: of small files only.
+
+    Args:
+        n_before: iterations that it took before the rounds with which latents end.
+        n_steps: those that it was to take in all.
+    """
+    return n_bytes < SMALLER[-1][0] and n_before > UNLUCKY * soft_steps(n_steps)

@@ -14,6 +14,12 @@ from nfcodec.kernels.arguments import Floats
 EPS = 1e-12
 """Of Adam, which moves latents."""
 
+LARGEST_LOG_SCALE, SMALLEST_LOG_SCALE = 7.0, -7.0
+"""Bits are those of Laplace distributions with scales of 2^-7 to 2^7 symbols."""
+
+LEAST_PROBABILITY = 2.0**-16
+"""No symbol takes more bits than this says, so that slopes stay bounded."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -85,6 +91,11 @@ class Program(ABC):
     def __init__(self, field: Grid, geometry: Geometry, device: str = "cpu") -> None:
         self.field, self.geometry, self.device = field, geometry, device
         self.lattices = field.lattices(geometry)
+
+    @classmethod
+    @abstractmethod
+    def require(cls, device: str) -> None:
+        """Raise EngineError if there is no such device, "auto" being any."""
 
     @classmethod
     @abstractmethod

@@ -42,9 +42,11 @@ def runs_on_gpu(engine: str, device: str) -> bool:
 
 
 def load_program(engine: str, device: str) -> type[Program]:
-    """The program of the engine that a request means. Raises EngineError."""
+    """The program of the engine that a request means, for a device that is there. Raises EngineError."""
     name = engine_for(engine, device)
     try:
-        return load(PROGRAMS[name])
+        program = load(PROGRAMS[name])
     except registry.BROKEN as error:
         raise EngineError(f"the engine {name!r} cannot be imported: {error}") from error
+    program.require(device)
+    return program

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nfcodec.fields.grid.program import LARGEST_LOG_SCALE, LEAST_PROBABILITY, SMALLEST_LOG_SCALE
 from nfcodec.kernels.arguments import Floats, Indices
 from nfcodec.kernels.elementary import exp, exp2, log2
 from nfcodec.kernels.jit import F, U, inlined, kernel
@@ -27,6 +28,7 @@ _LEFT, _AROUND = U(3), U(6)
 _LN2 = F(np.log(2))
 
 _FAR = F(40)
+_LEAST, _WIDEST, _NARROWEST = F(LEAST_PROBABILITY), F(LARGEST_LOG_SCALE), F(SMALLEST_LOG_SCALE)
 """In scales. What lies further off weighs nothing, and numbers smaller still would be slow to compute with."""
 
 
@@ -181,15 +183,15 @@ def laplace(seen, here, scratch, out, d_value, slope, n_cols, n_tiles):
     total, second, d_out, d_second = F(0), out + _P, out + _TWO * _P, out + U(3) * _P
     for x in range(n_cols):
         offset, log_scale = seen[here + x] - scratch[out + x], scratch[second + x]
-        limited = max(min(log_scale, F(7)), F(-7))
+        limited = max(min(log_scale, _WIDEST), _NARROWEST)
         rate, far = exp2(-limited), abs(offset)
         above, below = far + F(0.5), far - F(0.5)
         p_above = F(0.5) * exp(-min(above * rate, _FAR))
         p_below = F(0.5) * exp(-min(abs(below) * rate, _FAR))
         share = p_below - p_above if below > F(0) else F(1) - (p_below + p_above)
-        kept = max(share, F(2**-16))
+        kept = max(share, _LEAST)
         total -= log2(kept)
-        by_share = -slope / (_LN2 * kept) if share >= F(2**-16) else F(0)
+        by_share = -slope / (_LN2 * kept) if share >= _LEAST else F(0)
         by_far = by_share * rate * (p_above - p_below)
         by_value = by_far if offset > F(0) else -by_far
         scratch[d_out + x] = -by_value

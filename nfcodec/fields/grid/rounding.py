@@ -16,10 +16,9 @@ from nfcodec.fields.grid.curvature import Compensation, Curvature, curvatures
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.payload import LATENTS
 from nfcodec.fields.grid.program import Program
+from nfcodec.fields.grid.synthesis import UNIT_STEP
 from nfcodec.fitting.problem import Weights, quantized
-
-ONE = Step(128, -7)
-"""The step of latents."""
+from nfcodec.workers import single_threaded_blas
 
 FIRST_BITS = 7
 """The search begins with so many bits for the largest parameter of a tensor, and goes by FACTOR from there."""
@@ -59,15 +58,16 @@ def rounded(
         networks: real, as the program takes them.
         rate_weight: lambda, of bits a pixel, beside the normalised error.
     """
-    plain = _Rounding(program, latents, networks, rate_weight, normalised)
-    plain.go_through([])
-    try:
-        found = curvatures(program.field, program.geometry, plain.weights, networks)
-    except FormatError:  # the exact decoder would not take these weights, which the caller will see
-        return plain.weights
-    better = _Rounding(program, latents, {**networks, "offset": plain.now["offset"]}, rate_weight, normalised)
-    better.go_through(found, plain.steps)
-    return min(better, plain, key=_Rounding.cost).weights
+    with single_threaded_blas():  # else what makes up for what would depend on the number of threads
+        plain = _Rounding(program, latents, networks, rate_weight, normalised)
+        plain.go_through([])
+        try:
+            found = curvatures(program.field, program.geometry, plain.weights, networks)
+        except FormatError:  # the exact decoder would not take these weights, which the caller will see
+            return plain.weights
+        better = _Rounding(program, latents, {**networks, "offset": plain.now["offset"]}, rate_weight, normalised)
+        better.go_through(found, plain.steps)
+        return min(better, plain, key=_Rounding.cost).weights
 
 
 class _Rounding:
@@ -137,7 +137,7 @@ class _Rounding:
 
 def as_entries(latents: FloatArray) -> Quantized:
     """The tensor of a file for latents, (n_entries,), integers."""
-    return Quantized(latents.astype(np.int32)[:, None], ONE)
+    return Quantized(latents.astype(np.int32)[:, None], UNIT_STEP)
 
 
 def parameter_bits(found: Quantized) -> float:

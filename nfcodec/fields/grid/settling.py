@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from typing import NamedTuple
 
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.landing import land_latents
@@ -50,8 +51,8 @@ class Settling:
 
     Attributes:
         program: that computes gradients.
+        n_before: iterations of the fit.
         taken: iterations so far.
-        trial: the last result of `reach`.
     """
 
     def __init__(
@@ -59,46 +60,53 @@ class Settling:
         n_steps: int,
     ) -> None:  # fmt: skip
         self._problem, self._descent, self._normalised = problem, descent, normalised
-        self.program = descent.program
-        self.trial, self.taken = problem.trial(weights), n_steps
+        self.program, self.n_before, self.taken = descent.program, n_steps, n_steps
         self._n, self._has_moved = round_steps(n_steps), False
         self._response = _Response(math.log2(rate_weight) + GAINED_DB / DB_PER_OCTAVE)
         descent.set_networks(as_networks(weights, normalised))
+        self._best = self._now = _Found(problem.trial(weights), descent.evaluate().bits)
 
     def reach(self, request: Request) -> Trial:
         """Of what is found over the target that with the fewest bits; what comes closest if nothing is over it."""
         clock, left = request.clock("fine-tune"), sys.maxsize if request.max_steps is None else request.max_steps
-        trial = best = self.trial
-        best_key = self._key(trial, request)
+        best = min(self._best, self._now, key=lambda found: found.rank(request.psnr_db))
         for number in range(MOST_ROUNDS):
-            excess_db, n = trial.psnr_db - request.psnr_db, min(self._n, left - self.taken)
+            excess_db, n = self._now.trial.psnr_db - request.psnr_db, min(self._n, left - self.taken)
             is_close = self._has_moved and 0 <= excess_db < CLOSE_DB
             if is_close or math.isinf(excess_db) or n <= 0 or request.steps_expired():
                 break
             aim_db = AIM_DB if number + 1 < MOST_ROUNDS and self.taken + n < left else LAST_AIM_DB
-            trial = self._round(trial, aim_db - excess_db, n)
-            clock.tell((number + 1) * self._n, MOST_ROUNDS * self._n, trial.psnr_db)
-            key = self._key(trial, request)
-            if key < best_key:
-                best, best_key = trial, key
-        self.trial = land_latents(self._problem, request, best, self._descent.program, self._normalised)
-        return self.trial
+            self._round(aim_db - excess_db, n, request)
+            clock.tell((number + 1) * self._n, MOST_ROUNDS * self._n, self._now.trial.psnr_db)
+            best = min(best, self._now, key=lambda found: found.rank(request.psnr_db))
+        landed = land_latents(self._problem, request, best.trial, self._descent.program, self._normalised)
+        self._best = _Found(landed, best.bits)
+        return landed
 
-    def _round(self, trial: Trial, move_db: float, n: int) -> Trial:
-        log2_weight, descent = self._response.log2_weight(move_db), self._descent
+    def _round(self, move_db: float, n: int, request: Request) -> None:
+        log2_weight, descent, before = self._response.log2_weight(move_db), self._descent, self._now.trial
         for i in range(n):
+            if request.steps_expired():
+                break
             rate = LAST_RATE + (FIRST_RATE - LAST_RATE) * (1 - i / n)
             descent.step(Iteration(2**log2_weight, TEMPERATURE, NOISE, rate, 0.0, BETAS))
-        self.taken, self._has_moved = self.taken + n, True
-        found = self._problem.trial({**trial.weights, LATENTS: as_entries(descent.rounded())})
+            self.taken, self._has_moved = self.taken + 1, True
+        found = self._problem.trial({**before.weights, LATENTS: as_entries(descent.rounded())})
         if math.isfinite(found.psnr_db):
-            self._response.learn(log2_weight, found.psnr_db - trial.psnr_db)
-        return found
+            self._response.learn(log2_weight, found.psnr_db - before.psnr_db)
+        self._now = _Found(found, descent.evaluate().bits)
 
-    def _key(self, trial: Trial, request: Request) -> tuple[bool, float]:
-        """Smaller where a trial is better; latents must be as they are now."""
-        is_short = trial.psnr_db < request.psnr_db
-        return is_short, -trial.psnr_db if is_short else self._descent.evaluate().bits
+
+class _Found(NamedTuple):
+    """A result, and the bits of its latents, about."""
+
+    trial: Trial
+    bits: float
+
+    def rank(self, psnr_db: float) -> tuple[bool, float]:
+        """Smaller where it is better for a target."""
+        is_short = self.trial.psnr_db < psnr_db
+        return is_short, -self.trial.psnr_db if is_short else self.bits
 
 
 class _Response:

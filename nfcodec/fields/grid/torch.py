@@ -11,15 +11,10 @@ from torch.nn import functional
 
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.field import Grid
+from nfcodec.fields.grid.program import LARGEST_LOG_SCALE, LEAST_PROBABILITY, SMALLEST_LOG_SCALE
 from nfcodec.fields.grid.shape import ABOVE, LEFT, NEIGHBOURS, RIGHT
 
 Tensors = Mapping[str, Tensor]
-
-LARGEST_LOG_SCALE, SMALLEST_LOG_SCALE = 7.0, -7.0
-"""Scales of distributions are 2^-7 .. 2^7 symbols."""
-
-LEAST_PROBABILITY = 2.0**-16
-"""No symbol takes more bits than this says, so that gradients stay bounded."""
 
 
 class TorchGrid:

@@ -51,8 +51,7 @@ class TorchProgram(Program):
     def __init__(
         self, field: Grid, geometry: Geometry, target: Floats, weights: Floats | None, device: str = "auto"
     ) -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise EngineError("no CUDA device is available to torch")
+        self.require(device)
         super().__init__(field, geometry, device)
         if device == "auto":
             self.device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -64,6 +63,11 @@ class TorchProgram(Program):
         self.slopes = torch.zeros_like(self.seen)
         self._columns = _cut(self.seen.numel(), PIECE)
         self._rows = _cut(geometry.height, max(1, PIECE // geometry.width))
+
+    @classmethod
+    def require(cls, device: str) -> None:
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise EngineError("no CUDA device is available to torch")
 
     @classmethod
     def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> TorchProgram:
@@ -84,7 +88,7 @@ class TorchProgram(Program):
 
     def measure(self, tensors: Parameters, picture: Floats | None = None) -> Measured:
         samples = None if picture is None else torch.empty_like(self._target)
-        with torch.no_grad(), _in_float32():
+        with torch.no_grad(), _in_float32(), self._enough_memory():
             found = self._run(self._taken_over(tensors), self.seen, 0.0, samples)
         if picture is not None and samples is not None:
             picture[:] = samples.cpu().numpy()
@@ -94,7 +98,7 @@ class TorchProgram(Program):
         leaves, seen = self._taken_over(tensors), self.seen.detach().requires_grad_()
         for each in leaves.values():
             each.requires_grad_()
-        with torch.enable_grad(), _in_float32():
+        with torch.enable_grad(), _in_float32(), self._enough_memory():
             found = self._run(leaves, seen, rate_weight, None)
         self.slopes = _slope(seen)
         slopes = [_slope(each).reshape(-1) for each in leaves.values()]
@@ -105,6 +109,14 @@ class TorchProgram(Program):
             each.name: gradient.reshape(each.shape).astype(np.float32)
             for each, gradient in zip(self._networks, gradients, strict=True)
         }
+
+    @contextmanager
+    def _enough_memory(self) -> Generator[None]:
+        """Raises EngineError where there is not."""
+        try:
+            yield
+        except torch.cuda.OutOfMemoryError as error:
+            raise EngineError(f"not enough memory on {self.device} for the fit") from error
 
     def _taken_over(self, tensors: Parameters) -> dict[str, Tensor]:
         """The networks on the device, by one copy, for which the host does not wait."""

@@ -54,6 +54,7 @@ def test_slopes_of_bits_are_those_of_torch():
     rng = np.random.default_rng(0)
     values = rng.integers(-3, 4, 200).astype(np.float32)
     locations, log_scales = (rng.normal(0, 1.5, 200).astype(np.float32) for _ in range(2))
+    log_scales[:6] = (-200, -40, -7.5, 7.5, 40, 200)  # beyond the limits scales have no slope
     leaves = [torch.tensor(each, dtype=torch.float64, requires_grad=True) for each in (locations, log_scales)]
     laplace_bits(torch.tensor(values, dtype=torch.float64), *leaves).sum().backward()
     found = bits_slopes(values, locations, log_scales)

@@ -5,17 +5,18 @@ import pytest
 
 from nfcodec.coding.entropy import TABLE_TOTAL
 from nfcodec.coding.payload import ANY, decode_payload, encode_payload
+from nfcodec.coding.range_coder import FIRST_WORDS
 from nfcodec.errors import FormatError
 from nfcodec.exact.arithmetic import MAX_SYMBOL, Quantized, Step
 from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid import entropy, wavefronts
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.payload import decode_latents, encode_latents, latent_bits
+from nfcodec.fields.grid.payload import MOST_WORDS, decode_latents, encode_latents, latent_bits
 from nfcodec.fields.grid.shape import NEIGHBOURS, RING, ROW_STEP
 from nfcodec.fields.grid.tables import DECAYS, distributions, table_bits, table_ends
 from nfcodec.fields.grid.wavefronts import wavefront_order
 from nfcodec.lazy import load
-from nfcodec.wire import put_varint
+from nfcodec.wire import ByteReader, put_varint
 from tests.fields.grid.crafted import crafted, model_of
 
 CASES = [
@@ -162,6 +163,18 @@ def test_heads_are_held_against_the_payload():
     for damaged in (put_varint(MAX_SYMBOL + 1) + head[1:], head[:1] + put_varint(1 << 30) + head[2:], head[:1]):
         with pytest.raises(FormatError):
             decode_payload(field, geometry, payload[:at] + damaged, steps)
+
+
+def test_streams_that_no_entries_can_fill_are_refused_before_they_are_taken():
+    field, geometry = Grid(3, 0, 2, 1, 4), Geometry(6, 7, 1)
+    most = FIRST_WORDS + MOST_WORDS * field.n_entries(geometry)
+    part = field.parts(geometry, ANY)[-1]
+    part.read_head(ByteReader(put_varint(1) + put_varint(most) + bytes(4 * most)))
+    assert part.cost(0).memory_bytes > 48 * most
+    reader = ByteReader(put_varint(1) + put_varint(most + 1) + bytes(4 * most + 4))
+    with pytest.raises(FormatError, match="longer than its symbols"):
+        part.read_head(reader)
+    assert len(reader.take(4 * most + 4)) == 4 * most + 4
 
 
 def test_weights_that_would_overflow_are_refused_before_they_are_used():

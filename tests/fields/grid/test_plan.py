@@ -14,6 +14,7 @@ from nfcodec.fields.grid.plan import (
     field_for,
     is_unlucky,
     n_fits,
+    soft_steps,
     steps_for,
     trial_steps,
 )
@@ -59,7 +60,8 @@ def test_starts_take_a_tenth_of_the_iterations_at_most():
 
 def test_only_small_files_get_another_start():
     small, n_steps = SMALLER[-1][0] - 1, 100
-    assert is_unlucky(int(UNLUCKY * n_steps) + 1, n_steps, small)
-    assert not is_unlucky(n_steps, n_steps, small)
-    assert not is_unlucky(9 * n_steps, n_steps, small + 1)
+    n_soft = soft_steps(n_steps)
+    assert is_unlucky(int(UNLUCKY * n_soft) + 1, n_steps, small)
+    assert not is_unlucky(n_soft, n_steps, small)
+    assert not is_unlucky(9 * n_soft, n_steps, small + 1)
     assert n_fits(small) < FITS

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from nfcodec.fields.grid.curvature import Curvature
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.payload import LATENTS
@@ -54,3 +56,18 @@ def test_offsets_make_up_for_what_the_others_lose_of_the_mean(fitted):
     program.measure(as_networks(weights, normalised), picture)
     step = weights["offset"].step.value
     assert np.abs((picture - normalised.targets).mean(axis=(1, 2))).max() <= 0.51 * step
+
+
+def test_results_do_not_depend_on_the_number_of_threads(fitted, monkeypatch):
+    """Products on several threads add up in another order."""
+    seen = []
+
+    def look(self, real, name):
+        seen.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return behind(self, real, name)
+
+    behind = Curvature.behind
+    monkeypatch.setattr(Curvature, "behind", look)
+    with threadpool_limits(2, "blas"):
+        rounded(*fitted[:3], 1e-4, fitted[3])
+    assert set(seen) == {1}

@@ -68,12 +68,15 @@ def test_values_and_gradients_are_those_of_numba(grid_problem, case, device):
     (measured, gradients), (found, found_gradients) = (
         each.differentiate(problem.parameters, RATE_WEIGHT) for each in (expected, program)
     )
-    assert found.error == pytest.approx(measured.error, rel=1e-5)
-    assert found.grid_bits == pytest.approx(measured.grid_bits, rel=1e-5)
+    close = (
+        1e-5 if device == "cpu" else 1e-4
+    )  # functions of a GPU differ in their last bits, which tails of bits amplify
+    assert found.error == pytest.approx(measured.error, rel=close)
+    assert found.grid_bits == pytest.approx(measured.grid_bits, rel=close)
     assert found_gradients.keys() == gradients.keys()
     for name, each in gradients.items():
-        assert_alike(found_gradients[name], each, 1e-4, name)
-    assert_alike(program.entry_slopes(), expected.entry_slopes(), 1e-4)
+        assert_alike(found_gradients[name], each, 10 * close, name)
+    assert_alike(program.entry_slopes(), expected.entry_slopes(), 10 * close)
 
     samples, expected_samples = np.zeros_like(problem.target), np.zeros_like(problem.target)
     measured_again = program.measure(problem.parameters, samples)
@@ -239,3 +242,16 @@ def test_a_device_that_is_not_there(grid_problem, monkeypatch):
     with pytest.raises(EngineError, match="no CUDA device is available to torch"):
         TorchProgram(problem.field, problem.geometry, problem.target, None, "cuda")
     assert TorchProgram(problem.field, problem.geometry, problem.target, None, "auto").device == "cpu"
+
+
+def test_too_little_memory_is_an_error_for_people(grid_problem, monkeypatch):
+    problem = grid_problem(*CASES[1])
+    _, program = programs_of(problem)
+
+    def fail(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TorchProgram, "_run", fail)
+    for compute in (program.measure, lambda tensors: program.differentiate(tensors, RATE_WEIGHT)):
+        with pytest.raises(EngineError, match="not enough memory on cpu"):
+            compute(problem.parameters)
