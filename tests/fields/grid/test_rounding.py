@@ -60,10 +60,15 @@ def test_offsets_make_up_for_what_the_others_lose_of_the_mean(fitted):
 
 def test_results_do_not_depend_on_the_number_of_threads(fitted, monkeypatch):
     """Products on several threads add up in another order."""
+    of_numpy = {
+        each["filepath"] for each in threadpool_info() if each["user_api"] == "blas" and "numpy" in each["filepath"]
+    }
+    if not of_numpy:
+        pytest.skip("NumPy brings no BLAS of its own")
     seen = []
 
     def look(self, real, name):
-        seen.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        seen.extend(blas["num_threads"] for blas in threadpool_info() if blas["filepath"] in of_numpy)
         return behind(self, real, name)
 
     behind = Curvature.behind
