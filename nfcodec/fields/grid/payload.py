@@ -60,8 +60,8 @@ class LatentsPart(Part):
     def read_head(self, reader: ByteReader) -> None:
         """The stream is decoded with the symbols, so that limits can come before."""
         self._limit, n_words = reader.varint(MAX_SYMBOL), reader.varint()
-        check_end(FIRST_WORDS + MOST_WORDS * self._field.n_entries(self._geometry), n_words)
         self._words = reader.take(WORD_BYTES * n_words)
+        check_end(FIRST_WORDS + MOST_WORDS * self._field.n_entries(self._geometry), n_words)
 
     def cost(self, stream_bytes: int) -> Cost:
         words = Cost(len(self._words) * (1 + PLAIN_WORD_BYTES / WORD_BYTES))
