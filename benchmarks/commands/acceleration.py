@@ -29,6 +29,7 @@ from benchmarks.plain.program import field_names, first_log2_rate, log2_rates, o
 from benchmarks.records.store import Job, Store
 from nfcodec.fields import asked_for
 from nfcodec.fitting.engines import engine_names
+from nfcodec.fitting.starts import TABLE_BOUND
 from nfcodec.transforms import parse_chain
 
 VARIED = ("seed", *(field.name for field in fields(Settings)))
@@ -49,6 +50,8 @@ setting_options = (
              "FACTOR"),
     _setting("table", click.IntRange(1, LARGEST), LARGEST,
              "log2 of Instant-NGP's largest table; below that of the largest, vertices share entries.", "LOG2"),
+    _setting("entries", click.FloatRange(0, min_open=True), TABLE_BOUND,
+             "Instant-NGP's begin between this and its negative.", "BOUND"),
     _setting("adam", click.Choice(ADAMS), "field",
              "Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8 (at 512 x 512, else scaled)."),
     _setting("precision", click.Choice(list(PRECISIONS)), "fp32",
@@ -165,8 +168,9 @@ def _check_paper(settings: dict[str, Any]) -> None:
         raise click.UsageError(f"the paper's protocol is for {' and '.join(RATES)}, and in plain PyTorch for {others}")
     if not settings["side"]:
         raise click.UsageError("the paper's protocol needs a --side")
-    if settings["field"] != "ngp" and (any(settings["growth"]) or settings["table"] != (LARGEST,)):
-        raise click.UsageError("--growth and --table are about Instant-NGP: they need --field ngp")
+    of_ngp = {"growth": (0.0,), "table": (LARGEST,), "entries": (TABLE_BOUND,)}
+    if settings["field"] != "ngp" and any(settings[name] != usual for name, usual in of_ngp.items()):
+        raise click.UsageError("--growth, --table and --entries are about Instant-NGP: they need --field ngp")
     if any(0 < growth <= 1 for growth in settings["growth"]):
         raise click.UsageError("a --growth is over 1, or 0 for the image default")
     if settings["rates"] and settings["rates"][0] < settings["rates"][1]:

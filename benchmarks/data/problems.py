@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nfcodec.fields import Field, Geometry, Parameters, Siren, estimator, family
 from nfcodec.fields.siren import initial
-from nfcodec.fitting import Context, Picture, Problem, Request, Solution, uniform_start
+from nfcodec.fitting import Context, Picture, Problem, Request, Solution
+from nfcodec.fitting.starts import TABLE_BOUND, uniform_start
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain
 
@@ -19,11 +20,11 @@ def problem(samples: Samples, field: Field, transform: str = "none") -> Problem:
     return Problem.of(picture(samples, transform), field)
 
 
-def random_weights(field: Field, geometry: Geometry, seed: int) -> Parameters:
-    """Where the papers' fits of a SIREN and of Instant-NGP begin."""
+def random_weights(field: Field, geometry: Geometry, seed: int, table_bound: float = TABLE_BOUND) -> Parameters:
+    """Where the papers' fits of a SIREN and of Instant-NGP begin, the latter's entries within a bound."""
     if isinstance(field, Siren):
         return initial(field, geometry, seed)
-    return uniform_start(field.layout(geometry), seed)
+    return uniform_start(field.layout(geometry), seed, table_bound)
 
 
 def solved(picture: Picture, family_name: str, request: Request, field: Field | None = None) -> Solution:

@@ -101,8 +101,9 @@ class Fit(Settings, Job):
                 raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
             return StackedSiren(self.model, self.side, runs, self.seed, self.device)
         return EngineProgram(
-            self.model, self.side, runs, self.seed, objective=self.objective, loss=self.rounded_loss,
-            adam=self.constants(self.side), engine=self.engine, device=self.device, ahead=ahead,
+            self.model, self.side, runs, self.seed, table_bound=self.entries, objective=self.objective,
+            loss=self.rounded_loss, adam=self.constants(self.side), engine=self.engine, device=self.device,
+            ahead=ahead,
         )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from benchmarks.paper.arms import Arm, psnr_of_mse
 from benchmarks.paper.losses import EngineWithLoss, RoundedLoss
 from nfcodec.fields import Field, Parameters
 from nfcodec.fitting import Adam, Engine, Halt, Objective, Picture, Problem, Rates, Stats, engines
+from nfcodec.fitting.starts import TABLE_BOUND
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain
 
@@ -90,6 +91,7 @@ class EngineProgram(Program):
     """The codec's engines, in turn; each uses the threads that it would use in an encode.
 
     Args:
+        table_bound: entries of Instant-NGP begin between this and its negative.
         loss: what is minimised in place of the squared error; None for this.
         ahead: whether engines that like to take several steps at once may be ahead of what was asked for; parameters
             and outputs are not to be asked for then.
@@ -102,6 +104,7 @@ class EngineProgram(Program):
         runs: Sequence[Run],
         seed: int = 0,
         *,
+        table_bound: float = TABLE_BOUND,
         objective: Objective = EXACT,
         loss: RoundedLoss | None = None,
         adam: Adam | None = None,
@@ -111,9 +114,10 @@ class EngineProgram(Program):
     ) -> None:
         self._arms, self._rates = [run.arm for run in runs], [Rates(run.rate, run.rate) for run in runs]
         problems = [RealProblem.square(field, side, run.arm.targets) for run in runs]
+        starts = [random_weights(field, each.geometry, seed, table_bound) for each in problems]
         made = [
-            engines.create(engine, device, each, random_weights(field, each.geometry, seed), objective, seed)
-            for each in problems
+            engines.create(engine, device, each, start, objective, seed)
+            for each, start in zip(problems, starts, strict=True)
         ]
         for each in made:
             each.adam = adam or each.adam

@@ -11,6 +11,7 @@ from benchmarks.paper.pyramids import instant_ngp
 from benchmarks.plain.losses import LOSSES
 from nfcodec.fields import Ngp, Siren
 from nfcodec.fitting import Adam, Objective
+from nfcodec.fitting.starts import TABLE_BOUND
 
 PAPER_PIXELS = 2**18
 
@@ -57,6 +58,7 @@ class Settings:
         growth: of Instant-NGP's levels, each over the one before; 0 for the image default, by which the finest has as
             many vertices a side as half the picture.
         table: log2 of the most entries of a level of Instant-NGP; 24 is the largest table, which has no collisions.
+        entries: those of Instant-NGP begin at random between this and its negative.
         optimiser: what takes the steps; another one than "adam" is for fits in plain PyTorch (`benchmarks/plain`).
     """
 
@@ -65,6 +67,7 @@ class Settings:
     loss: str = "l2"
     growth: float = 0.0
     table: int = 24
+    entries: float = TABLE_BOUND
     optimiser: str = "adam"
 
     def field_of(self, name: str, side: int, width: int) -> Siren | Ngp:

@@ -44,6 +44,7 @@ CHOICES = {
     "loss": Choice("l2", {"relative-l2": "relative L2", "{}": "loss {}"}),
     "growth": Choice(0.0, {"{}": "growth {}"}),
     "table": Choice(24, {"{}": "table 2^{}"}),
+    "entries": Choice(1e-4, {"{}": "entries within {}"}),
     "adam": Choice("field", {"usual": "usual Adam", "{}": "Adam {}"}),
     "optimiser": Choice("adam", {"muon": "Muon", "soap": "SOAP", "kfac": "K-FAC", "{}": "{}"}),
     "halvings": Choice(0, {"{}": "rates halved {} times"}),

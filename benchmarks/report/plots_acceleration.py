@@ -66,8 +66,9 @@ def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
     n_reached, n_runs = sum(map(Counter.total, counts.values())), sum(len(arms) for arms in images.values())
     n_images = len({key[:2] for key in images})
     caption = (
-        f"With which learning rate each picture reached {setup.target_db:g} dB in the fewest steps: number of "
-        f"pictures. {setup.title}, {count(n_images, 'picture')}; {n_reached} of {n_runs} searches arrived."
+        f"With which learning rate each picture reached {setup.target_db:g} dB in the fewest steps: number of searches"
+        f", one for each picture and seed. {setup.title}, {count(n_images, 'picture')}; {n_reached} of {n_runs} "
+        f"searches arrived."
     )
     height = 0.8 + 0.29 * len(counts)
     return drawn(f"best-rates-{setup.name}", f"Best learning rates. {setup.title}", caption, draw, height_in=height)

@@ -10,25 +10,26 @@ import numpy as np
 from nfcodec.exact.field import Parameters, Role, Tensor
 
 TABLE_BOUND = 1e-4
-"""Entries of tables begin between this and its negative, as tiny-cuda-nn's."""
+"""Of entries of tables, as in tiny-cuda-nn."""
 
 
-def uniform_start(layout: Sequence[Tensor], seed: int) -> Parameters:
+def uniform_start(layout: Sequence[Tensor], seed: int, table_bound: float = TABLE_BOUND) -> Parameters:
     """Tables U(+-1e-4), matrices Xavier-uniform, biases 0, as tiny-cuda-nn (from another random stream).
 
     Numbers are drawn in the order of the layout, also for biases.
+
+    Args:
+        table_bound: entries of tables begin between this and its negative.
     """
     rng = np.random.default_rng(seed)
     parameters: Parameters = {}
     for tensor in layout:
-        bound = _bound(tensor)
+        bound = table_bound if tensor.role is Role.TABLE else _bound(tensor)
         parameters[tensor.name] = rng.uniform(-bound, bound, tensor.shape).astype(np.float32)
     return parameters
 
 
 def _bound(tensor: Tensor) -> float:
-    if tensor.role is Role.TABLE:
-        return TABLE_BOUND
     return 0.0 if tensor.role is Role.BIAS else math.sqrt(6 / sum(tensor.shape))
 
 

@@ -84,6 +84,7 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--field", "ngp", "--optimiser", "soap"], "no 'ngp' in benchmarks.plain.fields"),
         (["--field", "ffn", "--precision", "fp16"], "are in fp32"),
         (["--field", "ffn", "--table", "15"], "need --field ngp"),
+        (["--entries", "0.1"], "need --field ngp"),
         (["--engine", "stacked", "--loss", "relative-l2"], "L2 loss"),
         (["--engine", "stacked", "--device", "cuda"], "no CUDA device"),
         (["--engine", "torch", "--device", "cuda"], "no CUDA device"),

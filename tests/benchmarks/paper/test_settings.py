@@ -51,9 +51,9 @@ def test_the_keys_of_recorded_searches_are_those_of_the_same_settings_today() ->
 def test_settings_are_in_records_and_in_keys_where_they_are_not_usual() -> None:
     usual = search()
     others = [search(loss="relative-l2"), search(growth=1.5), search(table=15), search(adam="usual"),
-              search(precision="fp16-all"), search(halvings=1)]  # fmt: skip
-    assert len({each.key for each in (usual, *others)}) == 7
-    assert search(loss="l2", growth=0.0, table=24).key == usual.key
+              search(precision="fp16-all"), search(halvings=1), search(entries=0.1)]  # fmt: skip
+    assert len({each.key for each in (usual, *others)}) == 8
+    assert search(loss="l2", growth=0.0, table=24, entries=1e-4).key == usual.key
     row = run_jobs([search(loss="relative-l2", growth=1.5)], [PICTURE], "")[0]
     assert (row["loss"], row["growth"], row["table"]) == ("relative-l2", 1.5, 24)
     assert row["reached"]
