@@ -65,12 +65,15 @@ class RangeDecoder:
             ends: its frequencies, summed up from 0 to 2^24.
         """
         unit = self._range >> TABLE_BITS
-        i = bisect_right(ends, self._difference // unit) - 1
-        if i + 1 == len(ends):
+        i = bisect_right(ends, self._difference // unit)
+        if i == len(ends):
             raise corrupt()
-        start = ends[i]
-        self._narrow(unit * start, unit * (ends[i + 1] - start))
-        return i
+        start = ends[i - 1]
+        self._difference -= unit * start
+        self._range = unit * (ends[i] - start)
+        if self._range <= _WORD:
+            self._take()
+        return i - 1
 
     def bits(self, n: int) -> int:
         """A number of n bits, all equally likely; at most 24."""
@@ -78,17 +81,17 @@ class RangeDecoder:
         found = self._difference // width
         if found >> n:
             raise corrupt()
-        self._narrow(width * found, width)
+        self._difference -= width * found
+        self._range = width
+        if self._range <= _WORD:
+            self._take()
         return found
 
-    def _narrow(self, start: int, width: int) -> None:
-        self._difference -= start
-        if width <= _WORD:
-            width <<= WORD_BITS
-            at = self.n_read
-            word = self._words[at] if at < len(self._words) else 0
-            self._difference, self.n_read = self._difference << WORD_BITS | word, at + 1
-        self._range = width
+    def _take(self) -> None:
+        """The next word, or 0 behind the last one."""
+        word = self._words[self.n_read] if self.n_read < len(self._words) else 0
+        self._difference, self._range = self._difference << WORD_BITS | word, self._range << WORD_BITS
+        self.n_read += 1
 
 
 class RangeEncoder:

@@ -123,17 +123,24 @@ class PlainDecoder(GridDecoder):
 
     def _entries(self, locations: Int32Array, scales: Int32Array) -> npt.NDArray[np.int64]:
         tables, shifts, starts = distributions(locations, scales)
-        symbol, bits, found = self._coder.symbol, self._coder.bits, list[int]()
-        for table, shift, start in zip(tables.tolist(), shifts.tolist(), starts.tolist(), strict=True):
-            high, low = symbol(end_lists(table)) - ESCAPE, bits(shift) if shift else 0
-            if high in (-ESCAPE, ESCAPE):
-                beyond = bits(ESCAPE_BITS) << ESCAPE_BITS
-                beyond += bits(ESCAPE_BITS)
-                high += beyond if high > 0 else -beyond
-            found.append(start + (high << shift) + low)
-        if max(map(abs, found)) > self._model.limit:
+        symbol, residuals = self._coder.symbol, list[int]()
+        for table, shift in zip(tables.tolist(), shifts.tolist(), strict=True):
+            high = symbol(end_lists(table)) - ESCAPE
+            residuals.append(self._residual(high, shift) if shift or abs(high) == ESCAPE else high)
+        found = starts + np.array(residuals, np.int64)
+        if np.abs(found).max() > self._model.limit:
             raise too_large()
-        return np.array(found)
+        return found
+
+    def _residual(self, high: int, shift: int) -> int:
+        """With its low bits, and what exceeds a table."""
+        bits = self._coder.bits
+        low = bits(shift) if shift else 0
+        if abs(high) == ESCAPE:
+            beyond = bits(ESCAPE_BITS) << ESCAPE_BITS
+            beyond += bits(ESCAPE_BITS)
+            high += beyond if high > 0 else -beyond
+        return (high << shift) + low
 
     def finish(self) -> None:
         check_end(self._coder.n_read, self._n_words)
