@@ -51,7 +51,7 @@ setting_options = (
     _setting("table", click.IntRange(1, LARGEST), LARGEST,
              "log2 of Instant-NGP's largest table; below that of the largest, vertices share entries.", "LOG2"),
     _setting("entries", click.FloatRange(0, min_open=True), TABLE_BOUND,
-             "Instant-NGP's begin between this and its negative.", "BOUND"),
+             "Entries of Instant-NGP's tables begin at random between this and its negative.", "BOUND"),
     _setting("adam", click.Choice(ADAMS), "field",
              "Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8 (at 512 x 512, else scaled)."),
     _setting("precision", click.Choice(list(PRECISIONS)), "fp32",

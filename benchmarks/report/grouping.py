@@ -72,7 +72,7 @@ class Setup:
     @classmethod
     def of(cls, row: Row) -> Setup:
         chosen = ((name, row.get(name, choice.usual), choice.usual) for name, choice in CHOICES.items())
-        choices = tuple((name, f"{value}") for name, value, usual in chosen if value not in (usual, None))
+        choices = tuple((name, _text(value)) for name, value, usual in chosen if value not in (usual, None))
         return cls(
             row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], choices
         )
@@ -120,6 +120,11 @@ class Setup:
         parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else ""]
         parts += [f"{name}-{value}" for name, value in self.choices]
         return "-".join(part for part in parts if part).replace(".", "_")
+
+
+def _text(value: object) -> str:
+    """Of a setting, without the .0 of whole numbers."""
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
 
 
 FIELDS = {

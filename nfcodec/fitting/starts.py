@@ -10,7 +10,7 @@ import numpy as np
 from nfcodec.exact.field import Parameters, Role, Tensor
 
 TABLE_BOUND = 1e-4
-"""Of entries of tables, as in tiny-cuda-nn."""
+"""Entries of tables begin between this and its negative, unless another bound is asked for, as tiny-cuda-nn's."""
 
 
 def uniform_start(layout: Sequence[Tensor], seed: int, table_bound: float = TABLE_BOUND) -> Parameters:

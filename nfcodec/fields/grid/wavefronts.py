@@ -133,7 +133,7 @@ class PlainDecoder(GridDecoder):
         return found
 
     def _residual(self, high: int, shift: int) -> int:
-        """With its low bits, and what exceeds a table."""
+        """The whole of what a high part begins: its low bits follow, and then what exceeds the table."""
         bits = self._coder.bits
         low = bits(shift) if shift else 0
         if abs(high) == ESCAPE:

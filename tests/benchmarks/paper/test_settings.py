@@ -60,6 +60,16 @@ def test_settings_are_in_records_and_in_keys_where_they_are_not_usual() -> None:
     assert unusual(row) == ["loss relative-l2", "growth 1.5"]
 
 
+def test_entries_begin_within_the_bound_and_networks_where_they_always_do() -> None:
+    run = Run(arm("none", PICTURE), 2.0**-6)
+    usual, wide = (search(**each).program([run]).parameters(0) for each in ({}, {"entries": 0.5}))
+    for name, values in wide.items():
+        if name.startswith("level"):
+            assert 0.4 < np.abs(values).max() <= 0.5
+        else:
+            np.testing.assert_array_equal(values, usual[name])
+
+
 @pytest.mark.parametrize("name", ["numba", "torch"])
 def test_the_gradient_of_another_loss_is_that_of_automatic_differentiation(name: str) -> None:
     field, made = Ngp.instant(16), arm("standardize", PICTURE)

@@ -162,6 +162,7 @@ def test_settings_at_their_defaults_go_without_saying():
     assert setup.chosen == ["relative L2", "growth 1.5", "table 2^15", "usual Adam", "fp16"]
     assert setup.name == "siren-w32-32-fp16-max1000-loss-relative-l2-growth-1_5-table-15-adam-usual"
     assert Setup.of(row | {"entries": 0.1}).chosen == ["entries within 0.1"]
+    assert Setup.of(row | {"entries": 1.0}).chosen == ["entries within 1"]
 
 
 def test_seeds_are_runs_of_one_picture():
