@@ -47,7 +47,7 @@ PUBLIC = {
         synthesis unpack_networks
     """,
     "nfcodec.fitting": """
-        Adam Clock Context Engine Event Family FitResult Goal Halt Lossless LosslessPolicy Objective
+        TABLE_BOUND Adam Clock Context Engine Event Family FitResult Goal Halt Lossless LosslessPolicy Objective
         Optimizer Picture Plan Problem Psnr Rates Request Sampling Schedule Session Size Solution Stage Stats
         Trial Weights fit quantize uniform_start
     """,

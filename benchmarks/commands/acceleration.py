@@ -28,8 +28,8 @@ from benchmarks.plain.losses import LOSSES
 from benchmarks.plain.program import field_names, first_log2_rate, log2_rates, optimiser_names, width_of
 from benchmarks.records.store import Job, Store
 from nfcodec.fields import asked_for
+from nfcodec.fitting import TABLE_BOUND
 from nfcodec.fitting.engines import engine_names
-from nfcodec.fitting.starts import TABLE_BOUND
 from nfcodec.transforms import parse_chain
 
 VARIED = ("seed", *(field.name for field in fields(Settings)))

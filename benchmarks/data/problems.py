@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nfcodec.fields import Field, Geometry, Parameters, Siren, estimator, family
 from nfcodec.fields.siren import initial
-from nfcodec.fitting import Context, Picture, Problem, Request, Solution
-from nfcodec.fitting.starts import TABLE_BOUND, uniform_start
+from nfcodec.fitting import TABLE_BOUND, Context, Picture, Problem, Request, Solution, uniform_start
 from nfcodec.raster import Raster, Samples
 from nfcodec.transforms import Chain, parse_chain
 

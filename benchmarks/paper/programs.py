@@ -19,8 +19,7 @@ from benchmarks.data.problems import random_weights
 from benchmarks.paper.arms import Arm, psnr_of_mse
 from benchmarks.paper.losses import EngineWithLoss, RoundedLoss
 from nfcodec.fields import Field, Parameters
-from nfcodec.fitting import Adam, Engine, Halt, Objective, Picture, Problem, Rates, Stats, engines
-from nfcodec.fitting.starts import TABLE_BOUND
+from nfcodec.fitting import TABLE_BOUND, Adam, Engine, Halt, Objective, Picture, Problem, Rates, Stats, engines
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain
 

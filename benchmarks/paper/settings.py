@@ -10,8 +10,7 @@ from benchmarks.paper.losses import RoundedLoss, slopes_of
 from benchmarks.paper.pyramids import instant_ngp
 from benchmarks.plain.losses import LOSSES
 from nfcodec.fields import Ngp, Siren
-from nfcodec.fitting import Adam, Objective
-from nfcodec.fitting.starts import TABLE_BOUND
+from nfcodec.fitting import TABLE_BOUND, Adam, Objective
 
 PAPER_PIXELS = 2**18
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from nfcodec.fitting.plans import Plan, Stage
     from nfcodec.fitting.problem import Problem, Trial, Weights, quantize
     from nfcodec.fitting.request import Clock, Event, Request, Solution
-    from nfcodec.fitting.starts import uniform_start
+    from nfcodec.fitting.starts import TABLE_BOUND, uniform_start
 
 __all__ = [
+    "TABLE_BOUND",
     "Adam",
     "Clock",
     "Context",
@@ -67,6 +68,7 @@ __all__ = [
 __getattr__ = lazy.exports(
     __name__,
     {
+        "TABLE_BOUND": "nfcodec.fitting.starts",
         "Adam": "nfcodec.fitting.engines.base",
         "Clock": "nfcodec.fitting.request",
         "Context": "nfcodec.fitting.family",
