@@ -45,6 +45,7 @@ picture_options = (
     click.option("--set", "sets", multiple=True, default=["kodak"], show_default=True, metavar="NAME",
                  help="A dataset, or any folder of pictures. Repeatable."),
     click.option("--images", type=click.IntRange(1), metavar="N", help="The first N pictures of each set only."),
+    click.option("--picture", "names", multiple=True, metavar="NAME", help="Only this picture. Repeatable."),
     click.option("--records", "path", type=click.Path(path_type=Path, dir_okay=False), required=True,
                  help="JSONL file to append to; what it holds already is not run again."),
 )  # fmt: skip

@@ -132,8 +132,8 @@ setting_options = (
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Protocol codec.")
 @options(*setting_options, *picture_options, *place_options)
 def acceleration(
-    data: Path | None, sets: Sequence[str], images: int | None, path: Path, processes: int, ray: str | None, batch: int,
-    **settings: Any,
+    data: Path | None, sets: Sequence[str], images: int | None, names: Sequence[str], path: Path, processes: int,
+    ray: str | None, batch: int, **settings: Any,
 ) -> None:  # fmt: skip
     """Steps and seconds to a PSNR with each transform and without any (the paper's Table 1)."""
     trial = ARMS_ON_TRIAL if settings["candidates"] else ()
@@ -153,7 +153,7 @@ def acceleration(
         make = _search
     jobs = [
         (make(picture, chain, {**settings, **variant}), picture)
-        for picture in chosen_pictures(sets, images, data)
+        for picture in chosen_pictures(sets, images, data, names)
         for variant in variants
         for chain in arms
     ]

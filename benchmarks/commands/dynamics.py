@@ -64,7 +64,7 @@ SETTINGS = tuple(field.name for field in fields(Settings))
 @options(*picture_options, *place_options)
 def dynamics(
     best: Path, field: str, side: int, transforms: Sequence[str], plane_side: int, pictures: bool, data: Path | None,
-    sets: Sequence[str], images: int | None, path: Path, processes: int, ray: str | None,
+    sets: Sequence[str], images: int | None, names: Sequence[str], path: Path, processes: int, ray: str | None,
 ) -> None:  # fmt: skip
     """How fits go on their way (the paper's Tables 2 and 3).
 
@@ -72,7 +72,7 @@ def dynamics(
     the weights at 30 and 50 dB.
     """
     rows = [row for row in read(best) if row["study"] == "paper" and (row["field"], row["side"]) == (field, side)]
-    jobs = watching(rows, chosen_pictures(sets, images, data), transforms, plane_side, pictures)
+    jobs = watching(rows, chosen_pictures(sets, images, data, names), transforms, plane_side, pictures)
     lacking = [chain for chain in transforms if all(job.transform != chain for job, _ in jobs)]
     if lacking:
         raise ValueError(f"of these pictures, the records hold no search that arrived for {', '.join(lacking)}")

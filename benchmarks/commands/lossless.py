@@ -18,12 +18,13 @@ from benchmarks.records.store import Store
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Of nfcodec.")
 @options(*picture_options)
 def lossless(
-    data: Path | None, sets: Sequence[str], images: int | None, path: Path, codecs: Sequence[str], effort: int
-) -> None:
+    data: Path | None, sets: Sequence[str], images: int | None, names: Sequence[str], path: Path, codecs: Sequence[str],
+    effort: int,
+) -> None:  # fmt: skip
     """Bytes without loss, nfcodec beside PNG, WebP and JPEG XL on the same pictures."""
     jobs = [
         (LosslessFile(picture.dataset, picture.name, picture.sha256, codec, effort if codec == OURS else 0), picture)
-        for picture in chosen_pictures(sets, images, data)
+        for picture in chosen_pictures(sets, images, data, names)
         for codec in codecs or (OURS, *LOSSLESS)
     ]
     run_all(jobs, Store(path))

@@ -51,7 +51,6 @@ _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 @click.option("--field", type=FieldName(), default="auto", show_default=True, help="Of nfcodec.")
 @click.option("--transform", default="none", show_default=True, metavar="CHAIN", help="Of nfcodec.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of nfcodec.")
-@click.option("--picture", "names", multiple=True, metavar="NAME", help="Only this picture. Repeatable.")
 @click.option(
     "--processes",
     type=click.IntRange(1),
@@ -61,9 +60,9 @@ _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 )
 @options(*picture_options)
 def rate_distortion(
-    data: Path | None, sets: Sequence[str], images: int | None, path: Path, codecs: Sequence[str],
+    data: Path | None, sets: Sequence[str], images: int | None, names: Sequence[str], path: Path, codecs: Sequence[str],
     targets_db: Sequence[float], sizes: Sequence[float], peer: str | None, points: Sequence[int], lowest_db: float,
-    effort: int, field: str, transform: str, seed: int, names: Sequence[str], processes: int,
+    effort: int, field: str, transform: str, seed: int, processes: int,
 ) -> None:  # fmt: skip
     """Bytes against PSNR and MS-SSIM, nfcodec beside other codecs on the same pictures.
 

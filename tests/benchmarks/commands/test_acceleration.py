@@ -37,6 +37,17 @@ def test_the_command_resumes(tmp_path: Path) -> None:
     assert "2 runs, 0 of them recorded already" in twice.output  # what is asked for twice is run once
 
 
+def test_single_pictures_can_be_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.fromarray(PICTURE + ord(name)).save(tmp_path / f"{name}.png")
+    records = tmp_path / "r.jsonl"
+    command = ["acceleration", "--set", str(tmp_path), "--side", "16", "--width", "8", "--psnr", "20"]
+    command += ["--transform", "rpp", "--max-steps", "20", "--records", str(records), "--picture"]
+    assert CliRunner().invoke(main, [*command, "b"]).exit_code == 0
+    assert [row["image"] for row in read(records)] == ["b", "b"]
+    assert "has no picture c; it has a, b" in CliRunner().invoke(main, [*command, "c"]).output
+
+
 def test_all_combinations_of_settings_are_run_picture_by_picture(tmp_path: Path) -> None:
     for name in ("a", "b"):
         Image.fromarray(PICTURE + ord(name)).save(tmp_path / f"{name}.png")
