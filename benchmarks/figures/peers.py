@@ -100,7 +100,7 @@ def _figure(
         (f"{listed}. At each point every picture has the very PSNR that",
          f"{title} published for it, with every codec. The mean PSNR and the number of",
          "pictures stand below it. Geometric means. AVIF, WebP and JPEG XL are read",
-         "between their many settings; so is wavelet where it was not run at that PSNR."),
+         "between their settings; so is wavelet where it was not run at that PSNR."),
     )  # fmt: skip
 
 

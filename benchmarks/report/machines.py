@@ -17,9 +17,8 @@ def machines(rows: Sequence[Row]) -> str:
     loads = [row["load"] / row["threads"] for row in rows if row.get("load") is not None]
     parts = [f"Taken on {'; '.join(kinds)}; commits {', '.join(commits)}."]
     if loads:
-        parts.append(
-            f"On {sum(load > BUSY for load in loads)} of {len(loads)} runs the machine did other work meanwhile."
-        )
+        n_busy = sum(load > BUSY for load in loads)
+        parts.append(f"On {n_busy} of {len(loads)} runs other work made the load over {BUSY:g} times their threads.")
     if len(loads) < len(rows):
         parts.append(
             f"{len(rows) - len(loads)} of {len(rows)} records do not say what else the machine did meanwhile: trust"

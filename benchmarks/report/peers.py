@@ -37,7 +37,7 @@ MEANS_NOTE = (
     " better. Rows about different pictures must not be compared with each other."
 )
 CURVES_NOTE = (
-    "Rates of AVIF are read between its many settings by a monotone cubic in log rate. Those of ours at {at:g} dB are"
+    "Rates of AVIF are read between its settings by a monotone cubic in log rate. Those of ours at {at:g} dB are"
     " read in the same way between the files of a picture, if it has at least {enough}. A BD-rate takes at least four"
     " files of a picture, and that they cover half of the range."
 )
@@ -84,7 +84,7 @@ def _by_point(dataset: str, peer: str, ours: Sequence[Ours], avif: Mapping[str, 
         " together is about those pictures alone of which every one of these points is recorded that is not left out.",
         "Our files end a little above their targets, by the mean excess, which is not corrected in their favour. Files"
         " that did not reach the PSNR stay in the means, and flatter them.",
-        f"AVIF is `{REFERENCE}`, at the PSNR that our file has, read between its many settings by a monotone cubic in"
+        f"AVIF is `{REFERENCE}`, at the PSNR that our file has, read between its settings by a monotone cubic in"
         " log rate. Files at a PSNR at which it was not run are left out there.",
         *_abouts(ours, len(published)),
         f"Seconds and memory are of whole processes, start-up included. {machines([r for o in ours for r in o.rows])}",
