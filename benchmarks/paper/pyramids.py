@@ -27,6 +27,9 @@ def instant_ngp(side: int, growth: float = 0.0, log2_table: int = LARGEST) -> Ng
         growth: of the levels; 0 for Instant-NGP's image default. A growth that puts a level too close to an integer is
             raised by multiples of 1e-5 until it does not.
         log2_table: of the most entries of a level; for the largest, each vertex has its own.
+
+    Raises:
+        UsageError: with a growth over 1.73 levels would become too fine.
     """
     if not growth:
         return Ngp.instant(side, log2_table)

@@ -31,6 +31,13 @@ USE, USE_ROW = 12e-9, 25e-6
 """Work of each vertex and of each row of vertices, to find the entries that a picture uses."""
 
 MAX_LEVELS, LOG2_MAX_SIZE = 32, 24
+
+SCALE_ERROR = 8e-6
+"""By which implementations of tiny-cuda-nn's levels may differ in a scale, relative to it."""
+
+FINEST_SCALE = 0.5 / SCALE_ERROR
+"""Above it no scale is so far from an integer that all implementations round it alike."""
+
 FEATURES = (1, 2, 4, 8)
 
 
@@ -215,16 +222,25 @@ def hash_levels(
 
 
 def safe_scale(n_levels: int, base_resolution: int, finest_resolution: float) -> float:
-    """The growth factor nearest above that of instant-ngp whose level scales all stay clear of integers."""
+    """The growth factor nearest above that of instant-ngp whose level scales all stay clear of integers.
+
+    Raises:
+        UsageError: there is none, because the finest level has more than about 62,500 vertices a side.
+    """
     n_levels = arguments.whole("n_levels", n_levels, 1, MAX_LEVELS)
     base_resolution = arguments.whole("base_resolution", base_resolution, 1)
     finest_resolution = arguments.number("finest_resolution", finest_resolution, math.inf, "a number over 0")
     growth = (finest_resolution / base_resolution) ** (1 / max(1, n_levels - 1))
     while not _scales_are_safe(n_levels, base_resolution, growth):
+        if base_resolution * growth ** (n_levels - 1) - 1 > FINEST_SCALE:
+            raise UsageError(
+                f"{n_levels} levels from {base_resolution} to {finest_resolution:.6g} vertices a side: with more than"
+                f" {FINEST_SCALE:,.0f} it is not certain which vertices float32 finds"
+            )
         growth += 1e-5
     return float(np.float32(growth))
 
 
 def _scales_are_safe(n_levels: int, base_resolution: int, growth: float) -> bool:
     scales = base_resolution * float(np.float32(growth)) ** np.arange(1, n_levels) - 1
-    return bool(np.all(np.abs(scales - np.round(scales)) >= np.maximum(0.02, 8e-6 * scales)))
+    return bool(np.all(np.abs(scales - np.round(scales)) >= np.maximum(0.02, SCALE_ERROR * scales)))

@@ -198,6 +198,13 @@ def test_safe_scales_keep_clear_of_integers():
         hash_levels(16, 2, 15, 16, scale)
 
 
+@pytest.mark.parametrize("finest", [16 * 1.74**15, 16 * 2.0**15, 1e300])
+def test_no_scale_is_safe_where_float32_cannot_tell(finest):
+    assert 60_000 < 16 * safe_scale(16, 16, 61_000) ** 15 < 62_500
+    with pytest.raises(UsageError, match="more than 62,500"):
+        safe_scale(16, 16, finest)
+
+
 def test_unsafe_scales_are_refused():
     with pytest.raises(UsageError, match="safe_scale"):
         hash_levels(16, 2, 15, 16, (256 / 16) ** (1 / 15))
