@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from benchmarks.commands._progress import Show
 from benchmarks.data import datasets
@@ -78,6 +80,19 @@ class FieldName(click.ParamType):
         return value
 
 
+class Finite(click.FloatRange):
+    """Numbers in a range: a range alone lets `nan` pass, which is neither below nor above its ends."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+PSNR = Finite(0, 200)
+"""In dB."""
+
 paper_field_option = click.option(
     "--field", type=click.Choice(list(RATES)), default="siren", show_default=True, help="ngp: Instant-NGP."
 )
@@ -100,6 +115,14 @@ def options(*chosen: Callable[[F], F]) -> Callable[[F], F]:
         return result
 
     return decorate
+
+
+def refuse_given(names: Sequence[str], why: str) -> None:
+    """Raise UsageError if the command line has one of these parameters of the command."""
+    context = click.get_current_context()
+    for param in context.command.params:
+        if param.name in names and context.get_parameter_source(param.name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{param.opts[0]} {why}")
 
 
 def executor(processes: int, ray: str | None, device: str = "cpu") -> Executor:

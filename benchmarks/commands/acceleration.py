@@ -11,18 +11,21 @@ from typing import Any
 import click
 
 from benchmarks.commands._shared import (
+    PSNR,
     FieldName,
+    Finite,
     chosen_pictures,
     executor,
     options,
     picture_options,
     place_options,
+    refuse_given,
     run_all,
 )
 from benchmarks.data.datasets import Picture
-from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PLAIN, RATES, Encode, Search, first_rate
+from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PLAIN, RATES, STACKED, Encode, Search, first_rate
 from benchmarks.paper.arms import ARMS
-from benchmarks.paper.pyramids import LARGEST
+from benchmarks.paper.pyramids import LARGEST, instant_ngp
 from benchmarks.paper.settings import ADAMS, PRECISIONS, Settings
 from benchmarks.plain.losses import LOSSES
 from benchmarks.plain.program import field_names, first_log2_rate, log2_rates, optimiser_names, width_of
@@ -35,6 +38,14 @@ from nfcodec.transforms import parse_chain
 VARIED = ("seed", *(field.name for field in fields(Settings)))
 """Options of the paper's protocol that may be given several times: all combinations are run."""
 
+OF_PAPER = ("width", "max_steps", "rates", "first", "halvings", "whole", "engine", "device", "batch",
+            *(field.name for field in fields(Settings)))  # fmt: skip
+OF_CODEC = ("gray", "effort", "repeats")
+"""Parameters of one protocol only."""
+
+
+LOG2_RATE = click.IntRange(-64, 64)
+
 
 def _setting(name: str, kind: click.ParamType | type, default: object, text: str, metavar: str | None = None) -> Any:
     return click.option(f"--{name}", type=kind, multiple=True, default=[default], show_default=True, metavar=metavar,
@@ -45,12 +56,12 @@ setting_options = (
     _setting("optimiser", click.Choice(optimiser_names()), "adam", "Others than Adam are for --engine plain."),
     _setting("loss", click.Choice(list(LOSSES)), "l2",
              "relative-l2: the squared error over output^2 + 0.01, as in tiny-cuda-nn."),
-    _setting("growth", click.FloatRange(0, 4), 0.0,
+    _setting("growth", Finite(0, 4), 0.0,
              "Of Instant-NGP's levels, each over the one before; with 0 the finest has half the side's vertices.",
              "FACTOR"),
     _setting("table", click.IntRange(1, LARGEST), LARGEST,
              "log2 of Instant-NGP's largest table; below that of the largest, vertices share entries.", "LOG2"),
-    _setting("entries", click.FloatRange(0, min_open=True), TABLE_BOUND,
+    _setting("entries", Finite(0, 1e3, min_open=True), TABLE_BOUND,
              "Entries of Instant-NGP's tables begin at random between this and its negative.", "BOUND"),
     _setting("adam", click.Choice(ADAMS), "field",
              "Constants of Adam: those that suit the field, or 0.9, 0.999 and 1e-8 (at 512 x 512, else scaled)."),
@@ -92,13 +103,15 @@ setting_options = (
     help="Besides none, the reference. Repeatable; by default the ten of the paper.",
 )
 @click.option("--candidates", is_flag=True, help="Run the transforms on trial, and rpp.")
-@click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB",
+@click.option("--psnr", "target_db", type=PSNR, default=50.0, show_default=True, metavar="DB",
               help="The PSNR to which steps and seconds are counted.")  # fmt: skip
 @click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True, help="Of a fit, at most.")
 @click.option(
-    "--rates", nargs=2, type=int, metavar="HIGH LOW", help="log2 of the learning rates; by default the paper's."
+    "--rates", nargs=2, type=LOG2_RATE, metavar="HIGH LOW", help="log2 of the learning rates; by default the paper's."
 )
-@click.option("--first", type=int, metavar="LOG2", help="log2 of the first rate to try; the search goes on from there.")
+@click.option(
+    "--first", type=LOG2_RATE, metavar="LOG2", help="log2 of the first rate to try; the search goes on from there."
+)
 @click.option(
     "--halvings",
     type=click.IntRange(0, 4),
@@ -119,7 +132,7 @@ setting_options = (
 )
 @click.option(
     "--engine",
-    type=click.Choice([*engine_names(), "stacked", PLAIN]),
+    type=click.Choice([*engine_names(), STACKED, PLAIN]),
     default="numba",
     show_default=True,
     help="One of the codec's; or stacked: all rates, and --batch pictures or transforms, in batched products (SIREN); "
@@ -141,13 +154,16 @@ def acceleration(
     for chain in arms:
         parse_chain(chain)
     if settings["protocol"] == "codec":
+        refuse_given(OF_PAPER, "is for --protocol paper")
         if processes > 1 or ray:
             raise click.UsageError("whole encodes are timed one at a time: no --processes, no --ray")
         if settings["field"] not in (None, "auto"):
             asked_for(settings["field"])
-        variants = [{"repeat": repeat} for repeat in range(settings["repeats"])]
+        repeats = range(settings["repeats"])
+        variants = [{"seed": seed, "repeat": repeat} for seed in settings["seed"] for repeat in repeats]
         make = _encode
     else:
+        refuse_given(OF_CODEC, "is for --protocol codec")
         _check_paper(settings)
         variants = [dict(zip(VARIED, values, strict=True)) for values in product(*(settings[key] for key in VARIED))]
         make = _search
@@ -173,6 +189,8 @@ def _check_paper(settings: dict[str, Any]) -> None:
         raise click.UsageError("--growth, --table and --entries are about Instant-NGP: they need --field ngp")
     if any(0 < growth <= 1 for growth in settings["growth"]):
         raise click.UsageError("a --growth is over 1, or 0 for the image default")
+    for growth in settings["growth"]:
+        instant_ngp(settings["side"], growth)
     if settings["rates"] and settings["rates"][0] < settings["rates"][1]:
         raise click.UsageError("--rates takes the higher rate first, not {} {}".format(*settings["rates"]))
 
@@ -190,11 +208,13 @@ def _search(picture: Picture, chain: str, settings: dict[str, Any]) -> Job:
         rates = tuple(range(settings["rates"][0], settings["rates"][1] - 1, -1))
     first = settings["first"] if settings["first"] is not None else first
     keys = (*VARIED, "target_db", "max_steps", "device", "halvings")
-    return Search(
+    search = Search(
         picture.dataset, picture.name, picture.sha256, side=side, field=field, transform=chain, width=width,
         log2_rates=rates, first_log2_rate=None if settings["whole"] else min(rates[0], max(first, rates[-1])),
         engine=engine, **{key: settings[key] for key in keys},
     )  # fmt: skip
+    search.check()
+    return search
 
 
 def _engine(settings: dict[str, Any]) -> str:
@@ -215,7 +235,7 @@ def _engine(settings: dict[str, Any]) -> str:
 
 def _encode(picture: Picture, chain: str, settings: dict[str, Any]) -> Job:
     settings = {**settings, "field": settings["field"] or "auto"}
-    keys = ("side", "gray", "field", "target_db", "effort", "repeat")
+    keys = ("side", "gray", "field", "target_db", "effort", "repeat", "seed")
     return Encode(
         picture.dataset, picture.name, picture.sha256, transform=chain, **{key: settings[key] for key in keys}
     )

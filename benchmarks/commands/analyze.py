@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.commands._shared import executor, options, paper_field_option, place_options, run_all
+from benchmarks.commands._shared import PSNR, executor, options, paper_field_option, place_options, run_all
 from benchmarks.commands.dynamics import watching
 from benchmarks.data.datasets import Picture
 from benchmarks.paper.acceleration import RATES, Encode, Search, first_rate
@@ -34,7 +34,7 @@ PLANE_SIDE = 13
     metavar="CHAIN",
     help="Besides none and rpp. Repeatable; by default those of the paper, of which only none and rpp are watched.",
 )
-@click.option("--psnr", "target_db", type=float, default=50.0, show_default=True, metavar="DB",
+@click.option("--psnr", "target_db", type=PSNR, default=50.0, show_default=True, metavar="DB",
               help="The PSNR to which steps and seconds are counted.")  # fmt: skip
 @click.option("--max-steps", type=click.IntRange(1), default=10_000, show_default=True, help="Of a fit, at most.")
 @options(*place_options)

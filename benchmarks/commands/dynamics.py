@@ -87,7 +87,7 @@ def watching(
     for picture in found:
         for row in rows:
             if row["sha256"] == picture.sha256 and row["transform"] in transforms and row["reached"]:
-                same = ("side", "field", "width", "transform", "seed", "target_db", "max_steps", *SETTINGS)
+                same = ("side", "field", "width", "transform", "seed", "target_db", "max_steps", "halvings", *SETTINGS)
                 known: dict[str, Any] = {key: row[key] for key in same if key in row}
                 if row.get("engine") == PLAIN:
                     known["engine"] = PLAIN

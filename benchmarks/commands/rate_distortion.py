@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from benchmarks.commands._shared import FieldName, chosen_pictures, executor, options, picture_options, run_all
+from benchmarks.commands._shared import (
+    PSNR,
+    FieldName,
+    Finite,
+    chosen_pictures,
+    executor,
+    options,
+    picture_options,
+    run_all,
+)
 from benchmarks.data.datasets import Picture
 from benchmarks.rates.codecs import LOSSY, OURS
 from benchmarks.rates.peers import LOWEST_DB, jobs_at, peers
@@ -21,9 +30,16 @@ _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 @click.command("rate-distortion")
 @click.option("--codec", "codecs", type=click.Choice([OURS, *LOSSY]), multiple=True, help="Repeatable; else all.")
 @click.option(
-    "--psnr", "targets_db", type=float, multiple=True, metavar="DB", help=f"Ours; repeatable; else {_TARGETS}."
+    "--psnr", "targets_db", type=PSNR, multiple=True, metavar="DB", help=f"Ours; repeatable; else {_TARGETS}."
 )
-@click.option("--bpp", "sizes", type=float, multiple=True, metavar="BITS", help="The same, for a size instead.")
+@click.option(
+    "--bpp",
+    "sizes",
+    type=Finite(0, 1e6, min_open=True),
+    multiple=True,
+    metavar="BITS",
+    help="The same, for a size instead.",
+)
 @click.option(
     "--targets",
     "peer",
@@ -41,7 +57,7 @@ _TARGETS = ", ".join(f"{target:g}" for target in TARGETS_DB)
 @click.option(
     "--at-least",
     "lowest_db",
-    type=float,
+    type=PSNR,
     default=LOWEST_DB,
     show_default=True,
     metavar="DB",

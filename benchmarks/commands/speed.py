@@ -9,7 +9,9 @@ from pathlib import Path
 import click
 
 from benchmarks.commands._shared import (
+    PSNR,
     FieldName,
+    Finite,
     chosen_pictures,
     data_option,
     named_pictures,
@@ -70,7 +72,7 @@ CODEC = "codec"
     show_default=True,
     help="Codec: others, AVIF by its speed; or none. Repeatable.",
 )
-@click.option("--psnr", "target_db", type=float, default=40.0, show_default=True, metavar="DB", help="Codec: of all.")
+@click.option("--psnr", "target_db", type=PSNR, default=40.0, show_default=True, metavar="DB", help="Codec: of all.")
 @click.option("--image", default="kodim05", show_default=True, metavar="NAME", help="Steps, siren, grid: the picture.")
 @click.option("--side", type=click.IntRange(8), default=128, show_default=True, help="Recipe: of the pictures.")
 @click.option(
@@ -84,7 +86,7 @@ CODEC = "codec"
 @click.option("--defaults", type=click.IntRange(1), metavar="N", help="Recipe: run ours on the first N; else on all.")
 @click.option(
     "--cap",
-    type=float,
+    type=Finite(0),
     default=1000.0,
     show_default=True,
     metavar="TIMES",

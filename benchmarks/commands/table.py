@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from benchmarks.commands._shared import (
+    PSNR,
     FieldName,
     data_option,
     named_pictures,
@@ -39,7 +40,7 @@ from benchmarks.records.store import Store
 @click.option(
     "--psnr",
     "targets_db",
-    type=float,
+    type=PSNR,
     multiple=True,
     default=[40.0],
     show_default=True,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 from PIL import Image
 
 from benchmarks.data.pictures import Bytes, prepared, square
@@ -45,8 +46,8 @@ def first_rate(field: str, width: int) -> int:
     return -6 if field == "ngp" else min(RATES["siren"][0], -round(math.log2(width)) - 2)
 
 
-PLAIN = "plain"
-"""The engine that is none of the codec's, but any field under any optimiser in PyTorch."""
+PLAIN, STACKED = "plain", "stacked"
+"""Engines that are none of the codec's: any field under any optimiser in PyTorch; and SIRENs in batched products."""
 
 MILESTONES_DB = (20, 25, 30, 35, 40, 45, 50)
 
@@ -66,8 +67,8 @@ class Fit(Settings, Job):
             PyTorch.
         width: of a SIREN, and of fields in plain PyTorch; 0 for ngp.
         log2_rates: learning rates.
-        engine: one of the codec's, or "stacked" for batched matrix products (torch), or `PLAIN` for fields and
-            optimisers in plain PyTorch.
+        engine: one of the codec's, or `STACKED` or `PLAIN`.
+        halvings: how often the distance between rates is halved around the best one.
     """
 
     side: int
@@ -80,6 +81,7 @@ class Fit(Settings, Job):
     log2_rates: tuple[float, ...] = ()
     engine: str = "numba"
     device: str = "cpu"
+    halvings: int = 0
 
     @property
     def model(self) -> Siren | Ngp:
@@ -88,18 +90,31 @@ class Fit(Settings, Job):
     def load(self, path: Path) -> Bytes:
         return square(path, self.side)
 
+    def check(self) -> None:
+        """See that there can be a program, on a machine that may be another one.
+
+        Raises:
+            UsageError: the engine has no such fit, or PyTorch knows no such device.
+        """
+        if self.engine == PLAIN and (self.precision, self.adam) != ("fp32", "field"):
+            raise UsageError("fits in plain PyTorch are in fp32, with the constants of Adam that suit the field")
+        if self.engine == STACKED and (self.field != "siren" or not self.is_usual):
+            raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
+        if self.engine in (STACKED, PLAIN):
+            try:
+                torch.device(self.device)
+            except RuntimeError as error:
+                raise UsageError(f"PyTorch knows no device {self.device!r}") from error
+
     def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
         """These runs, not yet begun; `ahead` as for `EngineProgram`."""
-        if self.engine in ("stacked", PLAIN) and self.device.startswith("cuda") and not engines.has_cuda_device():
+        self.check()
+        if self.device.startswith("cuda") and not engines.has_cuda_device():
             raise EngineError("there is no CUDA device here")
         if self.engine == PLAIN:
-            if (self.precision, self.adam) != ("fp32", "field"):
-                raise UsageError("fits in plain PyTorch are in fp32, with the constants of Adam that suit the field")
             return PlainProgram(self.field, self.optimiser, self.loss, self.width, runs, self.seed, self.device)
-        if self.engine == "stacked":
-            if not isinstance(self.model, Siren) or not self.is_usual:
-                raise UsageError("batched matrix products are for SIREN in fp32, with its own Adam and the L2 loss")
-            return StackedSiren(self.model, self.side, runs, self.seed, self.device)
+        if self.engine == STACKED:
+            return StackedSiren(Siren(self.width), self.side, runs, self.seed, self.device)
         return EngineProgram(
             self.model, self.side, runs, self.seed, table_bound=self.entries, objective=self.objective,
             loss=self.rounded_loss, adam=self.constants(self.side), engine=self.engine, device=self.device,
@@ -113,11 +128,9 @@ class Search(Fit):
 
     Attributes:
         first_log2_rate: where the bracket starts (this rate and the next lower one); None races the whole grid.
-        halvings: how often the distance between rates is halved around the best one.
     """
 
     first_log2_rate: int | None = None
-    halvings: int = 0
 
     study: ClassVar[str] = "paper"
 
@@ -130,7 +143,7 @@ class Search(Fit):
     @property
     def companions(self) -> object:
         """Searches of one shape share a program of batched products."""
-        if self.engine != "stacked":
+        if self.engine != STACKED:
             return None
         same = replace(self, dataset="", image="", sha256="", transform="none")
         return asdict(same)
@@ -141,7 +154,7 @@ class Search(Fit):
     @classmethod
     def run_together(cls, jobs: Sequence[Search], pictures: Sequence[Bytes]) -> list[Row]:
         """One race for each job; all races in one program where the engine stacks runs."""
-        if jobs[0].engine != "stacked" and len(jobs) > 1:
+        if jobs[0].engine != STACKED and len(jobs) > 1:
             return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
         one, grid = jobs[0], jobs[0].grid
         arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
@@ -218,6 +231,7 @@ class Encode(Job):
         gray: one channel.
         field: as `--field` has it; a record also has the family that was used.
         repeat: number of this repetition.
+        seed: of the fit, and of a permutation.
     """
 
     side: int
@@ -227,6 +241,7 @@ class Encode(Job):
     target_db: float
     effort: int = 5
     repeat: int = 0
+    seed: int = 0
 
     study: ClassVar[str] = "codec"
 
@@ -237,7 +252,7 @@ class Encode(Job):
 
     def run(self, picture: Bytes) -> Row:
         options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
-        options += ["--effort", str(self.effort), "--best-effort", "-f", "-q", "--json"]
+        options += ["--effort", str(self.effort), "--seed", str(self.seed), "--best-effort", "-f", "-q", "--json"]
         with tempfile.TemporaryDirectory() as folder:
             source, out = Path(folder) / "in.png", Path(folder) / "out.nfc"
             Image.fromarray(picture).save(source)

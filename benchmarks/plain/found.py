@@ -29,7 +29,8 @@ def named(package: ModuleType, name: str, base: type[T]) -> type[T]:
         TypeError: the file defines no such class, or several.
     """
     if name not in names(package):
-        raise UsageError(f"no {name!r} in {package.__name__}; there are: {', '.join(names(package))}")
+        kind, known = base.__name__.lower(), ", ".join(names(package))
+        raise UsageError(f"there is no {kind} {name!r} in plain PyTorch, but {known}")
     module = import_module(f"{package.__name__}.{name.replace('-', '_')}")
     found = [
         each for each in vars(module).values()

@@ -194,9 +194,10 @@ def read(*paths: Path) -> Iterator[Row]:
         for number, line in enumerate(complete.splitlines(), 1):
             try:
                 row = json.loads(line)
-                rows[row["key"]] = row
+                rows[row["key"]] = {name: row[name] for name in REQUIRED} | row
             except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{path}, line {number}: not a record") from error
+                expected = f"a record has {', '.join(REQUIRED)}"
+                raise ValueError(f"{path}, line {number}: not a record; {expected}") from error
     yield from rows.values()
 
 

@@ -92,7 +92,7 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--protocol", "codec", "--field", "wire"], "wire"),
         (["--field", "wire", "--engine", "stacked"], "fits siren and ngp by Adam"),
         (["--optimiser", "muon", "--engine", "stacked"], "fits siren and ngp by Adam"),
-        (["--field", "ngp", "--optimiser", "soap"], "no 'ngp' in benchmarks.plain.fields"),
+        (["--field", "ngp", "--optimiser", "soap"], "no field 'ngp' in plain PyTorch, but ffn"),
         (["--field", "ffn", "--precision", "fp16"], "are in fp32"),
         (["--field", "ffn", "--table", "15"], "need --field ngp"),
         (["--entries", "0.1"], "need --field ngp"),
@@ -105,6 +105,19 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--growth", "1.5"], "need --field ngp"),
         (["--field", "ngp", "--growth", "0.9"], "over 1"),
         (["--loss", "frog"], "'frog' is not one of"),
+        (["--field", "ngp", "--growth", "2"], "more than 62,500"),
+        (["--psnr", "nan"], "not a finite number"),
+        (["--psnr", "inf"], "not in the range"),
+        (["--field", "ngp", "--entries", "nan"], "not a finite number"),
+        (["--rates", "2000", "-30"], "not in the range"),
+        (["--first", "2000"], "not in the range"),
+        (["--engine", "plain", "--device", "frog"], "knows no device 'frog'"),
+        (["--engine", "stacked", "--device", "frog"], "knows no device 'frog'"),
+        (["--field", "ffn", "--adam", "usual"], "are in fp32"),
+        (["--gray"], "--gray is for --protocol codec"),
+        (["--effort", "5"], "--effort is for --protocol codec"),
+        (["--protocol", "codec", "--loss", "l2"], "--loss is for --protocol paper"),
+        (["--protocol", "codec", "--max-steps", "3"], "--max-steps is for --protocol paper"),
     ],
 )
 def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path: Path) -> None:
@@ -113,6 +126,7 @@ def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path:
     result = CliRunner().invoke(main, command)
     assert result.exit_code != 0
     assert message in result.output
+    assert ("recorded already" in result.output) == ("CUDA" in message)  # all but that is said before anything runs
 
 
 def test_fields_and_optimisers_in_plain_torch(tmp_path: Path) -> None:
@@ -137,7 +151,7 @@ def test_fields_and_optimisers_in_plain_torch(tmp_path: Path) -> None:
     assert titles == {
         "Fourier features 12 wide, 16 x 16, fp32, to 20 dB, at most 60 steps",
         "Fourier features 12 wide, 16 x 16, fp32, K-FAC, to 20 dB, at most 60 steps",
-        "SIREN 16 wide, 16 x 16, fp32, loss l1, to 20 dB, at most 60 steps",
+        "SIREN 16 wide, 16 x 16, fp32, loss l1, in plain PyTorch, to 20 dB, at most 60 steps",
     }
     watched = ["dynamics", "--best", str(records), "--set", str(tmp_path), "--side", "16", "--records", str(records)]
     for field in ("ffn", "siren"):

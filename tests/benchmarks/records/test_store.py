@@ -14,13 +14,24 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks.paper.acceleration import Encode, Search
-from benchmarks.records.store import REQUIRED, Store, read, run_jobs
+from benchmarks.records.store import REQUIRED, Row, Store, read, run_jobs
 
 SEARCH = Search(
     "set", "image", "abc", side=16, field="siren", width=8, precision="fp32", transform="rpp", target_db=25.0,
     max_steps=60, log2_rates=(-8, -9, -10, -11), first_log2_rate=-9,
 )  # fmt: skip
 PICTURE = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+
+
+def record(key: str, value: int = 0) -> Row:
+    """What every record has."""
+    return {**dict.fromkeys(REQUIRED, ""), "key": key, "value": value}
+
+
+def line(key: str) -> tuple[bytes, bytes]:
+    """A record in a file, in two halves."""
+    text = json.dumps(record(key)).encode() + b"\n"
+    return text[:9], text[9:]
 
 
 def test_keys_are_of_what_matters() -> None:
@@ -44,34 +55,37 @@ def test_a_record_holds_the_settings_the_results_and_the_surroundings() -> None:
 def test_a_store_goes_on_after_a_line_that_was_cut_short(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "records.jsonl"
     store = Store(path)
-    store.append({"key": "a", "value": 1})
-    store.append({"key": "b", "value": 2})
+    store.append(record("a", 1))
+    store.append(record("b", 2))
     with path.open("a") as file:
         file.write('{"key": "c", "val')
     again = Store(path)
     assert again.keys == {"a", "b"}
-    again.append({"key": "c", "value": 3})
+    again.append(record("c", 3))
     assert [row["value"] for row in read(path)] == [1, 2, 3]
 
 
 def test_who_appends_waits_for_another_program_that_does(tmp_path: Path) -> None:
     fcntl = pytest.importorskip("fcntl")
     path = tmp_path / "records.jsonl"
-    Store(path).append({"key": "a"})
+    Store(path).append(record("a"))
     program = (
-        "import sys; from pathlib import Path; from benchmarks.records.store import Store\n"
-        "store = Store(Path(sys.argv[1])); print('ready', flush=True); store.append({'key': 'c'})"
+        "import json, sys; from pathlib import Path; from benchmarks.records.store import Store\n"
+        "store = Store(Path(sys.argv[1])); print('ready', flush=True); store.append(json.loads(sys.argv[2]))"
     )
     with path.open("ab") as mine:
         fcntl.flock(mine, fcntl.LOCK_EX)
-        mine.write(b'{"key": ')
+        first, rest = line("b")
+        mine.write(first)
         mine.flush()
-        other = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+        other = subprocess.Popen(
+            [sys.executable, "-c", program, str(path), json.dumps(record("c"))], stdout=subprocess.PIPE
+        )
         assert other.stdout is not None
         assert other.stdout.readline() == b"ready\n"
         with pytest.raises(subprocess.TimeoutExpired):
             other.wait(0.5)
-        mine.write(b'"b"}\n')
+        mine.write(rest)
     other.communicate()
     assert other.returncode == 0
     assert [row["key"] for row in read(path)] == ["a", "b", "c"]
@@ -79,25 +93,26 @@ def test_who_appends_waits_for_another_program_that_does(tmp_path: Path) -> None
 
 def test_a_store_does_not_touch_a_line_that_another_program_is_writing(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
-    Store(path).append({"key": "a"})
+    Store(path).append(record("a"))
     with path.open("ab") as other:
-        other.write(b'{"key": ')
+        first, rest = line("b")
+        other.write(first)
         other.flush()
         assert Store(path).keys == {"a"}
-        other.write(b'"b"}\n')
+        other.write(rest)
     assert [row["key"] for row in read(path)] == ["a", "b"]
 
 
 def test_of_two_records_with_one_key_the_last_counts(tmp_path: Path) -> None:
     store = Store(tmp_path / "r.jsonl")
-    store.append({"key": "a", "value": 1})
-    store.append({"key": "a", "value": 2})
+    store.append(record("a", 1))
+    store.append(record("a", 2))
     assert [row["value"] for row in read(tmp_path / "r.jsonl")] == [2]
 
 
 def test_a_folder_stands_for_the_files_of_records_in_it(tmp_path: Path) -> None:
     for i, name in enumerate(("b.jsonl", "a.jsonl")):
-        Store(tmp_path / name).append({"key": name, "value": i})
+        Store(tmp_path / name).append(record(name, i))
     (tmp_path / "README.md").write_text("no record")
     assert [row["value"] for row in read(tmp_path)] == [1, 0]
     (tmp_path / "empty").mkdir()
@@ -107,11 +122,11 @@ def test_a_folder_stands_for_the_files_of_records_in_it(tmp_path: Path) -> None:
 
 def test_a_store_without_a_file_remembers_keys_only() -> None:
     store = Store(None)
-    store.append({"key": "a"})
+    store.append(record("a"))
     assert store.keys == {"a"}
 
 
 def test_damage_is_named(tmp_path: Path) -> None:
-    (tmp_path / "r.jsonl").write_text('{"key": "a"}\n{"no": "key"}\n')
-    with pytest.raises(ValueError, match="line 2: not a record"):
+    (tmp_path / "r.jsonl").write_text(json.dumps(record("a")) + '\n{"key": "b"}\n')
+    with pytest.raises(ValueError, match="line 2: not a record; a record has key, study, sha256,"):
         list(read(tmp_path / "r.jsonl"))
