@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmarks.records.store import Row
-from benchmarks.report.grouping import Setup, by_image, setups
+from benchmarks.report.grouping import Setup, by_image, known_first, setups
+from benchmarks.report.plot import label
 from nfcodec.pages import Side
 
 IMAGES_PER_SETUP = 3
@@ -27,7 +28,7 @@ def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[C
     for setup, group in setups(rows, "dynamics").items():
         db = "20" if setup.field == "ngp" else "30"
         fits = {
-            image: {chain: arms[chain] for chain in ("none", "rpp") if _has(arms.get(chain), db)}
+            image: {chain: arms[chain] for chain in known_first([arms]) if _has(arms[chain], db)}
             for image, arms in by_image(row for row in group if "original" in row).items()
         }
         for image in [image for image, arms in fits.items() if arms][:n_images]:
@@ -35,12 +36,12 @@ def comparisons(rows: Iterable[Row], n_images: int = IMAGES_PER_SETUP) -> list[C
     return found
 
 
-def _has(row: Row | None, db: str) -> bool:
-    return row is not None and db in row.get("reconstructions", {})
+def _has(row: Row, db: str) -> bool:
+    return db in row.get("reconstructions", {})
 
 
 def _of_image(image: str, setup: Setup, db: str, fits: dict[str, Row]) -> list[Comparison]:
-    names = {"none": "fitted as it is", "rpp": "fitted with RPP"}
+    names = {chain: "fitted as it is" if chain == "none" else f"fitted with {label(chain)}" for chain in fits}
     at = {chain: row["reconstructions"][db] for chain, row in fits.items()}
     where = f"{image}, {setup.title}"
     found = [
@@ -48,8 +49,8 @@ def _of_image(image: str, setup: Setup, db: str, fits: dict[str, Row]) -> list[C
                    Side(f"{names[chain]}, {db} dB", at[chain]["picture"]))
         for chain in fits
     ]  # fmt: skip
-    if len(at) == 2:
+    for other in [chain for chain in fits if chain != "none" and "none" in fits]:
         for key, title in (("picture", f"Both at {db} dB"), ("error", f"Errors at {db} dB, white is 4 RMS")):
-            sides = (Side(f"{names[chain]}, {db} dB", at[chain][key]) for chain in ("none", "rpp"))
+            sides = (Side(f"{names[chain]}, {db} dB", at[chain][key]) for chain in ("none", other))
             found.append(Comparison(f"{title}. {where}", *sides))
     return found

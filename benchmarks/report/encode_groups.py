@@ -12,8 +12,8 @@ from benchmarks.report.estimates import Mean, Ratio
 from benchmarks.report.grouping import ImageKey, asked_field, used_family
 from benchmarks.report.table import Cell
 
-TOGETHER = ("auto", "wavelet", "table")
-"""Fields that are compared with each other: `wavelet` where pixels keep their places, and `table` where they do not."""
+TOGETHER = ("auto", "wavelet", "grid", "table")
+"""Fields that are compared with each other: `auto` takes one of the others, `table` where pixels change places."""
 
 DEFAULT_EFFORT = 5
 """Of `nfcodec encode`."""
@@ -49,7 +49,7 @@ class CodecSetup:
 
     @property
     def title(self) -> str:
-        known = {"auto": "wavelet, or table where pixels are moved", "siren": "SIREN", "ngp": "Instant-NGP"}
+        known = {"auto": "wavelet or grid, or table where pixels are moved", "siren": "SIREN", "ngp": "Instant-NGP"}
         name = known.get(self.field, f"field {self.field}")
         return f"{name}, {self.shape}, {self.target_db:g} dB, effort {self.effort}"
 
@@ -79,10 +79,33 @@ def codec_setups(rows: Iterable[Row]) -> dict[CodecSetup, list[Row]]:
 
 
 class Way(NamedTuple):
-    """How a picture was fitted."""
+    """How pictures were fitted.
+
+    Attributes:
+        family: or several, as in "wavelet or grid", where `auto` took one for some pictures and another for others.
+    """
 
     family: str
     transform: str
+
+
+def ways(group: Sequence[Row]) -> list[Way]:
+    """The way of each row of a set-up."""
+    taken: dict[str, set[str]] = {}
+    for row in group:
+        if asked_field(row) == "auto":
+            taken.setdefault(row["transform"], set()).add(used_family(row))
+
+    def family(row: Row) -> str:
+        if asked_field(row) != "auto":
+            return used_family(row)
+        return " or ".join(sorted(taken[row["transform"]], key=_place))
+
+    return [Way(family(row), row["transform"]) for row in group]
+
+
+def _place(family: str) -> tuple[int, str]:
+    return (TOGETHER.index(family) if family in TOGETHER else len(TOGETHER)), family
 
 
 @dataclass(frozen=True)
@@ -92,10 +115,10 @@ class Against:
     Attributes:
         is_reference: this is what the others are held against.
         n, n_reached: pictures, and those of them that reached the target.
-        fit_steps, steps, seconds, bytes: means over pictures (of medians over repetitions); gradient steps until the
-            PSNR was reached, and with those after it, which make the file smaller.
-        fit_steps_ratio, seconds_ratio, bytes_ratio: this over the reference, mean over pictures; of steps None where
-            one of the two takes none.
+        fit_steps, steps, seconds, bytes: means over pictures (of medians over repetitions, and means over seeds);
+            gradient steps until the PSNR was reached, and with those after it, which make the file smaller.
+        fit_steps_ratio, seconds_ratio, bytes_ratio: this over the reference with the same seed, mean over pictures; of
+            steps None where one of the two takes none.
     """
 
     way: Way
@@ -125,36 +148,57 @@ class Against:
 
 
 def compared(group: Sequence[Row]) -> list[Against]:
-    """The ways of one set-up against its reference: no transform, of `wavelet` if there are several such."""
+    """The ways of one set-up against its reference: no transform, by `auto` if that was run, else by `wavelet`."""
+    found = ways(group)
+    by_auto = {way for way, row in zip(found, group, strict=True) if asked_field(row) == "auto"}
+    plain = sorted(
+        dict.fromkeys(way for way in found if way.transform == "none"),
+        key=lambda way: (way not in by_auto, way.family != "wavelet"),
+    )
+    if not plain:
+        return []
+    reference = plain[0]
     pictures: dict[ImageKey, dict[Way, list[Row]]] = {}
-    for row in group:
-        way = Way(used_family(row), row["transform"])
-        pictures.setdefault(ImageKey(row["dataset"], row["image"]), {}).setdefault(way, []).append(row)
-    ways = list(dict.fromkeys(way for arms in pictures.values() for way in arms))
-    plain = sorted((way for way in ways if way.transform == "none"), key=lambda way: way.family != "wavelet")
-    found: list[Against] = []
-    for way in sorted(ways, key=lambda way: way not in plain[:1]):
-        both = [(arms[plain[0]], arms[way]) for arms in pictures.values() if plain and {plain[0], way} <= set(arms)]
+    for way, row in zip(found, group, strict=True):
+        key = ImageKey(row["dataset"], row["image"], row.get("seed", 0))
+        pictures.setdefault(key, {}).setdefault(way, []).append(row)
+    compared: list[Against] = []
+    for way in sorted(dict.fromkeys(found), key=lambda way: way != reference):
+        both: dict[tuple[str, str], list[Pair]] = {}
+        for key, runs in pictures.items():
+            if {reference, way} <= set(runs):
+                both.setdefault((key.dataset, key.image), []).append(Pair(runs[reference], runs[way]))
         if both:
-            found.append(_against(way, way == plain[0], both))
-    return found
+            compared.append(_against(way, way == reference, list(both.values())))
+    return compared
 
 
-def _against(way: Way, is_reference: bool, both: Sequence[tuple[list[Row], list[Row]]]) -> Against:
+class Pair(NamedTuple):
+    """The repetitions of two ways to fit a picture, with one seed."""
+
+    reference: list[Row]
+    rows: list[Row]
+
+
+def _against(way: Way, is_reference: bool, pictures: Sequence[Sequence[Pair]]) -> Against:
+    """Of several seeds of a picture the means."""
+
     def mean(key: str) -> float:
-        return statistics.fmean(_median(rows, key) for _, rows in both)
+        return statistics.fmean(statistics.fmean(_median(pair.rows, key) for pair in seeds) for seeds in pictures)
 
     def ratio(key: str) -> Mean | None:
-        pairs = [(_median(rows, key), _median(reference, key)) for reference, rows in both]
-        return Mean.of([Ratio(a / b, "exact") for a, b in pairs]) if all(a and b for a, b in pairs) else None
+        medians = [[(_median(pair.rows, key), _median(pair.reference, key)) for pair in seeds] for seeds in pictures]
+        if not all(a and b for seeds in medians for a, b in seeds):
+            return None
+        return Mean.of([Ratio(statistics.fmean(a / b for a, b in seeds), "exact") for seeds in medians])
 
     seconds, size = ratio("encode_seconds"), ratio("bytes")
     assert seconds is not None
     assert size is not None
-    reached = sum(all(row["reached"] for row in rows) for _, rows in both)
+    reached = sum(all(row["reached"] for pair in seeds for row in pair.rows) for seeds in pictures)
     return Against(
-        way, is_reference, len(both), reached, mean("fit_steps"), mean("steps"), mean("encode_seconds"), mean("bytes"),
-        ratio("fit_steps"), seconds, size,
+        way, is_reference, len(pictures), reached, mean("fit_steps"), mean("steps"), mean("encode_seconds"),
+        mean("bytes"), ratio("fit_steps"), seconds, size,
     )  # fmt: skip
 
 

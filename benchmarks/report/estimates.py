@@ -34,10 +34,14 @@ class Ratio:
 
 
 def mean_ratio(ratios: Sequence[Ratio]) -> Ratio:
-    """Of one picture with several seeds. Where some are bounds, so is the mean; bounds both ways say nothing."""
-    kinds = {ratio.kind for ratio in ratios} - {"exact"}
+    """Of one picture with several seeds, of those that are known.
+
+    Where some are bounds, so is the mean; bounds both ways say nothing.
+    """
+    known = [ratio for ratio in ratios if ratio.kind != "unknown"] or ratios
+    kinds = {ratio.kind for ratio in known} - {"exact"}
     kind = "exact" if not kinds else kinds.pop() if len(kinds) == 1 else "unknown"
-    return Ratio(float(np.mean([ratio.value for ratio in ratios])), kind)
+    return Ratio(float(np.mean([ratio.value for ratio in known])), kind)
 
 
 @dataclass(frozen=True)

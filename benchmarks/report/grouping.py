@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.paper import published
+from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
 from benchmarks.report.estimates import Ratio, mean_ratio
 
@@ -47,9 +48,13 @@ CHOICES = {
     "entries": Choice(1e-4, {"{}": "entries within {}"}),
     "adam": Choice("field", {"usual": "usual Adam", "{}": "Adam {}"}),
     "optimiser": Choice("adam", {"muon": "Muon", "soap": "SOAP", "kfac": "K-FAC", "{}": "{}"}),
-    "halvings": Choice(0, {"{}": "rates halved {} times"}),
+    "engine": Choice("numba", {"plain": "in plain PyTorch", "{}": "{}"}),
+    "halvings": Choice(0, {"1": "rates halved once", "{}": "rates halved {} times"}),
 }
-"""By their keys in records. Most are of Instant-NGP; the last one is of the search for the best rate."""
+"""By their keys in records. Most are of Instant-NGP; the last one is of the search for the best rate.
+
+Of engines, only plain PyTorch counts, and only for what others fit as well: it begins with other weights.
+"""
 
 
 @dataclass(frozen=True, order=True)
@@ -71,6 +76,7 @@ class Setup:
 
     @classmethod
     def of(cls, row: Row) -> Setup:
+        row = {**row, "engine": _weights(row)}
         chosen = ((name, row.get(name, choice.usual), choice.usual) for name, choice in CHOICES.items())
         choices = tuple((name, _text(value)) for name, value, usual in chosen if value not in (usual, None))
         return cls(
@@ -120,6 +126,12 @@ class Setup:
         parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else ""]
         parts += [f"{name}-{value}" for name, value in self.choices]
         return "-".join(part for part in parts if part).replace(".", "_")
+
+
+def _weights(row: Row) -> str:
+    """The engine as far as it matters: "plain" where others fit the same, and begin with other weights."""
+    both = row["field"] in ("siren", "ngp") and row.get("optimiser", "adam") == "adam"
+    return "plain" if both and row.get("engine") == "plain" else "numba"
 
 
 def _text(value: object) -> str:
@@ -181,6 +193,12 @@ def _place(dataset: str) -> int:
     known = [name for field, name in published.ACCELERATION if field == "siren"]
     name = published.dataset(dataset)
     return known.index(name) if name else len(known)
+
+
+def known_first(groups: Iterable[Iterable[str]]) -> list[str]:
+    """The transforms in any of the groups: those of the paper in its order, then others."""
+    names = {name for group in groups for name in group}
+    return [name for name in ARMS if name in names] + sorted(names - set(ARMS))
 
 
 def having(images: dict[ImageKey, Arms], transforms: Iterable[str], *keys: str) -> dict[ImageKey, Arms]:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
-from benchmarks.report.encode_groups import CodecSetup, Way
-from benchmarks.report.grouping import Arms, ImageKey, Setup, used_family
+from benchmarks.report.encode_groups import CodecSetup, ways
+from benchmarks.report.grouping import Arms, ImageKey, Setup, known_first
 from benchmarks.report.plot import COLOURS, FAINT, INK, Plot, count, drawn, label, plain_log
-
-
-def known_first(groups: Iterable[Iterable[str]]) -> list[str]:
-    """The transforms in any of the groups: those of the paper in its order, then others."""
-    names = {name for group in groups for name in group}
-    return [name for name in ARMS if name in names] + sorted(names - set(ARMS))
 
 
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -77,26 +70,26 @@ def best_rates(setup: Setup, images: dict[ImageKey, Arms]) -> Plot | None:
 def codec(setup: CodecSetup, rows: Sequence[Row]) -> Plot:
     """Bytes and seconds of whole encodes by transform."""
     chains = known_first([row["transform"]] for row in rows)
-    found = {Way(used_family(row), row["transform"]) for row in rows}
-    ways = sorted(found, key=lambda way: (chains.index(way.transform), way.family))
+    each_way = ways(rows)
+    found = sorted(set(each_way), key=lambda way: (chains.index(way.transform), way.family))
     n_images = len({(row["dataset"], row["image"]) for row in rows})
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, key, text in ((left, "bytes", "bytes"), (right, "encode_seconds", "seconds to encode")):
             plain_log(axes, "x", (1, 2, 5))
-            for y, way in enumerate(ways):
-                mine = [row for row in rows if way == (used_family(row), row["transform"])]
+            for y, way in enumerate(found):
+                mine = [row for row, its in zip(rows, each_way, strict=True) if its == way]
                 _strip(axes, mine, lambda row, key=key: row[key], y)
-            _name_rows(axes, [f"{label(way.transform)}, {way.family}" for way in ways])
+            _name_rows(axes, [f"{label(way.transform)}, {way.family}" for way in found])
             axes.set_xlabel(text)
 
     caption = (
         f"What nfcodec encode makes and takes: {setup.title}; {count(n_images, 'picture')}, each a small mark (median "
-        "of its repetitions; hollow where the PSNR was not reached), and the mean over them, a line."
+        "of its repetitions and seeds; hollow where the PSNR was not reached), and the mean over them, a line."
     )
     caption += f" Machine: {setup.machine}." if setup.machine else ""
-    height = 1.0 + 0.36 * len(ways)
+    height = 1.0 + 0.36 * len(found)
     return drawn(f"codec-{setup.name}", f"Bytes and seconds. {setup.title}", caption, draw, height_in=height)
 
 

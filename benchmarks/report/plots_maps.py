@@ -15,9 +15,8 @@ from PIL import Image
 
 from benchmarks.data.pictures import Bytes, Reals
 from benchmarks.records.store import Row
-from benchmarks.report.grouping import Arms, ImageKey, Setup
+from benchmarks.report.grouping import Arms, ImageKey, Setup, known_first
 from benchmarks.report.plot import COLOURS, Plot, count, drawn, label
-from benchmarks.report.plots_acceleration import known_first
 from benchmarks.report.plots_dynamics import watched
 
 POWER = 0.03

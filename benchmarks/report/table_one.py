@@ -71,10 +71,12 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
             lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
         lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
     columns = ("setting", "width", "levels", "largest table", "loss", "Adam", "16 bits", "log2 of rates",
-               "steps at most", "pictures")  # fmt: skip
+               "best rate the highest", "steps at most", "pictures")  # fmt: skip
     commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
     notes = (
         "Levels and tables are Instant-NGP's. Adam's constants are the usual ones, or those that suit the field.",
+        "Best rate the highest: in so many searches the best rate is the highest that was allowed, so that a still"
+        " higher one might take fewer steps.",
         "Pictures are the first ones of a set by name where they are not named. Where a set of ours has another name"
         " than kodak, div2k or clic, its pictures are not quite the paper's.",
         f"Commits of the records: {commits}.",
@@ -96,8 +98,15 @@ def _setup(setting: Setting, rows: Sequence[Row]) -> tuple[Cell, ...]:
         LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
         {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
         {"fp32": "none", "fp16": "parameters"}.get(setup.precision, setup.precision),
-        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, f"{setup.max_steps:,}", _pictures(rows),
+        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, _highest(rows), f"{setup.max_steps:,}",
+        _pictures(rows),
     )  # fmt: skip
+
+
+def _highest(rows: Sequence[Row]) -> str:
+    """In how many searches the best rate is the highest one that was allowed."""
+    ended = [row for row in rows if row["reached"] and row.get("log2_rates")]
+    return f"{sum(row['log2_rate'] == max(row['log2_rates']) for row in ended)} of {len(ended)}"
 
 
 def _pictures(rows: Sequence[Row]) -> str:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from benchmarks.paper import published
-from benchmarks.paper.arms import ARMS
 from benchmarks.records.store import Row
 from benchmarks.report import encodes, lossless, peers, processes, rates, speed, table_one
 from benchmarks.report.estimates import Mean, Ratio, Signs
 from benchmarks.report.grouping import (
     Arms,
+    ImageKey,
     Setup,
     accelerations,
     by_dataset,
     by_image,
     having,
+    known_first,
     mean_by_picture,
     picture_means,
     setups,
@@ -110,8 +111,7 @@ def table_2(setup: Setup, images: dict) -> Table | None:
 
 def steps(setup: Setup, images: dict) -> Table | None:
     """Steps of every picture with every transform."""
-    found = {transform for each in images.values() for transform in each}
-    names = [name for name in ARMS if name in found] + sorted(found - set(ARMS))
+    names = known_first(images.values())
     rows = [
         (key.dataset, key.title.removeprefix(f"{key.dataset} "), *(_steps(arms.get(transform)) for transform in names))
         for key, arms in images.items()
@@ -130,20 +130,21 @@ def table_3(setup: Setup, images: dict) -> Table | None:
     """Variance of the squared error where a PSNR is first reached."""
     levels = ("20", "30", "40", "50")
     rows: list[tuple[Cell, ...]] = []
-    for dataset, arms in by_dataset(having(images, BOTH, "squared_error_variance")).items():
-        is_paper_s = setup.field == "siren" and published.dataset(dataset) == "kodak"
+    for dataset, transform, arms in _watched(images, "squared_error_variance"):
+        is_papers = setup.field == "siren" and published.dataset(dataset) == "kodak"
         n = _n_pictures(arms)
-        values = {t: [_at("squared_error_variance", t, db) for db in levels] for t in BOTH}
-        for transform in BOTH:
-            means = (_mean(picture_means(arms, value)) for value in values[transform])
-            rows.append((dataset, transform, "ours", n, *means))
-            if is_paper_s:
-                rows.append((dataset, transform, "paper", 24, *published.VARIANCE[transform].values()))
-        pairs = zip(*values.values(), strict=True)
-        ratios = (_mean(picture_means(arms, _ratio(none, rpp))) for none, rpp in pairs)
-        rows.append((dataset, "none / rpp, mean of the ratios", "ours", n, *ratios))
-        if is_paper_s:
-            rows.append((dataset, "none / rpp, mean of the ratios", "paper", 24, *published.VARIANCE["ratio"].values()))
+        values = [_at("squared_error_variance", transform, db) for db in levels]
+        rows.append((dataset, transform, "ours", n, *(_mean(picture_means(arms, value)) for value in values)))
+        if is_papers and transform in published.VARIANCE:
+            rows.append((dataset, transform, "paper", 24, *published.VARIANCE[transform].values()))
+        if transform == "none":
+            continue
+        label = f"none / {transform}, mean of the ratios"
+        plain = [_at("squared_error_variance", "none", db) for db in levels]
+        ratios = (_mean(picture_means(arms, _ratio(*pair))) for pair in zip(plain, values, strict=True))
+        rows.append((dataset, label, "ours", n, *ratios))
+        if is_papers and transform == "rpp":
+            rows.append((dataset, label, "paper", 24, *published.VARIANCE["ratio"].values()))
     if not rows:
         return None
     columns = ("pictures", "transform", "source", "n", *(f"at {db} dB" for db in levels))
@@ -155,18 +156,28 @@ def table_3(setup: Setup, images: dict) -> Table | None:
 def barrier(setup: Setup, images: dict) -> Table | None:
     """The lowest PSNR on the line between the weights at 30 and 50 dB."""
     rows: list[tuple[Cell, ...]] = []
-    for dataset, arms in by_dataset(having(images, BOTH, "line")).items():
-        for transform in BOTH:
-            lowest = picture_means(arms, lambda each, transform=transform: min(each[transform]["line"]))
-            lowest_of_all = min(min(each[transform]["line"]) for each in arms)
-            rows.append((dataset, transform, "ours", len(lowest), _mean(lowest), lowest_of_all))
-            if setup.field == "siren" and published.dataset(dataset) == "kodak":
-                rows.append((dataset, transform, "paper", 24, published.LOWEST_ON_LINE_DB[transform], None))
+    for dataset, transform, arms in _watched(images, "line"):
+        lowest = picture_means(arms, lambda each, transform=transform: min(each[transform]["line"]))
+        lowest_of_all = min(min(each[transform]["line"]) for each in arms)
+        rows.append((dataset, transform, "ours", len(lowest), _mean(lowest), lowest_of_all))
+        known = published.LOWEST_ON_LINE_DB.get(transform)
+        if known and setup.field == "siren" and published.dataset(dataset) == "kodak":
+            rows.append((dataset, transform, "paper", 24, known, None))
     if not rows:
         return None
     columns = ("pictures", "transform", "source", "n", "lowest PSNR in dB, mean", "lowest of all")
     title = f"Figure 6: the straight line from the weights at 30 dB to those at 50 dB. {setup.title}"
     return Table(f"barrier-{setup.name}", title, columns, tuple(rows), (f"Ours: {setup.title}; {PAPER_SETUP}.",))
+
+
+def _watched(images: dict[ImageKey, Arms], key: str) -> Iterator[tuple[str, str, list[Arms]]]:
+    """Dataset by dataset the transforms of fits that were watched, "none" first, with the pictures that have both."""
+    for dataset in by_dataset(images):
+        mine = {image: arms for image, arms in images.items() if image.dataset == dataset}
+        for transform in known_first(mine.values()):
+            both = having(mine, ("none", transform), key)
+            if both:
+                yield dataset, transform, list(both.values())
 
 
 def _at(key: str, transform: str, db: str) -> Callable[[Arms], float | None]:

@@ -13,12 +13,12 @@ from benchmarks.report.table import markdown
 
 def encode(
     family: str, transform: str, n_bytes: int, *seconds: float, field: str = "auto", steps: int = 90, image: str = "a",
-    target_db: float = 40.0,
+    target_db: float = 40.0, seed: int = 0,
 ) -> list[Row]:  # fmt: skip
     """Repetitions of one encode."""
     settings = {"field": field, "transform": transform, "side": 0, "gray": False, "target_db": target_db, "effort": 5}
     results = {"family": family, "bytes": n_bytes, "fit_steps": steps // 3, "steps": steps, "reached": True}
-    names = {"study": "codec", "dataset": "kodak", "image": image}
+    names = {"study": "codec", "dataset": "kodak", "image": image, "seed": seed}
     return [{**names, **settings, **results, "repeat": i, "encode_seconds": each} for i, each in enumerate(seconds)]
 
 
@@ -50,6 +50,32 @@ def test_wavelet_and_table_are_compared_also_when_asked_for_by_name() -> None:
     assert {way: cell.value for way, cell in cells.items()} == {  # pyright: ignore
         ("table", "rpp"): 3.0, ("table", "none"): 5.0,
     }  # fmt: skip
+
+
+def test_auto_is_compared_with_itself_where_it_took_different_fields() -> None:
+    rows = [
+        *encode("wavelet", "none", 1000, 4.0), *encode("table", "rpp", 2000, 2.0, steps=0),
+        *encode("grid", "none", 500, 90.0, image="b"), *encode("table", "rpp", 4000, 2.0, image="b", steps=0),
+        *encode("wavelet", "none", 800, 4.0, field="wavelet", image="b"),
+    ]  # fmt: skip
+    (table,) = encodes.tables(rows)
+    cells = {row[1:3]: (row[3], row[10]) for row in table.rows}
+    assert cells.pop(("wavelet or grid", "none")) == (2, 1)
+    assert {way: (n, cell.value) for way, (n, cell) in cells.items()} == {  # pyright: ignore
+        ("table", "rpp"): (2, 5.0), ("wavelet", "none"): (1, 1.6),
+    }  # fmt: skip
+
+
+def test_seeds_of_a_picture_count_as_one() -> None:
+    rows = [
+        *encode("ngp", "none", 1000, 4.0, field="ngp"), *encode("ngp", "rpp", 2000, 4.0, field="ngp"),
+        *encode("ngp", "none", 500, 4.0, field="ngp", seed=1), *encode("ngp", "rpp", 2000, 4.0, field="ngp", seed=1),
+        *encode("ngp", "none", 700, 4.0, field="ngp", image="b"),
+        *encode("ngp", "rpp", 700, 4.0, field="ngp", image="b"),
+    ]  # fmt: skip
+    (table,) = encodes.tables(rows)
+    assert [row[3] for row in table.rows] == [2, 2]
+    assert table.rows[1][10].value == 2.0  # pyright: ignore  # of 3 and 1
 
 
 def test_each_family_has_its_own_reference() -> None:

@@ -157,6 +157,10 @@ def test_the_papers_datasets_come_first_and_in_its_order():
 
 def test_settings_at_their_defaults_go_without_saying():
     row = search("one", "none", 9)
+    assert Setup.of({**row, "engine": "torch"}) == Setup.of({**row, "engine": "numba"}) == Setup.of(row)
+    assert Setup.of({**row, "engine": "plain"}).chosen == ["in plain PyTorch"]  # begins with other weights
+    wire = {**row, "field": "wire", "engine": "plain"}
+    assert not Setup.of(wire).chosen
     assert Setup.of(row | {"loss": "l2", "growth": 0.0, "table": 24, "adam": "field"}) == Setup.of(row)
     setup = Setup.of(row | {"loss": "relative-l2", "growth": 1.5, "table": 15, "adam": "usual", "precision": "fp16"})
     assert setup.chosen == ["relative L2", "growth 1.5", "table 2^15", "usual Adam", "fp16"]
@@ -368,6 +372,11 @@ def test_comparisons(rows):
         "Errors at 30 dB, white is 4 RMS",
     ]  # fmt: skip
     assert len(comparisons(rows, n_images=1)) == 4
+    others = comparisons([watched("one", name) for name in ("sympower", "none", "rpp")])
+    assert [each.right.label for each in others] == [
+        "fitted as it is, 30 dB", "fitted with RPP, 30 dB", "fitted with sympower, 30 dB",
+        *["fitted with RPP, 30 dB"] * 2, *["fitted with sympower, 30 dB"] * 2,
+    ]  # fmt: skip
     assert len(comparisons([watched("one", "rpp")])) == 1
     again = {key: value for key, value in watched("one", "rpp").items() if key not in ("original", "reconstructions")}
     assert len(comparisons([watched("one", "rpp"), again])) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.paper.published import ACCELERATION, dataset
 from benchmarks.records.store import Row
-from benchmarks.report.estimates import Mean, Ratio, Signs, interval
+from benchmarks.report.estimates import Mean, Ratio, Signs, interval, mean_ratio
 from benchmarks.report.table import Table, markdown, shown
 from benchmarks.report.tables import tables
 
@@ -82,6 +82,13 @@ def test_the_median_and_the_geometric_mean_stand_beside_the_mean() -> None:
     assert mean.geometric == pytest.approx(4 ** (1 / 3))
 
 
+def test_seeds_of_which_nothing_is_known_are_left_out() -> None:
+    assert mean_ratio([Ratio(2.0, "exact"), Ratio(9.0, "unknown")]) == Ratio(2.0, "exact")
+    assert mean_ratio([Ratio(2.0, "at most"), Ratio(1.0, "exact")]) == Ratio(1.5, "at most")
+    assert mean_ratio([Ratio(2.0, "at most"), Ratio(1.0, "at least")]).kind == "unknown"
+    assert mean_ratio([Ratio(9.0, "unknown")]).kind == "unknown"
+
+
 def test_the_sign_test_is_exact_and_counts_what_bounds_tell() -> None:
     signs = Signs.of([Ratio(1.2, "exact")] * 7 + [Ratio(0.9, "exact")])
     assert (signs.faster, signs.slower) == (7, 1)
@@ -145,6 +152,25 @@ def test_tables_2_and_3_count_several_seeds_of_a_picture_as_one() -> None:
     assert ratio == (2, 3.0, 4.0, None, None)
     lowest = next(row for row in of("barrier", watched).rows if row[2] == "ours")
     assert lowest == ("kodak", "none", "ours", 2, (20.5 + 20.0) / 2, 20.0)
+
+
+def test_tables_3_and_of_lines_have_any_transform_that_was_watched() -> None:
+    fits = {"none": ("a", "b"), "rpp": ("a",), "sympower": ("b",)}
+    more = {"study": "dynamics", "line": [20.0, 50.0], "squared_error_variance": {"20": 4.0}}
+    watched = [paper_row(image, transform, 9) | more for transform, images in fits.items() for image in images]
+    ours = [row[1:5] for row in of("table-3", watched).rows if row[2] == "ours"]
+    assert ours == [
+        ("none", "ours", 2, 4.0), ("rpp", "ours", 1, 4.0), ("none / rpp, mean of the ratios", "ours", 1, 1.0),
+        ("sympower", "ours", 1, 4.0), ("none / sympower, mean of the ratios", "ours", 1, 1.0),
+    ]  # fmt: skip
+    assert [row[1] for row in of("barrier", watched).rows if row[2] == "ours"] == ["none", "rpp", "sympower"]
+
+
+def test_the_set_ups_say_how_often_the_highest_rate_was_the_best() -> None:
+    rows = [paper_row("a", name, 9) | {"log2_rates": [-8, -9], "log2_rate": rate}
+            for name, rate in (("none", -8), ("rpp", -9))]  # fmt: skip
+    table = of("setups", rows)
+    assert dict(zip(table.columns, table.rows[-1], strict=True))["best rate the highest"] == "1 of 2"
 
 
 def test_the_paper_s_datasets_are_known_by_the_folder() -> None:
