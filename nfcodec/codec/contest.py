@@ -87,14 +87,14 @@ def best_of(files: Sequence[Encoded], goal: Goal) -> Encoded:
     return min(reaching or files, key=lambda each: len(each.data))
 
 
-def may_win(estimated_bytes: float | None, files: Sequence[Encoded], goal: Goal) -> bool:
-    """Whether a file of about so many bytes, if that is known, could be taken instead of those that are there."""
+def may_win(least_bytes: float | None, files: Sequence[Encoded], goal: Goal) -> bool:
+    """Whether a file of at least so many bytes, if that is known, could be taken instead of those that are there."""
     if not any(each.report["reached"] for each in files):
         return True
     best = best_of(files, goal)
-    if estimated_bytes is None:
+    if least_bytes is None:
         return not (isinstance(goal, Size) and math.isinf(best.psnr_db))  # there is nothing better than no loss
-    return estimated_bytes <= (goal.n_bytes if isinstance(goal, Size) else len(best.data))
+    return least_bytes <= (goal.n_bytes if isinstance(goal, Size) else len(best.data))
 
 
 def may_win_with_more(quick: Encoded, saves: float, files: Sequence[Encoded], goal: Goal) -> bool:

@@ -155,9 +155,8 @@ class _Encoding:
         if not files:
             failed = any(not isinstance(error, TargetNotReachedError) for error in failures)
             return self.entrant.family.bounds_size and failed
-        if type(request.goal) not in self.session.native:
-            return False
-        return not may_win(self.session.estimated_bytes(request), files, request.goal)
+        is_native = type(request.goal) in self.session.native
+        return not may_win(self.session.least_bytes(request) if is_native else None, files, request.goal)
 
     def file(self, request: Request, coming: Sequence[Plan] = ()) -> Encoded:
         """The file for a request, whether it reaches the goal or not.

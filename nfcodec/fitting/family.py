@@ -119,8 +119,12 @@ class Session(ABC):
     def estimated_bytes(self, request: Request) -> float | None:
         """About what a file takes for the request's goal, one of `native`, without a fit; None where fits tell better.
 
-        Infinite for what is out of reach. Where a smaller file than that is there already, `auto` makes none.
+        Infinite for what is out of reach.
         """
+
+    def least_bytes(self, request: Request) -> float | None:
+        """What it takes at least. Where a smaller file is there already, `auto` makes none."""
+        return self.estimated_bytes(request)
 
 
 class Family(ABC):

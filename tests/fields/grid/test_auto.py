@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nfcodec.codec import EncodeOptions, decode, encode, inspect
-from nfcodec.fields.grid.family import LEAST_PIXELS, MOST_PIXELS, GridFamily
+from nfcodec.fields.grid.family import LEAST_PIXELS, MOST_PIXELS, GridFamily, GridSession
 from nfcodec.fitting.goals import Lossless, Psnr, Size
 from nfcodec.fitting.picture import Picture
 from nfcodec.fitting.request import Request
@@ -64,3 +64,14 @@ def test_grids_are_kept_where_their_file_is_smaller():
     assert events[-1].message.startswith("kept grid at effort 4 (")
     assert psnr_db(decode(encoded.data).samples, raster.samples, 255) >= 34
     assert [event.task for event in events if event.plan is not None] == ["wavelet"]  # one bar over both
+
+
+def test_no_grid_is_fitted_where_a_size_holds_all_samples(monkeypatch):
+    def fit(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(GridSession, "fit", fit)
+    raster = Raster(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    encoded = encode(raster, EncodeOptions(size_bytes=10**6, effort=4))
+    assert np.array_equal(decode(encoded.data).samples, raster.samples)
+    assert [each["field"] for each in encoded.report.get("tried", ())] != ["grid"]

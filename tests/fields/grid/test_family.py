@@ -8,7 +8,9 @@ import pytest
 from nfcodec.codec import EncodeOptions, encode
 from nfcodec.fields.grid import family
 from nfcodec.fields.grid.plan import FEW_BYTES, FITS, SMALLER, soft_steps
+from nfcodec.fitting import Context, Picture, Psnr, Request
 from nfcodec.raster import Raster
+from nfcodec.transforms import Chain
 
 PICTURE = Raster(np.add.outer(4 * np.arange(20), 3 * np.arange(24)).astype(np.uint8)[:, :, None])
 
@@ -38,6 +40,23 @@ def fits(monkeypatch):
         return seeds, found, sessions[0]._fitted
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("of_wavelets", "of_grids"),
+    [(10_990, 5_414), (12_311, 6_570), (24_378, 13_998), (74_357, 61_658), (43_256, 39_110), (138_296, 110_987)],
+)
+def test_no_file_of_a_photograph_is_ruled_out(of_wavelets, of_grids, monkeypatch):
+    """Of Kodak pictures at the PSNRs of Cool-chic: the estimate for wavelets, and the bytes of a file of grids."""
+    monkeypatch.setattr(family.GridSession, "_wavelet_bytes", lambda *_: of_wavelets)
+    session = family.GridSession(Picture.of(PICTURE, Chain.prepare([], PICTURE.samples)), Context(no_estimate), None)
+    least, about = session.least_bytes(Request(Psnr(30.0), 5, 0)), session.estimated_bytes(Request(Psnr(30.0), 5, 0))
+    assert 0.4 * of_grids < least < 0.8 * of_grids
+    assert 0.75 * of_grids < about < 1.3 * of_grids
+
+
+def no_estimate(*_):
+    raise AssertionError
 
 
 def test_large_files_get_one_fit(fits):
