@@ -34,6 +34,10 @@ AT_A_TIME = 1 << 12
 LEAST = 3e-4
 """What is added to the diagonal of H, over its mean: what a few places say of a weight is not to be trusted fully."""
 
+MORE, MOST_TIMES = 10.0, 12
+"""So many times more is added where that is not enough, and how often. Weights do not make up for each other if that
+does not help, nor if a slope was infinite."""
+
 UNIT = 2.0**-ACTIVATION_BITS
 
 Doubles = npt.NDArray[np.float64]
@@ -61,9 +65,23 @@ class Curvature:
         own = np.argsort(-self.matrix.diagonal()[first : first + real[name].size], kind="stable")
         order = np.concatenate([own, np.arange(len(own), n_left)])
         bends = self.matrix[np.ix_(first + order, first + order)]
-        bends[np.diag_indices(n_left)] += LEAST * np.trace(bends) / max(1, n_left) or 1.0
-        factor = np.asarray(np.linalg.cholesky(np.linalg.inv(bends)), np.float64)
-        return Compensation(names, order, np.array(factor.T, np.float64, order="C"))
+        return Compensation(names, order, _upper_factor_of_inverse(bends))
+
+
+def _upper_factor_of_inverse(bends: Doubles) -> Doubles:
+    """The Cholesky factor; what is added to the diagonal is more where sums in float32 left a matrix indefinite."""
+    n = len(bends)
+    added = LEAST * np.trace(bends) / max(1, n) or 1.0
+    for _ in range(MOST_TIMES):
+        try:
+            factor = np.linalg.cholesky(np.linalg.inv(bends + added * np.eye(n)))
+        except np.linalg.LinAlgError:
+            added *= MORE
+            continue
+        if np.isfinite(factor).all():
+            return np.array(factor.T, np.float64, order="C")
+        break
+    return np.eye(n)
 
 
 @dataclass(frozen=True)
