@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.coarse_to_fine import coarser, goes_on, halved, has_coarser, refined
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.landing import allowed_error, error_db
+from nfcodec.fields.grid.landing import allowed_error, measured_db
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.plan import HALF_SIZE_STEPS, coarse_steps, soft_steps, trial_steps
 from nfcodec.fields.grid.program import Measured, Program
@@ -155,8 +156,8 @@ class _Fit:
         self, field: Grid, problem: Problem, request: Request, recipe: Recipe, n_steps: int, n_bytes: float
     ) -> None:
         self._field, self._problem, self._request, self._recipe = field, problem, request, recipe
-        self.normalised = Normalised.of(problem)
-        self._program = self._program_of(field, self.normalised.targets)
+        self.normalised = Normalised.of(problem, request.psnr_db)
+        self._program = self._program_of(field, self.normalised.targets, self.normalised.weights)
         allowed = allowed_error(problem, self.normalised, request.psnr_db)
         bits_a_pixel = max(8 * n_bytes / problem.geometry.n_pixels, LEAST_BITS_A_PIXEL) / OVER_WAVELETS
         self.rate_weight = self._expected_weight = PRICE * bits_a_pixel**PRICE_POWER * allowed
@@ -176,15 +177,16 @@ class _Fit:
 
     def psnr_db(self, descent: Descent) -> float:
         """Of the rounded field, about."""
-        return self._psnr_db(descent.evaluate().error)
+        return measured_db(self._problem, self.normalised, descent.evaluate)[0]
 
     def begin(self) -> Descent:
         """The best start, after some iterations at half the size where that is worth it."""
         field, targets = self._field, self.normalised.targets
         if not self._has_coarser:
             return self._best_start(self._program, targets, self.rate_weight)[1]
-        half, price = halved(targets), COARSE_PRICE * self.rate_weight
-        best, descent = self._best_start(self._program_of(coarser(field), half), half, price)
+        half, price, weights = halved(targets), COARSE_PRICE * self.rate_weight, self.normalised.weights
+        program = self._program_of(coarser(field), half, None if weights is None else halved(weights))
+        best, descent = self._best_start(program, half, price)
         parameters = self._start(field, self._problem.geometry, targets, best)
         if self._n_coarse:
             for _ in range(self._n_coarse):
@@ -232,7 +234,8 @@ class _Fit:
         found: Weights = {}
         for _ in range(MOST_PRICES):
             found = rounded(program, descent.rounded(), descent.networks, price, self.normalised)
-            reached_db = self._psnr_db(program.measure(as_networks(found, self.normalised)).error)
+            measure = partial(program.measure, as_networks(found, self.normalised))
+            reached_db, _ = measured_db(self._problem, self.normalised, measure)
             if reached_db >= least_db or self._request.expired():
                 break
             price /= FINER
@@ -251,8 +254,8 @@ class _Fit:
                 break
             share = i / n
             if i % between == between - 1:
-                found = descent.evaluate()
-                found_db, bits = self._psnr_db(found.error), found.bits
+                found_db, found = measured_db(self._problem, self.normalised, descent.evaluate)
+                bits = found.bits
                 self._keep(descent, found_db, bits)
                 if share >= FIRST_LOOK:
                     self._steer(found_db, share)
@@ -266,17 +269,14 @@ class _Fit:
     def _descent(self, program: Program, parameters: Parameters, i: int) -> Descent:
         return Descent(program, parameters, gain_of(self.rate_weight), self._request.seed + i)
 
-    def _program_of(self, field: Grid, targets: FloatArray) -> Program:
+    def _program_of(self, field: Grid, targets: FloatArray, weights: FloatArray | None) -> Program:
         channels, height, width = targets.shape
         program = load_program(self._request.engine, self._request.device)
-        return program.of(field, Geometry(height, width, channels), targets, self._request.device)
+        return program.of(field, Geometry(height, width, channels), targets, weights, self._request.device)
 
     def _step(self, descent: Descent, how: Iteration) -> Measured:
         self._spent += descent.program.n_pixels / self._problem.geometry.n_pixels
         return descent.step(how)
-
-    def _psnr_db(self, error: float) -> float:
-        return error_db(self._problem, self.normalised, error)
 
     def _keep(self, descent: Descent, found_db: float, bits: float) -> None:
         """Remember the field with the fewest bits of those over the target: fits of a few pixels may collapse."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from nfcodec.exact.arithmetic import OUTPUT_UNIT
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.payload import LATENTS
-from nfcodec.fields.grid.program import Program
+from nfcodec.fields.grid.program import Measured, Program
 from nfcodec.fields.grid.rounding import as_networks
 from nfcodec.fitting.landing import LEAST, Moves, Outputs, land
 from nfcodec.fitting.problem import Problem, Trial, Weights
 from nfcodec.fitting.request import Request
+from nfcodec.metrics import squared_error
 
 AMPLE = 4.0
 """Moves are proposed up to so many times the error that is to be taken away, each reckoned alone: more of them would
@@ -32,7 +36,7 @@ def land_latents(problem: Problem, request: Request, trial: Trial, program: Prog
 
     def estimate_db(moved: Weights) -> float:
         program.see(_latents(moved))
-        return error_db(problem, normalised, program.measure(networks).error)
+        return measured_db(problem, normalised, partial(program.measure, networks))[0]
 
     def propose(now: Weights, outputs: Outputs, short: bool) -> Moves:
         latents = _latents(now)
@@ -59,13 +63,26 @@ def land_latents(problem: Problem, request: Request, trial: Trial, program: Prog
 
 def allowed_error(problem: Problem, normalised: Normalised, psnr_db: float) -> float:
     """The mean squared error of normalised targets at a PSNR, about."""
-    return problem.allowed_mse(psnr_db) / normalised.range**2
+    return problem.allowed_mse(psnr_db) / problem.gain * normalised.gain / normalised.range**2
 
 
-def error_db(problem: Problem, normalised: Normalised, error: float) -> float:
-    """The PSNR of samples whose normalised targets are missed by a mean squared error, about."""
-    of_samples = error * normalised.range**2 / problem.gain * problem.peak**2 + 1 / 12
-    return problem.psnr_db(of_samples * problem.samples.size)
+def measured_db(
+    problem: Problem, normalised: Normalised, measure: Callable[[FloatArray | None], Measured]
+) -> tuple[float, Measured]:
+    """The PSNR of the samples, about, and the measures.
+
+    Args:
+        measure: `measure` of a program, or `evaluate` of a descent.
+    """
+    if normalised.weights is None:
+        found = measure(None)
+        of_samples = found.error * normalised.range**2 / normalised.gain * problem.peak**2 + 1 / 12
+        return problem.psnr_db(of_samples * problem.samples.size), found
+    picture = np.empty_like(normalised.targets)  # the error says too little where it counts for more in some places
+    found = measure(picture)
+    values = np.transpose(picture.reshape(len(picture), -1)) * normalised.range + normalised.low
+    samples = problem.decoded(np.floor(values / OUTPUT_UNIT + 0.5).astype(np.int64))
+    return problem.psnr_db(squared_error(samples, problem.samples)), found
 
 
 def _latents(weights: Weights) -> FloatArray:

@@ -54,8 +54,8 @@ class GridProgram(Program):
         """See `Program.require`. The CPU is always there, and `engine_for` refuses any other device."""
 
     @classmethod
-    def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> GridProgram:
-        return cls(field, geometry, target, None, Workers(n_threads()))
+    def of(cls, field: Grid, geometry: Geometry, target: Floats, weights: Floats | None, device: str) -> GridProgram:
+        return cls(field, geometry, target, weights, Workers(n_threads()))
 
     @property
     def seen(self) -> Floats:

@@ -99,11 +99,11 @@ class Program(ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> Program:
+    def of(cls, field: Grid, geometry: Geometry, target: Floats, weights: Floats | None, device: str) -> Program:
         """A program for a request's device, "auto" for any.
 
         Args:
-            target: (C, H, W) float32; all errors weigh the same.
+            target: (C, H, W) float32; weights: of squared errors, as the target, or None for ones.
 
         Raises:
             EngineError: there is no such device.

@@ -129,8 +129,8 @@ class _Rounding:
         measured = self._program.measure({**self.now, **moved, name: values}, self._picture)
         error = measured.error
         if name != "offset":
-            shift = (self._normalised.targets - self._picture).mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
-            error -= float(np.square(shift, dtype=np.float64).mean())
+            shift, gained = self._normalised.best_shift(self._picture)
+            error -= gained
             moved = {**moved, "offset": self.now["offset"] + shift}
         return _Tried(error + self._price * (measured.bits + parameter_bits(found)), found, moved)
 

@@ -70,8 +70,8 @@ class TorchProgram(Program):
             raise EngineError("no CUDA device is available to torch")
 
     @classmethod
-    def of(cls, field: Grid, geometry: Geometry, target: Floats, device: str) -> TorchProgram:
-        return cls(field, geometry, target, None, device)
+    def of(cls, field: Grid, geometry: Geometry, target: Floats, weights: Floats | None, device: str) -> TorchProgram:
+        return cls(field, geometry, target, weights, device)
 
     def there(self, values: Floats) -> Tensor:
         """A copy of an array on the device."""
