@@ -18,7 +18,7 @@ SMALLER = (
     (600, (4, 0, 3), 0),
     (1000, (6, 0, 8), 0),
     (3000, (6, 2, 8), MOST_HYPER),
-    (5000, (10, 4, 16), MOST_HYPER),
+    (8000, (10, 4, 16), MOST_HYPER),
 )
 """Where wavelets take less than so many bytes: neighbours, mapped numbers and neurons of the networks, and levels with
 hyperlatents, at most. What larger networks save of the latents does not repay their own bytes there."""
