@@ -22,8 +22,7 @@ from nfcodec.exact.geometry import Geometry
 from nfcodec.fields.grid.coarse_to_fine import coarser, goes_on, halved, has_coarser, refined
 from nfcodec.fields.grid.descent import Descent, Iteration
 from nfcodec.fields.grid.field import Grid
-from nfcodec.fields.grid.landing import allowed_error, measured_db
-from nfcodec.fields.grid.normalised import Normalised
+from nfcodec.fields.grid.normalised import Normalised, allowed_error, measured_db
 from nfcodec.fields.grid.plan import HALF_SIZE_STEPS, coarse_steps, soft_steps, trial_steps
 from nfcodec.fields.grid.program import Measured, Program
 from nfcodec.fields.grid.programs import load_program

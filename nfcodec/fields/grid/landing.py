@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
-from nfcodec.exact.arithmetic import OUTPUT_UNIT
 from nfcodec.exact.field import FloatArray, Parameters
-from nfcodec.fields.grid.normalised import Normalised
+from nfcodec.fields.grid.normalised import Normalised, allowed_error, measured_db
 from nfcodec.fields.grid.payload import LATENTS
-from nfcodec.fields.grid.program import Measured, Program
+from nfcodec.fields.grid.program import Program
 from nfcodec.fields.grid.rounding import as_networks
 from nfcodec.fitting.landing import LEAST, Moves, Outputs, land
 from nfcodec.fitting.problem import Problem, Trial, Weights
 from nfcodec.fitting.request import Request
-from nfcodec.metrics import squared_error
 
 AMPLE = 4.0
 """Moves are proposed up to so many times the error that is to be taken away, each reckoned alone: more of them would
@@ -59,30 +56,6 @@ def land_latents(problem: Problem, request: Request, trial: Trial, program: Prog
             break  # slopes promised what moves that meet each other do not hold
         trial = found
     return trial
-
-
-def allowed_error(problem: Problem, normalised: Normalised, psnr_db: float) -> float:
-    """The mean squared error of normalised targets at a PSNR, about."""
-    return problem.allowed_mse(psnr_db) / problem.gain * normalised.gain / normalised.range**2
-
-
-def measured_db(
-    problem: Problem, normalised: Normalised, measure: Callable[[FloatArray | None], Measured]
-) -> tuple[float, Measured]:
-    """The PSNR of the samples, about, and the measures.
-
-    Args:
-        measure: `measure` of a program, or `evaluate` of a descent.
-    """
-    if normalised.weights is None:
-        found = measure(None)
-        of_samples = found.error * normalised.range**2 / normalised.gain * problem.peak**2 + 1 / 12
-        return problem.psnr_db(of_samples * problem.samples.size), found
-    picture = np.empty_like(normalised.targets)  # the error says too little where it counts for more in some places
-    found = measure(picture)
-    values = np.transpose(picture.reshape(len(picture), -1)) * normalised.range + normalised.low
-    samples = problem.decoded(np.floor(values / OUTPUT_UNIT + 0.5).astype(np.int64))
-    return problem.psnr_db(squared_error(samples, problem.samples)), found
 
 
 def _latents(weights: Weights) -> FloatArray:

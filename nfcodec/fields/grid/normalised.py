@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from nfcodec.exact.arithmetic import OUTPUT_UNIT
 from nfcodec.exact.field import FloatArray
+from nfcodec.fields.grid.program import Measured
 from nfcodec.fitting.problem import Problem
+from nfcodec.metrics import squared_error
 
 STRAIGHT = 1e-3
 """By so small a share the squares of a value map's slopes may differ where all errors count for the same."""
@@ -67,6 +71,30 @@ class Normalised:
         if name == "scale":
             return self.range, 0.0
         return (self.range, self.low) if name == "offset" else (1.0, 0.0)
+
+
+def allowed_error(problem: Problem, normalised: Normalised, psnr_db: float) -> float:
+    """The mean squared error of normalised targets at a PSNR, about."""
+    return problem.allowed_mse(psnr_db) / problem.gain * normalised.gain / normalised.range**2
+
+
+def measured_db(
+    problem: Problem, normalised: Normalised, measure: Callable[[FloatArray | None], Measured]
+) -> tuple[float, Measured]:
+    """The PSNR of the samples, about, and the measures.
+
+    Args:
+        measure: `measure` of a program, or `evaluate` of a descent.
+    """
+    if normalised.weights is None:
+        found = measure(None)
+        of_samples = found.error * normalised.range**2 / normalised.gain * problem.peak**2 + 1 / 12
+        return problem.psnr_db(of_samples * problem.samples.size), found
+    picture = np.empty_like(normalised.targets)  # the error says too little where it counts for more in some places
+    found = measure(picture)
+    values = np.transpose(picture.reshape(len(picture), -1)) * normalised.range + normalised.low
+    samples = problem.decoded(np.floor(values / OUTPUT_UNIT + 0.5).astype(np.int64))
+    return problem.psnr_db(squared_error(samples, problem.samples)), found
 
 
 def _inverse_squares_of_slopes(problem: Problem, psnr_db: float) -> FloatArray | None:
