@@ -32,10 +32,10 @@ check: .venv/.installed  ## lint, formatting, types, layers
 	$(BIN)/lint-imports
 
 test: .venv/.installed  ## run the tests but the slow ones: minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist worksteal
 
 test-all: .venv/.installed  ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 fuzz: .venv/.installed  ## attack the readers with N mutated inputs, and encode N / 200 random pictures (N=, SEED=, JOBS=)
 	$(BIN)/python -m tests.attacks.fuzz $(N) --seed $(SEED) --jobs $(JOBS)
