@@ -70,7 +70,7 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
         )
     )
     chain = "+".join(draw(st.lists(st.sampled_from(TRANSFORMS), min_size=1, max_size=3)))
-    field = draw(st.sampled_from(["auto", "auto", "wavelet", "table", "siren", "ngp"]))
+    field = draw(st.sampled_from(["auto", "auto", "wavelet", "table", "siren", "ngp", "grid"]))
     return {
         **goal, "field": field, "transform": chain, "seed": draw(st.sampled_from([0, 1, 2**64 - 1])),
         "effort": draw(st.sampled_from([1, 1, 2])), "max_steps": draw(st.sampled_from([1, 30])),

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nfcodec.exact.arithmetic import ACTIVATION_BITS, Quantized
+from nfcodec.errors import FormatError
+from nfcodec.exact.arithmetic import ACTIVATION_BITS, MAX_SYMBOL, Quantized
 from nfcodec.exact.field import FloatArray, Parameters
 from nfcodec.exact.geometry import Geometry, whole
 from nfcodec.fields.grid.entropy import EntropyModel
@@ -103,12 +104,18 @@ class Compensation:
 
         Args:
             real: of these tensors.
+
+        Raises:
+            FormatError: a symbol would be larger than a file can hold, as where H says little of a weight.
         """
         first, *others = (real[name] for name in self.names)
         values = np.concatenate([each.reshape(-1) for each in (first, *others)], dtype=np.float64)[self.order]
         symbols = np.empty(first.size, np.int64)
         for i in range(first.size):
-            symbols[self.order[i]] = symbol = round(values[i] / step)
+            exact = values[i] / step
+            if not abs(exact) <= MAX_SYMBOL:
+                raise FormatError("what makes up for rounding has more quantizer steps than a file can hold")
+            symbols[self.order[i]] = symbol = round(exact)
             values[i + 1 :] -= (values[i] - symbol * step) / self.factor[i, i] * self.factor[i, i + 1 :]
         ends = np.cumsum([first.size, *(each.size for each in others)])
         parts = np.split(values.astype(np.float32), ends[:-1])[1:]

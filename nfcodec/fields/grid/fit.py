@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -76,6 +77,9 @@ MARGIN_DB = 0.02
 FAR_DB, FAR_WITH_LEAST_DB, LEAST_FAR, MOST_ROUNDS = 0.7, 0.15, 200, 6
 """Further below the target all iterations are repeated, or so many, and how often; below the second where lambda is as
 low as it may be, so that rounds cannot make up for what is missing."""
+
+EMPTY_DB = 1.5
+"""So far below the target counts a field that shows one colour, as no round leads on from there."""
 
 LOST_DB = 0.2
 """That networks may lose below the target, as latents make up for it."""
@@ -218,6 +222,8 @@ class _Fit:
         for _ in range(MOST_ROUNDS):
             short_db = self._request.psnr_db - self.psnr_db(descent)
             far_db = FAR_WITH_LEAST_DB if self.rate_weight == self._least_weight else FAR_DB
+            if short_db > 0 and self._is_one_colour(descent.evaluate):
+                short_db = max(short_db, EMPTY_DB)
             if short_db < far_db or self._left() <= 0 or self._request.steps_expired():
                 break
             self._expected_weight *= 2 ** (-short_db / DB_PER_OCTAVE)
@@ -229,16 +235,25 @@ class _Fit:
 
     def rounded(self, descent: Descent) -> Weights:
         """What a file holds; with finer steps than are worth their bits where those take the field below the target."""
-        program, price, least_db = descent.program, self.rate_weight, self._request.psnr_db - LOST_DB
+        program, price, real_db = descent.program, self.rate_weight, self.psnr_db(descent)
+        is_far = real_db < self._request.psnr_db - FAR_DB  # which no steps of networks mend
+        goal_db = real_db if is_far else self._request.psnr_db
         found: Weights = {}
         for _ in range(MOST_PRICES):
             found = rounded(program, descent.rounded(), descent.networks, price, self.normalised)
             measure = partial(program.measure, as_networks(found, self.normalised))
             reached_db, _ = measured_db(self._problem, self.normalised, measure)
-            if reached_db >= least_db or self._request.expired():
+            is_near = reached_db >= goal_db - LOST_DB and not self._is_one_colour(measure)
+            if reached_db >= goal_db or is_near or self._request.expired():
                 break
             price /= FINER
         return found
+
+    def _is_one_colour(self, measure: Callable[[FloatArray | None], Measured]) -> bool:
+        """Whether that is what a field shows; `measure` as for `measured_db`."""
+        picture = np.empty_like(self.normalised.targets)
+        measure(picture)
+        return not np.ptp(picture, axis=(1, 2)).any()
 
     def _left(self) -> int:
         """Iterations that the request allows."""

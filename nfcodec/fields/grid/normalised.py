@@ -16,8 +16,10 @@ from nfcodec.metrics import squared_error
 STRAIGHT = 1e-3
 """By so small a share the squares of a value map's slopes may differ where all errors count for the same."""
 
-HEAVIEST = 8.0
-"""No error counts for more than so many times the mean: without a bound files are up to a fifth larger (docs/why)."""
+HEAVIEST, RATIO = 8.0, 1000.0
+"""No error counts for more than so many times the mean: without a bound files are up to a fifth larger (docs/why). Nor
+for more than so many times what another one does: where a value map is flat, a decoder clips what lies beyond its end,
+and errors there are smaller than slopes say."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Normalised:
         inverse = _inverse_squares_of_slopes(problem, psnr_db)
         if inverse is None:
             return cls(targets.reshape(shape), low, scale, None, problem.gain)
-        capped = np.minimum(inverse, HEAVIEST * inverse.mean())
+        capped = np.minimum(inverse, min(HEAVIEST * inverse.mean(), RATIO * inverse.min()))
         weights = (capped / capped.mean()).astype(np.float32).reshape(shape)
         return cls(targets.reshape(shape), low, scale, weights, 1 / float(capped.mean()))
 

@@ -61,12 +61,11 @@ def rounded(
     with single_threaded_blas():  # else what makes up for what would depend on the number of threads
         plain = _Rounding(program, latents, networks, rate_weight, normalised)
         plain.go_through([])
-        try:
-            found = curvatures(program.field, program.geometry, plain.weights, networks)
-        except FormatError:  # the exact decoder would not take these weights, which the caller will see
-            return plain.weights
         better = _Rounding(program, latents, {**networks, "offset": plain.now["offset"]}, rate_weight, normalised)
-        better.go_through(found, plain.steps)
+        try:
+            better.go_through(curvatures(program.field, program.geometry, plain.weights, networks), plain.steps)
+        except FormatError:  # the exact decoder would not take these weights, or none make up for each other
+            return plain.weights
         return min(better, plain, key=_Rounding.cost).weights
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nfcodec.errors import FormatError
 from nfcodec.fields.grid import curvature
 from nfcodec.fields.grid.curvature import Curvature, bits_slopes, curvatures
 from nfcodec.fields.grid.field import Grid
@@ -147,3 +148,11 @@ def test_sums_that_are_indefinite_by_rounding_have_a_factor():
     assert np.isfinite(moved["second"]).all()
     nothing = Curvature(("first", "second"), np.full((12, 12), np.nan)).behind(real, "first").rounded(real, 0.25)
     assert np.array_equal(nothing[0], np.round(real["first"] / 0.25))
+
+
+def test_symbols_that_no_file_holds_are_refused():
+    real = {"first": np.array([1.0, np.inf], np.float32), "second": np.ones(1, np.float32)}
+    compensation = Curvature(("first", "second"), np.eye(3)).behind(real, "first")
+    for step in (0.25, 2.0**-40):
+        with pytest.raises(FormatError, match="more quantizer steps than a file can hold"):
+            compensation.rounded(real, step)

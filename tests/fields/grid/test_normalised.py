@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nfcodec.fields import Grid
-from nfcodec.fields.grid.normalised import HEAVIEST, Normalised
+from nfcodec.fields.grid.normalised import HEAVIEST, RATIO, Normalised
 from nfcodec.fitting import Picture, Problem
 from nfcodec.raster import Raster
 from nfcodec.transforms import Chain, parse_chain
@@ -52,6 +52,15 @@ def test_channels_of_different_slopes_have_different_weights():
     assert found.weights is not None
     weights = found.weights.mean(axis=(1, 2))
     assert weights[0] > 10 * weights[1]
+
+
+def test_errors_count_for_something_where_others_count_for_nothing():
+    """Of two values one is where the map is flat, and so it hardly matters how far beyond it a field goes."""
+    samples = np.where(PICTURE[..., :1] < 128, 0, 255).astype(np.uint8)
+    prepared = Chain.prepare(parse_chain("sympower"), samples, 0)
+    found = Normalised.of(Problem.of(Picture.of(Raster(samples), prepared), Grid(n_levels=3, n_hyper=0)), 40.0)
+    assert found.weights is not None
+    assert found.weights.max() == pytest.approx(RATIO * found.weights.min(), rel=1e-4)
 
 
 @pytest.mark.parametrize("chain", ["none", "gamma:2"])

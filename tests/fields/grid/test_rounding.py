@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from nfcodec.fields.grid.curvature import Curvature
+from nfcodec.errors import FormatError
+from nfcodec.fields.grid.curvature import Compensation, Curvature
 from nfcodec.fields.grid.field import Grid
 from nfcodec.fields.grid.normalised import Normalised
 from nfcodec.fields.grid.payload import LATENTS
@@ -56,6 +57,17 @@ def test_offsets_make_up_for_what_the_others_lose_of_the_mean(fitted):
     program.measure(as_networks(weights, normalised), picture)
     step = weights["offset"].step.value
     assert np.abs((picture - normalised.targets).mean(axis=(1, 2))).max() <= 0.51 * step
+
+
+def test_weights_stay_as_they_are_where_none_make_up_for_others(fitted, monkeypatch):
+    def refuse(self, real, step):
+        raise FormatError("a symbol is too large")
+
+    plain = rounded(*fitted[:3], 1e-4, fitted[3])
+    monkeypatch.setattr(Compensation, "rounded", refuse)
+    weights = rounded(*fitted[:3], 1e-4, fitted[3])
+    assert set(weights) == set(plain)
+    assert error_of(fitted, weights) < 1e-3
 
 
 def test_results_do_not_depend_on_the_number_of_threads(fitted, monkeypatch):
