@@ -45,5 +45,8 @@ def gpu(out: Path, name: str, image: str, tinycudann: Path | None, dry_run: bool
         raise EngineError("there is no CUDA device here; --dry-run lists what would run")
     named_pictures(name, data, image)
     done = run(steps, out, lambda line: click.echo(line, err=True), SECONDS)
+    unfinished = [each.name for each in done if each.status is None]
+    if unfinished:
+        click.echo(f"not finished: {', '.join(unfinished)}; the same command goes on from what is recorded", err=True)
     if any(each.status for each in done):
         raise click.ClickException(f"some steps failed; their logs are in {out}")

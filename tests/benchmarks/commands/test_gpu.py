@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import signal
 import subprocess
@@ -14,7 +15,7 @@ pytest.importorskip("torch")
 
 from benchmarks.commands import main
 from benchmarks.speed import gpu
-from benchmarks.speed.gpu import SECONDS, Step, plan, run
+from benchmarks.speed.gpu import SECONDS, Done, Step, plan, run
 
 
 def test_a_dry_run_lists_the_steps_and_runs_none(tmp_path: Path) -> None:
@@ -68,6 +69,21 @@ def test_an_interruption_ends_the_steps_that_run(tmp_path: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         run([Step("beside", "", sleep, 60, background=True), Step("long", "", sleep, 60)], tmp_path, print)
     assert [process.returncode for process in begun] == [-signal.SIGTERM] * 2
+
+
+@pytest.mark.parametrize(("status", "exit_code"), [(None, 0), (2, 1)])
+def test_it_says_what_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int | None, exit_code: int
+) -> None:
+    ended = [Done("tests", 0, 1.0), Done("siren", status, 1.0, "stopped")]
+    monkeypatch.setattr("nfcodec.fitting.engines.has_cuda_device", lambda: True)
+    module = importlib.import_module("benchmarks.commands.gpu")
+    monkeypatch.setattr(module, "named_pictures", lambda *_: {})
+    monkeypatch.setattr(module, "run", lambda *_: ended)
+    result = CliRunner().invoke(main, ["gpu", "--out", str(tmp_path / "out")])
+    assert result.exit_code == exit_code, result.output
+    assert ("not finished: siren;" in result.output) == (status is None)
+    assert ("some steps failed" in result.output) == (status is not None)
 
 
 def test_without_a_device_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
