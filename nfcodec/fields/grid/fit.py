@@ -78,7 +78,7 @@ FAR_DB, FAR_WITH_LEAST_DB, LEAST_FAR, MOST_ROUNDS = 0.7, 0.15, 200, 6
 """Further below the target all iterations are repeated, or so many, and how often; below the second where lambda is as
 low as it may be, so that rounds cannot make up for what is missing."""
 
-EMPTY_DB = 1.5
+ONE_COLOUR_DB = 1.5
 """So far below the target counts a field that shows one colour, as no round leads on from there."""
 
 LOST_DB = 0.2
@@ -223,7 +223,7 @@ class _Fit:
             short_db = self._request.psnr_db - self.psnr_db(descent)
             far_db = FAR_WITH_LEAST_DB if self.rate_weight == self._least_weight else FAR_DB
             if short_db > 0 and self._is_one_colour(descent.evaluate):
-                short_db = max(short_db, EMPTY_DB)
+                short_db = max(short_db, ONE_COLOUR_DB)
             if short_db < far_db or self._left() <= 0 or self._request.steps_expired():
                 break
             self._expected_weight *= 2 ** (-short_db / DB_PER_OCTAVE)
