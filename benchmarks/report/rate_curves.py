@@ -53,8 +53,10 @@ def ours_first(named: tuple[str, object]) -> tuple[bool, int]:
 
 
 def seconds(rows: Sequence[Row], what: str) -> float:
-    """The median of seconds to "encode" or "decode": of processors where a record has them, else by the clock."""
-    return statistics.median(row.get(f"{what}_cpu_seconds", row[f"{what}_seconds"]) for row in rows)
+    """The median of seconds to "encode" or "decode": of processors where all records have them, else by the clock."""
+    of_processors, by_clock = f"{what}_cpu_seconds", f"{what}_seconds"
+    clock = of_processors if all(of_processors in row for row in rows) else by_clock
+    return statistics.median(row[clock] for row in rows)
 
 
 def rate_cell(curves: Sequence[Curve], quality: float, *, targets: bool = False) -> Cell:

@@ -30,7 +30,8 @@ NOTES = (
     " the highest, there is no mean, and the table says of how many pictures that is so. AVIF, WebP and JPEG XL were"
     " tried at the lowest quality that they have, 0 or 1. Our files are made for a PSNR: those not run are named so.",
     "n: pictures. Rows about different numbers of them must not be compared with each other.",
-    "Seconds: medians over the files at all settings, of processors where a record has them, else by the clock.",
+    "Seconds: medians over the files at all settings, of processors where all records of a codec have them, else by the"
+    " clock.",
 )
 
 PUBLISHED_NOTE = (

@@ -116,14 +116,17 @@ def test_where_ours_was_not_run_the_table_says_so() -> None:
     assert cells["bpp at 40 dB"] == "not run on 1 of 2"
 
 
-def test_of_files_alike_the_last_counts_and_seconds_are_of_processors_where_they_are_known() -> None:
-    clock = {"encode_seconds": 9.0, "decode_seconds": 0.9}
-    rows = [point("webp", q, 1.0 + q, 30.0 + q, **clock) for q in (1, 2, 3)]
-    rows += [point("webp", q, 0.5 + q, 30.0 + q, **clock, encode_cpu_seconds=3.0) for q in (1, 2)]
+@pytest.mark.parametrize(("n_again", "seconds"), [(2, 9.0), (3, 3.0)])
+def test_of_files_alike_the_last_counts_and_seconds_are_of_processors_where_all_are_known(
+    n_again: int, seconds: float
+) -> None:
+    settings, clock = (1, 2, 3), {"encode_seconds": 9.0, "decode_seconds": 0.9}
+    rows = [point("webp", q, 1.0 + q, 30.0 + q, **clock) for q in settings]
+    rows += [point("webp", q, 0.5 + q, 30.0 + q, **clock, encode_cpu_seconds=3.0) for q in settings[:n_again]]
     (table,) = rates.tables(rows)
     cells = dict(zip(table.columns, table.rows[0], strict=True))
     assert cells["bpp at 32 dB"] == pytest.approx(2.5)
-    assert (cells["encode s"], cells["decode s"]) == (3.0, 0.9)
+    assert (cells["encode s"], cells["decode s"]) == (seconds, 0.9)
 
 
 def scored(codec: str, factor: float, images: str) -> list[Row]:
