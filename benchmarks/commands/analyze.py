@@ -46,7 +46,7 @@ def analyze(
 
     The centre square of IMAGE is fitted at the best learning rate with each transform; some fits are watched on their
     way, and the whole picture is encoded with and without rpp. Writes records.jsonl, tables, plots and report.html to
-    --out; interrupted, it goes on where it stopped.
+    --out; interrupted, it goes on where it stopped. Several pictures may share --out: the page is about the last one.
     """
     picture, where = Picture(image.parent.name or "picture", image), executor(processes, ray)
     store, names = Store(out / "records.jsonl"), (picture.dataset, picture.name, picture.sha256)
@@ -69,7 +69,7 @@ def analyze(
         Encode(*names, side=0, gray=False, field="auto", transform=chain, target_db=40.0) for chain in ("none", "rpp")
     ]
     run_all([(encode, picture) for encode in encodes], store)
-    found = list(read(out / "records.jsonl"))
+    found = [row for row in read(out / "records.jsonl") if row["sha256"] == picture.sha256]
     for sentence in sentences(found):
         click.echo(sentence)
     click.echo(write(found, out, f"{image.name}: what transforms buy"))

@@ -22,6 +22,7 @@ from benchmarks.commands._shared import (
 )
 from benchmarks.data import mosaic
 from benchmarks.data.datasets import Picture
+from benchmarks.plain.device import check_device
 from benchmarks.records.store import Job, Row, Store, read
 from benchmarks.report.speed import codec
 from benchmarks.report.table import markdown
@@ -118,6 +119,7 @@ def speed(
     All of it takes hours, most of them for the codec at 12 megapixels. Seconds depend on the machine and on what else
     it does; compare ratios, and units.
     """
+    check_device(device)
     parts = ("device",) if device != "cpu" else parts or (*PARTS, CODEC)
     with tempfile.TemporaryDirectory() as folder:
         jobs: list[tuple[Job, Picture]] = []

@@ -24,15 +24,15 @@ from benchmarks.paper.arms import arm
 from benchmarks.paper.candidates import CANDIDATES
 from benchmarks.paper.programs import EngineProgram, Program, Run
 from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
-from benchmarks.paper.settings import Settings
+from benchmarks.paper.settings import Settings, unusual
 from benchmarks.paper.stacked import StackedSiren
+from benchmarks.plain.device import check_device
 from benchmarks.plain.program import PlainProgram
 from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.progress import SearchState, tell
 from benchmarks.records.store import Job, Row
-from nfcodec.errors import EngineError, UsageError
+from nfcodec.errors import UsageError
 from nfcodec.fields import Ngp, Siren
-from nfcodec.fitting import engines
 
 RATES: dict[str, tuple[int, ...]] = {"siren": tuple(range(-8, -17, -1)), "ngp": tuple(range(-4, -16, -1))}
 """log2 of the paper's learning rates."""
@@ -87,6 +87,12 @@ class Fit(Settings, Job):
     def model(self) -> Siren | Ngp:
         return self.field_of(self.field, self.side, self.width)
 
+    @property
+    def name(self) -> str:
+        """For people."""
+        seed = [f"seed {self.seed}"] if self.seed else []
+        return ", ".join([f"{self.image} {self.transform}", *seed, *unusual(asdict(self))])
+
     def load(self, path: Path) -> Bytes:
         return square(path, self.side)
 
@@ -109,8 +115,8 @@ class Fit(Settings, Job):
     def program(self, runs: Sequence[Run], *, ahead: bool = False) -> Program:
         """These runs, not yet begun; `ahead` as for `EngineProgram`."""
         self.check()
-        if self.device.startswith("cuda") and not engines.has_cuda_device():
-            raise EngineError("there is no CUDA device here")
+        if self.engine in (STACKED, PLAIN, "torch"):
+            check_device(self.device)
         if self.engine == PLAIN:
             return PlainProgram(self.field, self.optimiser, self.loss, self.width, runs, self.seed, self.device)
         if self.engine == STACKED:
@@ -173,11 +179,6 @@ class Search(Fit):
             first, stride = grid.index(one.first_log2_rate), 2**one.halvings
             found = bracket(start, len(jobs), len(grid), first, one.target_db, one.max_steps, watch, stride)
         return [job.result(outcomes) for job, outcomes in zip(jobs, found, strict=True)]
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{self.image} {self.transform}"
 
     def result(self, outcomes: Mapping[int, Outcome]) -> Row:
         """The results of a search, for a record."""

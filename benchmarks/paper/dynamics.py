@@ -22,6 +22,7 @@ from benchmarks.data.pictures import Bytes, Reals, coded, square
 from benchmarks.paper.acceleration import Fit, milestones, rounded, thinned
 from benchmarks.paper.arms import ARMS, Arm, arm
 from benchmarks.paper.programs import Program, Run
+from benchmarks.records.progress import SearchState, tell
 from benchmarks.records.store import Job, Row
 from nfcodec.fields import Parameters
 
@@ -53,7 +54,7 @@ class Dynamics(Fit):
         transformed = arm(self.transform, picture, self.seed)
         fit = self.program([Run(transformed, 2.0 ** self.log2_rates[0])])
         start = fit.parameters(0)
-        curve, kept, outputs = watched(fit, self.target_db, self.max_steps)
+        curve, kept, outputs = self._watched(fit)
         row: Row = {
             "steps": len(curve) - 1, "reached": curve[-1] >= self.target_db, "seconds": round(fit.seconds[0], 3),
             "milestones": milestones(curve), "curve": thinned(curve), "spectrum": spectrum(transformed, self.side),
@@ -72,24 +73,22 @@ class Dynamics(Fit):
             row["reconstructions"] = {str(db): reconstruction(transformed, outputs[db], self.side) for db in outputs}
         return row
 
-
-def watched(
-    fit: Program, target_db: float, max_steps: int
-) -> tuple[list[float], dict[int, Parameters], dict[int, Reals]]:
-    """Run to the target: the PSNR curve, and weights and outputs at the levels."""
-    curve: list[float] = []
-    kept: dict[int, Parameters] = {}
-    outputs: dict[int, Reals] = {}
-    for step in range(max_steps + 1):
-        psnr_db = fit.psnrs([0])[0]
-        curve.append(psnr_db)
-        for db in LEVELS_DB:
-            if psnr_db >= db and db not in kept:
-                kept[db], outputs[db] = fit.parameters(0), fit.outputs(0).astype(np.float64)
-        if psnr_db >= target_db or not math.isfinite(psnr_db) or step == max_steps:
-            break
-        fit.update([0])
-    return curve, kept, outputs
+    def _watched(self, fit: Program) -> tuple[list[float], dict[int, Parameters], dict[int, Reals]]:
+        """Run to the target: the PSNR curve, and weights and outputs at the levels."""
+        curve: list[float] = []
+        kept: dict[int, Parameters] = {}
+        outputs: dict[int, Reals] = {}
+        for step in range(self.max_steps + 1):
+            psnr_db = fit.psnrs([0])[0]
+            curve.append(psnr_db)
+            tell(SearchState(self.name, f"{psnr_db:.1f} dB", step, self.max_steps))
+            for db in LEVELS_DB:
+                if psnr_db >= db and db not in kept:
+                    kept[db], outputs[db] = fit.parameters(0), fit.outputs(0).astype(np.float64)
+            if psnr_db >= self.target_db or not math.isfinite(psnr_db) or step == self.max_steps:
+                break
+            fit.update([0])
+        return curve, kept, outputs
 
 
 def line(fit: Program, transformed: Arm, a: Parameters, b: Parameters) -> list[float]:

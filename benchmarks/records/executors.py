@@ -5,17 +5,24 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import benchmarks
 import nfcodec
+from benchmarks.records.progress import SearchState, listen, tell
 from nfcodec.errors import UsageError
 
 T = TypeVar("T")
+
+NEWS_SECONDS = 0.5
+"""Between two times that a worker process tells how far it is."""
 
 
 class Executor(Protocol):
@@ -30,7 +37,13 @@ def here(function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterat
 
 
 class Processes:
-    """Local processes, each with its share of the processors that this one may use."""
+    """Local processes, each with its share of the processors that this one may use; what they tell is told here.
+
+    After a failure nothing more is begun, and what is running is finished and kept before the error is raised.
+
+    Raises:
+        ChildProcessError: a process was killed.
+    """
 
     def __init__(self, n: int) -> None:
         self._n = n
@@ -40,23 +53,50 @@ class Processes:
 
         threads = max(1, n_threads() // self._n)
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self._n, spawn, initializer=_limit_threads, initargs=(threads,)) as pool:
-            remaining, pending = iter(calls), set[Future[T]]()
+        news: SimpleQueue[SearchState] = spawn.SimpleQueue()
+        with ProcessPoolExecutor(self._n, spawn, initializer=_begin_worker, initargs=(threads, news)) as pool:
+            remaining, pending, failure = iter(calls), set[Future[T]](), None
             try:
                 while True:
-                    # arguments hold pictures: only as many as are soon needed
-                    pending |= {pool.submit(function, *each) for each in islice(remaining, 2 * self._n - len(pending))}
+                    if failure is None:
+                        # arguments hold pictures: only as many as are soon needed
+                        more = islice(remaining, 2 * self._n - len(pending))
+                        pending |= {pool.submit(function, *each) for each in more}
                     if not pending:
-                        return
-                    done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                    for future in sorted(done, key=lambda each: each.exception() is not None):
-                        yield future.result()  # what is done is kept before a failure ends the run
+                        break
+                    done, pending = wait(pending, NEWS_SECONDS, FIRST_COMPLETED)
+                    while not news.empty():
+                        tell(news.get())
+                    for future in done:
+                        error = future.exception()
+                        if error is None:
+                            yield future.result()
+                        elif failure is None:
+                            failure = error
+                            pending = {each for each in pending if not each.cancel()}
             except (KeyboardInterrupt, GeneratorExit):
                 for worker in multiprocessing.active_children():
                     worker.terminate()  # else it finishes its search first, which may take minutes
                 raise
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+        if isinstance(failure, BrokenProcessPool):
+            raise ChildProcessError("a worker process was killed; if memory was short, try fewer --processes")
+        if failure is not None:
+            raise failure
+
+
+def _begin_worker(n_threads: int, news: SimpleQueue[SearchState]) -> None:
+    _limit_threads(n_threads)
+    last = 0.0
+
+    def pass_on(state: SearchState) -> None:
+        nonlocal last
+        if time.monotonic() - last >= NEWS_SECONDS:
+            last = time.monotonic()
+            news.put(state)
+
+    listen(pass_on)
 
 
 def _limit_threads(n: int) -> None:

@@ -1,6 +1,7 @@
 """How far a run has come: whoever runs long tells it, and whoever wants to know listens.
 
-Runs in other processes tell nobody, for a listener hears those of its own process only.
+A listener hears the runs of its own process. Those of local worker processes are passed on to it
+(`executors.Processes`); those on a Ray cluster are not.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def tell(state: SearchState) -> None:
     listener = _listener.get()
     if listener is not None:
         listener(state)
+
+
+def listen(listener: Listener) -> None:
+    """From now on, the listener is told: for a process that does nothing else."""
+    _listener.set(listener)
 
 
 @contextmanager

@@ -97,9 +97,10 @@ def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypat
         (["--field", "ffn", "--table", "15"], "need --field ngp"),
         (["--entries", "0.1"], "need --field ngp"),
         (["--engine", "stacked", "--loss", "relative-l2"], "L2 loss"),
-        (["--engine", "stacked", "--device", "cuda"], "no CUDA device"),
-        (["--engine", "torch", "--device", "cuda"], "no CUDA device"),
-        (["--engine", "plain", "--device", "cuda"], "no CUDA device"),
+        (["--engine", "stacked", "--device", "cuda"], "no device 'cuda' that PyTorch can use"),
+        (["--engine", "torch", "--device", "cuda"], "no device 'cuda' that PyTorch can use"),
+        (["--engine", "plain", "--device", "cuda"], "no device 'cuda' that PyTorch can use"),
+        (["--engine", "plain", "--device", "mps"], "no device 'mps' that PyTorch can use"),
         (["--rates", "-11", "-9"], "higher rate first"),
         (["--ray", "auto", "--device", "cuda:1"], "Ray chooses the GPU"),
         (["--growth", "1.5"], "need --field ngp"),
@@ -126,7 +127,7 @@ def test_what_cannot_be_done_is_said(options: list[str], message: str, tmp_path:
     result = CliRunner().invoke(main, command)
     assert result.exit_code != 0
     assert message in result.output
-    assert ("recorded already" in result.output) == ("CUDA" in message)  # all but that is said before anything runs
+    assert ("recorded already" in result.output) == ("can use" in message)  # all but that is said before anything runs
 
 
 def test_fields_and_optimisers_in_plain_torch(tmp_path: Path) -> None:

@@ -52,6 +52,19 @@ def test_where_no_fit_arrives_the_page_is_about_the_rest(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_the_page_is_about_one_picture_also_where_the_folder_has_records_of_others(tmp_path: Path) -> None:
+    for name, picture in (("one", PICTURE), ("two", PICTURE[::-1])):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        command = ["analyze", str(tmp_path / f"{name}.png"), "--out", str(tmp_path / "out"), "--side", "8"]
+        result = CliRunner().invoke(main, [*command, "--transform", "rpp", "--max-steps", "1"])
+        assert result.exit_code == 0, result.output
+    assert len(list(read(tmp_path / "out" / "records.jsonl"))) == 10
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "two.png" in page
+    assert "one" not in (tmp_path / "out" / "tables.md").read_text().split()
+
+
+@pytest.mark.slow
 def test_a_report_of_all_that_is_recorded(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["report", str(RECORDS), "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output

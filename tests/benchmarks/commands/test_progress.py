@@ -30,12 +30,33 @@ def test_without_a_terminal_long_searches_get_a_line_now_and_then(
     ]
 
 
+def test_searches_side_by_side_have_a_line_each_and_the_time_of_their_present_race(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: clock[0])
+    with Show(2) as show:
+        for i in range(62):
+            clock[0] = 2.0 * i
+            show.search(SearchState("one", "20.0 dB", i, 100))
+            show.search(SearchState("two", "30.0 dB", i % 31, 100))
+    assert capsys.readouterr().err.splitlines() == [
+        "one: 20.0 dB; step 30 of at most 100, 2 min at most",
+        "two: 30.0 dB; step 30 of at most 100, 2 min at most",
+        "one: 20.0 dB; step 60 of at most 100, 80 s at most",
+        "two: 30.0 dB; step 29 of at most 100, 2 min at most",
+    ]
+
+
 def test_on_a_terminal_there_are_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(_progress.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(_progress, "REDRAW_SECONDS", 0.0)
     with Show(2) as show:
         show.search(SearchState("kodim02 rpp", "2^-9 30.0 dB", 50, 100))
+        show.search(SearchState("kodim02 rpp", "2^-9 31.0 dB", 51, 100))
+        show.search(SearchState("kodim03 rpp", "2^-9 31.0 dB", 51, 100))
         show.done("[found]")
+        show.search(SearchState("kodim03 rpp", "2^-9 32.0 dB", 52, 100))
         show.done("the last one")
     assert "[found]" in capsys.readouterr().err
 

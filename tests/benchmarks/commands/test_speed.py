@@ -32,6 +32,13 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path / "few"
 
 
+@pytest.mark.parametrize("device", ["frog", "mps", "cuda:9"])
+def test_a_device_that_is_not_there_is_an_error(device: str, pictures: Path) -> None:
+    result = CliRunner().invoke(main, ["speed", "--set", str(pictures), "--image", "a", "--device", device])
+    assert result.exit_code == 1
+    assert f"there is no device {device!r} that PyTorch can use: " in result.output
+
+
 def test_steps_are_timed_against_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workloads, "PRODUCT_SIDE", 64)
     monkeypatch.setattr(steps, "PAUSE_S", 0.0)

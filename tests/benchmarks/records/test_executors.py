@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from benchmarks.records import executors
 from benchmarks.records.executors import Processes, Ray, here
+from benchmarks.records.progress import SearchState, listening, tell
 from nfcodec.errors import UsageError
 
 CALLS = [(i,) for i in range(7)]
@@ -26,6 +28,23 @@ def square_and_threads(i: int) -> tuple[int, str | None]:
 
 def fail(i: int) -> int:
     raise ValueError(f"job {i}")
+
+
+def fail_at_once_or_take_a_while(i: int) -> int:
+    if i == 0:
+        raise ValueError("job 0")
+    time.sleep(1.0)
+    return i
+
+
+def be_killed(i: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tell_twice(i: int) -> int:
+    tell(SearchState(f"job {i}", "30.0 dB", 1, 9))
+    tell(SearchState(f"job {i}", "31.0 dB", 2, 9))  # too soon after the first one to be passed on
+    return i
 
 
 def work_for_long(begun: Path) -> None:
@@ -72,10 +91,39 @@ def test_a_failing_job_ends_the_run() -> None:
         list(Processes(2)(fail, CALLS))
 
 
+def test_after_a_failure_what_runs_is_kept_and_nothing_more_is_begun() -> None:
+    read: list[int] = []
+    kept: list[int] = []
+
+    def calls() -> Iterator[tuple[int]]:
+        for i in range(40):
+            read.append(i)
+            yield (i,)
+
+    results = Processes(2)(fail_at_once_or_take_a_while, calls())
+    with pytest.raises(ValueError, match="job 0"):
+        kept.extend(results)
+    assert 1 <= len(kept) <= len(read) <= 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no such signal")
+def test_a_worker_that_is_killed_is_an_error_with_advice() -> None:
+    with pytest.raises(ChildProcessError, match="fewer --processes"):
+        list(Processes(2)(be_killed, CALLS))
+
+
+def test_what_workers_tell_is_told_here() -> None:
+    told: list[SearchState] = []
+    with listening(told.append):
+        assert sorted(Processes(2)(tell_twice, CALLS[:3])) == [0, 1, 2]
+    assert told
+    assert all(state.runs == "30.0 dB" for state in told)
+
+
 def test_an_interruption_ends_what_processes_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = [tmp_path / name for name in ("one", "two")]
 
-    def interrupted(pending: object, return_when: str) -> None:
+    def interrupted(*arguments: object) -> None:
         while not all(path.exists() and path.read_text() for path in begun):
             time.sleep(0.05)
         raise KeyboardInterrupt
