@@ -200,6 +200,25 @@ def test_examples_run(name):
     assert done.returncode == 0, done.stderr
 
 
+def test_scripts_on_records_print_what_the_text_says():
+    """Those of docs/why that read the committed records: each number that they print stands in the text."""
+    ran = 0
+    for document in sorted((ROOT / "docs" / "why").glob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        scripts = [each.text for each in blocks(text) if each.language == "python"]
+        scripts = [script for script in scripts if "benchmarks/results" in script]
+        prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        for script in scripts:
+            done = subprocess.run(
+                [sys.executable, "-"], input=script, cwd=ROOT, capture_output=True, text=True, check=True
+            )
+            printed = set(re.findall(r"\d+(?:\.\d+)?", done.stdout))
+            assert printed
+            assert not printed - set(re.findall(r"\d+(?:\.\d+)?", prose)), f"{document.name}: {done.stdout}"
+            ran += 1
+    assert ran
+
+
 def use_of_libraries() -> list[Block]:
     """The examples of the page on other people's libraries."""
     text = (ROOT / "docs" / "use" / "pillow.md").read_text(encoding="utf-8")

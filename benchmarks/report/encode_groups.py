@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.records.store import Row
-from benchmarks.report.estimates import Mean, Ratio
+from benchmarks.report.estimates import Mean, Ratio, mean_ratio
 from benchmarks.report.grouping import ImageKey, asked_field, used_family
 from benchmarks.report.table import Cell
 
@@ -117,8 +117,9 @@ class Against:
         n, n_reached: pictures, and those of them that reached the target.
         fit_steps, steps, seconds, bytes: means over pictures (of medians over repetitions, and means over seeds);
             gradient steps until the PSNR was reached, and with those after it, which make the file smaller.
-        fit_steps_ratio, seconds_ratio, bytes_ratio: this over the reference with the same seed, mean over pictures; of
-            steps None where one of the two takes none.
+        fit_steps_ratio, seconds_ratio, bytes_ratio: this over the reference with the same seed, mean over pictures. Of
+            steps None where one of the two takes none; of bytes None where one of the two did not reach the target, as
+            its files are of a worse quality. Steps and seconds of such encodes are bounds.
     """
 
     way: Way
@@ -130,8 +131,8 @@ class Against:
     seconds: float
     bytes: float
     fit_steps_ratio: Mean | None
-    seconds_ratio: Mean
-    bytes_ratio: Mean
+    seconds_ratio: Mean | None
+    bytes_ratio: Mean | None
 
     @property
     def steps_shown(self) -> str:
@@ -187,19 +188,26 @@ def _against(way: Way, is_reference: bool, pictures: Sequence[Sequence[Pair]]) -
         return statistics.fmean(statistics.fmean(_median(pair.rows, key) for pair in seeds) for seeds in pictures)
 
     def ratio(key: str) -> Mean | None:
-        medians = [[(_median(pair.rows, key), _median(pair.reference, key)) for pair in seeds] for seeds in pictures]
-        if not all(a and b for seeds in medians for a, b in seeds):
-            return None
-        return Mean.of([Ratio(statistics.fmean(a / b for a, b in seeds), "exact") for seeds in medians])
+        found = [[_ratio(pair, key) for pair in seeds] for seeds in pictures]
+        known = all(each.value for seeds in found for each in seeds)
+        return Mean.of([mean_ratio(seeds) for seeds in found]) if known else None
 
-    seconds, size = ratio("encode_seconds"), ratio("bytes")
-    assert seconds is not None
-    assert size is not None
-    reached = sum(all(row["reached"] for pair in seeds for row in pair.rows) for seeds in pictures)
+    reached = sum(all(_reached(pair.rows) for pair in seeds) for seeds in pictures)
+    all_reached = all(_reached(pair.rows) and _reached(pair.reference) for seeds in pictures for pair in seeds)
     return Against(
         way, is_reference, len(pictures), reached, mean("fit_steps"), mean("steps"), mean("encode_seconds"),
-        mean("bytes"), ratio("fit_steps"), seconds, size,
+        mean("bytes"), ratio("fit_steps"), ratio("encode_seconds"), ratio("bytes") if all_reached else None,
     )  # fmt: skip
+
+
+def _ratio(pair: Pair, key: str) -> Ratio:
+    """Of what the repetitions took over what the reference took, 0 where one of the two took nothing."""
+    ours, theirs = _median(pair.rows, key), _median(pair.reference, key)
+    return Ratio.of(ours, _reached(pair.rows), theirs, _reached(pair.reference)) if theirs else Ratio(0.0, "exact")
+
+
+def _reached(rows: Sequence[Row]) -> bool:
+    return all(row["reached"] for row in rows)
 
 
 def _median(rows: Sequence[Row], key: str) -> float:

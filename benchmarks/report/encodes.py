@@ -14,7 +14,8 @@ NOTES = (
     "What `nfcodec encode` does, from samples in memory to the bytes of a finished file whose PSNR has been checked."
     " Gradient steps: until the PSNR was reached, then with those that make the file smaller; means over pictures.",
     "Against no transform: this over the same without a transform, for each picture; mean over pictures [95 % bootstrap"
-    " interval over pictures]. Below 1 is fewer steps, less time, fewer bytes.",
+    " interval over pictures]. Below 1 is fewer steps, less time, fewer bytes. >=: some encodes gave up below the PSNR,"
+    " so steps and seconds are bounds; bytes are not compared then, as they are those of worse pictures.",
     "The paper has no counterpart: it counts steps, and stores no file.",
 )
 
@@ -86,7 +87,8 @@ def _in_a_cell(each: Against, usual: str) -> str:
     steps = f"{name}{round(each.fit_steps):,} steps" if each.steps else f"{name}no steps"
     if each.is_reference:
         return f"{steps}, {round(each.bytes):,} bytes"
-    return f"{steps}, time x {each.seconds_ratio.value:.2f}, bytes x {each.bytes_ratio.value:.2f}"
+    ratios = (("time", each.seconds_ratio), ("bytes", each.bytes_ratio))
+    return ", ".join([steps, *(f"{name} x {_value(mean)}" for name, mean in ratios if mean)])
 
 
 def _fitted_as(setup: CodecSetup, each: Against) -> str:
@@ -110,15 +112,22 @@ def sentences(rows: Iterable[Row]) -> list[str]:
             if plain is None or each is plain:
                 continue
             found.append(
-                f"At {setup.target_db:g} dB, {each.way.transform} took {_times(each.seconds_ratio)} the seconds and"
-                f" {_times(each.bytes_ratio)} the bytes of the picture as it is: {_fitted(each)}, against"
+                f"At {setup.target_db:g} dB, {each.way.transform} took {_times(each)}: {_fitted(each)}, against"
                 f" {_fitted(plain)}."
             )
     return found
 
 
-def _times(mean: Mean) -> str:
-    return f"{mean.value:.2f} times"
+def _times(each: Against) -> str:
+    ratios = (("seconds", each.seconds_ratio), ("bytes", each.bytes_ratio))
+    known = " and ".join(f"{_value(mean)} times the {name}" for name, mean in ratios if mean)
+    more = "" if each.bytes_ratio else " (bytes do not compare, as not all encodes reached it)"
+    return f"{known} of the picture as it is{more}"
+
+
+def _value(mean: Mean) -> str:
+    """Without the interval."""
+    return f"{mean.sign and mean.sign + ' '}{mean.value:.2f}"
 
 
 def _fitted(each: Against) -> str:

@@ -101,9 +101,10 @@ class Wins(NamedTuple):
     n_of: int
 
 
-def wins(found: Sequence[Setting], transform: str) -> Wins:
-    """A mean that is only an upper bound does not count as fewer steps."""
-    means = [means[transform] for each in found for means in each.means.values() if transform in means]
+def wins(found: Sequence[Setting], transform: str, fewest: int = 1) -> Wins:
+    """Of means over so many pictures or more; one that is only an upper bound does not count as fewer steps."""
+    every = [means[transform] for each in found for means in each.means.values() if transform in means]
+    means = [mean for mean in every if mean.n_pictures >= fewest]
     return Wins(transform, sum(mean.is_over_1 for mean in means), len(means))
 
 

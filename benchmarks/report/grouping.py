@@ -78,7 +78,7 @@ class Setup:
     def of(cls, row: Row) -> Setup:
         row = {**row, "engine": _weights(row)}
         chosen = ((name, row.get(name, choice.usual), choice.usual) for name, choice in CHOICES.items())
-        choices = tuple((name, _text(value)) for name, value, usual in chosen if value not in (usual, None))
+        choices = tuple((name, text_of(value)) for name, value, usual in chosen if value not in (usual, None))
         return cls(
             row["field"], row["side"], row["width"], row["precision"], row["target_db"], row["max_steps"], choices
         )
@@ -134,7 +134,7 @@ def _weights(row: Row) -> str:
     return "plain" if both and row.get("engine") == "plain" else "numba"
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Of a setting, without the .0 of whole numbers."""
     return f"{value:g}" if isinstance(value, float) else f"{value}"
 

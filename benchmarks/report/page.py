@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.report.answer import MEANING, QUESTION
+from benchmarks.report.answer import MEANING, QUESTION, WORDS
 from benchmarks.report.comparisons import Comparison
 from benchmarks.report.elements import Article, figure_html, plain, plot_html, sentence, signs, table_html
 from benchmarks.report.panels import Panel
@@ -76,7 +76,8 @@ def page(
     if sentences:
         said = "".join(f"<li>{sentence(each)}</li>\n" for each in sentences)
         figure = figure_html(panels, CAPTION) if panels else ""
-        front.append(_Section(QUESTION, html=f'<ol class="answer">\n{said}</ol>\n{figure}'))
+        words = f'<p class="words">{sentence(WORDS)}</p>'
+        front.append(_Section(QUESTION, html=f'<ol class="answer">\n{said}</ol>\n{words}\n{figure}'))
         front += _story(rest)
     groups = _grouped(rest)
     body = "".join(_shown(each) for each in front) + _folded(groups, opened=not sentences)

@@ -2,7 +2,7 @@
 
 Lines of the text that stand in double braces are replaced:
 
-* `{{answer}}` by the sentences of the answer, numbered;
+* `{{answer}}` by the sentences of the answer, numbered, and what their words mean;
 * `{{PATTERN}}` by all tables whose names match the shell pattern;
 * `{{PATTERN: COLUMN; COLUMN}}` by these columns of them alone, which are shell patterns, too.
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.records.store import Row
 from benchmarks.report import kodak
-from benchmarks.report.answer import answer
+from benchmarks.report.answer import WORDS, answer
 from benchmarks.report.table import Table, markdown
 from benchmarks.report.tables import tables
 
@@ -41,7 +41,7 @@ def results(rows: Sequence[Row], text: str | None = None) -> str:
 
     def replaced(found: re.Match[str]) -> str:
         if found[1] == "answer":
-            return "\n".join(f"{i}. {sentence}" for i, sentence in enumerate(said, 1))
+            return "\n".join([*(f"{i}. {sentence}" for i, sentence in enumerate(said, 1)), "", WORDS])
         name, _, columns = found[1].partition(": ")
         return unbroken("\n".join(chosen(made, name, columns)).rstrip("\n"))
 

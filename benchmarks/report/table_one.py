@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from benchmarks.paper import published
+from benchmarks.paper.settings import PRECISIONS
 from benchmarks.records.store import Row
 from benchmarks.report.evidence import FAR, Setting, nearness, settings, transforms
-from benchmarks.report.grouping import CHOICES, Setup, family_of
+from benchmarks.report.grouping import CHOICES, Setup, family_of, text_of
 from benchmarks.report.table import Cell, Table
 
 MANY = 5
@@ -70,13 +73,15 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
         if field in published.SETUP:
             lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
         lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
-    columns = ("setting", "width", "levels", "largest table", "loss", "Adam", "16 bits", "log2 of rates",
-               "best rate the highest", "steps at most", "pictures")  # fmt: skip
+    columns = ("setting", "width", "levels", "largest table", "entries within", "loss", "Adam", "16 bits",
+               "log2 of rates", "best rate the highest, the lowest", "steps at most", "seeds", "pictures")  # fmt: skip
     commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
     notes = (
-        "Levels and tables are Instant-NGP's. Adam's constants are the usual ones, or those that suit the field.",
-        "Best rate the highest: in so many searches the best rate is the highest that was allowed, so that a still"
-        " higher one might take fewer steps.",
+        "Levels, tables and the bound within which their entries begin are Instant-NGP's. Adam's constants are the"
+        " usual ones, or those that suit the field.",
+        "Best rate the highest, the lowest: in so many searches the best rate is the highest that was allowed, and in"
+        " so many the lowest, so that one beyond it might take fewer steps.",
+        "Seeds: of weights and permutation. Of several the mean ratio of a picture counts.",
         "Pictures are the first ones of a set by name where they are not named. Where a set of ours has another name"
         " than kodak, div2k or clic, its pictures are not quite the paper's.",
         f"Commits of the records: {commits}.",
@@ -95,18 +100,33 @@ def _setup(setting: Setting, rows: Sequence[Row]) -> tuple[Cell, ...]:
         setting.title, setup.width or None,
         (f"each {growth} times the one before" if growth else "finest has half the side") if ngp else None,
         f"2^{table}" if ngp else None,
+        chosen.get("entries", text_of(CHOICES["entries"].usual)) if ngp else None,
         LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
         {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
-        {"fp32": "none", "fp16": "parameters"}.get(setup.precision, setup.precision),
-        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, _highest(rows), f"{setup.max_steps:,}",
-        _pictures(rows),
+        _short(setup.precision),
+        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, _at_the_ends(rows), f"{setup.max_steps:,}",
+        _seeds(rows), _pictures(rows),
     )  # fmt: skip
 
 
-def _highest(rows: Sequence[Row]) -> str:
-    """In how many searches the best rate is the highest one that was allowed."""
+def _short(precision: str) -> str:
+    """What has 16 bits."""
+    parts = [name for name, is_short in asdict(PRECISIONS[precision]).items() if is_short]
+    return ", ".join(parts) or "none"
+
+
+def _at_the_ends(rows: Sequence[Row]) -> str:
+    """In how many searches the best rate is the highest one that was allowed, and the lowest."""
     ended = [row for row in rows if row["reached"] and row.get("log2_rates")]
-    return f"{sum(row['log2_rate'] == max(row['log2_rates']) for row in ended)} of {len(ended)}"
+    highest, lowest = (sum(row["log2_rate"] == end(row["log2_rates"]) for row in ended) for end in (max, min))
+    return f"{highest}, {lowest} of {len(ended)}"
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    """How many, of the picture and transform that has most."""
+    runs = {(row["dataset"], row["image"], row["transform"], row.get("seed", 0)) for row in rows}
+    counts = Counter(run[:-1] for run in runs)
+    return f"{max(counts.values())}{' (fewer for some)' if len(set(counts.values())) > 1 else ''}"
 
 
 def _pictures(rows: Sequence[Row]) -> str:

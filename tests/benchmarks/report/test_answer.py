@@ -104,10 +104,12 @@ def test_a_bound_from_above_does_not_gain_most() -> None:
 
 def test_the_answer_says_what_the_records_say(rows: list[Row]) -> None:
     verdict, siren, ngp, near = answer(rows)
-    assert verdict.startswith("None does everywhere: ")
-    assert "RPP, which shuffles the pixels, in 3 of 5; in the paper RPP does so in all 6." in verdict
+    assert verdict.startswith("Some do: scale:0.5 and center:1 took fewer steps on average than the picture as it is")
+    assert "that were tried on 4 pictures or more; RPP," in verdict
+    assert "RPP, which shuffles the pixels, in 2 of 4; in the paper RPP does so in all 6." in verdict
     assert "0.80 [0.80, 0.80] at 128 x 128 (6 pictures of kodak) and 1.25" in siren
-    assert "the paper has 1.26 at 512 x 512, and sympower gains most, 1.60" in siren
+    assert "the paper has 1.26 at 512 x 512, and of all that was tried on 4 pictures or more sympower gains" in siren
+    assert siren.endswith("most, 1.60 [1.60, 1.60] at 128 x 128 (6 pictures of kodak).")
     assert ngp.startswith("With Instant-NGP, the acceleration of RPP is 0.50")
     assert near.startswith("Of 2 settings of Instant-NGP with all ten transforms of the paper, 128 x 128, relative L2,")
     assert "growth 1.5, usual Adam (6 pictures of kodak) comes nearest to it: " in near
@@ -115,6 +117,12 @@ def test_the_answer_says_what_the_records_say(rows: list[Row]) -> None:
     changed = [row | {"steps": 2 * row["steps"]} if row["transform"] == "rpp" else row for row in rows]
     assert "0.40 [0.40, 0.40] at 128 x 128 (6 pictures of kodak) and 0.62" in answer(changed)[1]
     assert len(answer(changed)) == 4
+
+
+def test_the_verdict_where_no_transform_helps_everywhere() -> None:
+    verdict = answer([*rows_of("siren", {"zigzag": 2.0}), *rows_of("ngp", {"zigzag": 0.5})])[0]
+    assert verdict.startswith("None does everywhere: zigzag took fewer steps")
+    assert " in 1 of 2 combinations" in verdict
 
 
 def test_of_many_settings_the_ends_are_named(rows: list[Row]) -> None:
@@ -163,9 +171,8 @@ def test_table_1_and_what_stands_beside_it(rows: list[Row]) -> None:
     assert "| 128 x 128, relative L2, growth 1.5, usual Adam | 6 | 10 of 10 | 1.02 |  |  |" in markdown(
         named["nearness-ngp"]
     )
-    assert "| Instant-NGP, 128 x 128, relative L2 | - | finest has half the side | 2^24 | relative squared error |" in (
-        markdown(named["setups"])
-    )
+    row = "Instant-NGP, 128 x 128, relative L2 | - | finest has half the side | 2^24 | 0.0001 | relative squared error"
+    assert f"| {row} |" in markdown(named["setups"])
     assert tables([]) == []
 
 

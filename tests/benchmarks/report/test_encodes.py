@@ -38,6 +38,24 @@ def test_encodes_are_medians_over_repetitions_and_ratios_against_no_transform() 
     assert "Instant-NGP" not in markdown(table)
 
 
+def test_encodes_that_gave_up_are_bounds_and_their_bytes_are_not_compared() -> None:
+    missed = [{**row, "reached": False} for row in encode("ngp", "rpp", 300, 8.0, field="ngp", steps=9000)]
+    rows = [*encode("ngp", "none", 1000, 4.0, field="ngp"), *missed]
+    (table,) = encodes.tables(rows)
+    steps, _, seconds, _, size = table.rows[1][6:]
+    assert (str(steps), str(seconds), size) == (">= 100.00", ">= 2.00", None)
+    assert encodes.sentences(rows) == [
+        "At 40 dB, rpp took >= 2.00 times the seconds of the picture as it is (bytes do not compare, as not all encodes"
+        " reached it): `ngp`, fitted in 9,000 gradient steps, against `ngp`, fitted in 90 gradient steps."
+    ]
+    (overview,) = [encodes.overview(rows)]
+    assert overview is not None
+    assert overview.rows[0][-1] == "3,000 steps, time x >= 2.00"
+    reference_missed = [{**row, "reached": not row["reached"]} for row in rows]
+    (table,) = encodes.tables(reference_missed)
+    assert str(table.rows[1][6]) == "<= 100.00"
+
+
 def test_wavelet_and_table_are_compared_also_when_asked_for_by_name() -> None:
     named = [
         *encode("table", "rpp", 3000, 2.0, field="table", steps=0),

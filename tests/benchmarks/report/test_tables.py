@@ -166,11 +166,20 @@ def test_tables_3_and_of_lines_have_any_transform_that_was_watched() -> None:
     assert [row[1] for row in of("barrier", watched).rows if row[2] == "ours"] == ["none", "rpp", "sympower"]
 
 
-def test_the_set_ups_say_how_often_the_highest_rate_was_the_best() -> None:
-    rows = [paper_row("a", name, 9) | {"log2_rates": [-8, -9], "log2_rate": rate}
-            for name, rate in (("none", -8), ("rpp", -9))]  # fmt: skip
+def test_the_set_ups_say_how_often_the_best_rate_was_at_an_end_of_the_grid() -> None:
+    rows = [paper_row("a", name, 9) | {"log2_rates": [-8, -9, -10], "log2_rate": rate}
+            for name, rate in (("none", -8), ("rpp", -9), ("zigzag", -10), ("scale:2", -8))]  # fmt: skip
     table = of("setups", rows)
-    assert dict(zip(table.columns, table.rows[-1], strict=True))["best rate the highest"] == "1 of 2"
+    assert dict(zip(table.columns, table.rows[-1], strict=True))["best rate the highest, the lowest"] == "2, 1 of 4"
+
+
+def test_the_set_ups_say_how_many_seeds_there_are_and_what_is_short() -> None:
+    rows = [paper_row("a", name, 9) | {"seed": seed, "precision": "fp16-loss"}
+            for name in ("none", "rpp") for seed in (0, 1)]  # fmt: skip
+    for more, said in (([], "2"), ([paper_row("b", "none", 9) | {"precision": "fp16-loss"}], "2 (fewer for some)")):
+        table = of("setups", [*rows, *more])
+        found = dict(zip(table.columns, table.rows[-1], strict=True))
+        assert (found["seeds"], found["16 bits"]) == (said, "parameters, gradients")
 
 
 def test_the_paper_s_datasets_are_known_by_the_folder() -> None:
