@@ -71,9 +71,13 @@ class Processes:
                         error = future.exception()
                         if error is None:
                             yield future.result()
+                        elif not isinstance(error, Exception):
+                            raise error  # a worker heard of an interruption first
                         elif failure is None:
                             failure = error
                             pending = {each for each in pending if not each.cancel()}
+            except BrokenProcessPool as error:  # which a pool also raises when it is handed a call
+                failure = error
             except (KeyboardInterrupt, GeneratorExit):
                 for worker in multiprocessing.active_children():
                     worker.terminate()  # else it finishes its search first, which may take minutes
