@@ -5,7 +5,8 @@ the answer is exact. A race of the whole grid is the paper's protocol (`whole`);
 that nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record,
 outwards, until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's
 steps were over, or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after
-s / LEAD.
+s / LEAD. High rates often begin badly and then overtake, so nobody is dominated in the first part of the record's steps
+(EARLY).
 
 While there is no record, a run that *stalls*, that is, gains less than STALL_DB from half its steps to all of them,
 makes way for its neighbours, so that a search does not wait for it. It may still have been the best: once there is a
@@ -27,8 +28,8 @@ from typing import Literal
 from benchmarks.paper.programs import Runs
 
 LEAD = 2.0
-GRACE_STEPS = 20
-"""Nobody is dominated before."""
+EARLY, GRACE_STEPS = 1 / 8, 20
+"""Nobody is dominated before this share of the record's steps, nor before so many steps."""
 
 CLOSE_DB = 5.0
 
@@ -190,7 +191,7 @@ def _tops(outcome: Outcome) -> list[float]:
 
 
 def _lags(tops: Sequence[float], to_beat: Sequence[float], step: int) -> bool:
-    return step >= GRACE_STEPS and tops[step] < to_beat[int(step / LEAD)]
+    return step >= max(GRACE_STEPS, EARLY * (len(to_beat) - 1)) and tops[step] < to_beat[int(step / LEAD)]
 
 
 def _stalls(tops: Sequence[float], step: int) -> bool:

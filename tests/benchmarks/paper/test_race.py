@@ -82,6 +82,16 @@ def test_lagging_rates_are_given_up() -> None:
     assert found[2].steps < 50
 
 
+def test_a_rate_that_begins_badly_and_stalls_is_not_given_up_for_either() -> None:
+    """So it was on Kodak 2 with a SIREN of 256 x 256: behind until step 75, level from 170 to 440, there after 575."""
+    fast = [*np.interp(range(575), [0, 20, 74, 110, 200, 440], [10, 23, 29.8, 38, 42.5, 43]), 50.0]
+    slow = np.interp(range(1333), [0, 10, 37, 200, 1332], [10, 23.5, 30.5, 36, 50]).tolist()
+    found = bracket(starting([[[5.0], fast, slow, [4.0]]]), 1, 4, 1, 50.0, 10_000)[0]
+    assert best_rate(found) == 1
+    assert found[1].steps == 575
+    assert found[2].ending == "reached"
+
+
 def test_what_does_not_arrive_is_capped_and_what_is_no_number_has_diverged() -> None:
     found = bracket(starting([[[5.0], [6.0], [1.0, -math.inf], [7.0]]]), 1, 4, 1, 50.0, 60)[0]
     assert best_rate(found) is None
