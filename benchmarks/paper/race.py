@@ -28,7 +28,7 @@ from typing import Literal
 from benchmarks.paper.programs import Runs
 
 LEAD = 2.0
-EARLY, GRACE_STEPS = 1 / 8, 20
+EARLY, GRACE_STEPS = 1 / 4, 20
 """Nobody is dominated before this share of the record's steps, nor before so many steps."""
 
 CLOSE_DB = 5.0
