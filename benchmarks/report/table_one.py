@@ -16,6 +16,10 @@ from benchmarks.report.table import Cell, Table
 MANY = 5
 """From so many pictures on they are counted, not named."""
 
+TOO_EARLY = 8
+"""A rate that was given up in this part of the best one's steps may have been better. All that are known to have been
+had caught up by then."""
+
 LOSSES = {"l2": "squared error", "relative-l2": "relative squared error"}
 
 NOTES = (
@@ -74,13 +78,16 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
             lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
         lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
     columns = ("setting", "width", "levels", "largest table", "entries within", "loss", "Adam", "16 bits",
-               "log2 of rates", "best rate the highest, the lowest", "steps at most", "seeds", "pictures")  # fmt: skip
+               "log2 of rates", "best rate the highest, the lowest", "in doubt", "steps at most", "seeds",
+               "pictures")  # fmt: skip
     commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
     notes = (
         "Levels, tables and the bound within which their entries begin are Instant-NGP's. Adam's constants are the"
         " usual ones, or those that suit the field.",
         "Best rate the highest, the lowest: in so many searches the best rate is the highest that was allowed, and in"
         " so many the lowest, so that one beyond it might take fewer steps.",
+        "In doubt: in so many searches a rate was given up in the first eighth of the best one's steps, by a rule that"
+        " has changed since; it might have taken fewer.",
         "Seeds: of weights and permutation. Of several the mean ratio of a picture counts.",
         "Pictures are the first ones of a set by name where they are not named. Where a set of ours has another name"
         " than kodak, div2k or clic, its pictures are not quite the paper's.",
@@ -104,8 +111,8 @@ def _setup(setting: Setting, rows: Sequence[Row]) -> tuple[Cell, ...]:
         LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
         {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
         _short(setup.precision),
-        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, _at_the_ends(rows), f"{setup.max_steps:,}",
-        _seeds(rows), _pictures(rows),
+        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, _at_the_ends(rows), _in_doubt(rows),
+        f"{setup.max_steps:,}", _seeds(rows), _pictures(rows),
     )  # fmt: skip
 
 
@@ -120,6 +127,14 @@ def _at_the_ends(rows: Sequence[Row]) -> str:
     ended = [row for row in rows if row["reached"] and row.get("log2_rates")]
     highest, lowest = (sum(row["log2_rate"] == end(row["log2_rates"]) for row in ended) for end in (max, min))
     return f"{highest}, {lowest} of {len(ended)}"
+
+
+def _in_doubt(rows: Sequence[Row]) -> int:
+    """In how many searches a rate was given up too early; `benchmarks.paper.race.EARLY` prevents that today."""
+    return sum(
+        any(run["ending"] == "dominated" and run["steps"] < row["steps"] / TOO_EARLY for run in row.get("runs", ()))
+        for row in rows
+    )
 
 
 def _seeds(rows: Sequence[Row]) -> str:

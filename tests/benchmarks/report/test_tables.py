@@ -173,6 +173,13 @@ def test_the_set_ups_say_how_often_the_best_rate_was_at_an_end_of_the_grid() -> 
     assert dict(zip(table.columns, table.rows[-1], strict=True))["best rate the highest, the lowest"] == "2, 1 of 4"
 
 
+def test_the_set_ups_count_searches_that_gave_a_rate_up_too_early() -> None:
+    early, late = ({"runs": [{"ending": "dominated", "steps": steps}]} for steps in (12, 13))
+    rows = [paper_row("a", name, 100) | more for name, more in (("none", early), ("rpp", late), ("zigzag", {}))]
+    table = of("setups", rows)
+    assert dict(zip(table.columns, table.rows[-1], strict=True))["in doubt"] == 1
+
+
 def test_the_set_ups_say_how_many_seeds_there_are_and_what_is_short() -> None:
     rows = [paper_row("a", name, 9) | {"seed": seed, "precision": "fp16-loss"}
             for name in ("none", "rpp") for seed in (0, 1)]  # fmt: skip
