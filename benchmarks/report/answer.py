@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from benchmarks.paper import published
 from benchmarks.records.store import Row
 from benchmarks.report.encode_groups import DEFAULT_EFFORT, SOLVED, Against, codec_setups, compared
-from benchmarks.report.estimates import Mean
 from benchmarks.report.evidence import FAR, Nearness, Setting, Wins, nearness, settings, transforms, wins
 from benchmarks.report.grouping import family_of
 from benchmarks.report.plot import count
@@ -126,11 +125,7 @@ def _best(mine: Sequence[Setting]) -> str:
 
 def _fewest(found: Sequence[Setting]) -> int:
     """Pictures that a mean must be over to count: `FEWEST`, or as many as there are."""
-    return min(FEWEST, max((mean.n_pictures for mean in _all_means(found)), default=0))
-
-
-def _all_means(found: Sequence[Setting]) -> list[Mean]:
-    return [mean for setting in found for means in setting.means.values() for mean in means.values()]
+    return min(FEWEST, max((each.n(dataset) for each in found for dataset in each.means), default=0))
 
 
 def _at_least(n: int) -> str:

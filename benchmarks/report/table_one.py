@@ -16,9 +16,9 @@ from benchmarks.report.table import Cell, Table
 MANY = 5
 """From so many pictures on they are counted, not named."""
 
-TOO_EARLY = 8
-"""A rate that was given up in this part of the best one's steps may have been better. All that are known to have been
-had caught up by then."""
+TOO_EARLY = 1 / 8
+"""A rate that was given up before this share of the best one's steps may have been better. Those given up later have
+not been checked (docs/why/rate-search.md)."""
 
 LOSSES = {"l2": "squared error", "relative-l2": "relative squared error"}
 
@@ -132,7 +132,7 @@ def _at_the_ends(rows: Sequence[Row]) -> str:
 def _in_doubt(rows: Sequence[Row]) -> int:
     """In how many searches a rate was given up too early; `benchmarks.paper.race.EARLY` prevents that today."""
     return sum(
-        any(run["ending"] == "dominated" and run["steps"] < row["steps"] / TOO_EARLY for run in row.get("runs", ()))
+        any(run["ending"] == "dominated" and run["steps"] < TOO_EARLY * row["steps"] for run in row.get("runs", ()))
         for row in rows
     )
 
