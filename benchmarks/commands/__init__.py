@@ -13,6 +13,7 @@ from benchmarks.commands.figures import figures
 from benchmarks.commands.gpu import gpu
 from benchmarks.commands.lossless import lossless
 from benchmarks.commands.rate_distortion import rate_distortion
+from benchmarks.commands.recheck import recheck
 from benchmarks.commands.report import report
 from benchmarks.commands.sample import sample
 from benchmarks.commands.speed import speed
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 for command in (
-    analyze, download, acceleration, dynamics, agreement, rate_distortion, lossless, table, speed, report, figures,
-    train, sample, gpu,
+    analyze, download, acceleration, recheck, dynamics, agreement, rate_distortion, lossless, table, speed, report,
+    figures, train, sample, gpu,
 ):  # fmt: skip
     main.add_command(command)

@@ -180,9 +180,22 @@ def run_all(
     jobs = list({job.key: (job, picture) for job, picture in jobs}.values())
     missing = [(job, picture) for job, picture in jobs if job.key not in store.keys]
     click.echo(f"{len(jobs)} runs, {len(jobs) - len(missing)} of them recorded already", err=True)
+    run_calls(run_jobs, _calls(missing, batch, commit()), len(missing), store, where, show)
+
+
+def run_calls(
+    function: Callable[..., Sequence[Row]], calls: Iterable[tuple[Any, ...]], n_rows: int, store: Store,
+    where: Executor = here, show: Callable[[Row], object] = lambda row: None,
+) -> None:  # fmt: skip
+    """Store what a function makes of some arguments, as it comes, and show how it goes on.
+
+    Args:
+        n_rows: that there will be.
+        show: gets each new record.
+    """
     try:
-        with Show(len(missing)) as progress, listening(progress.search):
-            for rows in where(run_jobs, _calls(missing, batch, commit())):
+        with Show(n_rows) as progress, listening(progress.search):
+            for rows in where(function, calls):
                 for row in rows:
                     store.append(row)
                     progress.done(_line(row))

@@ -11,7 +11,7 @@ import json
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ from benchmarks.data.pictures import Bytes, prepared, square
 from benchmarks.paper.arms import arm
 from benchmarks.paper.candidates import CANDIDATES
 from benchmarks.paper.programs import EngineProgram, Program, Run
-from benchmarks.paper.race import Entry, Outcome, best_rate, bracket, whole
+from benchmarks.paper.race import EARLY, Entry, Outcome, best_rate, bracket, ended_too_early, whole
 from benchmarks.paper.settings import Settings, unusual
 from benchmarks.paper.stacked import StackedSiren
 from benchmarks.plain.device import check_device
@@ -162,6 +162,18 @@ class Search(Fit):
         """One race for each job; all races in one program where the engine stacks runs."""
         if jobs[0].engine != STACKED and len(jobs) > 1:
             return [job.run(picture) for job, picture in zip(jobs, pictures, strict=True)]
+        found = cls._outcomes(jobs, pictures)
+        return [job.result(outcomes) for job, outcomes in zip(jobs, found, strict=True)]
+
+    @classmethod
+    def _outcomes(
+        cls,
+        jobs: Sequence[Search],
+        pictures: Sequence[Bytes],
+        known: Sequence[Mapping[int, Outcome]] = (),
+        early: float = EARLY,
+    ) -> list[dict[int, Outcome]]:
+        """For each job the outcomes by number of the rate; `known` and `early` as for `bracket`."""
         one, grid = jobs[0], jobs[0].grid
         arms = [arm(job.transform, picture, job.seed) for job, picture in zip(jobs, pictures, strict=True)]
         name = one.name if len(jobs) == 1 else f"{one.name} and {len(jobs) - 1} more"
@@ -174,11 +186,46 @@ class Search(Fit):
             tell(SearchState(name, runs, step, most))
 
         if one.first_log2_rate is None:
-            found = whole(start, len(jobs), len(grid), one.target_db, one.max_steps, watch)
-        else:
-            first, stride = grid.index(one.first_log2_rate), 2**one.halvings
-            found = bracket(start, len(jobs), len(grid), first, one.target_db, one.max_steps, watch, stride)
-        return [job.result(outcomes) for job, outcomes in zip(jobs, found, strict=True)]
+            return whole(start, len(jobs), len(grid), one.target_db, one.max_steps, watch)
+        first, stride = grid.index(one.first_log2_rate), 2**one.halvings
+        return bracket(start, len(jobs), len(grid), first, one.target_db, one.max_steps, watch, stride, known, early)
+
+    @classmethod
+    def of(cls, row: Row) -> Search:
+        """The search that a record is of.
+
+        Raises:
+            ValueError: it is not of a search, or of one with settings that are gone.
+        """
+        settings = {field.name: row[field.name] for field in fields(cls) if field.name in row}
+        if row["study"] == cls.study:
+            search = cls(**{**settings, "log2_rates": tuple(row["log2_rates"])})
+            if search.key == row["key"]:
+                return search
+        raise ValueError(f"record {row['key']} is of no search that this version knows")
+
+    def rechecked(self, row: Row, picture: Bytes, early: float = EARLY) -> Row:
+        """The results of this search, given its record: rates that it gave up too early are run again.
+
+        They run against the record's curve, of which there are some points, with straight lines between. If one of
+        them arrives earlier, the search goes on from there.
+
+        Args:
+            early: the share of the record's steps before which none is to be given up.
+        """
+        doubted = doubtful(row, early)
+        rates = {self.grid.index(run["log2_rate"]): run for run in row["runs"] if run not in doubted}
+        known = {
+            rate: Outcome(run["steps"], run["psnr_db"], run["ending"], run["seconds"], [run["psnr_db"]])
+            for rate, run in rates.items()
+        }
+        old_best = self.grid.index(row["log2_rate"])
+        steps, psnrs_db = zip(*row["curve"], strict=True)
+        curve = np.interp(np.arange(row["steps"] + 1), steps, psnrs_db).tolist()
+        known[old_best] = replace(known[old_best], curve=curve)
+        found = self._outcomes([self], [picture], [known], early)[0]
+        result = self.result(found)
+        return result if best_rate(found) != old_best else {"runs": result["runs"]}
 
     def result(self, outcomes: Mapping[int, Outcome]) -> Row:
         """The results of a search, for a record."""
@@ -198,6 +245,13 @@ class Search(Fit):
             "log2_rate": whole_if_it_is(self.grid[best]), "milestones": milestones(winner.curve),
             "curve": thinned(winner.curve),
         }  # fmt: skip
+
+
+def doubtful(row: Row, early: float = EARLY) -> list[Row]:
+    """The runs in the record of a search that one with this share would not have ended where they did."""
+    if not row["reached"]:
+        return []
+    return [run for run in row["runs"] if ended_too_early(run["ending"], run["steps"], row["steps"], early)]
 
 
 def whole_if_it_is(number: float) -> float:

@@ -90,34 +90,48 @@ def bracket(
     max_steps: int,
     watch: Watch = unwatched,
     stride: int = 1,
+    known: Sequence[Mapping[int, Outcome]] = (),
+    early: float = EARLY,
 ) -> list[dict[int, Outcome]]:
     """The same for `first`, the rate `stride` after it, and so on outwards as far as it takes.
 
     Args:
         stride: between rates, a power of two. Then, over and over, it is halved and the neighbours of the best are run.
+        known: for each race what an earlier search found, to go on from there. Of the best run it needs the whole
+            curve, of the others the last PSNR.
+        early: the share of a record's steps before which nobody is dominated.
     """
-    outcomes: list[dict[int, Outcome]] = [{} for _ in range(n_races)]
+    outcomes: list[dict[int, Outcome]] = [dict(each) for each in known] or [{} for _ in range(n_races)]
 
     def test(rates: Sequence[Iterable[int]], *, patient: bool = False) -> bool:
         entries = [(race, rate) for race in range(n_races) for rate in rates[race]]
         if not entries:
             return False
         records = {race: record for race in range(n_races) if (record := _record(outcomes[race])) is not None}
-        found = run(start(entries), entries, target_db, max_steps, records, patient=patient, watch=watch)
+        found = run(start(entries), entries, target_db, max_steps, records, patient=patient, watch=watch, early=early)
         for race, of_race in enumerate(_by_race(n_races, found)):
             outcomes[race] |= of_race
         return True
 
     first = max(0, min(first, n_rates - 1 - stride))
-    test([range(first, min(first + 2 * stride, n_rates), stride)] * n_races)
+    pair = range(first, min(first + 2 * stride, n_rates), stride)
+    test([() if each else pair for each in outcomes])
     while test([_untested(each, n_rates, target_db, stride) for each in outcomes]) or test(
-        [_to_repeat(each) for each in outcomes], patient=True
+        [_to_repeat(each, early) for each in outcomes], patient=True
     ):
         pass
     while stride > 1:
         stride //= 2
         test([_between(each, n_rates, stride) for each in outcomes])
     return outcomes
+
+
+def ended_too_early(ending: str, steps: int, record_steps: int, early: float = EARLY) -> bool:
+    """Whether a search with this share would not have ended a run there, given what was the best in the end.
+
+    What stalled was run again unless it had been dominated, and a record does not say at which steps it was.
+    """
+    return (ending == "dominated" and steps < early * record_steps) or (ending == "stalled" and steps < record_steps)
 
 
 def best_rate(outcomes: Mapping[int, Outcome]) -> int | None:
@@ -135,12 +149,14 @@ def run(
     *,
     patient: bool,
     watch: Watch = unwatched,
+    early: float = EARLY,
 ) -> dict[Entry, Outcome]:
     """Step all runs until each race has a winner or no runs left.
 
     Args:
         records: of races that have one: the outcome to beat. Its steps are the limit for the race's runs.
         patient: whether runs that stall go on, also in races without a record.
+        early: as for `bracket`.
     """
     curves: list[list[float]] = [[] for _ in entries]
     tops: list[list[float]] = [[] for _ in entries]
@@ -175,7 +191,7 @@ def run(
                 end(i, "diverged")
             elif step == max_steps:
                 end(i, "capped")
-            elif race in to_beat and _lags(tops[i], to_beat[race], step):
+            elif race in to_beat and _lags(tops[i], to_beat[race], step, early):
                 end(i, "dominated")
             elif race not in records and not patient and _stalls(tops[i], step):
                 end(i, "stalled")
@@ -190,8 +206,8 @@ def _tops(outcome: Outcome) -> list[float]:
     return list(itertools.accumulate(outcome.curve, max))
 
 
-def _lags(tops: Sequence[float], to_beat: Sequence[float], step: int) -> bool:
-    return step >= max(GRACE_STEPS, EARLY * (len(to_beat) - 1)) and tops[step] < to_beat[int(step / LEAD)]
+def _lags(tops: Sequence[float], to_beat: Sequence[float], step: int, early: float) -> bool:
+    return step >= max(GRACE_STEPS, early * (len(to_beat) - 1)) and tops[step] < to_beat[int(step / LEAD)]
 
 
 def _stalls(tops: Sequence[float], step: int) -> bool:
@@ -242,7 +258,7 @@ def _new(rates: Iterable[int], outcomes: Mapping[int, Outcome], n_rates: int) ->
     return [rate for rate in rates if 0 <= rate < n_rates and rate not in outcomes]
 
 
-def _to_repeat(outcomes: Mapping[int, Outcome]) -> list[int]:
+def _to_repeat(outcomes: Mapping[int, Outcome], early: float) -> list[int]:
     """The rates that stalled and may be the best all the same; see above."""
     stalled = {rate: outcome for rate, outcome in outcomes.items() if outcome.ending == "stalled"}
     record = _record(outcomes)
@@ -251,10 +267,10 @@ def _to_repeat(outcomes: Mapping[int, Outcome]) -> list[int]:
         best = max(lasting, key=lambda rate: max(outcomes[rate].curve), default=None)
         return [best] if best in stalled else []
     to_beat = _tops(record)
-    return [rate for rate, outcome in stalled.items() if not _has_lost(outcome, to_beat)]
+    return [rate for rate, outcome in stalled.items() if not _has_lost(outcome, to_beat, early)]
 
 
-def _has_lost(outcome: Outcome, to_beat: Sequence[float]) -> bool:
+def _has_lost(outcome: Outcome, to_beat: Sequence[float], early: float) -> bool:
     """Whether a run had lagged behind a record at one of its steps, or took no fewer steps."""
     tops, steps = _tops(outcome), range(min(outcome.steps + 1, len(to_beat)))
-    return outcome.steps + 1 >= len(to_beat) - 1 or any(_lags(tops, to_beat, step) for step in steps)
+    return outcome.steps + 1 >= len(to_beat) - 1 or any(_lags(tops, to_beat, step, early) for step in steps)

@@ -67,6 +67,36 @@ def test_all_combinations_of_settings_are_run_picture_by_picture(tmp_path: Path)
     assert "loss relative-l2, growth 1.5" in result.output
 
 
+def test_records_with_rates_that_were_given_up_are_checked(tmp_path: Path) -> None:
+    folder, records = tmp_path / "set", tmp_path / "r.jsonl"
+    folder.mkdir()
+    Image.fromarray(PICTURE).save(folder / "a.png")
+    command = ["acceleration", "--set", str(folder), "--side", "16", "--width", "8", "--psnr", "20"]
+    assert CliRunner().invoke(main, [*command, "--transform", "rpp", "--records", str(records)]).exit_code == 0
+    command = ["recheck", str(records), "--data", str(tmp_path)]
+    assert "0 searches" in CliRunner().invoke(main, command).output
+    rows = list(read(records))
+    assert rows[1]["runs"][-1]["log2_rate"] < rows[1]["log2_rate"]
+    rows[1]["runs"][-1] |= {"ending": "dominated", "steps": 0}
+    records.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    assert "1 searches gave a rate up before 0.25 of" in result.output
+    now = list(read(records))
+    assert now[0] == rows[0]
+    assert now[1]["runs"][-1]["steps"] > 0
+    check = now[1]["rechecks"][0]
+    assert (check["early"], check["runs"], check["steps"]) == (0.25, 1, rows[1]["steps"])
+    assert {**now[1], "runs": 0} == {**rows[1], "runs": 0, "rechecks": now[1]["rechecks"]}
+    assert "0 of 1 searches found a better rate" in result.output
+    assert "0 searches" in CliRunner().invoke(main, command).output
+    Image.fromarray(PICTURE + 1).save(folder / "a.png")
+    records.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert "no picture a, or another one of that name" in result.output
+
+
 def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
 
