@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.paper import published
 from benchmarks.records.store import Row
 from benchmarks.report.encode_groups import DEFAULT_EFFORT, SOLVED, Against, codec_setups, compared
-from benchmarks.report.evidence import FAR, Nearness, Setting, Wins, nearness, settings, transforms, wins
+from benchmarks.report.evidence import FAR, FEWEST, Nearness, Setting, Wins, nearness, settings, transforms, wins
 from benchmarks.report.grouping import family_of
 from benchmarks.report.plot import count
 
@@ -29,9 +29,6 @@ FEW = 3
 """Settings that a sentence names one by one; of more it names the lowest and the highest."""
 
 RPP = "rpp"
-
-FEWEST = 4
-"""Pictures that a mean is over to count in the verdict, and to be named as the highest, where any has so many."""
 
 FEWER = "fewer steps on average than the picture as it is"
 

@@ -17,6 +17,9 @@ from benchmarks.report.grouping import Arms, Setup, accelerations, by_dataset, b
 FAR = 2.0
 """A mean that is so many times the paper's, or a part of it as small, counts as not explained."""
 
+FEWEST = 4
+"""Pictures that a mean is over to count in the verdict, and to be named as the highest, where any has so many."""
+
 
 @dataclass(frozen=True)
 class Setting:

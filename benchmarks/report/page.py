@@ -36,9 +36,9 @@ PICTURES = 4
 
 CAPTION = (
     f"{MEANING} Mean over pictures, with 95 % bootstrap intervals over pictures where there are enough of them. Each"
-    " line is a setting in which the transform was tried; hollow marks are the paper's. ≤ and ≥: some searches took all"
-    " steps allowed, so the mean is a bound. zigzag sorts the pixels, and whoever decodes needs to know the order, so"
-    " what it saves in steps it costs in bytes."
+    " line is a setting in which the transform was tried; hollow marks are the paper's, and small ones stand for few"
+    " pictures. ≤ and ≥: some searches took all steps allowed, so the mean is a bound. zigzag sorts the pixels, and"
+    " whoever decodes needs to know the order, so what it saves in steps it costs in bytes."
 )
 
 

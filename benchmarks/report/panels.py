@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.paper import published
 from benchmarks.report.estimates import Mean
-from benchmarks.report.evidence import Setting, transforms
+from benchmarks.report.evidence import FEWEST, Setting, transforms
 from benchmarks.report.grouping import family_of
 from benchmarks.report.plot import label
 from benchmarks.svg import line, number, text
@@ -23,18 +23,22 @@ _TITLE, _FIELD, _NAME, _MARKS, _AXIS = 26, 24, 17, 11, 30
 _LETTER, _DIGIT = 8, 9
 """Of text, at most."""
 
+_SMALL = 0.55
+"""How large a mark is that stands for few pictures, beside the others."""
+
 _COLOURS = ("kodak", "div2k", "clic")
 _TICKS = tuple(m * 10.0**e for e in range(-3, 4) for m in (1, 2, 5))
 
 
 class Mark(NamedTuple):
-    """A mean acceleration on one dataset; `low` and `high` are nan where there is no interval."""
+    """A mean acceleration on one dataset; `low` and `high` are nan where there is no interval, `n` counts pictures."""
 
     dataset: str
     value: float
     low: float
     high: float
     sign: str
+    n: int
     is_paper: bool
 
 
@@ -132,7 +136,7 @@ def _of_setting(setting: Setting, name: str) -> Line:
 
 
 def _mark(dataset: str, mean: Mean) -> Mark:
-    return Mark(dataset, mean.value, mean.low, mean.high, mean.sign, False)
+    return Mark(dataset, mean.value, mean.low, mean.high, mean.sign, mean.n_pictures, False)
 
 
 def _of_paper(mine: Sequence[Setting], name: str) -> list[Line]:
@@ -143,8 +147,14 @@ def _of_paper(mine: Sequence[Setting], name: str) -> list[Line]:
         for dataset, means in setting.means.items()
         if name in means and name in setting.papers(dataset)
     }
-    marks = tuple(Mark(dataset, value, math.nan, math.nan, "", True) for dataset, value in known.items())
+    marks = tuple(
+        Mark(dataset, value, math.nan, math.nan, "", _papers_n(dataset), True) for dataset, value in known.items()
+    )
     return [Line(mine[0].setup.field, f"the paper, {published.SIZE}", marks)] if marks else []
+
+
+def _papers_n(dataset: str) -> int:
+    return published.PICTURES[published.dataset(dataset) or ""]
 
 
 class _Scale(NamedTuple):
@@ -187,15 +197,18 @@ def _drawn(mark: Mark, scale: _Scale, datasets: Sequence[str], left: float, y: f
         a, b = (number(left + scale.at(value)) for value in (mark.low, mark.high))
         yield f'<path class="{colour}" d="M{a} {number(y)}H{b}"/>'
     kinds = f"{colour} {'hollow' if mark.is_paper else 'mark'}"
-    yield _shape(datasets.index(mark.dataset) % len(_COLOURS), left + scale.at(mark.value), y, kinds)
+    size = _SMALL if mark.n < FEWEST else 1
+    yield _shape(datasets.index(mark.dataset) % len(_COLOURS), left + scale.at(mark.value), y, kinds, size)
 
 
-def _shape(kind: int, x: float, y: float, kinds: str) -> str:
+def _shape(kind: int, x: float, y: float, kinds: str, size: float = 1) -> str:
     if kind == 0:
-        return f'<circle class="{kinds}" cx="{number(x)}" cy="{number(y)}" r="4"/>'
+        return f'<circle class="{kinds}" cx="{number(x)}" cy="{number(y)}" r="{number(4 * size)}"/>'
     if kind == 1:
-        return f'<rect class="{kinds}" x="{number(x - 3.5)}" y="{number(y - 3.5)}" width="7" height="7"/>'
-    return f'<path class="{kinds}" d="M{number(x)} {number(y - 5)}l5 5l-5 5l-5 -5z"/>'
+        half, side = 3.5 * size, number(7 * size)
+        return f'<rect class="{kinds}" x="{number(x - half)}" y="{number(y - half)}" width="{side}" height="{side}"/>'
+    r = number(5 * size)
+    return f'<path class="{kinds}" d="M{number(x)} {number(y - 5 * size)}l{r} {r}l-{r} {r}l-{r} -{r}z"/>'
 
 
 def _colour(dataset: str, datasets: Sequence[str]) -> str:
@@ -208,12 +221,12 @@ def _value(mark: Mark) -> str:
 
 def legend(datasets: Sequence[str], left: float, top: float, width: float = WIDTH) -> Iterator[str]:
     """What colours and shapes stand for, in two lines if need be."""
+    keys = [(i % len(_COLOURS), f"{_colour(dataset, datasets)} mark", 1, dataset) for i, dataset in enumerate(datasets)]
+    keys += [(0, "hollow", 1, "the paper"), (0, f"{_COLOURS[0]} mark", _SMALL, f"fewer than {FEWEST} pictures")]
     x = left
-    for i, dataset in enumerate(datasets):
-        yield _shape(i % len(_COLOURS), x + 6, top - 5, f"{_colour(dataset, datasets)} mark")
-        yield text(x + 16, top, dataset, kind="fine")
-        x += 30 + 8 * len(dataset)
-        if x > left + width - 100:
+    for shape, kinds, size, name in keys:
+        if x > left and x + 16 + _LETTER * len(name) > left + width:
             x, top = left, top + 20
-    yield _shape(0, x + 6, top - 5, "hollow")
-    yield text(x + 16, top, "the paper", kind="fine")
+        yield _shape(shape, x + 6, top - 5, kinds, size)
+        yield text(x + 16, top, name, kind="fine")
+        x += 30 + _LETTER * len(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.paper import published
@@ -71,15 +71,13 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
     """What differs between the paper's set-up and ours."""
     if not found:
         return None
-    lines: list[tuple[Cell, ...]] = []
+    lines: list[Mapping[str, Cell]] = []
     for field in dict.fromkeys(setting.setup.field for setting in found):
         mine = [setting for setting in found if setting.setup.field == field]
         if field in published.SETUP:
-            lines.append((f"{family_of(field)}, the paper", *published.SETUP[field]))
+            lines.append({"setting": f"{family_of(field)}, the paper", **published.SETUP[field]})
         lines += [_setup(setting, [row for row in rows if Setup.of(row) == setting.setup]) for setting in mine]
-    columns = ("setting", "width", "levels", "largest table", "entries within", "loss", "Adam", "16 bits",
-               "log2 of rates", "best rate the highest, the lowest", "in doubt", "steps at most", "seeds",
-               "pictures")  # fmt: skip
+    columns = tuple(lines[-1])
     commits = ", ".join(sorted({row.get("commit") or "unknown" for row in rows}))
     notes = (
         "Levels, tables and the bound within which their entries begin are Instant-NGP's. Adam's constants are the"
@@ -93,27 +91,36 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
         " than kodak, div2k or clic, its pictures are not quite the paper's.",
         f"Commits of the records: {commits}.",
     )
-    return Table("setups", "How the set-ups differ", columns, tuple(lines), notes)
+    return Table(
+        "setups", "How the set-ups differ", columns, tuple(tuple(map(line.get, columns)) for line in lines), notes
+    )
 
 
-def _setup(setting: Setting, rows: Sequence[Row]) -> tuple[Cell, ...]:
+def _setup(setting: Setting, rows: Sequence[Row]) -> dict[str, Cell]:
+    """A line of the table of set-ups, by column."""
     setup, chosen = setting.setup, dict(setting.setup.choices)
     ngp = setup.field == "ngp"
     growth, table = chosen.get("growth"), chosen.get("table", CHOICES["table"].usual)
     rates = [rate for row in rows for rate in row.get("log2_rates", ())]
     counts = {len(row["log2_rates"]) for row in rows if "log2_rates" in row}
     fewer = " (fewer for some)" if len(counts) > 1 else ""
-    return (
-        setting.title, setup.width or None,
-        (f"each {growth} times the one before" if growth else "finest has half the side") if ngp else None,
-        f"2^{table}" if ngp else None,
-        chosen.get("entries", text_of(CHOICES["entries"].usual)) if ngp else None,
-        LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
-        {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
-        _short(setup.precision),
-        f"{max(rates)} to {min(rates)}{fewer}" if rates else None, _at_the_ends(rows), _in_doubt(rows),
-        f"{setup.max_steps:,}", _seeds(rows), _pictures(rows),
-    )  # fmt: skip
+    levels = f"each {growth} times the one before" if growth else "finest has half the side"
+    return {
+        "setting": setting.title,
+        "width": setup.width or None,
+        "levels": levels if ngp else None,
+        "largest table": f"2^{table}" if ngp else None,
+        "entries within": chosen.get("entries", text_of(CHOICES["entries"].usual)) if ngp else None,
+        "loss": LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
+        "Adam": {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
+        "16 bits": _short(setup.precision),
+        "log2 of rates": f"{max(rates)} to {min(rates)}{fewer}" if rates else None,
+        "best rate the highest, the lowest": _at_the_ends(rows),
+        "in doubt": _in_doubt(rows),
+        "steps at most": f"{setup.max_steps:,}",
+        "seeds": _seeds(rows),
+        "pictures": _pictures(rows),
+    }
 
 
 def _short(precision: str) -> str:

@@ -151,6 +151,15 @@ def test_the_figure_has_a_line_for_each_setting_that_was_tried(rows: list[Row]) 
     assert "SIREN, 128 x 128: kodak 0.80; " in made["rpp"].description
 
 
+def test_marks_that_stand_for_few_pictures_are_small() -> None:
+    for images, radius in (("abc", "2.2"), ("abcd", "4")):
+        panel = panels(settings(rows_of("ngp", {"rpp": 0.5}, images=images)))[0]
+        svg = ElementTree.fromstring(f"<svg>{''.join(panel.drawn())}</svg>")
+        assert {each.attrib["class"]: each.attrib["r"] for each in svg.iter("circle")} == {
+            "kodak mark": radius, "kodak hollow": "4",
+        }  # fmt: skip
+
+
 def test_names_in_the_figure_leave_room_for_values(rows: list[Row]) -> None:
     both = [*rows, *({**row, "dataset": "clic"} for row in rows)]
     for panel in panels(settings(both)):
