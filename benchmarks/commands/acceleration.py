@@ -23,8 +23,10 @@ from benchmarks.commands._shared import (
     run_all,
 )
 from benchmarks.data.datasets import Picture
-from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PLAIN, RATES, STACKED, Encode, Search, first_rate
+from benchmarks.paper.acceleration import ARMS_ON_TRIAL, PLAIN, RATES, STACKED, Search, first_rate
 from benchmarks.paper.arms import ARMS
+from benchmarks.paper.candidates import on_trial
+from benchmarks.paper.encode import Encode
 from benchmarks.paper.pyramids import LARGEST, instant_ngp
 from benchmarks.paper.settings import ADAMS, PRECISIONS, Settings
 from benchmarks.plain.losses import LOSSES
@@ -139,7 +141,8 @@ setting_options = (
     "or plain: PyTorch, which is also taken where numba has no such field or optimiser.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Of the engine.")
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, metavar="N",
+              help="With --engine stacked: pictures or transforms in one program.")  # fmt: skip
 @click.option("--gray", is_flag=True, help="Protocol codec: one channel.")
 @click.option("--effort", type=click.IntRange(1, 9), default=5, show_default=True, help="Protocol codec.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Protocol codec.")
@@ -154,7 +157,9 @@ def acceleration(
     for chain in arms:
         parse_chain(chain)
     if settings["protocol"] == "codec":
-        refuse_given(OF_PAPER, "is for --protocol paper")
+        refuse_given((*OF_PAPER, "candidates"), "is for --protocol paper")
+        if unknown := [chain for chain in arms if on_trial(chain)]:
+            raise click.UsageError(f"nfcodec encode does not know what is on trial: {', '.join(unknown)}")
         if processes > 1 or ray:
             raise click.UsageError("whole encodes are timed one at a time: no --processes, no --ray")
         if settings["field"] not in (None, "auto"):

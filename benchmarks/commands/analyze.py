@@ -10,9 +10,10 @@ import click
 from benchmarks.commands._shared import PSNR, executor, options, paper_field_option, place_options, run_all
 from benchmarks.commands.dynamics import watching
 from benchmarks.data.datasets import Picture
-from benchmarks.paper.acceleration import RATES, Encode, Search, first_rate
+from benchmarks.paper.acceleration import RATES, Search, first_rate
 from benchmarks.paper.arms import ARMS
 from benchmarks.paper.dynamics import Gallery
+from benchmarks.paper.encode import Encode
 from benchmarks.records.store import Store, read
 from benchmarks.report import write
 from benchmarks.report.encodes import sentences

@@ -82,7 +82,7 @@ CODEC = "codec"
     default=8,
     show_default=True,
     metavar="N",
-    help="Recipe: run the paper's on the first N pictures.",
+    help="Recipe: run Adam on the first N pictures.",
 )
 @click.option("--defaults", type=click.IntRange(1), metavar="N", help="Recipe: run ours on the first N; else on all.")
 @click.option(
@@ -91,7 +91,7 @@ CODEC = "codec"
     default=1000.0,
     show_default=True,
     metavar="TIMES",
-    help="Recipe: stop the paper's at so many times our steps.",
+    help="Recipe: stop Adam at so many times our steps.",
 )
 @click.option(
     "--device",
@@ -109,7 +109,7 @@ def speed(
 
     \b
     steps   a step of the engines, of plain PyTorch, and of its matrix products
-    recipe  steps and seconds to 50 dB: our settings against the paper's
+    recipe  steps and seconds to 50 dB: our settings against Adam
     siren   the decoder on a SIREN of the paper's size, over its matrix products
     grid    an iteration of the fit of grids, of plain PyTorch, and of its matrix
             products; and its parts

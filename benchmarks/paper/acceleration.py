@@ -1,15 +1,12 @@
 """What a transform buys: the steps and seconds to a PSNR, against fitting the picture as it is (the paper's Table 1).
 
-Two protocols. *paper*: real numbers in linear light, one gray channel, unclamped PSNR, full-batch Adam at the best of a
-grid of learning rates for each picture and transform. *codec*: what `nfcodec encode` does, whole processes, from a
-picture file to a finished .nfc file.
+The paper's protocol: real numbers in linear light, one gray channel, unclamped PSNR, full-batch Adam at the best of a
+grid of learning rates for each picture and transform.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,9 +14,9 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from PIL import Image
 
-from benchmarks.data.pictures import Bytes, prepared, square
+from benchmarks.data.pictures import Bytes, square
+from benchmarks.paper import published
 from benchmarks.paper.arms import arm
 from benchmarks.paper.candidates import CANDIDATES
 from benchmarks.paper.programs import EngineProgram, Program, Run
@@ -28,7 +25,6 @@ from benchmarks.paper.settings import Settings, unusual
 from benchmarks.paper.stacked import StackedSiren
 from benchmarks.plain.device import check_device
 from benchmarks.plain.program import PlainProgram
-from benchmarks.records.measured import nfcodec_process
 from benchmarks.records.progress import SearchState, tell
 from benchmarks.records.store import Job, Row
 from nfcodec.errors import UsageError
@@ -76,8 +72,8 @@ class Fit(Settings, Job):
     width: int
     transform: str
     seed: int = 0
-    target_db: float = 50.0
-    max_steps: int = 10_000
+    target_db: float = published.TARGET_DB
+    max_steps: int = published.MAX_STEPS
     log2_rates: tuple[float, ...] = ()
     engine: str = "numba"
     device: str = "cpu"
@@ -275,47 +271,3 @@ def thinned(curve: list[float]) -> list[list[float]]:
 def rounded(psnr_db: float) -> float:
     """For a record: JSON has no infinities."""
     return round(min(max(psnr_db, -999.0), 999.0), 3)
-
-
-@dataclass(frozen=True)
-class Encode(Job):
-    """The codec's protocol: one run of `nfcodec encode`.
-
-    Attributes:
-        side: of the centre square, resized; 0 for the whole picture as it is.
-        gray: one channel.
-        field: as `--field` has it; a record also has the family that was used.
-        repeat: number of this repetition.
-        seed: of the fit, and of a permutation.
-    """
-
-    side: int
-    gray: bool
-    field: str
-    transform: str
-    target_db: float
-    effort: int = 5
-    repeat: int = 0
-    seed: int = 0
-
-    study: ClassVar[str] = "codec"
-
-    def load(self, path: Path) -> Bytes:
-        if self.side:
-            return square(path, self.side, gray=self.gray)
-        return np.asarray(prepared(path, gray=self.gray))
-
-    def run(self, picture: Bytes) -> Row:
-        options = ["--field", self.field, "--transform", self.transform, "--psnr", str(self.target_db)]
-        options += ["--effort", str(self.effort), "--seed", str(self.seed), "--best-effort", "-f", "-q", "--json"]
-        with tempfile.TemporaryDirectory() as folder:
-            source, out = Path(folder) / "in.png", Path(folder) / "out.nfc"
-            Image.fromarray(picture).save(source)
-            done = nfcodec_process(["encode", str(source), str(out), *options])
-        report = json.loads(done.out)
-        keys = ("bytes", "bpp", "psnr_db", "reached", "steps", "fit_steps", "parameters", "engine")
-        return {
-            "family": report["field"], **{key: report[key] for key in keys},
-            "encode_seconds": round(report["seconds"], 3), "process_seconds": round(done.seconds, 3),
-            "MB": round(done.megabytes, 1),
-        }  # fmt: skip

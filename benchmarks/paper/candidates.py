@@ -13,12 +13,21 @@ import numpy.typing as npt
 
 from nfcodec.errors import FormatError, UsageError
 from nfcodec.raster import Samples
-from nfcodec.transforms import Permutation, register, seeded_permutation
+from nfcodec.transforms import Permutation, parse_chain, register, registered, seeded_permutation
 
 CANDIDATES = (
     "blocks:8", "blocks:16", "blocks:32", "blocks:64", "lines", "tiles:4", "tiles:16", "polyphase:2", "polyphase:8",
     "sympower", "standardize+rpp", "center:2+rpp", "sympower+rpp", "standardize+blocks:32",
 )  # fmt: skip
+
+
+FIRST_ID = 200
+"""Wire ids from here on are for experiments."""
+
+
+def on_trial(chain: str) -> bool:
+    """Whether a chain has a transform that no released codec knows."""
+    return any(registered()[spec.name] >= FIRST_ID for spec in parse_chain(chain))
 
 
 @dataclass(frozen=True)

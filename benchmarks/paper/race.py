@@ -2,17 +2,16 @@
 
 In a *race* several rates step side by side. Whoever arrives first has the fewest steps, so the others stop there and
 the answer is exact. A race of the whole grid is the paper's protocol (`whole`); it spends most of its time on rates
-that nobody would try. The *bracket* starts with two neighbours, and then lets further rates run against the record,
-outwards, until on both sides one has clearly lost: it was more than CLOSE_DB short of the target when the record's
-steps were over, or it was *dominated*, that is, after s steps it had not shown what the holder of the record had after
-s / LEAD. High rates often begin badly and then overtake, so nobody is dominated in the first part of the record's steps
-(EARLY).
+that nobody would try. The *bracket* starts with two neighbours. The one that arrives with fewer steps is the *leader*.
+Then further rates run against it, outwards, until on both sides one has clearly lost, that is, ended more than
+CLOSE_DB short of the target. A run ends when the leader's steps are over, or as soon as it is *dominated*: after s
+steps it had not shown what the leader had after s / LEAD. High rates often begin badly and then overtake, so nobody is
+dominated in the first part of the leader's steps (EARLY).
 
-While there is no record, a run that *stalls*, that is, gains less than STALL_DB from half its steps to all of them,
+While there is no leader, a run that *stalls*, that is, gains less than STALL_DB from half its steps to all of them,
 makes way for its neighbours, so that a search does not wait for it. It may still have been the best: once there is a
-record it runs again from the start, unless it was dominated; and if no rate arrives, the best of those that stalled
-runs again to the end. So a stall costs time, and never an answer that would have been found without it, but where no
-rate arrives: there one run tells for all that stalled.
+leader it runs again from the start, unless it was dominated. If no rate arrives, only the best of those that stalled
+runs again to the end.
 
 docs/why/rate-search.md says how brackets compare with whole grids.
 """
@@ -29,7 +28,7 @@ from benchmarks.paper.programs import Runs
 
 LEAD = 2.0
 EARLY, GRACE_STEPS = 1 / 4, 20
-"""Nobody is dominated before this share of the record's steps, nor before so many steps."""
+"""Nobody is dominated before this share of the leader's steps, nor before so many steps."""
 
 CLOSE_DB = 5.0
 
@@ -99,7 +98,7 @@ def bracket(
         stride: between rates, a power of two. Then, over and over, it is halved and the neighbours of the best are run.
         known: for each race what an earlier search found, to go on from there. Of the best run it needs the whole
             curve, of the others the last PSNR.
-        early: the share of a record's steps before which nobody is dominated.
+        early: the share of a leader's steps before which nobody is dominated.
     """
     outcomes: list[dict[int, Outcome]] = [dict(each) for each in known] or [{} for _ in range(n_races)]
 
@@ -107,8 +106,8 @@ def bracket(
         entries = [(race, rate) for race in range(n_races) for rate in rates[race]]
         if not entries:
             return False
-        records = {race: record for race in range(n_races) if (record := _record(outcomes[race])) is not None}
-        found = run(start(entries), entries, target_db, max_steps, records, patient=patient, watch=watch, early=early)
+        leaders = {race: leader for race in range(n_races) if (leader := _leader(outcomes[race])) is not None}
+        found = run(start(entries), entries, target_db, max_steps, leaders, patient=patient, watch=watch, early=early)
         for race, of_race in enumerate(_by_race(n_races, found)):
             outcomes[race] |= of_race
         return True
@@ -126,12 +125,12 @@ def bracket(
     return outcomes
 
 
-def ended_too_early(ending: str, steps: int, record_steps: int, early: float = EARLY) -> bool:
+def ended_too_early(ending: str, steps: int, leader_steps: int, early: float = EARLY) -> bool:
     """Whether a search with this share would not have ended a run there, given what was the best in the end.
 
-    What stalled was run again unless it had been dominated, and a record does not say at which steps it was.
+    What stalled was run again unless it had been dominated, and what is kept of a run does not say at which steps.
     """
-    return (ending == "dominated" and steps < early * record_steps) or (ending == "stalled" and steps < record_steps)
+    return (ending == "dominated" and steps < early * leader_steps) or (ending == "stalled" and steps < leader_steps)
 
 
 def best_rate(outcomes: Mapping[int, Outcome]) -> int | None:
@@ -145,7 +144,7 @@ def run(
     entries: Sequence[Entry],
     target_db: float,
     max_steps: int,
-    records: Mapping[int, Outcome],
+    leaders: Mapping[int, Outcome],
     *,
     patient: bool,
     watch: Watch = unwatched,
@@ -154,14 +153,14 @@ def run(
     """Step all runs until each race has a winner or no runs left.
 
     Args:
-        records: of races that have one: the outcome to beat. Its steps are the limit for the race's runs.
-        patient: whether runs that stall go on, also in races without a record.
+        leaders: of races that have one: the outcome to beat. Its steps are the limit for the race's runs.
+        patient: whether runs that stall go on, also in races without a leader.
         early: as for `bracket`.
     """
     curves: list[list[float]] = [[] for _ in entries]
     tops: list[list[float]] = [[] for _ in entries]
-    to_beat = {race: _tops(record) for race, record in records.items()}
-    most = max((records[race].steps if race in records else max_steps for race, _ in entries), default=0)
+    to_beat = {race: _tops(leader) for race, leader in leaders.items()}
+    most = max((leaders[race].steps if race in leaders else max_steps for race, _ in entries), default=0)
     outcomes: dict[Entry, Outcome] = {}
     alive = list(range(len(entries)))
 
@@ -185,7 +184,7 @@ def run(
             race = entries[i][0]
             if entries[i] in outcomes:
                 continue
-            if race in won or (race in records and step + 1 >= records[race].steps):
+            if race in won or (race in leaders and step + 1 >= leaders[race].steps):
                 end(i, "beaten")
             elif curves[i][-1] == -math.inf:
                 end(i, "diverged")
@@ -193,7 +192,7 @@ def run(
                 end(i, "capped")
             elif race in to_beat and _lags(tops[i], to_beat[race], step, early):
                 end(i, "dominated")
-            elif race not in records and not patient and _stalls(tops[i], step):
+            elif race not in leaders and not patient and _stalls(tops[i], step):
                 end(i, "stalled")
         alive = [i for i in alive if entries[i] not in outcomes]
         if alive:
@@ -221,7 +220,7 @@ def _by_race(n_races: int, outcomes: Mapping[Entry, Outcome]) -> list[dict[int, 
     return found
 
 
-def _record(outcomes: Mapping[int, Outcome]) -> Outcome | None:
+def _leader(outcomes: Mapping[int, Outcome]) -> Outcome | None:
     best = best_rate(outcomes)
     return None if best is None else outcomes[best]
 
@@ -261,16 +260,16 @@ def _new(rates: Iterable[int], outcomes: Mapping[int, Outcome], n_rates: int) ->
 def _to_repeat(outcomes: Mapping[int, Outcome], early: float) -> list[int]:
     """The rates that stalled and may be the best all the same; see above."""
     stalled = {rate: outcome for rate, outcome in outcomes.items() if outcome.ending == "stalled"}
-    record = _record(outcomes)
-    if record is None:
+    leader = _leader(outcomes)
+    if leader is None:
         lasting = [rate for rate, outcome in outcomes.items() if outcome.ending in ("stalled", "capped")]
         best = max(lasting, key=lambda rate: max(outcomes[rate].curve), default=None)
         return [best] if best in stalled else []
-    to_beat = _tops(record)
+    to_beat = _tops(leader)
     return [rate for rate, outcome in stalled.items() if not _has_lost(outcome, to_beat, early)]
 
 
 def _has_lost(outcome: Outcome, to_beat: Sequence[float], early: float) -> bool:
-    """Whether a run had lagged behind a record at one of its steps, or took no fewer steps."""
+    """Whether a run had lagged behind a leader at one of its steps, or took no fewer steps."""
     tops, steps = _tops(outcome), range(min(outcome.steps + 1, len(to_beat)))
     return outcome.steps + 1 >= len(to_beat) - 1 or any(_lags(tops, to_beat, step, early) for step in steps)

@@ -116,15 +116,20 @@ def load() -> float | None:
     return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
+MODULES = (":/nfcodec/*.py", ":/benchmarks/*.py")
+
+
 def commit() -> str:
-    """The commit that runs, with a + where files differ from it; empty outside a repository."""
+    """The commit that runs, with a + where files differ from it or modules are new; empty outside a repository."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+        return git("rev-parse", "--short=12", "HEAD") + (
+            "+" if git("status", "--porcelain", "-uno") or git("ls-files", "-o", "--exclude-standard", *MODULES) else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return ""
 

@@ -22,6 +22,7 @@ WORDS = (
     " those of the tables, which begin at random, within 0.0001 where nothing else is said. Usual Adam has the"
     " constants 0.9, 0.999 and 1e-8; without it they are 0.9, 0.99 and 1e-15, those of Instant-NGP. Transforms: rpp"
     " shuffles the pixels, zigzag sorts them, and sympower bends their values so that the median lies in the middle."
+    " Combinations share pictures, so they are no independent trials."
 )
 """What the sentences do not explain."""
 
@@ -36,11 +37,11 @@ COMBINED = "a field, its settings and a set of pictures"
 
 
 def answer(rows: Sequence[Row]) -> list[str]:
-    """Five sentences at most: how often transforms help, RPP with each field, how near the paper that is, and files."""
+    """How often transforms help, RPP with each field, how near the paper that is, and files: a sentence each."""
     found = settings(rows)
     said = [
         _verdict(found),
-        *(_field(found, field) for field in published.SETUP),
+        *(_field(found, field) for field in dict.fromkeys(setting.setup.field for setting in found)),
         _near(nearness(found, "ngp")),
         _files(rows),
     ]
@@ -86,21 +87,25 @@ def _single(setting: Setting, dataset: str) -> str:
 
 
 def _field(found: Sequence[Setting], field: str) -> str:
-    """The acceleration of RPP in the settings of a field, what the paper has, and which transform gains most."""
+    """The acceleration of RPP with a field, what the paper has, and which transform gains most."""
     mine = [setting for setting in found if setting.setup.field == field]
-    each = [(setting, next(iter(setting.means))) for setting in mine]
-    known = [(setting, dataset) for setting, dataset in each if RPP in setting.means[dataset]]
+    fewest = _fewest(mine)
+    known = [
+        (means[RPP], setting, dataset)
+        for setting in mine
+        for dataset, means in setting.means.items()
+        if RPP in means and means[RPP].n_pictures >= fewest
+    ]
     if not known:
         return ""
-    values = [
-        (setting.means[dataset][RPP].value, f"{setting.means[dataset][RPP]} {_where(setting, dataset)}")
-        for setting, dataset in known
-    ]
+    values = [(mean.value, f"{mean} {_where(setting, dataset)}") for mean, setting, dataset in known]
     said = _listed([text for _, text in values])
     if len(values) > FEW:
-        said = f"between {min(values)[1]} and {max(values)[1]}, depending on which of {len(values)} settings is taken"
-    papers = next((setting.papers(dataset)[RPP] for setting, dataset in known if setting.papers(dataset)), None)
-    paper = f"; the paper has {papers:.2f} at {published.SIZE}" if papers else ""
+        tried = f"{len(values)} combinations of a setting and a set of pictures"
+        said = f"between {min(values)[1]} and {max(values)[1]}, of {tried}"
+    theirs = sorted({setting.papers(dataset)[RPP] for _, setting, dataset in known if setting.papers(dataset)})
+    papers = " to ".join(f"{value:.2f}" for value in dict.fromkeys((theirs[0], theirs[-1]))) if theirs else ""
+    paper = f"; the paper has {papers} at {published.SIZE}" if papers else ""
     return f"With {family_of(field)}, the acceleration of RPP is {said}{paper}{_best(mine)}."
 
 

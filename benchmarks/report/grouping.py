@@ -115,15 +115,15 @@ class Setup:
     @property
     def limits(self) -> list[str]:
         """The PSNR and the limit of steps, where they are not the paper's, for people."""
-        parts = [f"to {self.target_db:g} dB"] if self.target_db != 50 else []
-        return parts + ([f"at most {self.max_steps:,} steps"] if self.max_steps != 10_000 else [])
+        parts = [f"to {self.target_db:g} dB"] if self.target_db != published.TARGET_DB else []
+        return parts + ([f"at most {self.max_steps:,} steps"] if self.max_steps != published.MAX_STEPS else [])
 
     @property
     def name(self) -> str:
         """For file names and links."""
         parts = [self.field, f"w{self.width}" if self.width else "", str(self.side), self.precision]
-        parts += [f"{self.target_db:g}db" if self.target_db != 50 else ""]
-        parts += [f"max{self.max_steps}" if self.max_steps != 10_000 else ""]
+        parts += [f"{self.target_db:g}db" if self.target_db != published.TARGET_DB else ""]
+        parts += [f"max{self.max_steps}" if self.max_steps != published.MAX_STEPS else ""]
         parts += [f"{name}-{value}" for name, value in self.choices]
         return "-".join(part for part in parts if part).replace(".", "_")
 
@@ -186,13 +186,13 @@ def by_dataset(images: dict[ImageKey, Arms]) -> dict[str, list[Arms]]:
     found: dict[str, list[Arms]] = {}
     for key, arms in images.items():
         found.setdefault(key.dataset, []).append(arms)
-    return {name: found[name] for name in sorted(found, key=lambda name: (_place(name), name))}
+    return {name: found[name] for name in sorted(found, key=dataset_place)}
 
 
-def _place(dataset: str) -> int:
-    known = [name for field, name in published.ACCELERATION if field == "siren"]
-    name = published.dataset(dataset)
-    return known.index(name) if name else len(known)
+def dataset_place(dataset: str) -> tuple[int, str]:
+    """To sort by: the paper's datasets in its order, then others by name."""
+    known = published.dataset(dataset)
+    return published.DATASETS.index(known) if known else len(published.DATASETS), dataset
 
 
 def known_first(groups: Iterable[Iterable[str]]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks.paper import published
 from benchmarks.report.estimates import Mean
 from benchmarks.report.evidence import FEWEST, Setting, transforms
-from benchmarks.report.grouping import family_of
+from benchmarks.report.grouping import dataset_place, family_of
 from benchmarks.report.plot import label
 from benchmarks.svg import line, number, text
 
@@ -111,8 +111,7 @@ class Panel:
 
 def panels(found: Sequence[Setting]) -> list[Panel]:
     """A panel for each transform; a setting has a line where it was run with the transform, and the paper the last."""
-    datasets = tuple(dict.fromkeys(name for setting in found for name in setting.means))
-    datasets = tuple(sorted(datasets, key=lambda name: _place(name, datasets)))
+    datasets = tuple(sorted({name for setting in found for name in setting.means}, key=dataset_place))
     made: list[Panel] = []
     for name in transforms(found):
         lines: list[Line] = []
@@ -122,11 +121,6 @@ def panels(found: Sequence[Setting]) -> list[Panel]:
             lines += _of_paper(mine, name)
         made.append(Panel(name, tuple(lines), datasets))
     return made
-
-
-def _place(name: str, datasets: Sequence[str]) -> tuple[int, str]:
-    known = published.dataset(name)
-    return (published.DATASETS.index(known) if known else len(datasets) + len(published.DATASETS), name)
 
 
 def _of_setting(setting: Setting, name: str) -> Line:

@@ -20,7 +20,7 @@ TOO_EARLY = 1 / 8
 """A rate that was given up before this share of the best one's steps may have been better. Those given up later have
 not been checked (docs/why/rate-search.md)."""
 
-LOSSES = {"l2": "squared error", "relative-l2": "relative squared error"}
+LOSS_NAMES = {"l2": "squared error", "relative-l2": "relative squared error"}
 
 NOTES = (
     "Steps to the PSNR without a transform over steps with it, each at the best of its learning rates; mean over"
@@ -40,11 +40,10 @@ def tables(rows: Sequence[Row]) -> list[Table]:
 
 
 def _table_1(found: Sequence[Setting], field: str) -> Table | None:
-    """Set by set the paper's row and below it ours; a note has the means over fewer pictures than their row says."""
+    """Set by set the paper's row and below it ours: a line for each number of pictures that were fitted."""
     mine = [setting for setting in found if setting.setup.field == field]
     names = transforms(mine)
     lines: list[tuple[Cell, ...]] = []
-    fewer: list[str] = []
     for dataset in dict.fromkeys(name for setting in mine for name in setting.means):
         known = next((setting.papers(dataset) for setting in mine if setting.papers(dataset)), {})
         if known:
@@ -52,19 +51,14 @@ def _table_1(found: Sequence[Setting], field: str) -> Table | None:
             lines.append((f"{dataset}, the paper, {published.SIZE}", n, *(known.get(name) for name in names)))
         for setting in mine:
             means = setting.means.get(dataset, {})
-            if any(name in means for name in names):
-                where, n = f"{dataset}, {setting.label}", setting.n(dataset)
-                lines.append((where, n, *(means.get(name) for name in names)))
-                few: dict[int, list[str]] = {}
-                for name in names:
-                    if name in means and means[name].n_pictures < n:
-                        few.setdefault(means[name].n_pictures, []).append(name)
-                fewer += [f"{where}: {count} for {', '.join(those)}" for count, those in few.items()]
+            where = f"{dataset}, {setting.label}"
+            for n in sorted({means[name].n_pictures for name in names if name in means}, reverse=True):
+                cells = (means[name] if name in means and means[name].n_pictures == n else None for name in names)
+                lines.append((where, n, *cells))
     if not lines:
         return None
-    notes = (*NOTES, *([f"Means over fewer pictures than n: {'; '.join(fewer)}."] if fewer else []))
     title = f"Table 1, {family_of(field)}: acceleration, ours and the paper's"
-    return Table(f"table-1-{field}", title, ("pictures and setting", "n", *names), tuple(lines), notes)
+    return Table(f"table-1-{field}", title, ("pictures and setting", "n", *names), tuple(lines), NOTES)
 
 
 def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
@@ -111,8 +105,8 @@ def _setup(setting: Setting, rows: Sequence[Row]) -> dict[str, Cell]:
         "levels": levels if ngp else None,
         "largest table": f"2^{table}" if ngp else None,
         "entries within": chosen.get("entries", text_of(CHOICES["entries"].usual)) if ngp else None,
-        "loss": LOSSES.get(chosen.get("loss", "l2"), chosen.get("loss")),
-        "Adam": {"field": "as suits the field"}.get(chosen.get("adam", "field"), chosen.get("adam")),
+        "loss": LOSS_NAMES.get(chosen.get("loss", "l2"), chosen.get("loss")),
+        "optimiser": _optimiser(setup),
         "16 bits": _short(setup.precision),
         "log2 of rates": f"{max(rates)} to {min(rates)}{fewer}" if rates else None,
         "best rate the highest, the lowest": _at_the_ends(rows),
@@ -121,6 +115,14 @@ def _setup(setting: Setting, rows: Sequence[Row]) -> dict[str, Cell]:
         "seeds": _seeds(rows),
         "pictures": _pictures(rows),
     }
+
+
+def _optimiser(setup: Setup) -> str:
+    """Its name, and of Adam the constants."""
+    chosen = dict(setup.choices)
+    if "optimiser" in chosen:
+        return CHOICES["optimiser"].words.get(chosen["optimiser"], chosen["optimiser"])
+    return "Adam, usual" if chosen.get("adam") == "usual" else "Adam, as suits the field"
 
 
 def _short(precision: str) -> str:
@@ -167,20 +169,20 @@ def _pictures(rows: Sequence[Row]) -> str:
 def _nearness(found: Sequence[Setting], field: str) -> Table | None:
     """Settings with all of the paper's transforms, the nearest first."""
     lines: list[tuple[Cell, ...]] = []
-    for each in nearness(found, field):
+    ranked = nearness(found, field)
+    for each in ranked:
         other = [name for name in each.ours if name not in each.same_side]
         far = [f"{name} ({factor:.1f})" for name, factor in each.factors.items() if factor > FAR]
         same = f"{len(each.same_side)} of {len(each.ours)}"
         lines.append((each.setting.label, each.n, same, each.distance, ", ".join(other), ", ".join(far)))
     columns = ("setting", "n", "on the same side of 1", "off by a factor of", "on the other side of 1",
                f"off by more than {FAR:g}")  # fmt: skip
-    first = next(iter(nearness(found, field)), None)
-    if first is None:
+    if not ranked:
         return None
     notes = (
-        f"Mean accelerations over those pictures of {first.dataset} that were fitted with all ten transforms, beside"
-        " the paper's row for it. The factor is the geometric mean of ours over the paper's, or the paper's over ours"
-        " where that is more.",
+        f"Mean accelerations over those pictures of {ranked[0].dataset} that were fitted with all ten transforms,"
+        " beside the paper's row for it. The factor is the geometric mean of ours over the paper's, or the paper's over"
+        " ours where that is more.",
     )
     title = f"How near {family_of(field)} comes to the paper, by setting"
     return Table(f"nearness-{field}", title, columns, tuple(lines), notes)

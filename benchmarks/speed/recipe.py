@@ -1,7 +1,8 @@
-"""Steps and seconds from random weights to 50 dB: default settings against the paper's recipe.
+"""Steps and seconds from random weights to 50 dB: default settings against Adam.
 
-The paper's is Adam with the default initialisation at one fixed rate, and also at the best of several rates. On several
-pictures, plain and with rpp. Both go back to the best weights when the error spikes.
+Adam begins with a SIREN's usual initial values, at one rate and also at the best of several. On several pictures, plain
+and with rpp. Both go back to the best weights when the error spikes. (Names in records say "paper" for Adam, whose
+best rate the paper looks for among nine.)
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ OUR_MAX_STEPS = 1000
 PAPER_RATE = 2.0**-10
 PAPER_MAX_STEPS = 3000
 OTHER_RATES = (2.0**-8.5, 2.0**-9, 2.0**-9.5)
-"""Tried for the paper's recipe besides its rate, each only for as long as it could still be the best."""
+"""Tried besides, each only for as long as it could still be the best."""
 
 
 def rows(source: Bytes, side: int, cap: float) -> Iterator[Row]:
@@ -30,7 +31,7 @@ def rows(source: Bytes, side: int, cap: float) -> Iterator[Row]:
 
     Args:
         side: of the gray square, and of the SIREN's width.
-        cap: the paper's recipe may take so many times the default settings' steps; where it would take more, it counts
+        cap: Adam may take so many times the default settings' steps; where it would take more, it counts
             as not having reached the goal. 0: it is not run.
     """
     samples = picture(source, side, gray=True)
@@ -43,7 +44,7 @@ def rows(source: Bytes, side: int, cap: float) -> Iterator[Row]:
 
 
 def _papers(each: Problem, default_steps: int, default_seconds: float, cap: float) -> Row:
-    """The paper's recipe at its rate, and if it arrives also at the best of all rates."""
+    """Adam at the one rate, and if it arrives also at the best of all rates."""
     paper = _adam(each, PAPER_RATE, min(PAPER_MAX_STEPS, math.ceil(cap * default_steps)))
     row: Row = {f"paper_{key}": value for key, value in paper.items()}
     row |= {"steps_ratio": paper["steps"] / default_steps, "seconds_ratio": paper["seconds"] / default_seconds}

@@ -97,6 +97,15 @@ def test_records_with_rates_that_were_given_up_are_checked(tmp_path: Path) -> No
     assert "no picture a, or another one of that name" in result.output
 
 
+@pytest.mark.parametrize("options", [("--candidates",), ("--transform", "rpp", "--transform", "center:2+blocks:8")])
+def test_whole_encodes_are_for_what_the_codec_knows(options: tuple[str, ...], tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "a.png")
+    command = ["acceleration", "--set", str(tmp_path), "--protocol", "codec", "--records", str(tmp_path / "r.jsonl")]
+    result = CliRunner().invoke(main, [*command, *options])
+    assert result.exit_code == 2
+    assert ("on trial: center:2+blocks:8" if "rpp" in options else "is for --protocol paper") in result.output
+
+
 def test_an_interrupted_command_says_that_it_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "a.png")
 

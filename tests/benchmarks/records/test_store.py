@@ -13,7 +13,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks.paper.acceleration import Encode, Search
+from benchmarks.paper.acceleration import Search
+from benchmarks.paper.encode import Encode
 from benchmarks.records.store import REQUIRED, Row, Store, read, run_jobs
 
 SEARCH = Search(
