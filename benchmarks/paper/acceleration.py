@@ -247,7 +247,7 @@ def doubtful(row: Row, early: float = EARLY) -> list[Row]:
     """The runs in the record of a search that one with this share would not have ended where they did."""
     if not row["reached"]:
         return []
-    return [run for run in row["runs"] if ended_too_early(run["ending"], run["steps"], row["steps"], early)]
+    return [run for run in row.get("runs", ()) if ended_too_early(run["ending"], run["steps"], row["steps"], early)]
 
 
 def whole_if_it_is(number: float) -> float:

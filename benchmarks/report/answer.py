@@ -102,7 +102,7 @@ def _field(found: Sequence[Setting], field: str) -> str:
     said = _listed([text for _, text in values])
     if len(values) > FEW:
         tried = f"{len(values)} combinations of a setting and a set of pictures"
-        said = f"between {min(values)[1]} and {max(values)[1]}, of {tried}"
+        said = f"between {min(values)[1]} and {max(values)[1]}, over {tried}"
     theirs = sorted({setting.papers(dataset)[RPP] for _, setting, dataset in known if setting.papers(dataset)})
     papers = " to ".join(f"{value:.2f}" for value in dict.fromkeys((theirs[0], theirs[-1]))) if theirs else ""
     paper = f"; the paper has {papers} at {published.SIZE}" if papers else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.paper import published
+from benchmarks.paper.acceleration import doubtful
 from benchmarks.paper.settings import PRECISIONS
 from benchmarks.records.store import Row
 from benchmarks.report.evidence import FAR, Setting, nearness, settings, transforms
@@ -15,10 +16,6 @@ from benchmarks.report.table import Cell, Table
 
 MANY = 5
 """From so many pictures on they are counted, not named."""
-
-TOO_EARLY = 1 / 8
-"""A rate that was given up before this share of the best one's steps may have been better. Those given up later have
-not been checked (docs/why/rate-search.md)."""
 
 LOSS_NAMES = {"l2": "squared error", "relative-l2": "relative squared error"}
 
@@ -77,9 +74,9 @@ def _setups(found: Sequence[Setting], rows: Sequence[Row]) -> Table | None:
         "Levels, tables and the bound within which their entries begin are Instant-NGP's. Adam's constants are the"
         " usual ones, or those that suit the field.",
         "Best rate the highest, the lowest: in so many searches the best rate is the highest that was allowed, and in"
-        " so many the lowest, so that one beyond it might take fewer steps.",
-        "In doubt: in so many searches a rate was given up in the first eighth of the best one's steps, by a rule that"
-        " has changed since; it might have taken fewer.",
+        " so many the lowest, so that one beyond it might take fewer steps. Searches between two rates are left out.",
+        "In doubt: in so many searches a rate was given up that a search of today would have let go on; it might have"
+        " taken fewer steps. `python -m benchmarks recheck` runs such rates again.",
         "Seeds: of weights and permutation. Of several the mean ratio of a picture counts.",
         "Pictures are the first ones of a set by name where they are not named. Where a set of ours has another name"
         " than kodak, div2k or clic, its pictures are not quite the paper's.",
@@ -110,7 +107,7 @@ def _setup(setting: Setting, rows: Sequence[Row]) -> dict[str, Cell]:
         "16 bits": _short(setup.precision),
         "log2 of rates": f"{max(rates)} to {min(rates)}{fewer}" if rates else None,
         "best rate the highest, the lowest": _at_the_ends(rows),
-        "in doubt": _in_doubt(rows),
+        "in doubt": sum(bool(doubtful(row)) for row in rows),
         "steps at most": f"{setup.max_steps:,}",
         "seeds": _seeds(rows),
         "pictures": _pictures(rows),
@@ -132,18 +129,10 @@ def _short(precision: str) -> str:
 
 
 def _at_the_ends(rows: Sequence[Row]) -> str:
-    """In how many searches the best rate is the highest one that was allowed, and the lowest."""
-    ended = [row for row in rows if row["reached"] and row.get("log2_rates")]
+    """In how many searches the best rate is the highest one that was allowed, and the lowest; one of two always is."""
+    ended = [row for row in rows if row["reached"] and len(row.get("log2_rates", ())) > 2]
     highest, lowest = (sum(row["log2_rate"] == end(row["log2_rates"]) for row in ended) for end in (max, min))
     return f"{highest}, {lowest} of {len(ended)}"
-
-
-def _in_doubt(rows: Sequence[Row]) -> int:
-    """In how many searches a rate was given up too early; `benchmarks.paper.race.EARLY` prevents that today."""
-    return sum(
-        any(run["ending"] == "dominated" and run["steps"] < TOO_EARLY * row["steps"] for run in row.get("runs", ()))
-        for row in rows
-    )
 
 
 def _seeds(rows: Sequence[Row]) -> str:

@@ -129,7 +129,7 @@ def test_of_many_settings_the_ends_are_named(rows: list[Row]) -> None:
     more = [row for table in (14, 15) for row in rows_of("ngp", {"rpp": table / 10}, table=table)]
     ngp = answer([*rows, *more])[2]
     assert "is between 0.50" in ngp
-    assert re.search(r"and 2\.00 \[.*\] at 128 x 128, relative L2 \(6 pictures of kodak\), of 5 combinations of a", ngp)
+    assert re.search(r"and 2\.00 \[.*\] at 128 x 128, relative L2 \(6 pictures of kodak\), over 5 combinations", ngp)
 
 
 def test_the_ends_are_those_of_all_datasets_and_settings() -> None:

@@ -169,12 +169,12 @@ def test_tables_3_and_of_lines_have_any_transform_that_was_watched() -> None:
 def test_the_set_ups_say_how_often_the_best_rate_was_at_an_end_of_the_grid() -> None:
     rows = [paper_row("a", name, 9) | {"log2_rates": [-8, -9, -10], "log2_rate": rate}
             for name, rate in (("none", -8), ("rpp", -9), ("zigzag", -10), ("scale:2", -8))]  # fmt: skip
-    table = of("setups", rows)
+    table = of("setups", [*rows, paper_row("b", "none", 9) | {"log2_rates": [-8, -9], "log2_rate": -8}])
     assert dict(zip(table.columns, table.rows[-1], strict=True))["best rate the highest, the lowest"] == "2, 1 of 4"
 
 
 def test_the_set_ups_count_searches_that_gave_a_rate_up_too_early() -> None:
-    early, late = ({"runs": [{"ending": "dominated", "steps": steps}]} for steps in (12, 13))
+    early, late = ({"runs": [{"ending": "dominated", "steps": steps}]} for steps in (24, 25))
     rows = [paper_row("a", name, 100) | more for name, more in (("none", early), ("rpp", late), ("zigzag", {}))]
     table = of("setups", rows)
     assert dict(zip(table.columns, table.rows[-1], strict=True))["in doubt"] == 1
