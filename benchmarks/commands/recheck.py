@@ -11,14 +11,14 @@ from benchmarks.commands._shared import Finite, data_option, executor, named_pic
 from benchmarks.data.pictures import Bytes
 from benchmarks.paper.acceleration import Search, doubtful
 from benchmarks.paper.race import EARLY
-from benchmarks.records.store import Row, Store, commit, load, read, surroundings
+from benchmarks.records.store import Row, Store, commit, made_here, read
 from nfcodec.errors import UsageError
 
 
 @click.command()
 @click.argument("path", metavar="RECORDS", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--early", type=Finite(0, 1), default=EARLY, show_default=True, metavar="SHARE",
-              help="Of the best one's steps; rates given up before run again. 1: all that were given up.")  # fmt: skip
+              help="Rates that were given up before this share of the best one's steps run again; 1: all.")  # fmt: skip
 @options(data_option, *place_options)
 def recheck(path: Path, data: Path | None, early: float, processes: int, ray: str | None) -> None:
     """See whether searches gave a better learning rate up too early.
@@ -50,11 +50,11 @@ def recheck(path: Path, data: Path | None, early: float, processes: int, ray: st
 
 
 def again(search: Search, row: Row, picture: Bytes, early: float, commit: str) -> Sequence[Row]:
-    """The record of a search once it is checked; where the best rate is the same, its seconds and machine are, too.
+    """The record of a search once it is checked. Where the best rate stays the best, so do its seconds and machine.
 
     `rechecks` lists for each check the commit and share, how many runs it repeated, and the best one's steps before it.
     """
     check = {"commit": commit, "early": early, "runs": len(doubtful(row, early)), "steps": row["steps"]}
     result = search.rechecked(row, picture, early)
-    machine = {**surroundings(), "load": load(), "commit": commit} if "steps" in result else {}
-    return [{**row, **result, **machine, "rechecks": [*row.get("rechecks", ()), check]}]
+    made = made_here(commit) if "steps" in result else {}
+    return [{**row, **result, **made, "rechecks": [*row.get("rechecks", ()), check]}]

@@ -128,7 +128,8 @@ def bracket(
 def ended_too_early(ending: str, steps: int, leader_steps: int, early: float = EARLY) -> bool:
     """Whether a search with this share would not have ended a run there, given what was the best in the end.
 
-    What stalled was run again unless it had been dominated, and what is kept of a run does not say at which steps.
+    A run that stalled was run again unless it had been dominated before. A record does not say how early that was, so
+    it counts as too early.
     """
     return (ending == "dominated" and steps < early * leader_steps) or (ending == "stalled" and steps < leader_steps)
 

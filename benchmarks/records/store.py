@@ -78,11 +78,16 @@ class Job(ABC):
 def run_jobs(jobs: Sequence[Job], pictures: Sequence[Bytes], commit: str) -> list[Row]:
     """The records of jobs of one study: key, settings, results, surroundings."""
     results = type(jobs[0]).run_together(jobs, pictures)
-    machine = {**surroundings(), "load": load(), "commit": commit}
+    made = made_here(commit)
     return [
-        {"key": job.key, "study": job.study, **asdict(job), **result, **machine}
+        {"key": job.key, "study": job.study, **asdict(job), **result, **made}
         for job, result in zip(jobs, results, strict=True)
     ]
+
+
+def made_here(commit: str) -> Row:
+    """What a record says of where and by what it was made."""
+    return {**surroundings(), "load": load(), "commit": commit}
 
 
 @cache
@@ -117,6 +122,7 @@ def load() -> float | None:
 
 
 MODULES = (":/nfcodec/*.py", ":/benchmarks/*.py")
+"""For git: the code that makes records."""
 
 
 def commit() -> str:
